@@ -1,0 +1,213 @@
+# Agent Relay. GNU make, no configure step. `make help` lists the targets.
+#
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX, DESTDIR, V, WERROR and SAN belong to whoever builds; what the project itself needs
+# is kept apart from them. Each folder lists its sources in a module.mk: no wildcards decide what is built.
+#
+#   make SAN=address,undefined     the same tree under sanitizers, in build/address-undefined/
+#   make CC=clang WERROR=1         another compiler, warnings as errors
+#   make V=1                       show the commands
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CFLAGS  ?= -O2 -g
+V       ?= 0
+WERROR  ?= 0
+SAN     ?=
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+comma   := ,
+cc_name := $(notdir $(firstword $(CC)))
+variant := $(cc_name)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+OBJ     := build/obj/$(variant)
+# The plain build is what users look for in build/bin; any other variant keeps its own folder.
+out     := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+BIN     := $(out)/bin
+LIBDIR  := $(out)/lib
+TESTBIN := $(out)/tests
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+warnings := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+            -Wcast-qual -Wwrite-strings -Wpointer-arith -Wnull-dereference -Wimplicit-fallthrough
+warnings += $(if $(filter 1,$(WERROR)),-Werror)
+hardening := -fstack-protector-strong -fstack-clash-protection -fPIE
+ifeq ($(shell uname -m),x86_64)
+hardening += -fcf-protection
+endif
+# Fortify needs optimisation, and sanitizers intercept the same calls.
+hardening += $(if $(SAN),,$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
+sanitize  := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+project_cppflags := -I. -Irelay -D_GNU_SOURCE -DAGENT_RELAY_VERSION='"$(VERSION)"'
+project_cflags   := -std=c11 -fvisibility=hidden $(warnings) $(hardening) $(sanitize)
+project_ldflags  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed $(sanitize)
+
+pkg_cflags = $(shell pkg-config --cflags libuv 2>/dev/null)
+uv_libs    = $(shell pkg-config --libs libuv 2>/dev/null || echo -luv)
+
+# ---- what there is to build --------------------------------------------------------------------------------------
+# A module is a folder that becomes one archive:  MODULES += x   x_SRC := ...
+# A program:                                      PROGRAMS += p  p_SRC := ...  p_LIBS := modules, users first  p_LDLIBS := -l...
+# A unit test (cmocka), likewise:                 UNIT_TESTS += t
+# A fuzz target (LLVMFuzzerTestOneInput):         FUZZERS += f
+# A program only tests and benches use:           TEST_PROGRAMS += p
+MODULES       :=
+PROGRAMS      :=
+UNIT_TESTS    :=
+FUZZERS       :=
+TEST_PROGRAMS :=
+# A file for Node's test runner:                  NODE_TESTS += tests/integration/x.test.mjs
+NODE_TESTS    :=
+# Scripts that look at the tree itself.
+CHECKS        := scripts/check-includes
+include $(wildcard relay/*/module.mk relay/module.mk mock/module.mk tests/*/module.mk)
+
+objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
+archive = $(patsubst %,$(OBJ)/lib%.a,$(1))
+
+all: $(PROGRAMS:%=$(BIN)/%)
+
+$(OBJ)/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(project_cppflags) $(CPPFLAGS) $(pkg_cflags) $(project_cflags) $(CFLAGS) $($*_CFLAGS) -MMD -MP -c $< -o $@
+
+define module_rule
+$(OBJ)/lib$(1).a: $(call objects,$($(1)_SRC))
+	$$(call say,AR,$$@)
+	@rm -f $$@
+	$(Q)$$(AR) rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
+
+# $(1) name, $(2) folder, $(3) libraries beside its own
+define program_rule
+$(2)/$(1): $(call objects,$($(1)_SRC)) $(call archive,$($(1)_LIBS))
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) $(project_ldflags) $(LDFLAGS) -o $$@ $$^ $($(1)_LDLIBS) $(3)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(BIN),)))
+$(foreach p,$(TEST_PROGRAMS),$(eval $(call program_rule,$(p),$(TESTBIN),)))
+$(foreach t,$(UNIT_TESTS),$(eval $(call program_rule,$(t),$(TESTBIN),-lcmocka)))
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+# Fuzz targets: libFuzzer when built with clang and -fsanitize=fuzzer-no-link, else a program that replays a corpus.
+fuzz_engine := $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer,)
+fuzz_main   := $(if $(fuzz_engine),,tests/fuzz/replay.c)
+$(foreach f,$(FUZZERS),$(eval $(f)_SRC += $(fuzz_main)))
+$(foreach f,$(FUZZERS),$(eval $(call program_rule,$(f),$(TESTBIN),$(fuzz_engine))))
+
+tests-built: $(UNIT_TESTS:%=$(TESTBIN)/%) $(TEST_PROGRAMS:%=$(TESTBIN)/%) $(FUZZERS:%=$(TESTBIN)/%)
+fuzz-built: $(FUZZERS:%=$(TESTBIN)/%)
+
+# For scripts/check-includes: every source file that some list names.
+listed-sources:
+	@echo $(foreach n,$(MODULES) $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(TEST_PROGRAMS),$($(n)_SRC)) tests/fuzz/replay.c
+
+# ---- using it ----------------------------------------------------------------------------------------------------
+
+deps-build deps-test deps-fuzz deps-tidy deps-bench: deps-%:
+	$(Q)scripts/deps $*
+
+# Dependencies first, then everything else: a fresh machine has no compiler yet.
+run: deps-build
+	$(Q)$(MAKE) --no-print-directory all
+	exec $(BIN)/agent-relay serve $(ARGS)
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+
+node_modules := tests/node_modules/.package-lock.json
+$(node_modules): tests/package.json tests/package-lock.json
+	$(call say,NPM,tests)
+	$(Q)cd tests && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test: deps-test
+	$(Q)$(MAKE) --no-print-directory all tests-built $(node_modules)
+	$(Q)tests/run --bin $(BIN) --tests $(TESTBIN) --check $(CHECKS) --unit $(UNIT_TESTS) --fuzz $(FUZZERS) --node $(NODE_TESTS)
+
+test-unit: all tests-built
+	$(Q)tests/run --bin $(BIN) --tests $(TESTBIN) --check $(CHECKS) --unit $(UNIT_TESTS) --fuzz $(FUZZERS)
+
+test-integration: all tests-built $(node_modules)
+	$(Q)tests/run --bin $(BIN) --tests $(TESTBIN) --node $(NODE_TESTS)
+
+# The whole suite again, with every program under AddressSanitizer and UndefinedBehaviorSanitizer.
+test-san: deps-test
+	$(Q)$(MAKE) --no-print-directory SAN=address,undefined CFLAGS='-O1 -g' all tests-built $(node_modules)
+	$(Q)TEST_TIME_SCALE=4 UBSAN_OPTIONS=print_stacktrace=1 \
+	  tests/run --bin build/address-undefined/bin --tests build/address-undefined/tests --unit $(UNIT_TESTS) \
+	  --fuzz $(FUZZERS) --node $(NODE_TESTS)
+
+# Each fuzz target for FUZZ_SECONDS, from the committed corpus; what it finds new goes to build/fuzz.
+FUZZ_SECONDS ?= 600
+fuzz_san     := fuzzer-no-link,address,undefined
+fuzz: deps-fuzz
+	$(Q)$(MAKE) --no-print-directory CC=clang SAN=$(fuzz_san) CFLAGS='-O1 -g' fuzz-built
+	$(Q)tests/fuzz/run $(subst $(comma),-,build/$(fuzz_san))/tests $(FUZZ_SECONDS) $(FUZZERS)
+
+soak: deps-test
+	$(Q)$(MAKE) --no-print-directory all tests-built $(node_modules)
+	$(Q)SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/run --bin $(BIN) --tests $(TESTBIN) --node tests/integration/soak.test.mjs
+
+bench: deps-bench
+	$(Q)$(MAKE) --no-print-directory all tests-built
+	$(Q)node tests/bench/run.mjs $(ARGS)
+
+# ---- keeping it well ---------------------------------------------------------------------------------------------
+
+sources = $(shell git ls-files '*.c' '*.h')
+
+format: deps-tidy
+	clang-format -i $(sources)
+
+tidy: deps-tidy
+	$(Q)clang-format --dry-run --Werror $(sources)
+	@# One process per file: the analyzer's va_list checker carries state from one file to the next.
+	$(Q)printf '%s\n' $(filter %.c,$(sources)) | \
+	  xargs -P "$$(nproc)" -I{} clang-tidy --quiet {} -- $(project_cppflags) $(pkg_cflags) -std=c11
+
+# ---- installing --------------------------------------------------------------------------------------------------
+
+bindir     := $(DESTDIR)$(PREFIX)/bin
+libexecdir := $(DESTDIR)$(PREFIX)/libexec/agent-relay
+docdir     := $(DESTDIR)$(PREFIX)/share/doc/agent-relay
+
+install: all
+	install -d '$(bindir)' '$(libexecdir)' '$(docdir)'
+	install -m 0755 $(BIN)/agent-relay $(BIN)/agent-mock '$(bindir)'
+	install -m 0755 $(BIN)/agent-relay-keeper '$(libexecdir)'
+	install -m 0644 README.md LICENSE '$(docdir)'
+
+uninstall:
+	rm -f '$(bindir)/agent-relay' '$(bindir)/agent-mock' '$(libexecdir)/agent-relay-keeper'
+	rm -f '$(docdir)/README.md' '$(docdir)/LICENSE'
+	-rmdir '$(libexecdir)' '$(docdir)'
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make                 build everything into build/bin'
+	@echo 'make run             install what is missing, build, start the relay on 127.0.0.1:9500 with the mock child'
+	@echo '                     ARGS="--log-level debug" hands on flags'
+	@echo 'make test            install what is missing, build, run every test that needs no Docker'
+	@echo 'make test-unit       the C tests alone        make test-integration   the Node tests alone'
+	@echo 'make test-san        the tests under ASan and UBSan'
+	@echo 'make soak            ten minutes of churn (SOAK_SECONDS=600)'
+	@echo 'make fuzz            each fuzz target for ten minutes (FUZZ_SECONDS=600)'
+	@echo 'make bench           this relay and its peers side by side, as ratios'
+	@echo 'make tidy            clang-format (check) and clang-tidy       make format   clang-format in place'
+	@echo 'make install         into PREFIX (/usr/local), under DESTDIR   make uninstall'
+	@echo 'make clean'
+
+.PHONY: all run test test-unit test-integration test-san fuzz soak bench format tidy install uninstall clean help \
+        tests-built fuzz-built listed-sources deps-build deps-test deps-fuzz deps-tidy deps-bench

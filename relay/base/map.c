@@ -1,0 +1,221 @@
+/* The hash map and its keyed hash.
+ *
+ * Purpose: find an object by a key that a peer chose. The happy path: hash_bytes the key, map_find with a
+ * comparison, map_add when it is not there. Buckets hold chains of nodes; the table doubles once there are as
+ * many nodes as buckets, and never shrinks (it is freed with its owner).
+ *
+ * Failure modes: no memory for a bigger table: the chains grow longer and the next add tries again. No memory
+ * for the first table: -ENOMEM, nothing was added. Chosen collisions: SipHash-1-3 under a key drawn at start.
+ */
+#include "base/map.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/alloc.h"
+
+#define MAP_FIRST_BUCKETS 16
+
+static uint64_t hash_key[2] = {0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL};
+
+void map_init(struct map *m)
+{
+    m->buckets = NULL;
+    m->mask = 0;
+    m->count = 0;
+}
+
+void map_done(struct map *m)
+{
+    mem_free(m->buckets);
+    map_init(m);
+}
+
+static struct map_node **bucket_of(const struct map *m, uint64_t hash)
+{
+    return &m->buckets[(size_t)hash & m->mask];
+}
+
+static struct map_node **table_new(size_t buckets)
+{
+    size_t bytes;
+    if (!size_mul(buckets, sizeof(struct map_node *), &bytes))
+        return NULL;
+    return mem_zalloc(bytes);
+}
+
+static void table_grow(struct map *m)
+{
+    size_t buckets;
+    if (!size_mul(m->mask + 1, 2, &buckets))
+        return;
+    struct map_node **bigger = table_new(buckets);
+    if (!bigger)
+        return;
+    struct map old = *m;
+    m->buckets = bigger;
+    m->mask = buckets - 1;
+    for (size_t i = 0; i <= old.mask; i++) {
+        struct map_node *node = old.buckets[i];
+        while (node) {
+            struct map_node *next = node->next;
+            struct map_node **bucket = bucket_of(m, node->hash);
+            node->next = *bucket;
+            *bucket = node;
+            node = next;
+        }
+    }
+    mem_free(old.buckets);
+}
+
+int map_add(struct map *m, struct map_node *node, uint64_t hash)
+{
+    if (!m->buckets) {
+        m->buckets = table_new(MAP_FIRST_BUCKETS);
+        if (!m->buckets)
+            return -ENOMEM;
+        m->mask = MAP_FIRST_BUCKETS - 1;
+    } else if (m->count > m->mask) {
+        table_grow(m);
+    }
+    struct map_node **bucket = bucket_of(m, hash);
+    node->hash = hash;
+    node->next = *bucket;
+    *bucket = node;
+    m->count++;
+    return 0;
+}
+
+struct map_node *map_find(const struct map *m, uint64_t hash, map_equal_cb *equal, const void *key)
+{
+    if (!m->buckets)
+        return NULL;
+    for (struct map_node *node = *bucket_of(m, hash); node; node = node->next) {
+        if (node->hash == hash && equal(node, key))
+            return node;
+    }
+    return NULL;
+}
+
+void map_remove(struct map *m, struct map_node *node)
+{
+    assert(m->buckets && m->count > 0);
+    struct map_node **at = bucket_of(m, node->hash);
+    while (*at != node) {
+        assert(*at);
+        at = &(*at)->next;
+    }
+    *at = node->next;
+    node->next = NULL;
+    m->count--;
+}
+
+struct map_node *map_next(const struct map *m, const struct map_node *after)
+{
+    if (!m->buckets)
+        return NULL;
+    if (after && after->next)
+        return after->next;
+    size_t i = after ? ((size_t)after->hash & m->mask) + 1 : 0;
+    for (; i <= m->mask; i++) {
+        if (m->buckets[i])
+            return m->buckets[i];
+    }
+    return NULL;
+}
+
+void hash_seed_random(void)
+{
+    uint64_t key[2];
+    /* Up to 256 bytes come whole or not at all once the kernel's pool is ready, and waiting for that is
+     * right. */
+    while (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
+        if (errno != EINTR)
+            abort(); /* without a secret key the table could be attacked: there is no safe way on */
+    }
+    hash_seed(key[0], key[1]);
+}
+
+void hash_seed(uint64_t k0, uint64_t k1)
+{
+    hash_key[0] = k0;
+    hash_key[1] = k1;
+}
+
+/* ---- SipHash-1-3 ---- */
+
+static inline uint64_t rotate_left(uint64_t x, unsigned bits)
+{
+    return (x << bits) | (x >> (64 - bits));
+}
+
+static inline void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotate_left(v[1], 13) ^ v[0];
+    v[0] = rotate_left(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotate_left(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotate_left(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotate_left(v[1], 17) ^ v[2];
+    v[2] = rotate_left(v[2], 32);
+}
+
+static inline void sip_word(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    v[0] ^= word;
+}
+
+static inline void sip_start(uint64_t v[4])
+{
+    v[0] = hash_key[0] ^ 0x736f6d6570736575ULL;
+    v[1] = hash_key[1] ^ 0x646f72616e646f6dULL;
+    v[2] = hash_key[0] ^ 0x6c7967656e657261ULL;
+    v[3] = hash_key[1] ^ 0x7465646279746573ULL;
+}
+
+static inline uint64_t sip_end(uint64_t v[4])
+{
+    v[2] ^= 0xff;
+    sip_round(v);
+    sip_round(v);
+    sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* The bytes of the word in little-endian order, on any machine. */
+static inline uint64_t load_le(const unsigned char *bytes, size_t count)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < count; i++)
+        word |= (uint64_t)bytes[i] << (8 * i);
+    return word;
+}
+
+uint64_t hash_bytes(const void *bytes, size_t len)
+{
+    const unsigned char *p = bytes;
+    size_t left = len;
+    uint64_t v[4];
+    sip_start(v);
+    for (; left >= 8; p += 8, left -= 8)
+        sip_word(v, load_le(p, 8));
+    sip_word(v, load_le(p, left) | (uint64_t)(len & 0xff) << 56);
+    return sip_end(v);
+}
+
+uint64_t hash_u64(uint64_t value)
+{
+    uint64_t v[4];
+    sip_start(v);
+    sip_word(v, value);
+    sip_word(v, (uint64_t)8 << 56);
+    return sip_end(v);
+}
