@@ -1,0 +1,16 @@
+/* JSON with comments and trailing commas (JSONC), as people write configuration files, made into plain JSON
+ * of the same length: each byte that JSON does not know becomes a blank, so every offset and line stays what
+ * it was.
+ */
+#ifndef WIRE_JSON_RELAXED_H
+#define WIRE_JSON_RELAXED_H
+
+#include <stddef.h>
+
+/* In place. Blanks out a byte order mark at the start, comments to the end of their line, comments between
+ * slash-star and star-slash, and a comma that only blanks and comments part from the bracket that closes its
+ * container. What is no JSON even so (an unended comment, a lone comma) is left as it stands, for the strict
+ * scanner to refuse at its place. */
+void json_relax(char *text, size_t len);
+
+#endif

@@ -1,0 +1,33 @@
+/* Names and messages of the errors that the relay originates, out of the one table in rpc_error.h. A code
+ * that is not in the table has no name (NULL) and the plain message "Error", so that an answer can always be
+ * written.
+ */
+#include "wire/rpc_error.h"
+
+#include <stddef.h>
+
+const char *rpc_error_name(int code)
+{
+    switch (code) {
+#define X(name, number, text)                                                                                \
+    case number:                                                                                             \
+        return #name;
+        RPC_ERRORS(X)
+#undef X
+    default:
+        return NULL;
+    }
+}
+
+const char *rpc_error_message(int code)
+{
+    switch (code) {
+#define X(name, number, text)                                                                                \
+    case number:                                                                                             \
+        return text;
+        RPC_ERRORS(X)
+#undef X
+    default:
+        return "Error";
+    }
+}

@@ -1,0 +1,280 @@
+/* Reading pieces of frames that the scan has found strict: strings, ids, members, batch elements. No memory,
+ * one pass.
+ *
+ * Failure modes: the pieces should be well-formed, since they were scanned; whatever they are, nothing
+ * outside them is read, and what cannot be read is "no string", "not equal", "no member".
+ */
+#include "wire/rpc.h"
+
+#include <string.h>
+
+#include "wire/text.h"
+
+/* ---- strings
+ * --------------------------------------------------------------------------------------------------- */
+
+static bool is_quoted(const char *quoted, size_t len)
+{
+    return len >= 2 && quoted[0] == '"' && quoted[len - 1] == '"';
+}
+
+/* The four digits behind \u; *p moves behind them. -1: they are not there. */
+static int32_t read_hex4(const char **p, const char *end)
+{
+    int32_t code = 0;
+    if (end - *p < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        int digit = text_hex((*p)[i]);
+        if (digit < 0)
+            return -1;
+        code = code * 16 + digit;
+    }
+    *p += 4;
+    return code;
+}
+
+static bool is_high_surrogate(int32_t code)
+{
+    return code >= 0xd800 && code <= 0xdbff;
+}
+
+static bool is_low_surrogate(int32_t code)
+{
+    return code >= 0xdc00 && code <= 0xdfff;
+}
+
+/* Behind a \u and its digits: takes the second half of a surrogate pair with it if it is there. */
+static int32_t join_surrogates(int32_t code, const char **p, const char *end)
+{
+    if (!is_high_surrogate(code) || end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u')
+        return code;
+    const char *q = *p + 2;
+    int32_t low = read_hex4(&q, end);
+    if (!is_low_surrogate(low))
+        return code;
+    *p = q;
+    return 0x10000 + (code - 0xd800) * 0x400 + (low - 0xdc00);
+}
+
+/* As UTF-8, lone surrogates as if they were characters (WTF-8). 1 to 4 bytes. */
+static size_t encode(int32_t code, char out[4])
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    size_t follow = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    static const uint8_t lead[] = {0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = follow; i > 0; i--) {
+        out[i] = (char)(0x80 | (code & 0x3f));
+        code >>= 6;
+    }
+    out[0] = (char)(lead[follow] | code);
+    return follow + 1;
+}
+
+/* *p stands on a backslash. 0: no escape; *p then stays. */
+static size_t read_escape(const char **p, const char *end, char out[4])
+{
+    const char *q = *p + 1;
+    if (q == end)
+        return 0;
+    char c = *q++;
+    int32_t code = c == 'u' ? read_hex4(&q, end) : text_escape(c);
+    if (code < 0 || (code == 0 && c != 'u'))
+        return 0;
+    *p = q;
+    if (c == 'u')
+        code = join_surrogates(code, p, end);
+    return encode(code, out);
+}
+
+/* The next decoded bytes: a run of the string itself, or what one escape stands for (in `escape`). 0: the
+ * end, or no string any more (*p is then not at `end`). */
+static size_t next_piece(const char **p, const char *end, char escape[4], const char **ret_piece)
+{
+    const char *from = *p;
+    if (from == end)
+        return 0;
+    if (*from == '\\') {
+        *ret_piece = escape;
+        return read_escape(p, end, escape);
+    }
+    const char *backslash = memchr(from, '\\', (size_t)(end - from));
+    *p = backslash != NULL ? backslash : end;
+    *ret_piece = from;
+    return (size_t)(*p - from);
+}
+
+size_t rpc_decode_string(const char *quoted, size_t len, char *out, size_t cap)
+{
+    if (!is_quoted(quoted, len))
+        return SIZE_MAX;
+    const char *p = quoted + 1;
+    const char *end = quoted + len - 1;
+    size_t at = 0;
+    char escape[4];
+    const char *piece;
+    size_t n;
+    while ((n = next_piece(&p, end, escape, &piece)) > 0) {
+        if (n > cap - at)
+            return SIZE_MAX;
+        memcpy(out + at, piece, n);
+        at += n;
+    }
+    return p == end ? at : SIZE_MAX;
+}
+
+/* How far `text` goes along with the decoded string: the string is equal to it, goes on behind it, or is
+ * another. */
+enum match { MATCH_NONE, MATCH_BEGINS, MATCH_EQUAL };
+
+static enum match match(const char *quoted, size_t len, const char *text, size_t text_len)
+{
+    if (!is_quoted(quoted, len))
+        return MATCH_NONE;
+    const char *p = quoted + 1;
+    const char *end = quoted + len - 1;
+    char escape[4];
+    const char *piece;
+    size_t n;
+    while ((n = next_piece(&p, end, escape, &piece)) > 0) {
+        size_t common = n < text_len ? n : text_len;
+        if (memcmp(piece, text, common) != 0)
+            return MATCH_NONE;
+        if (n > text_len)
+            return MATCH_BEGINS;
+        text += n;
+        text_len -= n;
+    }
+    return p == end && text_len == 0 ? MATCH_EQUAL : MATCH_NONE;
+}
+
+bool rpc_string_is(const char *quoted, size_t len, const char *text)
+{
+    return match(quoted, len, text, strlen(text)) == MATCH_EQUAL;
+}
+
+bool rpc_string_begins(const char *quoted, size_t len, const char *text)
+{
+    return match(quoted, len, text, strlen(text)) != MATCH_NONE;
+}
+
+/* ---- ids
+ * ------------------------------------------------------------------------------------------------------- */
+
+bool rpc_parse_id(const char *lexeme, size_t len, uint64_t *ret_id)
+{
+    const uint64_t max = (UINT64_C(1) << 53) - 1;
+    uint64_t id = 0;
+    if (len == 0 || len > 16 || (lexeme[0] == '0' && len > 1))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (lexeme[i] < '0' || lexeme[i] > '9')
+            return false;
+        id = id * 10 + (uint64_t)(lexeme[i] - '0');
+    }
+    if (id > max)
+        return false;
+    *ret_id = id;
+    return true;
+}
+
+/* ---- members and elements
+ * -------------------------------------------------------------------------------------- */
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+        p++;
+    return p;
+}
+
+/* Behind the string that begins at p, or end. */
+static const char *skip_string(const char *p, const char *end)
+{
+    p = text_plain_end(p + 1, end);
+    while (p < end && *p != '"') {
+        if (*p == '\\' && p + 1 < end)
+            p++;
+        p = text_plain_end(p + 1, end);
+    }
+    return p < end ? p + 1 : end;
+}
+
+static const char *skip_container(const char *p, const char *end)
+{
+    size_t depth = 0;
+    while (p < end) {
+        char c = *p;
+        if (c == '"') {
+            p = skip_string(p, end);
+            continue;
+        }
+        p++;
+        if (c == '{' || c == '[')
+            depth++;
+        else if ((c == '}' || c == ']') && --depth == 0)
+            return p;
+    }
+    return end;
+}
+
+/* Behind the value that begins at p. Strict JSON: where it begins says what it is. */
+static const char *skip_value(const char *p, const char *end)
+{
+    if (*p == '"')
+        return skip_string(p, end);
+    if (*p == '{' || *p == '[')
+        return skip_container(p, end);
+    while (p < end && *p != ',' && *p != ']' && *p != '}' && *p != ' ' && *p != '\t' && *p != '\r' &&
+           *p != '\n')
+        p++;
+    return p;
+}
+
+bool rpc_batch_next(const char *bytes, size_t len, size_t *pos, struct span *ret_element)
+{
+    const char *end = bytes + len;
+    const char *p = skip_space(bytes + *pos, end);
+    if (p < end && (*p == '[' || *p == ','))
+        p = skip_space(p + 1, end);
+    if (p == end || *p == ']')
+        return false;
+    const char *after = skip_value(p, end);
+    if (after == p)
+        return false;
+    *ret_element = (struct span){.off = (size_t)(p - bytes), .len = (size_t)(after - p)};
+    *pos = (size_t)(after - bytes);
+    return true;
+}
+
+bool rpc_member(const char *object, size_t len, const char *key, struct span *ret_value)
+{
+    const char *end = object + len;
+    const char *p = skip_space(object, end);
+    bool found = false;
+    if (p == end || *p != '{')
+        return false;
+    p = skip_space(p + 1, end);
+    while (p < end && *p == '"') {
+        const char *key_end = skip_string(p, end);
+        bool wanted = rpc_string_is(p, (size_t)(key_end - p), key);
+        p = skip_space(key_end, end);
+        if (p < end && *p == ':')
+            p = skip_space(p + 1, end);
+        if (p == end)
+            break;
+        const char *value = p;
+        p = skip_value(value, end);
+        if (wanted) {
+            *ret_value = (struct span){.off = (size_t)(value - object), .len = (size_t)(p - value)};
+            found = true;
+        }
+        p = skip_space(p, end);
+        if (p < end && *p == ',')
+            p = skip_space(p + 1, end);
+    }
+    return found;
+}
