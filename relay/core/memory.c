@@ -1,0 +1,143 @@
+/* The memory budget: two heaps, one of who could be stopped (largest first), one of who is (smallest first).
+ *
+ * Stopping everybody would be a deadlock: no frame could end, and nothing would fall. So only as many are
+ * stopped as their partial frames make up the excess; the others hold less than the limit by then.
+ *
+ * Failure mode: no memory for a heap's place -> that user is not stopped this time; its next change tries
+ * again.
+ */
+#include "core/memory.h"
+
+#include <assert.h>
+
+static struct memory_user *user_of(struct heap_node *node)
+{
+    return CONTAINER_OF(node, struct memory_user, node);
+}
+
+static uint64_t excess_over(const struct memory *m, uint64_t limit_bytes)
+{
+    return m->held_bytes > limit_bytes ? m->held_bytes - limit_bytes : 0;
+}
+
+/* The heap gives the smallest key first. */
+static uint64_t largest_first(uint64_t bytes)
+{
+    return UINT64_MAX - bytes;
+}
+
+static bool is_candidate(const struct memory_user *u)
+{
+    return u->pause != NULL && u->partial_bytes > MEMORY_PARTIAL_MIN_BYTES;
+}
+
+/* Keeps a user that reads among the candidates, or not, as its partial frame says. */
+static void place_reading(struct memory *m, struct memory_user *u)
+{
+    if (!is_candidate(u))
+        heap_remove(&m->reading, &u->node);
+    else if (heap_has(&u->node))
+        heap_rekey(&m->reading, &u->node, largest_first(u->partial_bytes));
+    else if (heap_add(&m->reading, &u->node, largest_first(u->partial_bytes)) != 0)
+        heap_node_init(&u->node); /* no candidate until its next change */
+}
+
+static void pause_largest(struct memory *m)
+{
+    struct memory_user *u = user_of(heap_first(&m->reading));
+    heap_remove(&m->reading, &u->node);
+    if (heap_add(&m->paused, &u->node, u->partial_bytes) != 0)
+        return; /* out of the candidates, so the loop over them ends */
+    u->stopped = true;
+    m->paused_bytes += u->partial_bytes;
+    m->pauses++;
+    u->pause(u);
+}
+
+static void resume_user(struct memory *m, struct memory_user *u)
+{
+    heap_remove(&m->paused, &u->node);
+    m->paused_bytes -= u->partial_bytes;
+    u->stopped = false;
+    place_reading(m, u);
+    u->resume(u);
+}
+
+static void decide(struct loop_task *task)
+{
+    struct memory *m = CONTAINER_OF(task, struct memory, decide);
+    while (m->paused_bytes < excess_over(m, m->limit_bytes) && heap_first(&m->reading) != NULL)
+        pause_largest(m);
+    for (struct heap_node *node; (node = heap_first(&m->paused)) != NULL;) {
+        struct memory_user *u = user_of(node);
+        uint64_t still = excess_over(m, m->limit_bytes - m->limit_bytes / 8);
+        if (m->paused_bytes - u->partial_bytes < still)
+            break;
+        resume_user(m, u);
+    }
+}
+
+static void decide_later(struct memory *m)
+{
+    if (m->held_bytes > m->limit_bytes || heap_first(&m->paused) != NULL)
+        loop_mark(m->loop, &m->decide);
+}
+
+void memory_init(struct memory *m, struct loop *loop, uint64_t limit_bytes)
+{
+    *m = (struct memory){.loop = loop, .limit_bytes = limit_bytes};
+    heap_init(&m->reading);
+    heap_init(&m->paused);
+    loop_task_init(&m->decide, decide);
+}
+
+void memory_done(struct memory *m)
+{
+    assert(m->held_bytes == 0 && m->paused_bytes == 0);
+    loop_unmark(&m->decide);
+    heap_done(&m->reading);
+    heap_done(&m->paused);
+}
+
+void memory_set_limit(struct memory *m, uint64_t limit_bytes)
+{
+    m->limit_bytes = limit_bytes;
+    decide_later(m);
+}
+
+void memory_join(struct memory *m, struct memory_user *u, void (*pause)(struct memory_user *u),
+                 void (*resume)(struct memory_user *u))
+{
+    (void)m;
+    assert((pause == NULL) == (resume == NULL));
+    *u = (struct memory_user){.pause = pause, .resume = resume};
+    heap_node_init(&u->node);
+}
+
+void memory_leave(struct memory *m, struct memory_user *u)
+{
+    heap_remove(u->stopped ? &m->paused : &m->reading, &u->node);
+    m->held_bytes -= u->held_bytes;
+    if (u->stopped)
+        m->paused_bytes -= u->partial_bytes;
+    u->held_bytes = 0;
+    u->partial_bytes = 0;
+    u->stopped = false;
+    decide_later(m);
+}
+
+void memory_set(struct memory *m, struct memory_user *u, size_t partial_bytes, size_t held_bytes)
+{
+    if (u->partial_bytes == partial_bytes && u->held_bytes == held_bytes)
+        return;
+    m->held_bytes = m->held_bytes - u->held_bytes + held_bytes;
+    if (u->stopped)
+        m->paused_bytes = m->paused_bytes - u->partial_bytes + partial_bytes;
+    u->partial_bytes = partial_bytes;
+    u->held_bytes = held_bytes;
+    if (u->stopped)
+        heap_rekey(&m->paused, &u->node, partial_bytes);
+    else
+        place_reading(m, u);
+    decide_later(m);
+}

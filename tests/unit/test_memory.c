@@ -1,0 +1,279 @@
+/* The memory budget: who is stopped, who goes on, and that somebody always does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/memory.h"
+#include "tests/unit/fault_alloc.h"
+
+#define KIB   ((size_t)1 << 10)
+#define LIMIT (1000 * KIB)
+#define USERS 8
+
+struct reader {
+    struct memory_user user;
+    int paused;
+    int resumed;
+    bool leave_when_paused;
+};
+
+static struct loop loop;
+static struct memory memory;
+static struct reader readers[USERS];
+
+static void on_pause(struct memory_user *u)
+{
+    struct reader *r = CONTAINER_OF(u, struct reader, user);
+    assert_int_equal(r->paused, r->resumed);
+    r->paused++;
+    if (r->leave_when_paused)
+        memory_leave(&memory, u);
+}
+
+static void on_resume(struct memory_user *u)
+{
+    struct reader *r = CONTAINER_OF(u, struct reader, user);
+    r->resumed++;
+    assert_int_equal(r->paused, r->resumed);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    fault_alloc_install();
+    int r = loop_init(&loop);
+    memory_init(&memory, &loop, LIMIT);
+    for (int i = 0; i < USERS; i++) {
+        readers[i] = (struct reader){.paused = 0};
+        memory_join(&memory, &readers[i].user, on_pause, on_resume);
+    }
+    return r;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (int i = 0; i < USERS; i++) {
+        memory_leave(&memory, &readers[i].user);
+        memory_leave(&memory, &readers[i].user);
+    }
+    memory_done(&memory);
+    int r = loop_done(&loop);
+    return r != 0 ? r : (int)fault_alloc_live();
+}
+
+static void hold(int i, size_t bytes)
+{
+    memory_set(&memory, &readers[i].user, bytes, bytes);
+}
+
+static bool is_paused(int i)
+{
+    return readers[i].paused > readers[i].resumed;
+}
+
+/* Decisions are made at the turn's end. */
+static void turn(void)
+{
+    loop_run(&loop);
+}
+
+static void test_at_the_limit_nobody_stops(void **state)
+{
+    (void)state;
+    hold(0, LIMIT - 1);
+    turn();
+    assert_false(is_paused(0));
+    hold(0, LIMIT);
+    turn();
+    assert_false(is_paused(0));
+    hold(0, LIMIT + 1);
+    assert_false(is_paused(0)); /* not inside the caller's stack */
+    turn();
+    assert_true(is_paused(0));
+    assert_int_equal(memory.pauses, 1);
+}
+
+static void test_the_largest_stops_first(void **state)
+{
+    (void)state;
+    hold(0, 300 * KIB);
+    hold(1, 500 * KIB);
+    hold(2, 200 * KIB);
+    turn();
+    assert_int_equal(memory.pauses, 0);
+    hold(2, 250 * KIB);
+    turn();
+    assert_false(is_paused(0));
+    assert_true(is_paused(1));
+    assert_false(is_paused(2));
+}
+
+/* Those stopped make up the excess, no more: the others' frames still end. */
+static void test_somebody_goes_on(void **state)
+{
+    (void)state;
+    for (int i = 0; i < USERS; i++)
+        hold(i, (size_t)(200 + i) * KIB);
+    turn();
+    uint64_t reading = 0;
+    int paused = 0;
+    for (int i = 0; i < USERS; i++) {
+        paused += is_paused(i);
+        reading += is_paused(i) ? 0 : readers[i].user.partial_bytes;
+    }
+    assert_int_equal(paused, 4);
+    assert_in_range(reading, 1, LIMIT);
+    assert_true(is_paused(USERS - 1));
+    assert_false(is_paused(0));
+}
+
+static void test_small_frames_never_stop(void **state)
+{
+    (void)state;
+    memory_set(&memory, &readers[0].user, MEMORY_PARTIAL_MIN_BYTES, 2 * LIMIT);
+    turn();
+    assert_false(is_paused(0));
+    memory_set(&memory, &readers[0].user, MEMORY_PARTIAL_MIN_BYTES + 1, 2 * LIMIT);
+    turn();
+    assert_true(is_paused(0));
+}
+
+static void test_they_go_on_when_it_falls(void **state)
+{
+    (void)state;
+    hold(0, 400 * KIB);
+    hold(1, 500 * KIB);
+    memory_set(&memory, &readers[2].user, 0, 550 * KIB);
+    turn();
+    assert_true(is_paused(1));
+    assert_false(is_paused(0));
+    memory_set(&memory, &readers[2].user, 0, 50 * KIB);
+    turn();
+    assert_true(is_paused(1)); /* below the limit, not yet by an eighth */
+    memory_set(&memory, &readers[2].user, 0, 0);
+    hold(0, 300 * KIB);
+    turn();
+    assert_false(is_paused(1));
+    assert_int_equal(readers[1].paused, 1);
+}
+
+static void test_the_smallest_goes_on_first(void **state)
+{
+    (void)state;
+    hold(0, 300 * KIB);
+    hold(1, 400 * KIB);
+    memory_set(&memory, &readers[2].user, 0, 900 * KIB);
+    turn();
+    assert_true(is_paused(0) && is_paused(1));
+    memory_set(&memory, &readers[2].user, 0, 500 * KIB);
+    turn();
+    assert_false(is_paused(0));
+    assert_true(is_paused(1));
+}
+
+static void test_who_leaves_makes_room(void **state)
+{
+    (void)state;
+    hold(0, 600 * KIB);
+    hold(1, 700 * KIB);
+    turn();
+    assert_true(is_paused(1));
+    memory_leave(&memory, &readers[0].user);
+    turn();
+    assert_false(is_paused(1));
+    assert_int_equal(memory.held_bytes, 700 * KIB);
+}
+
+static void test_leaving_when_paused(void **state)
+{
+    (void)state;
+    readers[0].leave_when_paused = true;
+    hold(0, 900 * KIB);
+    hold(1, 200 * KIB);
+    turn();
+    assert_int_equal(memory.held_bytes, 200 * KIB);
+    assert_int_equal(memory.paused_bytes, 0);
+    assert_int_equal(readers[0].resumed, 0);
+    assert_false(is_paused(1));
+}
+
+static void test_a_frame_ends_while_paused(void **state)
+{
+    (void)state;
+    hold(0, LIMIT + 1);
+    turn();
+    assert_true(is_paused(0));
+    hold(0, 10);
+    turn();
+    assert_false(is_paused(0));
+    assert_int_equal(memory.paused_bytes, 0);
+}
+
+static void test_a_new_limit(void **state)
+{
+    (void)state;
+    hold(0, LIMIT);
+    turn();
+    assert_false(is_paused(0));
+    memory_set_limit(&memory, LIMIT / 2);
+    turn();
+    assert_true(is_paused(0));
+    memory_set_limit(&memory, 2 * LIMIT);
+    turn();
+    assert_false(is_paused(0));
+}
+
+static void test_holder_without_frames(void **state)
+{
+    (void)state;
+    struct memory_user queue;
+    memory_join(&memory, &queue, NULL, NULL);
+    memory_set(&memory, &queue, 0, 2 * LIMIT);
+    hold(0, 100 * KIB);
+    turn();
+    assert_true(is_paused(0));
+    memory_leave(&memory, &queue);
+    turn();
+    assert_false(is_paused(0));
+}
+
+static void test_without_memory_nobody_is_lost(void **state)
+{
+    (void)state;
+    for (size_t n = 1;; n++) {
+        fault_alloc_fail_at(n);
+        for (int i = 0; i < USERS; i++)
+            hold(i, (size_t)(300 + i) * KIB);
+        turn();
+        bool fired = fault_alloc_fired();
+        fault_alloc_fail_at(0);
+        for (int i = 0; i < USERS; i++)
+            hold(i, 0);
+        turn();
+        for (int i = 0; i < USERS; i++)
+            assert_false(is_paused(i));
+        assert_int_equal(memory.held_bytes, 0);
+        if (!fired)
+            break;
+        heap_done(&memory.reading); /* the next run allocates again */
+        heap_done(&memory.paused);
+    }
+}
+
+int main(void)
+{
+#define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        MEMORY_TEST(test_at_the_limit_nobody_stops), MEMORY_TEST(test_the_largest_stops_first),
+        MEMORY_TEST(test_somebody_goes_on),          MEMORY_TEST(test_small_frames_never_stop),
+        MEMORY_TEST(test_they_go_on_when_it_falls),  MEMORY_TEST(test_the_smallest_goes_on_first),
+        MEMORY_TEST(test_who_leaves_makes_room),     MEMORY_TEST(test_leaving_when_paused),
+        MEMORY_TEST(test_a_frame_ends_while_paused), MEMORY_TEST(test_a_new_limit),
+        MEMORY_TEST(test_holder_without_frames),     MEMORY_TEST(test_without_memory_nobody_is_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
