@@ -1,0 +1,484 @@
+/* The id table of a lane and the life of a call.
+ *
+ * Happy path: call_open -> call_dispatch -> (answer) -> call_close. The call's struct comes from a free list,
+ * its nodes stand inside it, so that in steady state nothing is allocated. Out of memory: call_open refuses
+ * and nothing is left behind; call_dispatch leaves the call as it was.
+ */
+#include "route/calls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/replies.h"
+#include "route/state.h"
+#include "route/subscriptions.h"
+#include "wire/rpc_error.h"
+
+/* ---- deadlines
+ * --------------------------------------------------------------------------------------------------- */
+
+int deadline_set(struct router *r, struct deadline *d, uint64_t at_ms)
+{
+    if (!heap_has(&d->node))
+        return heap_add(&r->deadlines, &d->node, at_ms);
+    heap_rekey(&r->deadlines, &d->node, at_ms);
+    return 0;
+}
+
+void deadline_clear(struct router *r, struct deadline *d)
+{
+    heap_remove(&r->deadlines, &d->node);
+}
+
+static uint64_t stood_ms(const struct route_session *s, uint64_t now_ms)
+{
+    return s->stood_ms + (s->question_count > 0 ? now_ms - s->stand_since_ms : 0);
+}
+
+uint64_t call_expires_at(const struct call *c, uint64_t now_ms)
+{
+    const struct server_limits *limits = &c->lane->server->limits;
+    uint64_t at = ROUTE_NEVER;
+    if (limits->timeout_ms > 0 && c->method != RPC_M_TASKS_RESULT)
+        at = c->clock_ms + limits->timeout_ms + (stood_ms(c->session, now_ms) - c->stood_ms);
+    if (limits->timeout_max_ms > 0 && c->arrived_ms + limits->timeout_max_ms < at)
+        at = c->arrived_ms + limits->timeout_max_ms;
+    return at;
+}
+
+static void time_out(struct call *c, uint64_t now_ms)
+{
+    char members[48];
+    int n =
+        snprintf(members, sizeof members, "\"afterMs\":%llu", (unsigned long long)(now_ms - c->arrived_ms));
+    const struct refusal why = {
+        .code = RPC_E_TIMEOUT,
+        .sent = c->state == CALL_IN_FLIGHT,
+        .members = members,
+        .members_len = (size_t)n,
+    };
+    reply_error(c->session, c->id, c->id_len, &why);
+    call_cancel(c, NULL, now_ms);
+}
+
+/* Progress and questions only move the clock; the heap learns of it here. */
+static void on_expired(struct deadline *d, uint64_t now_ms)
+{
+    struct call *c = CONTAINER_OF(d, struct call, deadline);
+    struct lane *lane = c->lane;
+    if (c->state == CALL_ABANDONED || c->state == CALL_OWN) {
+        call_close(c);
+    } else {
+        uint64_t at = call_expires_at(c, now_ms);
+        if (at > now_ms && (at == ROUTE_NEVER || deadline_set(c->router, d, at) == 0))
+            return;
+        time_out(c, now_ms);
+    }
+    turns_pump(lane, now_ms);
+}
+
+/* ---- the pool
+ * ---------------------------------------------------------------------------------------------------- */
+
+static struct call *take(struct router *r)
+{
+    struct list *node = list_pop_front(&r->free_calls);
+    struct call *c;
+    if (node) {
+        c = CONTAINER_OF(node, struct call, lane_node);
+        r->free_call_count--;
+    } else {
+        c = mem_alloc(sizeof *c);
+        if (!c)
+            return NULL;
+    }
+    memset(c, 0, offsetof(struct call, text));
+    list_init(&c->lane_node);
+    list_init(&c->session_node);
+    heap_node_init(&c->deadline.node);
+    c->deadline.expire = on_expired;
+    c->router = r;
+    c->id = c->text;
+    return c;
+}
+
+static void give_back(struct router *r, struct call *c)
+{
+    c->state = CALL_CLOSED;
+    if (r->free_call_count >= CALLS_KEPT) {
+        mem_free(c);
+        return;
+    }
+    list_push_front(&r->free_calls, &c->lane_node);
+    r->free_call_count++;
+}
+
+void calls_done(struct router *r)
+{
+    struct list *node;
+    while ((node = list_pop_front(&r->free_calls)) != NULL)
+        mem_free(CONTAINER_OF(node, struct call, lane_node));
+    r->free_call_count = 0;
+}
+
+/* ---- the tables
+ * -------------------------------------------------------------------------------------------------- */
+
+struct client_id_key {
+    const struct route_session *session;
+    const char *id;
+    size_t len;
+};
+
+static bool is_client_id(const struct map_node *node, const void *key)
+{
+    const struct client_id_key *want = key;
+    const struct call *c = CONST_CONTAINER_OF(node, struct call, by_client_id);
+    return c->session == want->session && c->id_len == want->len && memcmp(c->id, want->id, want->len) == 0;
+}
+
+static uint64_t client_id_hash(const struct route_session *s, const char *id, size_t len)
+{
+    return hash_bytes(id, len) ^ (s->serial * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+struct call *calls_find_client(const struct route_session *s, const char *id, size_t len)
+{
+    const struct client_id_key key = {s, id, len};
+    struct map_node *node = map_find(&s->router->client_ids, client_id_hash(s, id, len), is_client_id, &key);
+    return node ? CONTAINER_OF(node, struct call, by_client_id) : NULL;
+}
+
+static bool is_relay_id(const struct map_node *node, const void *key)
+{
+    const uint64_t *want = key;
+    return CONST_CONTAINER_OF(node, struct call, by_relay_id)->relay_id == *want;
+}
+
+/* Relay ids count up and are ours, so that they are their own best hash. */
+struct call *calls_find(const struct lane *lane, const char *lexeme, size_t len)
+{
+    uint64_t id;
+    if (!rpc_parse_id(lexeme, len, &id))
+        return NULL;
+    struct map_node *node = map_find(&lane->calls, id, is_relay_id, &id);
+    return node ? CONTAINER_OF(node, struct call, by_relay_id) : NULL;
+}
+
+uint64_t calls_next_id(struct lane *lane)
+{
+    return ++lane->last_id;
+}
+
+static int set_relay_id(struct call *c)
+{
+    c->relay_id = calls_next_id(c->lane);
+    int rc = map_add(&c->lane->calls, &c->by_relay_id, c->relay_id);
+    if (rc)
+        c->relay_id = 0;
+    return rc;
+}
+
+static void clear_relay_id(struct call *c)
+{
+    if (c->relay_id)
+        map_remove(&c->lane->calls, &c->by_relay_id);
+    c->relay_id = 0;
+}
+
+static int take_client_id(struct call *c)
+{
+    uint64_t hash = client_id_hash(c->session, c->id, c->id_len);
+    int rc = map_add(&c->router->client_ids, &c->by_client_id, hash);
+    if (rc == 0) {
+        c->id_taken = true;
+        c->router->pending++;
+    }
+    return rc;
+}
+
+static void free_client_id(struct call *c)
+{
+    if (!c->id_taken)
+        return;
+    map_remove(&c->router->client_ids, &c->by_client_id);
+    c->id_taken = false;
+    c->router->pending--;
+}
+
+/* ---- state
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void leave_state(struct call *c)
+{
+    struct lane *lane = c->lane;
+    struct route_session *s = c->session;
+    switch (c->state) {
+    case CALL_WAITING:
+    case CALL_HELD:
+        lane->stats.waiting_bytes -= c->frame_len;
+        s->waiting_bytes -= c->frame_len;
+        lane->stats.waiting--;
+        s->waiting--;
+        break;
+    case CALL_IN_FLIGHT:
+        lane->stats.in_flight--;
+        s->in_flight--;
+        break;
+    case CALL_ABANDONED:
+        lane->stats.abandoned--;
+        if (s)
+            s->abandoned--;
+        break;
+    default:
+        break;
+    }
+    list_remove(&c->lane_node);
+    list_remove(&c->session_node);
+}
+
+static void enter_state(struct call *c, enum call_state to)
+{
+    struct lane *lane = c->lane;
+    struct route_session *s = c->session;
+    c->state = to;
+    if (s)
+        list_push_back(to == CALL_WAITING ? &s->queue
+                       : to == CALL_HELD  ? &s->held
+                                          : &s->calls,
+                       &c->session_node);
+    switch (to) {
+    case CALL_WAITING:
+    case CALL_HELD:
+        lane->stats.waiting_bytes += c->frame_len;
+        s->waiting_bytes += c->frame_len;
+        lane->stats.waiting++;
+        s->waiting++;
+        break;
+    case CALL_IN_FLIGHT:
+        lane->stats.in_flight++;
+        s->in_flight++;
+        list_push_back(&lane->in_flight, &c->lane_node);
+        break;
+    case CALL_ABANDONED:
+        lane->stats.abandoned++;
+        s->abandoned++;
+        list_push_back(&lane->abandoned, &c->lane_node);
+        break;
+    case CALL_TASK:
+        list_push_back(&lane->tasks_running, &c->lane_node);
+        break;
+    case CALL_OWN:
+        list_push_back(&lane->own, &c->lane_node);
+        break;
+    default:
+        break;
+    }
+}
+
+static void drop_frame(struct call *c)
+{
+    store_put(&c->router->store, c->frame);
+    c->frame = NULL;
+    c->frame_len = 0;
+}
+
+void call_move(struct call *c, enum call_state to)
+{
+    leave_state(c);
+    enter_state(c, to);
+    if (to == CALL_IN_FLIGHT)
+        drop_frame(c);
+    if (to == CALL_ABANDONED || to == CALL_TASK) {
+        free_client_id(c);
+        deadline_clear(c->router, &c->deadline);
+    }
+    if (c->session) {
+        turns_refresh(c->session);
+        turns_flow(c->session);
+    }
+}
+
+void call_close(struct call *c)
+{
+    struct router *r = c->router;
+    struct route_session *s = c->session;
+    leave_state(c);
+    free_client_id(c);
+    clear_relay_id(c);
+    deadline_clear(r, &c->deadline);
+    subscriber_free(c->subscriber);
+    drop_frame(c);
+    store_put(&r->store, c->long_text);
+    give_back(r, c);
+    if (s) {
+        turns_refresh(s);
+        turns_flow(s);
+    }
+}
+
+/* ---- opening
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* Id, token and method side by side, inline or in a block. */
+static int copy_texts(struct call *c, const struct frame *frame)
+{
+    const struct rpc_envelope *env = &frame->env;
+    size_t method_len = env->method.len < CALL_METHOD_BYTES ? env->method.len : CALL_METHOD_BYTES;
+    size_t total;
+    char *to = c->text;
+
+    if (!size_add(env->id.len, env->meta_token.len, &total) || !size_add(total, method_len, &total))
+        return -ENOMEM;
+    if (total > sizeof c->text) {
+        c->long_text = store_get(&c->router->store, total);
+        if (!c->long_text)
+            return -ENOMEM;
+        to = c->long_text->bytes;
+    }
+    memcpy(to, frame->bytes + env->id.off, env->id.len);
+    memcpy(to + env->id.len, frame->bytes + env->meta_token.off, env->meta_token.len);
+    memcpy(to + env->id.len + env->meta_token.len, frame->bytes + env->method.off, method_len);
+    c->id = to;
+    c->id_len = env->id.len;
+    c->token_len = env->meta_token.len;
+    c->method_len = method_len;
+    return 0;
+}
+
+static int start_clock(struct call *c, uint64_t now_ms)
+{
+    c->arrived_ms = now_ms;
+    c->clock_ms = now_ms;
+    c->stood_ms = stood_ms(c->session, now_ms);
+    uint64_t at = call_expires_at(c, now_ms);
+    return at == ROUTE_NEVER ? 0 : deadline_set(c->router, &c->deadline, at);
+}
+
+int call_open(struct route_session *s, const struct frame *frame, enum rpc_method method, uint64_t now_ms,
+              struct call **ret_call)
+{
+    struct call *c = take(s->router);
+    if (!c)
+        return -ENOMEM;
+    c->session = s;
+    c->lane = s->lane;
+    c->method = method;
+    c->id_at = frame->env.id;
+    c->token_at = frame->env.meta_token;
+    c->notification = frame->env.kind == RPC_NOTIFICATION;
+    c->is_task = method == RPC_M_TOOLS_CALL && span_found(frame->env.task);
+
+    int rc = copy_texts(c, frame);
+    if (rc == 0 && !c->notification)
+        rc = take_client_id(c);
+    if (rc == 0 && !c->notification)
+        rc = start_clock(c, now_ms);
+    if (rc) {
+        call_close(c);
+        return rc;
+    }
+    *ret_call = c;
+    return 0;
+}
+
+struct call *call_open_own(struct lane *lane, enum rpc_method method, uint64_t now_ms)
+{
+    struct call *c = take(lane->router);
+    if (!c)
+        return NULL;
+    c->lane = lane;
+    c->method = method;
+    c->arrived_ms = now_ms;
+    if (set_relay_id(c) || deadline_set(c->router, &c->deadline, now_ms + CALL_OWN_MS)) {
+        call_close(c);
+        return NULL;
+    }
+    call_move(c, CALL_OWN);
+    return c;
+}
+
+/* ---- on its way
+ * -------------------------------------------------------------------------------------------------- */
+
+int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
+{
+    char id[ID_TEXT_MAX];
+    int rc = set_relay_id(c);
+    if (rc)
+        return rc;
+    size_t id_len = id_print(c->relay_id, id);
+    struct splice splices[] = {{c->id_at, id, id_len}, {c->token_at, id, id_len}};
+    rc = child_send_spliced(c->lane, text, len, splices, 2);
+    if (rc) {
+        clear_relay_id(c);
+        return rc;
+    }
+    call_move(c, CALL_IN_FLIGHT);
+    c->lane->stats.requests++;
+    c->lane->stats.last_used_ms = now_ms;
+    return 0;
+}
+
+void call_fail(struct call *c, const struct refusal *why, uint64_t now_ms)
+{
+    if (!c->notification) {
+        struct refusal told = *why;
+        told.sent = c->state == CALL_IN_FLIGHT;
+        reply_error(c->session, c->id, c->id_len, &told);
+    }
+    subscriptions_settle(c, SUB_LOST, NULL, now_ms);
+    call_close(c);
+}
+
+static void send_cancel(struct call *c, const struct frame *cancel)
+{
+    char id[ID_TEXT_MAX];
+    size_t id_len = id_print(c->relay_id, id);
+    if (cancel) {
+        struct splice splice = {cancel->env.request_id, id, id_len};
+        (void)child_send_spliced(c->lane, cancel->bytes, cancel->len, &splice, 1);
+        return;
+    }
+    char text[128];
+    int n = snprintf(
+        text, sizeof text,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%.*s}}",
+        (int)id_len, id);
+    (void)child_send(c->lane, text, (size_t)n);
+}
+
+static void forget_oldest_abandoned(struct lane *lane)
+{
+    if (lane->stats.abandoned > CALL_ABANDONED_MAX)
+        call_close(CONTAINER_OF(lane->abandoned.next, struct call, lane_node));
+}
+
+void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms)
+{
+    if (c->state != CALL_IN_FLIGHT) {
+        subscriptions_settle(c, SUB_LOST, NULL, now_ms);
+        call_close(c);
+        return;
+    }
+    /* An initialize must not be cancelled (MCP); its late answer is dropped all the same. */
+    if (c->method != RPC_M_INITIALIZE)
+        send_cancel(c, cancel);
+    subscriptions_settle(c, SUB_LOST, NULL, now_ms);
+    call_move(c, CALL_ABANDONED);
+    struct lane *lane = c->lane;
+    if (deadline_set(c->router, &c->deadline, now_ms + CALL_ABANDONED_MS))
+        call_close(c);
+    forget_oldest_abandoned(lane);
+}
+
+void call_progress(struct call *c, uint64_t now_ms)
+{
+    if (c->state != CALL_IN_FLIGHT)
+        return;
+    c->clock_ms = now_ms;
+    c->stood_ms = stood_ms(c->session, now_ms);
+}

@@ -1,0 +1,148 @@
+/* A call: one request on its way, from its arrival until nothing of it can come back any more. The calls of a
+ * lane are the table behind the first three identifier spaces: request ids, cancellations, progress tokens.
+ *
+ *   NEW -> IN_FLIGHT             dispatched at once
+ *   NEW -> WAITING -> IN_FLIGHT  waited for a turn; the call has a copy of its frame
+ *   NEW -> HELD -> WAITING       waits for something else first: an initialize for the handshake, a subscribe
+ * for the one ahead of it IN_FLIGHT -> ABANDONED       cancelled, timed out or orphaned: counts against its
+ * session's share for a while IN_FLIGHT -> TASK            answered, but its progress token lives until its
+ * task ends NEW -> OWN                   the relay's own request; its answer interests nobody
+ *
+ * call_move is the one place where the state, the lists and the counters change. The client's id is taken (no
+ * second request may use it) in NEW, WAITING, HELD and IN_FLIGHT. Calls come from a free list; so does the
+ * room for long ids.
+ */
+#ifndef ROUTE_CALLS_H
+#define ROUTE_CALLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "route/store.h"
+#include "wire/frame.h"
+
+struct refusal;
+struct router;
+struct lane;
+struct route_session;
+struct sub;
+struct subscriber;
+
+/* Abandoned calls count against a share for so long: about what a tool needs to notice a cancel. */
+#define CALL_ABANDONED_MS 5000
+/* At most so many are remembered per lane; the oldest is forgotten first. */
+#define CALL_ABANDONED_MAX 4096
+/* The relay's own requests are forgotten after this. */
+#define CALL_OWN_MS 60000
+/* Of the method, what call_view shows. */
+#define CALL_METHOD_BYTES 64
+/* Id, token and method together; longer ones get a block of the store. A UUID as id and as token fits. */
+#define CALL_INLINE_BYTES 120
+/* Calls kept on the free list. */
+#define CALLS_KEPT 4096
+
+enum call_state {
+    CALL_NEW,
+    CALL_WAITING,
+    CALL_HELD,
+    CALL_IN_FLIGHT,
+    CALL_ABANDONED,
+    CALL_TASK,
+    CALL_OWN,
+    CALL_CLOSED
+};
+
+/* CONTAINER_OF for what is only looked at. */
+#define CONST_CONTAINER_OF(ptr, type, member)                                                                \
+    ((const type *)(const void *)((const char *)(ptr)-offsetof(type, member)))
+
+/* Something that is due at a time. */
+struct deadline {
+    struct heap_node node;
+    /* The deadline is out of the heap by then; may put itself in again, or free what it stands in. */
+    void (*expire)(struct deadline *d, uint64_t now_ms);
+};
+
+struct call {
+    struct map_node by_relay_id;  /* in lane->calls while relay_id != 0 */
+    struct map_node by_client_id; /* in router->client_ids while id_taken */
+    struct list lane_node;        /* in a list of its lane, or of who holds it; on the free list */
+    struct list session_node;     /* in session->queue (WAITING), held (HELD) or calls (else) */
+    struct deadline deadline;
+    struct router *router;
+    struct lane *lane;
+    struct route_session *session; /* NULL: its session is gone, or there never was one (OWN) */
+    struct sub *sub; /* a subscribe or unsubscribe that decides, or waits for, the state of this URI */
+    struct subscriber *subscriber; /* made beforehand for a subscribe; owned */
+    uint64_t relay_id;             /* 0: not dispatched */
+    uint64_t arrived_ms;
+    uint64_t clock_ms; /* arrival, or the last progress */
+    uint64_t stood_ms; /* how long the session's clocks had stood still at clock_ms */
+    enum call_state state;
+    enum rpc_method method;
+    bool id_taken;
+    bool is_task;        /* a tools/call with params.task */
+    bool notification;   /* session sharing: waits in order with the requests; has no id and no deadline */
+    struct block *frame; /* the copy, while it waits */
+    size_t frame_len;
+    struct span id_at;    /* in the frame */
+    struct span token_at; /* in the frame */
+    const char *id;       /* raw, as the client wrote it; then the raw token, then the raw method */
+    size_t id_len;
+    size_t token_len;
+    size_t method_len;
+    struct block *long_text;
+    char text[CALL_INLINE_BYTES];
+};
+
+static inline const char *call_token(const struct call *c)
+{
+    return c->id + c->id_len;
+}
+static inline const char *call_method(const struct call *c)
+{
+    return c->id + c->id_len + c->token_len;
+}
+
+/* deadline: 0 or -ENOMEM. In the heap already: moved. */
+MUSTCHECK int deadline_set(struct router *r, struct deadline *d, uint64_t at_ms);
+void deadline_clear(struct router *r, struct deadline *d);
+
+/* A call for this frame of the session, in state NEW, its client id taken, its clock running. -ENOMEM. */
+MUSTCHECK int call_open(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                        uint64_t now_ms, struct call **ret_call);
+/* A request of the relay itself; relay_id is set. NULL: out of memory (then send it with calls_next_id: its
+ * answer will count as late). */
+struct call *call_open_own(struct lane *lane, enum rpc_method method, uint64_t now_ms);
+void call_move(struct call *c, enum call_state to);
+/* Takes it out of everything and gives it back. Answers nobody. */
+void call_close(struct call *c);
+void calls_done(struct router *r);
+
+/* The next id towards the child. */
+uint64_t calls_next_id(struct lane *lane);
+/* By the id in a child's message; NULL when it is no exact integer or unknown. Any state that has a relay id.
+ */
+struct call *calls_find(const struct lane *lane, const char *lexeme, size_t len);
+/* By the raw id of a client's request: waiting, held or in flight. */
+struct call *calls_find_client(const struct route_session *s, const char *id, size_t len);
+
+/* Hands the call's request to the child. `text` is its frame (borrowed). 0: in flight. ERR_CLOSING, -ENOMEM:
+ * nothing changed. */
+MUSTCHECK int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms);
+/* Answers the client with an error of the relay's (why->sent is found here) and closes the call. */
+void call_fail(struct call *c, const struct refusal *why, uint64_t now_ms);
+/* Lets go of a call in any state where its client waits, without an answer: removed where it waits; in flight
+ * it is cancelled at the child, with the client's own cancel frame if there is one, and abandoned. */
+void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms);
+/* Progress came: its clock starts again. */
+void call_progress(struct call *c, uint64_t now_ms);
+/* When it will expire by what is known now, or ROUTE_NEVER. */
+uint64_t call_expires_at(const struct call *c, uint64_t now_ms);
+
+#endif

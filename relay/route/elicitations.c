@@ -1,0 +1,132 @@
+/* A table of ids with their owners. One that cannot be recorded (no memory, an id too long) is completed to
+ * nobody. */
+#include "route/elicitations.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/field.h"
+
+#define URL_ELICITATION_REQUIRED "-32042"
+
+struct elicitation {
+    struct map_node node;
+    struct list lane_node;
+    struct lane *lane;
+    struct route_session *owner;
+    size_t id_len;
+    char id[]; /* decoded */
+};
+
+struct elicitation_id {
+    size_t len;
+    char bytes[ELICITATION_ID_MAX];
+};
+
+static bool read_id(const char *text, struct span at, struct elicitation_id *ret_id)
+{
+    if (!field_is_string(text, at))
+        return false;
+    ret_id->len = rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof ret_id->bytes);
+    return ret_id->len != SIZE_MAX;
+}
+
+static bool is_elicitation(const struct map_node *node, const void *key)
+{
+    const struct elicitation_id *want = key;
+    const struct elicitation *e = CONST_CONTAINER_OF(node, struct elicitation, node);
+    return e->id_len == want->len && memcmp(e->id, want->bytes, want->len) == 0;
+}
+
+static struct elicitation *find(const struct lane *lane, const struct elicitation_id *id)
+{
+    struct map_node *node = map_find(&lane->elicitations, hash_bytes(id->bytes, id->len), is_elicitation, id);
+    return node ? CONTAINER_OF(node, struct elicitation, node) : NULL;
+}
+
+static void forget(struct elicitation *e)
+{
+    map_remove(&e->lane->elicitations, &e->node);
+    list_remove(&e->lane_node);
+    mem_free(e);
+}
+
+static struct elicitation *oldest(struct lane *lane)
+{
+    return list_empty(&lane->elicitation_list)
+               ? NULL
+               : CONTAINER_OF(lane->elicitation_list.next, struct elicitation, lane_node);
+}
+
+static void add(struct route_session *s, const struct elicitation_id *id)
+{
+    struct lane *lane = s->lane;
+    if (find(lane, id))
+        return;
+    struct elicitation *last = lane->elicitations.count >= ELICITATIONS_MAX ? oldest(lane) : NULL;
+    if (last)
+        forget(last);
+    struct elicitation *e = mem_alloc(sizeof *e + id->len);
+    if (!e)
+        return;
+    e->lane = lane;
+    e->owner = s;
+    e->id_len = id->len;
+    memcpy(e->id, id->bytes, id->len);
+    if (map_add(&lane->elicitations, &e->node, hash_bytes(id->bytes, id->len))) {
+        mem_free(e);
+        return;
+    }
+    list_push_back(&lane->elicitation_list, &e->lane_node);
+}
+
+void elicitations_note(struct route_session *s, const struct frame *answer)
+{
+    const char *text = answer->bytes;
+    const struct span error = answer->env.error;
+    if (!span_found(error) || !memmem(text + error.off, error.len, URL_ELICITATION_REQUIRED, 6))
+        return;
+    struct span code = field_get(text, error, "code");
+    struct span all = field_get2(text, error, "data", "elicitations");
+    if (code.len != 6 || memcmp(text + code.off, URL_ELICITATION_REQUIRED, 6) != 0 || all.len < 2 ||
+        text[all.off] != '[')
+        return;
+    struct span one;
+    size_t pos = 0;
+    while (rpc_batch_next(text + all.off, all.len, &pos, &one)) {
+        struct elicitation_id id;
+        one.off += all.off;
+        if (read_id(text, field_get(text, one, "elicitationId"), &id))
+            add(s, &id);
+    }
+}
+
+struct route_session *elicitations_complete(struct lane *lane, const struct frame *frame)
+{
+    struct elicitation_id id;
+    if (!read_id(frame->bytes, field_get(frame->bytes, frame->env.params, "elicitationId"), &id))
+        return NULL;
+    struct elicitation *e = find(lane, &id);
+    if (!e)
+        return NULL;
+    struct route_session *owner = e->owner;
+    forget(e);
+    return owner;
+}
+
+void elicitations_leave(struct route_session *s)
+{
+    LIST_EACH(node, next, &s->lane->elicitation_list)
+    {
+        struct elicitation *e = CONTAINER_OF(node, struct elicitation, lane_node);
+        if (e->owner == s)
+            forget(e);
+    }
+}
+
+void elicitations_forget(struct lane *lane)
+{
+    struct elicitation *e;
+    while ((e = oldest(lane)) != NULL)
+        forget(e);
+}

@@ -1,0 +1,264 @@
+/* Happy path: attach -> initialize -> (result) -> cache -> initialized -> ready -> setLevel and subscribe
+ * again -> list_changed -> the clients that wait for their initialize -> the waiting requests.
+ *
+ * An error, nonsense or no memory for the answer: ops->handshake_failed, once; the server ends the child. A
+ * child whose version or capabilities are not those of the child before: its greeted sessions are closed, so
+ * that they ask again. Whatever else a child says around its handshake (notifications, an error without an
+ * id) is nobody's and dropped.
+ */
+#include "route/handshake.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/field.h"
+#include "route/initialize.h"
+#include "route/lane.h"
+#include "route/levels.h"
+#include "route/replies.h"
+#include "route/requests.h"
+#include "route/subscriptions.h"
+#include "wire/rpc_error.h"
+#include "wire/writer.h"
+
+/* An error's message, as far as it is repeated in a reason. */
+#define REASON_BYTES 256
+
+static void fail(struct lane *lane, const char *reason)
+{
+    lane->handshake_id = 0;
+    lane->server->ops->handshake_failed(lane->server->data, lane, reason);
+}
+
+static int write_initialize(struct lane *lane, struct buf *text)
+{
+    const struct router_options *options = &lane->router->options;
+    struct writer w;
+    buf_clear(text);
+    writer_init(&w, text);
+    write_object(&w);
+    write_member_string(&w, "jsonrpc", "2.0");
+    write_member_uint(&w, "id", lane->handshake_id);
+    write_member_string(&w, "method", "initialize");
+    write_key(&w, "params");
+    write_object(&w);
+    write_member_string(&w, "protocolVersion", HANDSHAKE_PROTOCOL);
+    write_key(&w, "capabilities");
+    write_object(&w);
+    write_object_end(&w);
+    write_key(&w, "clientInfo");
+    write_object(&w);
+    write_member_string(&w, "name", options->relay_name);
+    write_member_string(&w, "version", options->relay_version);
+    write_object_end(&w);
+    write_object_end(&w);
+    write_object_end(&w);
+    return writer_end(&w);
+}
+
+void handshake_begin(struct lane *lane, uint64_t now_ms)
+{
+    struct buf *text = &lane->router->scratch;
+    lane->handshake_id = calls_next_id(lane);
+    lane->stats.last_used_ms = now_ms;
+    int rc = write_initialize(lane, text);
+    if (rc == 0)
+        rc = child_send(lane, buf_data(text), buf_len(text));
+    if (rc)
+        fail(lane, err_text(rc));
+}
+
+bool handshake_is(const struct lane *lane, const struct frame *frame)
+{
+    uint64_t id;
+    const struct span at = frame->env.id;
+    return lane->handshake_id && span_found(at) && rpc_parse_id(frame->bytes + at.off, at.len, &id) &&
+           id == lane->handshake_id;
+}
+
+/* ---- the cache
+ * --------------------------------------------------------------------------------------------------- */
+
+void init_cache_done(struct init_cache *cache)
+{
+    mem_free(cache->result);
+    memset(cache, 0, sizeof *cache);
+}
+
+static bool advertises_changes(const struct init_cache *c, const char *list)
+{
+    struct span capability = field_get(c->result, c->capabilities, list);
+    return field_true(c->result, field_get(c->result, capability, "listChanged"));
+}
+
+/* Finds the parts of a result whose text is in place. NULL, or what is wrong with it. */
+static const char *read_result(struct init_cache *c)
+{
+    const struct span whole = {0, c->len};
+    c->capabilities = field_get(c->result, whole, "capabilities");
+    struct span tasks = field_get(c->result, c->capabilities, "tasks");
+    /* A list would show every client everybody's tasks: not offered. */
+    size_t lost = field_remove(c->result, c->len, tasks, "list");
+    c->len -= lost;
+    c->capabilities.len -= lost;
+
+    const struct span rest = {0, c->len};
+    c->version = field_get(c->result, rest, "protocolVersion");
+    c->capabilities = field_get(c->result, rest, "capabilities");
+    if (!field_is_string(c->result, c->version))
+        return "its answer to initialize has no protocolVersion";
+    size_t n =
+        rpc_decode_string(c->result + c->version.off, c->version.len, c->protocol, sizeof c->protocol - 1);
+    if (n == SIZE_MAX)
+        return "its protocolVersion is too long";
+    c->protocol[n] = '\0';
+    c->resources_changed = advertises_changes(c, "resources");
+    c->tools_changed = advertises_changes(c, "tools");
+    c->prompts_changed = advertises_changes(c, "prompts");
+    return NULL;
+}
+
+static const char *cache_make(const struct frame *frame, struct init_cache *ret_cache)
+{
+    struct init_cache c = {0};
+    if (!field_is_object(frame->bytes, frame->env.result))
+        return "its answer to initialize is not an object";
+    c.result = mem_dup(frame->bytes + frame->env.result.off, frame->env.result.len);
+    if (!c.result)
+        return err_text(-ENOMEM);
+    c.len = frame->env.result.len;
+    const char *wrong = read_result(&c);
+    if (wrong) {
+        init_cache_done(&c);
+        return wrong;
+    }
+    *ret_cache = c;
+    return NULL;
+}
+
+static bool same_span(const struct init_cache *a, struct span x, const struct init_cache *b, struct span y)
+{
+    return x.len == y.len && (x.len == 0 || memcmp(a->result + x.off, b->result + y.off, x.len) == 0);
+}
+
+static bool is_same(const struct init_cache *a, const struct init_cache *b)
+{
+    return strcmp(a->protocol, b->protocol) == 0 && same_span(a, a->capabilities, b, b->capabilities);
+}
+
+/* ---- after the answer
+ * -------------------------------------------------------------------------------------------- */
+
+static void close_greeted(struct lane *lane, uint64_t now_ms)
+{
+    static const char reason[] = "the server came back with another version or other capabilities";
+    LIST_EACH(node, next, &lane->sessions)
+    {
+        struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
+        if (!s->greeted)
+            continue;
+        session_fail_waiting(s, &(struct refusal){.code = RPC_E_SERVER_UNAVAILABLE, .message = reason},
+                             now_ms);
+        session_hang_up(s, 0, reason);
+    }
+}
+
+static void tell_changed(struct lane *lane, const char *list)
+{
+    char text[128];
+    int n = snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
+                     list);
+    const struct link_part part = {text, (size_t)n};
+    LIST_EACH(node, next, &lane->sessions)
+    {
+        struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
+        if (s->initialized)
+            session_send(s, &part, 1);
+    }
+}
+
+/* A new process: its lists may have changed while nobody looked. */
+static void tell_restarted(struct lane *lane)
+{
+    if (lane->cache.tools_changed)
+        tell_changed(lane, "tools");
+    if (lane->cache.resources_changed)
+        tell_changed(lane, "resources");
+    if (lane->cache.prompts_changed)
+        tell_changed(lane, "prompts");
+}
+
+static void become_ready(struct lane *lane, struct init_cache *cache, uint64_t now_ms)
+{
+    bool again = lane->cache.result != NULL;
+    bool same = again && is_same(&lane->cache, cache);
+    init_cache_done(&lane->cache);
+    lane->cache = *cache;
+    lane_move(lane, LANE_READY);
+    lane->proven = true;
+    lane->server->ops->ready(lane->server->data, lane);
+    levels_tell_again(lane, now_ms);
+    subscriptions_tell_again(lane, now_ms);
+    if (again && !same)
+        close_greeted(lane, now_ms);
+    if (again)
+        tell_restarted(lane);
+    initialize_answer_held(lane, now_ms);
+    turns_pump(lane, now_ms);
+}
+
+static void answer_result(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+{
+    static const char initialized[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
+    struct init_cache cache;
+    const char *wrong = cache_make(frame, &cache);
+    if (wrong) {
+        fail(lane, wrong);
+        return;
+    }
+    int rc = child_send(lane, initialized, sizeof initialized - 1);
+    if (rc) {
+        init_cache_done(&cache);
+        fail(lane, err_text(rc));
+        return;
+    }
+    lane->handshake_id = 0;
+    become_ready(lane, &cache, now_ms);
+}
+
+static void answer_error(struct lane *lane, const struct frame *frame)
+{
+    char reason[REASON_BYTES + 64];
+    char said[REASON_BYTES];
+    struct span message = field_get(frame->bytes, frame->env.error, "message");
+    size_t n = rpc_decode_string(frame->bytes + message.off, message.len, said, sizeof said);
+    if (n == SIZE_MAX)
+        n = 0;
+    (void)snprintf(reason, sizeof reason, "it refused initialize%s%.*s", n > 0 ? ": " : "", (int)n, said);
+    fail(lane, reason);
+}
+
+void handshake_answer(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+{
+    char reason[128];
+    switch (frame->env.kind) {
+    case RPC_RESULT:
+        answer_result(lane, frame, now_ms);
+        break;
+    case RPC_ERROR:
+        answer_error(lane, frame);
+        break;
+    default:
+        (void)snprintf(reason, sizeof reason, "its answer to initialize is no JSON-RPC message: %s",
+                       rpc_fault_text(frame->env.fault));
+        fail(lane, reason);
+        break;
+    }
+}
+
+void handshake_too_large(struct lane *lane)
+{
+    fail(lane, "its answer to initialize is over the size limit");
+}

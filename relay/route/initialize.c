@@ -1,0 +1,131 @@
+/* The answer is the child's own result, byte for byte, but for the id and the protocolVersion: the revision
+ * that the client asked for when it is a known one and not newer than the child's, else the child's (which a
+ * client that cannot speak it will refuse by itself).
+ */
+#include "route/initialize.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/field.h"
+#include "route/replies.h"
+#include "route/requests.h"
+
+/* Names longer than this are cut: they are shown, not used. */
+#define NAME_MAX_BYTES 256
+
+static const char *const known[] = {"2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
+
+static void copy_version(const char *text, struct span from, char to[PROTOCOL_MAX])
+{
+    size_t n =
+        field_is_string(text, from) ? rpc_decode_string(text + from.off, from.len, to, PROTOCOL_MAX - 1) : 0;
+    to[n == SIZE_MAX ? 0 : n] = '\0';
+}
+
+/* NULL when it is no string, too long, or there is no memory: then it is not shown. */
+static char *copy_name(const char *text, struct span from)
+{
+    char name[NAME_MAX_BYTES];
+    if (!field_is_string(text, from))
+        return NULL;
+    size_t n = rpc_decode_string(text + from.off, from.len, name, sizeof name);
+    return n == SIZE_MAX || memchr(name, '\0', n) ? NULL : mem_strndup(name, n);
+}
+
+void initialize_note(struct route_session *s, const struct frame *frame)
+{
+    const struct span params = frame->env.params;
+    struct span info = field_get(frame->bytes, params, "clientInfo");
+    copy_version(frame->bytes, field_get(frame->bytes, params, "protocolVersion"), s->asked);
+    mem_free(s->client_name);
+    mem_free(s->client_version);
+    s->client_name = copy_name(frame->bytes, field_get(frame->bytes, info, "name"));
+    s->client_version = copy_name(frame->bytes, field_get(frame->bytes, info, "version"));
+}
+
+/* Revisions are dates: the older one is the smaller string. */
+static const char *negotiate(const struct init_cache *cache, const char *asked)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(known[i], asked) == 0 && strcmp(asked, cache->protocol) <= 0)
+            return known[i];
+    }
+    return NULL;
+}
+
+static void answer(struct route_session *s, const char *id, size_t id_len)
+{
+    const struct init_cache *cache = &s->lane->cache;
+    const char *chosen = negotiate(cache, s->asked);
+    size_t after = cache->version.off + cache->version.len;
+    struct link_part version = {cache->result + cache->version.off, cache->version.len};
+    char quoted[PROTOCOL_MAX + 2];
+
+    if (chosen) {
+        size_t n = strlen(chosen);
+        quoted[0] = '"';
+        memcpy(quoted + 1, chosen, n);
+        quoted[n + 1] = '"';
+        version = (struct link_part){quoted, n + 2};
+    }
+    const struct link_part parts[] = {
+        PART("{\"jsonrpc\":\"2.0\",\"id\":"),
+        {id, id_len},
+        PART(",\"result\":"),
+        {cache->result, cache->version.off},
+        version,
+        {cache->result + after, cache->len - after},
+        PART("}"),
+    };
+    memcpy(s->protocol, chosen ? chosen : cache->protocol, strlen(chosen ? chosen : cache->protocol) + 1);
+    s->greeted = true;
+    session_send(s, parts, sizeof parts / sizeof parts[0]);
+}
+
+void initialize_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    struct call *c;
+    initialize_note(s, frame);
+    if (s->lane->cache.result) {
+        answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
+        return;
+    }
+    if (!request_admit(s, frame, now_ms))
+        return;
+    /* The server may have answered the start with a whole handshake. */
+    if (s->lane->cache.result) {
+        answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
+        return;
+    }
+    if (call_open(s, frame, RPC_M_INITIALIZE, now_ms, &c)) {
+        request_no_memory(s, frame);
+        return;
+    }
+    call_move(c, CALL_HELD);
+    list_push_back(&s->lane->init_held, &c->lane_node);
+}
+
+void initialize_answer_held(struct lane *lane, uint64_t now_ms)
+{
+    struct list *node;
+    (void)now_ms;
+    while ((node = list_pop_front(&lane->init_held)) != NULL) {
+        struct call *c = CONTAINER_OF(node, struct call, lane_node);
+        answer(c->session, c->id, c->id_len);
+        call_close(c);
+    }
+}
+
+void initialize_passed(struct route_session *s, const struct frame *frame)
+{
+    if (frame->env.kind != RPC_RESULT)
+        return;
+    copy_version(frame->bytes, field_get(frame->bytes, frame->env.result, "protocolVersion"), s->protocol);
+    s->greeted = true;
+}
+
+bool initialize_has_batches(const struct route_session *s)
+{
+    return strcmp(s->protocol, "2025-03-26") == 0;
+}

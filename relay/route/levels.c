@@ -1,0 +1,97 @@
+/* A message of a shared child names no client, so that by default nobody gets it. With "broadcast" the child
+ * is told the most verbose level that any session asked for, and each session gets its own share.
+ */
+#include "route/levels.h"
+
+#include <stdio.h>
+
+#include "route/replies.h"
+#include "wire/rpc_error.h"
+
+static const char *const names[] = {"debug", "info",     "notice", "warning",
+                                    "error", "critical", "alert",  "emergency"};
+
+int level_parse(const char *text, struct span quoted)
+{
+    for (int i = 0; i < LEVEL_NONE; i++) {
+        if (span_found(quoted) && rpc_string_is(text + quoted.off, quoted.len, names[i]))
+            return i;
+    }
+    return LEVEL_NONE;
+}
+
+static void tell(struct lane *lane, int level, uint64_t now_ms)
+{
+    char text[160];
+    struct call *c = call_open_own(lane, RPC_M_SET_LEVEL, now_ms);
+    uint64_t id = c ? c->relay_id : calls_next_id(lane);
+    int n = snprintf(
+        text, sizeof text,
+        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
+        (unsigned long long)id, names[level]);
+    if (child_send(lane, text, (size_t)n) == 0)
+        lane->told_level = level;
+    else if (c)
+        call_close(c);
+}
+
+static bool is_broadcast(const struct lane *lane)
+{
+    return lane->server->limits.log_messages == LOG_MESSAGES_BROADCAST;
+}
+
+static int most_verbose(const struct lane *lane)
+{
+    int level = LEVEL_NONE;
+    for (const struct list *node = lane->sessions.next; node != &lane->sessions; node = node->next) {
+        const struct route_session *s = CONST_CONTAINER_OF(node, struct route_session, lane_node);
+        if (s->level < level)
+            level = s->level;
+    }
+    return level;
+}
+
+void levels_tell_again(struct lane *lane, uint64_t now_ms)
+{
+    lane->told_level = LEVEL_NONE;
+    int level = is_broadcast(lane) ? most_verbose(lane) : LEVEL_NONE;
+    if (level != LEVEL_NONE)
+        tell(lane, level, now_ms);
+}
+
+void levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    const char *id = frame->bytes + frame->env.id.off;
+    struct lane *lane = s->lane;
+    int level = level_parse(frame->bytes, frame->env.level);
+    if (level == LEVEL_NONE) {
+        const struct refusal why = {.code = RPC_E_INVALID_PARAMS,
+                                    .message = "level is not one of the eight log levels"};
+        reply_error(s, id, frame->env.id.len, &why);
+        return;
+    }
+    s->level = level;
+    if (is_broadcast(lane) && lane->state == LANE_READY && level < lane->told_level)
+        tell(lane, level, now_ms);
+    reply_raw(s, id, frame->env.id.len, "result", "{}", 2);
+}
+
+void levels_message(struct lane *lane, const struct frame *frame)
+{
+    const struct link_part part = {frame->bytes, frame->len};
+    int level = level_parse(frame->bytes, frame->env.level);
+    if (!is_broadcast(lane)) {
+        lane->stats.dropped_notifications++;
+        return;
+    }
+    LIST_EACH(node, next, &lane->sessions)
+    {
+        struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
+        if (!s->initialized || s->level == LEVEL_NONE || level < s->level || s->dead)
+            continue;
+        if (s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES)
+            s->dropped++;
+        else
+            session_send(s, &part, 1);
+    }
+}

@@ -1,0 +1,24 @@
+/* Log levels: what each session asked for, and what the child is told. */
+#ifndef ROUTE_LEVELS_H
+#define ROUTE_LEVELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "route/state.h"
+#include "wire/frame.h"
+
+/* Levels count from 0 (debug) to 7 (emergency). */
+#define LEVEL_NONE 8
+
+/* LEVEL_NONE when the span is no level's name. */
+int level_parse(const char *text, struct span quoted);
+/* shared: a client's logging/setLevel, answered here. */
+void levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms);
+/* A new child: tells it the level again. */
+void levels_tell_again(struct lane *lane, uint64_t now_ms);
+/* shared: a notifications/message of the child's; dropped unless the server says "broadcast". Then a session
+ * gets what it asked for; one that asked for nothing gets nothing. */
+void levels_message(struct lane *lane, const struct frame *frame);
+
+#endif

@@ -1,0 +1,87 @@
+/* The inside of data is written once, when the child goes; only retryAfterMs depends on when somebody asks.
+ */
+#include "route/outage.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "route/state.h"
+#include "wire/rpc_error.h"
+#include "wire/writer.h"
+
+static void write_outage(struct writer *w, const struct lane *lane, const struct outage *why)
+{
+    write_object(w);
+    write_member_string(w, "server", lane->server->name);
+    write_member_string(w, "state", why->state ? why->state : "down");
+    if (why->detail)
+        write_member_string(w, "detail", why->detail);
+    if (why->exited && why->term_signal)
+        write_member_int(w, "signal", why->term_signal);
+    else if (why->exited)
+        write_member_int(w, "exitStatus", why->exit_status);
+    if (why->stderr_tail) {
+        write_key(w, "stderrTail");
+        write_string(w, why->stderr_tail, why->stderr_len);
+    }
+    write_object_end(w);
+}
+
+static char *message_of(const struct outage *why)
+{
+    char text[512];
+    if (!why->detail)
+        return NULL;
+    (void)snprintf(text, sizeof text, "%s: %s", rpc_error_message(RPC_E_SERVER_UNAVAILABLE), why->detail);
+    return mem_strdup(text);
+}
+
+void outage_note(struct lane *lane, const struct outage *why)
+{
+    struct writer w;
+    buf_clear(&lane->outage);
+    lane->retry_at_ms = why->retry_at_ms;
+    mem_free(lane->outage_message);
+    lane->outage_message = message_of(why);
+    if (!lane->server)
+        return;
+    writer_init(&w, &lane->outage);
+    write_outage(&w, lane, why);
+    if (writer_end(&w))
+        buf_clear(&lane->outage);
+}
+
+struct refusal outage_refusal(struct lane *lane, uint64_t now_ms)
+{
+    struct buf *text = &lane->router->scratch;
+    struct refusal why = {.code = RPC_E_SERVER_UNAVAILABLE, .message = lane->outage_message};
+    size_t len = buf_len(&lane->outage);
+    char retry[48];
+
+    if (len < 2)
+        return why;
+    why.members = buf_data(&lane->outage) + 1;
+    why.members_len = len - 2;
+    if (!lane->retry_at_ms)
+        return why;
+    uint64_t wait_ms = lane->retry_at_ms > now_ms ? lane->retry_at_ms - now_ms : 0;
+    int n = snprintf(retry, sizeof retry, ",\"retryAfterMs\":%llu", (unsigned long long)wait_ms);
+    buf_clear(text);
+    if (buf_append(text, why.members, why.members_len) || buf_append(text, retry, (size_t)n))
+        return why;
+    why.members = buf_data(text);
+    why.members_len = buf_len(text);
+    return why;
+}
+
+bool outage_is_short(const struct lane *lane, uint64_t now_ms)
+{
+    return lane->retry_at_ms && lane->retry_at_ms <= now_ms + OUTAGE_WAIT_MS;
+}
+
+void outage_done(struct lane *lane)
+{
+    buf_done(&lane->outage);
+    mem_free(lane->outage_message);
+    lane->outage_message = NULL;
+}

@@ -1,0 +1,24 @@
+/* Statuses of tasks that nobody owns yet: children send the first one before the answer that names the task.
+ * Kept for a short while, few and small; then dropped.
+ */
+#ifndef ROUTE_PARKED_H
+#define ROUTE_PARKED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "route/state.h"
+#include "wire/frame.h"
+
+#define PARKED_MAX       64
+#define PARKED_BYTES_MAX ((size_t)16 << 10) /* each */
+#define PARKED_MS        5000
+
+/* Dropped and counted when there is no place for it. */
+void parked_keep(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+/* The task has an owner now: hands in again what was parked for it. */
+void parked_deliver(struct lane *lane, const char *id, size_t id_len, uint64_t now_ms);
+void parked_forget(struct lane *lane);
+void parked_init(struct lane *lane);
+
+#endif

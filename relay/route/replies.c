@@ -1,0 +1,167 @@
+/* Errors and answers, composed of parts on the stack. Only a message that is not one of ours needs memory (to
+ * be escaped); without it, the code's own message stands in.
+ */
+#include "route/replies.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/rpc_error.h"
+#include "wire/writer.h"
+
+/* A child that does not read, and has this much to read, is told no more: it is flooding. */
+#define CHILD_FLOOD_BYTES (8 * LINK_CHILD_HIGH_BYTES)
+
+void session_hang_up(struct route_session *s, int code, const char *reason)
+{
+    if (s->dead)
+        return;
+    s->dead = true;
+    s->link->ops->close(s->link, code, reason);
+    turns_refresh(s);
+}
+
+void session_send(struct route_session *s, const struct link_part *parts, size_t count)
+{
+    if (s->dead)
+        return;
+    int rc = s->link->ops->send(s->link, parts, count);
+    if (rc)
+        session_hang_up(s, RPC_E_OVERLOADED, err_text(rc));
+}
+
+void session_send_spliced(struct route_session *s, const char *text, size_t len, struct splice *splices,
+                          size_t count)
+{
+    if (s->dead)
+        return;
+    int rc = splice_send(s->link, text, len, splices, count);
+    if (rc)
+        session_hang_up(s, RPC_E_OVERLOADED, err_text(rc));
+}
+
+static bool is_retryable(const struct refusal *why)
+{
+    switch (why->code) {
+    case RPC_E_SERVER_UNAVAILABLE:
+    case RPC_E_TIMEOUT:
+    case RPC_E_OVERLOADED:
+    case RPC_E_RATE_LIMITED:
+    case RPC_E_DRAINING:
+        return !why->sent;
+    default:
+        return false;
+    }
+}
+
+/* The message as a JSON string, in the message buffer or in `room`. */
+static struct link_part message_part(struct router *r, const struct refusal *why, char *room, size_t room_len)
+{
+    if (why->message) {
+        struct writer w;
+        buf_clear(&r->message);
+        writer_init(&w, &r->message);
+        write_cstring(&w, why->message);
+        if (writer_end(&w) == 0)
+            return (struct link_part){buf_data(&r->message), buf_len(&r->message)};
+    }
+    const char *own = rpc_error_message(why->code);
+    int n = snprintf(room, room_len, "\"%s\"", own ? own : "Error");
+    return (struct link_part){room, (size_t)n};
+}
+
+void reply_error(struct route_session *s, const char *id, size_t id_len, const struct refusal *why)
+{
+    struct link_part parts[10];
+    size_t n = 0;
+    char code[64];
+    char message[64];
+    char data[128];
+    const char *name = rpc_error_name(why->code);
+
+    parts[n++] = PART("{\"jsonrpc\":\"2.0\",\"id\":");
+    parts[n++] = id ? (struct link_part){id, id_len} : PART("null");
+    int len = snprintf(code, sizeof code, ",\"error\":{\"code\":%d,\"message\":", why->code);
+    parts[n++] = (struct link_part){code, (size_t)len};
+    parts[n++] = message_part(s->router, why, message, sizeof message);
+    len =
+        snprintf(data, sizeof data, ",\"data\":{\"relay\":true,\"code\":\"%s\",\"retryable\":%s,\"sent\":%s",
+                 name ? name : "ERROR", is_retryable(why) ? "true" : "false", why->sent ? "true" : "false");
+    parts[n++] = (struct link_part){data, (size_t)len};
+    if (why->data_id) {
+        parts[n++] = PART(",\"id\":");
+        parts[n++] = (struct link_part){why->data_id, why->data_id_len};
+    }
+    if (why->members && why->members_len > 0) {
+        parts[n++] = PART(",");
+        parts[n++] = (struct link_part){why->members, why->members_len};
+    }
+    parts[n++] = PART("}}}");
+    session_send(s, parts, n);
+}
+
+void reply_raw(struct route_session *s, const char *id, size_t id_len, const char *key, const char *json,
+               size_t len)
+{
+    const struct link_part parts[] = {
+        PART("{\"jsonrpc\":\"2.0\",\"id\":"),
+        {id, id_len},
+        PART(",\""),
+        {key, strlen(key)},
+        PART("\":"),
+        {json, len},
+        PART("}"),
+    };
+    session_send(s, parts, sizeof parts / sizeof parts[0]);
+}
+
+static int note_child(struct lane *lane, int rc)
+{
+    if (rc == ERR_CLOSING)
+        lane->child_closing = true;
+    return rc;
+}
+
+int child_send(struct lane *lane, const char *text, size_t len)
+{
+    const struct link_part part = {text, len};
+    if (!lane->child)
+        return ERR_CLOSING;
+    return note_child(lane, lane->child->ops->send(lane->child, &part, 1));
+}
+
+int child_send_spliced(struct lane *lane, const char *text, size_t len, struct splice *splices, size_t count)
+{
+    if (!lane->child)
+        return ERR_CLOSING;
+    return note_child(lane, splice_send(lane->child, text, len, splices, count));
+}
+
+static void child_reply(struct lane *lane, const struct link_part *parts, size_t count)
+{
+    if (!lane->child || lane->child->queued_bytes > CHILD_FLOOD_BYTES)
+        return;
+    (void)note_child(lane, lane->child->ops->send(lane->child, parts, count));
+}
+
+void child_error(struct lane *lane, const char *id, size_t id_len, int code, const char *message)
+{
+    char error[160];
+    int len = snprintf(error, sizeof error, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, message);
+    const struct link_part parts[] = {
+        PART("{\"jsonrpc\":\"2.0\",\"id\":"),
+        {id, id_len},
+        {error, (size_t)len},
+    };
+    child_reply(lane, parts, sizeof parts / sizeof parts[0]);
+}
+
+void child_result(struct lane *lane, const char *id, size_t id_len)
+{
+    const struct link_part parts[] = {
+        PART("{\"jsonrpc\":\"2.0\",\"id\":"),
+        {id, id_len},
+        PART(",\"result\":{}}"),
+    };
+    child_reply(lane, parts, sizeof parts / sizeof parts[0]);
+}

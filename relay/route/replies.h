@@ -1,0 +1,47 @@
+/* What the relay itself says: errors and answers to clients, errors to children. Nothing here fails: a client
+ * that cannot be told loses its link instead, so that no request is ever left without either.
+ */
+#ifndef ROUTE_REPLIES_H
+#define ROUTE_REPLIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "route/link.h"
+#include "route/splice.h"
+#include "route/state.h"
+
+/* A literal as a part of a message. */
+#define PART(text) ((struct link_part){(text), sizeof(text) - 1})
+
+struct refusal {
+    int code;
+    bool sent;           /* the request had left the relay */
+    const char *message; /* any text; NULL: the code's own */
+    const char *members; /* inside of an object, no braces; NULL: none */
+    size_t members_len;
+    const char *data_id; /* the raw id, as data.id of an answer whose id is null; NULL: none */
+    size_t data_id_len;
+};
+
+/* Gives the parts to the client's link; when that fails, the link is closed. */
+void session_send(struct route_session *s, const struct link_part *parts, size_t count);
+void session_send_spliced(struct route_session *s, const char *text, size_t len, struct splice *splices,
+                          size_t count);
+/* Closes the link with a reason; nothing is sent to, or taken from, the session from then on. */
+void session_hang_up(struct route_session *s, int code, const char *reason);
+
+/* id NULL: null. */
+void reply_error(struct route_session *s, const char *id, size_t id_len, const struct refusal *why);
+/* `key` is "result" or "error", `json` its value. */
+void reply_raw(struct route_session *s, const char *id, size_t id_len, const char *key, const char *json,
+               size_t len);
+
+/* Answers a request of the child's. Dropped when the child does not read at all. */
+void child_error(struct lane *lane, const char *id, size_t id_len, int code, const char *message);
+void child_result(struct lane *lane, const char *id, size_t id_len);
+/* Sends a text of the relay's own to the child: 0, or the link's verdict (noted in the lane). */
+int child_send(struct lane *lane, const char *text, size_t len);
+int child_send_spliced(struct lane *lane, const char *text, size_t len, struct splice *splices, size_t count);
+
+#endif

@@ -1,0 +1,286 @@
+/* One request or notification of a client.
+ *
+ * Answered here: what is malformed, relay methods, and on a shared child what belongs to its one handshake
+ * (initialize, ping, discover, setLevel) or can only be answered with everybody's secrets (tasks/list, other
+ * people's tasks). Everything else is dispatched, or waits for a turn, or is refused because there is no
+ * child or no place.
+ */
+#include "route/requests.h"
+
+#include <stdio.h>
+
+#include "route/initialize.h"
+#include "route/lane.h"
+#include "route/levels.h"
+#include "route/outage.h"
+#include "route/questions.h"
+#include "route/subscriptions.h"
+#include "route/tasks.h"
+#include "wire/rpc_error.h"
+
+/* What a client is told to wait before it asks an overloaded or draining relay again. */
+#define RETRY_AFTER_MS 1000
+
+static const char *id_of(const struct frame *frame)
+{
+    return frame->bytes + frame->env.id.off;
+}
+
+void request_refuse(struct route_session *s, const struct frame *frame, int code, const char *message)
+{
+    const struct refusal why = {.code = code, .message = message};
+    reply_error(s, id_of(frame), frame->env.id.len, &why);
+}
+
+void request_no_memory(struct route_session *s, const struct frame *frame)
+{
+    request_refuse(s, frame, RPC_E_OVERLOADED, NULL);
+}
+
+/* ---- admission
+ * --------------------------------------------------------------------------------------------------- */
+
+static void refuse_draining(struct route_session *s, const struct frame *frame)
+{
+    char members[48];
+    int n = snprintf(members, sizeof members, "\"retryAfterMs\":%d", RETRY_AFTER_MS);
+    const struct refusal why = {.code = RPC_E_DRAINING, .members = members, .members_len = (size_t)n};
+    reply_error(s, id_of(frame), frame->env.id.len, &why);
+}
+
+static void refuse_full(struct route_session *s, const struct frame *frame)
+{
+    char members[96];
+    const struct lane *lane = s->lane;
+    int n = snprintf(members, sizeof members, "\"queued\":%zu,\"limit\":%u,\"retryAfterMs\":%d",
+                     lane->stats.waiting, lane->server->limits.max_waiting, RETRY_AFTER_MS);
+    const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
+    reply_error(s, id_of(frame), frame->env.id.len, &why);
+}
+
+static void refuse_unavailable(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    const struct refusal why = outage_refusal(s->lane, now_ms);
+    reply_error(s, id_of(frame), frame->env.id.len, &why);
+    if (!lane_is_shared(s->lane))
+        session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, why.message ? why.message : "the server is unavailable");
+}
+
+bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    struct lane *lane = s->lane;
+    if (s->router->draining) {
+        refuse_draining(s, frame);
+        return false;
+    }
+    if (!lane_wanted(lane, now_ms)) {
+        refuse_unavailable(s, frame, now_ms);
+        return false;
+    }
+    if (lane->stats.waiting >= lane->server->limits.max_waiting && !turns_free_now(s)) {
+        refuse_full(s, frame);
+        return false;
+    }
+    return true;
+}
+
+/* Dispatched now, or kept for later; -ENOMEM: neither. */
+static int dispatch_or_wait(struct route_session *s, struct call *c, const struct frame *frame,
+                            uint64_t now_ms)
+{
+    if (turns_free_now(s)) {
+        int rc = call_dispatch(c, frame->bytes, frame->len, now_ms);
+        if (rc != ERR_CLOSING)
+            return rc;
+    }
+    int rc = turns_keep(c, frame);
+    if (rc == 0)
+        turns_wait(c);
+    return rc;
+}
+
+struct call *request_submit(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                            uint64_t now_ms)
+{
+    struct call *c;
+    if (!request_admit(s, frame, now_ms))
+        return NULL;
+    if (call_open(s, frame, method, now_ms, &c)) {
+        request_no_memory(s, frame);
+        return NULL;
+    }
+    if (dispatch_or_wait(s, c, frame, now_ms)) {
+        call_close(c);
+        request_no_memory(s, frame);
+        return NULL;
+    }
+    return c;
+}
+
+/* ---- requests
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void control(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    struct router *r = s->router;
+    r->control_answered = false;
+    if (r->options.on_control)
+        r->options.on_control(r->options.data, s, frame, now_ms);
+    if (!r->control_answered && frame->env.kind == RPC_REQUEST)
+        request_refuse(s, frame, RPC_E_METHOD_NOT_FOUND, NULL);
+}
+
+static void about_task(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                       uint64_t now_ms)
+{
+    if (tasks_owner(s->lane, frame) == s)
+        (void)request_submit(s, frame, method, now_ms);
+    else
+        request_refuse(s, frame, RPC_E_INVALID_PARAMS, "Invalid params: no such task");
+}
+
+static void shared_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                           uint64_t now_ms)
+{
+    switch (method) {
+    case RPC_M_INITIALIZE:
+        initialize_request(s, frame, now_ms);
+        break;
+    case RPC_M_PING:
+        reply_raw(s, id_of(frame), frame->env.id.len, "result", "{}", 2);
+        break;
+    case RPC_M_TASKS_LIST:
+        request_refuse(s, frame, RPC_E_METHOD_NOT_FOUND, NULL);
+        break;
+    case RPC_M_SET_LEVEL:
+        levels_request(s, frame, now_ms);
+        break;
+    case RPC_M_SUBSCRIBE:
+    case RPC_M_UNSUBSCRIBE:
+        subscriptions_request(s, frame, method, now_ms);
+        break;
+    case RPC_M_TASKS_GET:
+    case RPC_M_TASKS_RESULT:
+    case RPC_M_TASKS_CANCEL:
+        about_task(s, frame, method, now_ms);
+        break;
+    default:
+        (void)request_submit(s, frame, method, now_ms);
+        break;
+    }
+}
+
+static bool is_notification_method(enum rpc_method method)
+{
+    return method >= RPC_M_N_INITIALIZED;
+}
+
+static void good_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    enum rpc_method method = rpc_method(frame->bytes + frame->env.method.off, frame->env.method.len);
+    s->requests++;
+    if (method == RPC_M_RELAY) {
+        control(s, frame, now_ms);
+    } else if (is_notification_method(method) || method == RPC_M_DISCOVER) {
+        /* A legacy child must not see a discover; and a notification with an id must not pass for one. */
+        request_refuse(s, frame, RPC_E_METHOD_NOT_FOUND, NULL);
+    } else if (lane_is_shared(s->lane)) {
+        shared_request(s, frame, method, now_ms);
+    } else {
+        if (method == RPC_M_INITIALIZE)
+            initialize_note(s, frame);
+        (void)request_submit(s, frame, method, now_ms);
+    }
+}
+
+static void refuse_id(struct route_session *s, const struct frame *frame, const char *reason)
+{
+    char message[96];
+    (void)snprintf(message, sizeof message, "Invalid request: %s", reason);
+    struct refusal why = {.code = RPC_E_INVALID_REQUEST, .message = message};
+    request_refuse_frame(s, frame, &why);
+}
+
+void request_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    char reason[64];
+    const struct span id = frame->env.id;
+    size_t max = s->router->options.max_id_bytes;
+    if (id.len > max) {
+        (void)snprintf(reason, sizeof reason, "the id is longer than %zu bytes", max);
+        refuse_id(s, frame, reason);
+    } else if (frame->env.id_null) {
+        refuse_id(s, frame, "the id is null");
+    } else if (calls_find_client(s, id_of(frame), id.len)) {
+        refuse_id(s, frame, "the id is in flight already");
+    } else {
+        good_request(s, frame, now_ms);
+    }
+}
+
+/* ---- notifications
+ * ----------------------------------------------------------------------------------------------- */
+
+static void cancelled(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    const struct span at = frame->env.request_id;
+    struct call *c = span_found(at) ? calls_find_client(s, frame->bytes + at.off, at.len) : NULL;
+    if (c && c->method != RPC_M_INITIALIZE)
+        call_cancel(c, frame, now_ms);
+}
+
+static bool child_takes(const struct lane *lane)
+{
+    return lane->state == LANE_READY && !lane->child_closing && lane->child &&
+           lane->child->queued_bytes < LINK_CHILD_HIGH_BYTES;
+}
+
+/* In order with what the session has waiting; without memory, or a child, it is lost as notifications may be.
+ */
+static void forward(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    struct call *c;
+    struct lane *lane = s->lane;
+    if (list_empty(&s->queue) && child_takes(lane)) {
+        (void)child_send(lane, frame->bytes, frame->len);
+        return;
+    }
+    bool alive = lane->state == LANE_READY || lane->state == LANE_STARTING;
+    if (!alive || lane->stats.waiting >= lane->server->limits.max_waiting ||
+        call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
+        lane->stats.dropped_notifications++;
+        return;
+    }
+    if (turns_keep(c, frame))
+        call_close(c);
+    else
+        turns_wait(c);
+}
+
+static void shared_notification(struct route_session *s, const struct frame *frame, enum rpc_method method)
+{
+    struct lane *lane = s->lane;
+    /* What is about a session (initialized, roots) is not the child's business; what has a token could meet
+     * another's; what names a known method without an id would act for nobody. */
+    if (method == RPC_M_OTHER && !span_found(frame->env.meta_token) && child_takes(lane))
+        (void)child_send(lane, frame->bytes, frame->len);
+    else
+        lane->stats.dropped_notifications++;
+}
+
+void notification_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    enum rpc_method method = rpc_method(frame->bytes + frame->env.method.off, frame->env.method.len);
+    if (method == RPC_M_N_INITIALIZED)
+        s->initialized = true;
+    if (method == RPC_M_RELAY)
+        control(s, frame, now_ms);
+    else if (method == RPC_M_N_CANCELLED)
+        cancelled(s, frame, now_ms);
+    else if (method == RPC_M_N_PROGRESS && !lane_is_shared(s->lane))
+        questions_progress(s, frame);
+    else if (!lane_is_shared(s->lane))
+        forward(s, frame, now_ms);
+    else if (method != RPC_M_N_INITIALIZED)
+        shared_notification(s, frame, method);
+}

@@ -1,0 +1,115 @@
+/* Servers: the named entries that sessions are bound to. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/lane.h"
+#include "route/replies.h"
+#include "route/requests.h"
+#include "wire/rpc_error.h"
+
+static struct route_server *server_new(struct router *r, const char *name, const struct server_limits *limits)
+{
+    struct route_server *s = mem_zalloc(sizeof *s);
+    if (!s)
+        return NULL;
+    s->name = mem_strdup(name);
+    if (!s->name) {
+        mem_free(s);
+        return NULL;
+    }
+    list_init(&s->node);
+    list_init(&s->lanes);
+    s->router = r;
+    s->limits = *limits;
+    return s;
+}
+
+int route_server_add(struct router *r, const char *name, const struct server_limits *limits,
+                     const struct server_ops *ops, void *server_data, struct route_server **ret_server)
+{
+    if (route_server_find(r, name))
+        return ERR_FULL;
+    struct route_server *s = server_new(r, name, limits);
+    if (!s)
+        return -ENOMEM;
+    s->ops = ops;
+    s->data = server_data;
+    if (limits->sharing == SHARING_SHARED && !lane_new(s)) {
+        mem_free(s->name);
+        mem_free(s);
+        return -ENOMEM;
+    }
+    list_push_back(&r->servers, &s->node);
+    *ret_server = s;
+    return 0;
+}
+
+static void detach_sessions(struct lane *lane, const char *reason, uint64_t now_ms)
+{
+    while (!list_empty(&lane->sessions)) {
+        struct route_session *s = CONTAINER_OF(lane->sessions.next, struct route_session, lane_node);
+        session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, reason);
+        session_leave_lane(s, now_ms);
+    }
+}
+
+/* The lane may be gone afterwards. */
+static void end_lane(struct lane *lane, const char *reason, uint64_t now_ms)
+{
+    const struct refusal why = {.code = RPC_E_SERVER_UNAVAILABLE, .message = reason};
+    if (lane->released) {
+        list_remove(&lane->server_node);
+        lane->server = NULL;
+        return;
+    }
+    lane_move(lane, LANE_DOWN);
+    lane_forget_child(lane, &why, now_ms);
+    lane_fail_waiting(lane, &why, now_ms);
+    detach_sessions(lane, reason, now_ms);
+    if (lane_is_shared(lane))
+        lane_free(lane);
+    else
+        lane_release(lane, true, now_ms);
+}
+
+void route_server_remove(struct route_server *s, const char *reason, uint64_t now_ms)
+{
+    LIST_EACH(node, next, &s->lanes)
+    {
+        end_lane(CONTAINER_OF(node, struct lane, server_node), reason, now_ms);
+    }
+    list_remove(&s->node);
+    mem_free(s->name);
+    mem_free(s);
+}
+
+void route_server_set_limits(struct route_server *s, const struct server_limits *limits)
+{
+    enum sharing sharing = s->limits.sharing;
+    s->limits = *limits;
+    s->limits.sharing = sharing;
+}
+
+struct route_server *route_server_find(struct router *r, const char *name)
+{
+    LIST_EACH(node, next, &r->servers)
+    {
+        struct route_server *s = CONTAINER_OF(node, struct route_server, node);
+        if (strcmp(s->name, name) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+const char *route_server_name(const struct route_server *s)
+{
+    return s->name;
+}
+
+struct lane *route_server_lane(struct route_server *s)
+{
+    if (s->limits.sharing != SHARING_SHARED)
+        return NULL;
+    return CONTAINER_OF(s->lanes.next, struct lane, server_node);
+}

@@ -1,0 +1,178 @@
+/* The router's side of a session: opening, closing, and what is told about it. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/elicitations.h"
+#include "route/lane.h"
+#include "route/levels.h"
+#include "route/questions.h"
+#include "route/requests.h"
+#include "route/subscriptions.h"
+#include "route/tasks.h"
+
+static struct lane *lane_for(struct route_server *server)
+{
+    if (server->limits.sharing == SHARING_SESSION)
+        return lane_new(server);
+    return route_server_lane(server);
+}
+
+static void init_lists(struct route_session *s)
+{
+    list_init(&s->router_node);
+    list_init(&s->lane_node);
+    list_init(&s->queue);
+    list_init(&s->held);
+    list_init(&s->calls);
+    list_init(&s->subscriptions);
+    list_init(&s->tasks);
+    turn_init(&s->turn);
+}
+
+int route_session_open(struct router *r, const char *server_name, struct link *client, void *user,
+                       uint64_t now_ms, struct route_session **ret_session)
+{
+    (void)now_ms;
+    struct route_server *server = route_server_find(r, server_name);
+    if (!server)
+        return ERR_NOT_FOUND;
+    struct route_session *s = mem_zalloc(sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    struct lane *lane = lane_for(server);
+    if (!lane) {
+        mem_free(s);
+        return -ENOMEM;
+    }
+    init_lists(s);
+    s->router = r;
+    s->lane = lane;
+    s->link = client;
+    s->user = user;
+    s->serial = ++r->last_serial;
+    s->level = LEVEL_NONE;
+    list_push_back(&r->sessions, &s->router_node);
+    list_push_back(&lane->sessions, &s->lane_node);
+    lane->stats.sessions++;
+    *ret_session = s;
+    return 0;
+}
+
+void session_fail_held(struct route_session *s, const struct refusal *why, uint64_t now_ms)
+{
+    while (!list_empty(&s->held))
+        call_fail(CONTAINER_OF(s->held.next, struct call, session_node), why, now_ms);
+}
+
+void session_fail_waiting(struct route_session *s, const struct refusal *why, uint64_t now_ms)
+{
+    session_fail_held(s, why, now_ms);
+    while (!list_empty(&s->queue))
+        call_fail(CONTAINER_OF(s->queue.next, struct call, session_node), why, now_ms);
+}
+
+static void orphan(struct call *c)
+{
+    list_remove(&c->session_node);
+    c->session = NULL;
+}
+
+/* What went to the child is cancelled there and stays in the lane's books for a while, without a session. */
+static void leave_calls(struct route_session *s, uint64_t now_ms)
+{
+    while (!list_empty(&s->held))
+        call_cancel(CONTAINER_OF(s->held.next, struct call, session_node), NULL, now_ms);
+    while (!list_empty(&s->queue))
+        call_cancel(CONTAINER_OF(s->queue.next, struct call, session_node), NULL, now_ms);
+    while (!list_empty(&s->calls)) {
+        struct call *c = CONTAINER_OF(s->calls.next, struct call, session_node);
+        if (c->state == CALL_IN_FLIGHT)
+            call_cancel(c, NULL, now_ms);
+        else
+            orphan(c);
+    }
+}
+
+void session_leave_lane(struct route_session *s, uint64_t now_ms)
+{
+    struct lane *lane = s->lane;
+    tasks_leave(s, now_ms);
+    leave_calls(s, now_ms);
+    subscriptions_leave(s, now_ms);
+    elicitations_leave(s);
+    if (!lane_is_shared(lane))
+        questions_leave(lane, now_ms);
+    turns_refresh(s);
+    list_remove(&s->lane_node);
+    lane->stats.sessions--;
+    s->lane = NULL;
+}
+
+void route_session_close(struct route_session *s, uint64_t now_ms)
+{
+    struct lane *lane = s->lane;
+    s->dead = true;
+    if (lane) {
+        session_leave_lane(s, now_ms);
+        if (lane_is_shared(lane))
+            turns_pump(lane, now_ms);
+        else
+            lane_release(lane, false, now_ms);
+    }
+    list_remove(&s->router_node);
+    mem_free(s->client_name);
+    mem_free(s->client_version);
+    mem_free(s);
+}
+
+void route_session_writable(struct route_session *s, uint64_t now_ms)
+{
+    if (!s->lane)
+        return;
+    turns_writable(s);
+    turns_pump(s->lane, now_ms);
+}
+
+void *route_session_user(const struct route_session *s)
+{
+    return s->user;
+}
+
+void route_session_get_stats(const struct route_session *s, struct route_session_stats *ret_stats)
+{
+    *ret_stats = (struct route_session_stats){
+        .server = s->lane ? s->lane->server->name : "",
+        .initialized = s->initialized,
+        .protocol = s->protocol,
+        .client_name = s->client_name ? s->client_name : "",
+        .client_version = s->client_version ? s->client_version : "",
+        .in_flight = s->in_flight,
+        .waiting = s->waiting,
+        .waiting_bytes = s->waiting_bytes,
+        .paused = s->paused,
+        .requests = s->requests,
+        .dropped = s->dropped,
+    };
+}
+
+void route_reply_result(struct route_session *s, const struct frame *frame, const char *result, size_t len)
+{
+    s->router->control_answered = true;
+    if (frame->env.kind == RPC_REQUEST)
+        reply_raw(s, frame->bytes + frame->env.id.off, frame->env.id.len, "result", result, len);
+}
+
+void route_reply_error(struct route_session *s, const struct frame *frame, int code, const char *message,
+                       const char *data_members)
+{
+    const struct refusal why = {
+        .code = code,
+        .message = message,
+        .members = data_members,
+        .members_len = data_members ? strlen(data_members) : 0,
+    };
+    s->router->control_answered = true;
+    if (frame->env.kind == RPC_REQUEST)
+        reply_error(s, frame->bytes + frame->env.id.off, frame->env.id.len, &why);
+}

@@ -1,0 +1,133 @@
+/* What comes from a client: sorts frames by kind, and refuses those that are none.
+ *
+ * Every request ends in one answer. An answer to a request of the child (session sharing) that cannot be read
+ * is told to the child, which would wait for it.
+ */
+#include <stdio.h>
+
+#include "route/initialize.h"
+#include "route/questions.h"
+#include "route/replies.h"
+#include "route/requests.h"
+#include "wire/rpc_error.h"
+
+/* Elements of a batch: ten times what the SDKs accept. */
+#define BATCH_MAX 1000
+
+void request_refuse_frame(struct route_session *s, const struct frame *frame, struct refusal *why)
+{
+    const struct span at = frame->env.id;
+    const char *id = frame->bytes + at.off;
+    if (!span_found(at) || at.len > s->router->options.max_id_bytes) {
+        reply_error(s, NULL, 0, why);
+    } else if (frame->env.id_null || why->code == RPC_E_PARSE_ERROR || calls_find_client(s, id, at.len)) {
+        why->data_id = id;
+        why->data_id_len = at.len;
+        reply_error(s, NULL, 0, why);
+    } else {
+        reply_error(s, id, at.len, why);
+    }
+}
+
+static void refuse_invalid(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    char message[160];
+    char members[160];
+    const char *reason = rpc_fault_text(frame->env.fault);
+    struct refusal why = {.code = rpc_fault_code(frame->env.fault), .message = message, .members = members};
+    if (!lane_is_shared(s->lane))
+        (void)questions_spoil(s, frame, why.code, reason, now_ms);
+    (void)snprintf(message, sizeof message, "%s: %s", rpc_error_message(why.code), reason);
+    int n = snprintf(members, sizeof members, "\"reason\":\"%s\",\"at\":%zu", reason, frame->env.fault_at);
+    why.members_len = (size_t)n;
+    request_refuse_frame(s, frame, &why);
+}
+
+static void refuse_too_large(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    char members[96];
+    int n = snprintf(members, sizeof members, "\"bytes\":%zu,\"limit\":%zu", frame->len,
+                     s->router->options.max_frame_bytes);
+    struct refusal why = {.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n};
+    if (!lane_is_shared(s->lane))
+        (void)questions_spoil(s, frame, why.code, rpc_error_message(why.code), now_ms);
+    request_refuse_frame(s, frame, &why);
+}
+
+/* ---- batches
+ * ----------------------------------------------------------------------------------------------------- */
+
+static void refuse_batch(struct route_session *s, const char *message)
+{
+    const struct refusal why = {.code = RPC_E_INVALID_REQUEST, .message = message};
+    reply_error(s, NULL, 0, &why);
+}
+
+static size_t count_elements(const struct frame *frame)
+{
+    struct span element;
+    size_t pos = 0;
+    size_t count = 0;
+    while (count <= BATCH_MAX && rpc_batch_next(frame->bytes, frame->len, &pos, &element))
+        count++;
+    return count;
+}
+
+static void one_frame(struct route_session *s, const struct frame *frame, bool in_batch, uint64_t now_ms);
+
+static void batch(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    struct span element;
+    size_t pos = 0;
+    size_t count = count_elements(frame);
+    if (count == 0 || count > BATCH_MAX) {
+        refuse_batch(s, count ? "Invalid request: more than 1000 messages in a batch"
+                              : "Invalid request: an empty batch");
+        return;
+    }
+    while (rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
+        struct frame one = {.bytes = frame->bytes + element.off, .len = element.len};
+        rpc_scan_line(one.bytes, one.len, &one.env);
+        one_frame(s, &one, true, now_ms);
+    }
+}
+
+/* ---- the entry
+ * --------------------------------------------------------------------------------------------------- */
+
+static void one_frame(struct route_session *s, const struct frame *frame, bool in_batch, uint64_t now_ms)
+{
+    switch (frame->env.kind) {
+    case RPC_REQUEST:
+        request_frame(s, frame, now_ms);
+        break;
+    case RPC_NOTIFICATION:
+        notification_frame(s, frame, now_ms);
+        break;
+    case RPC_RESULT:
+    case RPC_ERROR:
+        if (!lane_is_shared(s->lane))
+            questions_answer(s, frame, now_ms);
+        break;
+    case RPC_BATCH:
+        if (in_batch || !initialize_has_batches(s))
+            refuse_batch(s, "Invalid request: batches belong to revision 2025-03-26 alone");
+        else
+            batch(s, frame, now_ms);
+        break;
+    case RPC_INVALID:
+        refuse_invalid(s, frame, now_ms);
+        break;
+    }
+}
+
+void route_session_frame(struct route_session *s, const struct frame *frame, bool too_large, uint64_t now_ms)
+{
+    if (!s->lane || s->dead)
+        return;
+    if (too_large)
+        refuse_too_large(s, frame, now_ms);
+    else
+        one_frame(s, frame, false, now_ms);
+    turns_pump(s->lane, now_ms);
+}

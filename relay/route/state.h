@@ -1,0 +1,150 @@
+/* The router's own structures, for the files of route/ alone. What each means to others is in router.h.
+ *
+ * Who owns what: the router owns servers and sessions; a server its lanes (a session lane outlives its server
+ * and its session until lane_free); a lane its calls, subscriptions, tasks and questions.
+ */
+#ifndef ROUTE_STATE_H
+#define ROUTE_STATE_H
+
+#include "base/buf.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "route/calls.h"
+#include "route/router.h"
+#include "route/store.h"
+#include "route/turns.h"
+
+#define PROTOCOL_MAX 32 /* bytes of a protocol version that is kept, with its NUL */
+
+struct router {
+    struct router_options options;
+    struct list servers;
+    struct list sessions;
+    struct map client_ids;  /* call.by_client_id, of all sessions */
+    struct heap deadlines;  /* struct deadline.node */
+    struct list free_calls; /* call.lane_node */
+    size_t free_call_count;
+    struct store store;
+    struct buf scratch; /* texts that the relay itself writes; nothing lives there between calls */
+    struct buf message; /* an error's message, escaped; likewise */
+    uint64_t last_serial;
+    size_t pending; /* requests waiting, held or in flight */
+    bool draining;
+    bool control_answered; /* set by route_reply_* while on_control runs */
+};
+
+struct route_server {
+    struct list node;
+    struct router *router;
+    char *name;
+    struct server_limits limits;
+    const struct server_ops *ops;
+    void *data;
+    struct list lanes;
+};
+
+/* IDLE: no child, and none asked for. HANDSHAKE: shared only, attached and not initialized yet. */
+enum lane_state { LANE_IDLE, LANE_STARTING, LANE_HANDSHAKE, LANE_READY, LANE_DOWN };
+
+/* A shared child's answer to initialize. */
+struct init_cache {
+    char *result; /* owned; NULL: never had one */
+    size_t len;
+    struct span version;      /* the protocolVersion string, quotes included */
+    struct span capabilities; /* len 0: none given */
+    char protocol[PROTOCOL_MAX];
+    bool resources_changed; /* listChanged was advertised */
+    bool tools_changed;
+    bool prompts_changed;
+};
+
+struct lane {
+    struct list server_node;
+    struct router *router;
+    struct route_server *server; /* NULL once the server was removed */
+    void *data;
+    enum sharing sharing;
+    enum lane_state state;
+    struct link *child; /* borrowed; NULL while there is none */
+    bool child_closing; /* its link said ERR_CLOSING: lane_down will follow */
+    bool proven;        /* ops->ready was called for this child */
+    bool in_start;      /* ops->start is running */
+    bool draining;
+    bool released; /* session sharing: takes no frames any more */
+    struct list sessions;
+
+    struct map calls; /* call.by_relay_id */
+    struct list in_flight;
+    struct list abandoned;     /* oldest first */
+    struct list tasks_running; /* calls in state TASK */
+    struct list own;
+    uint64_t last_id;
+    struct turns turns;
+
+    uint64_t handshake_id; /* relay id of the initialize under way; 0: none */
+    struct init_cache cache;
+    struct list init_held; /* initialize calls that wait for the cache */
+    int told_level;        /* the log level the child was told, or LEVEL_NONE */
+
+    struct map subs;
+    struct map tasks;
+    struct list parked; /* notifications about tasks not known yet, oldest first */
+    size_t parked_count;
+    struct deadline park;
+    struct map questions; /* requests of the child to its client, by the id given to the client */
+    struct list question_list;
+    uint64_t last_question;
+    struct map elicitations;
+    struct list elicitation_list; /* oldest first */
+
+    struct buf outage;    /* inside of the data object of SERVER_UNAVAILABLE */
+    char *outage_message; /* owned; NULL: the code's own */
+    uint64_t retry_at_ms;
+    struct lane_stats stats;
+};
+
+struct route_session {
+    struct list router_node;
+    struct list lane_node;
+    struct router *router;
+    struct lane *lane; /* NULL once its server was removed */
+    struct link *link;
+    void *user;
+    uint64_t serial;
+    bool dead;        /* its link was told to close: nothing is sent or taken any more */
+    bool initialized; /* sent notifications/initialized */
+    bool greeted;     /* its initialize was answered */
+    bool paused;
+    int level;                   /* what it asked for with logging/setLevel, or LEVEL_NONE */
+    char asked[PROTOCOL_MAX];    /* the revision its initialize named */
+    char protocol[PROTOCOL_MAX]; /* the one it was given */
+    char *client_name;           /* owned; NULL: not told */
+    char *client_version;
+
+    struct list queue; /* waiting calls, oldest first */
+    struct list held;  /* held calls */
+    struct list calls; /* all its others */
+    struct turn turn;
+    size_t in_flight;
+    size_t abandoned;
+    size_t waiting; /* in the queue or held */
+    size_t waiting_bytes;
+
+    struct list subscriptions; /* subscriber.session_node */
+    size_t subscription_count;
+    struct list tasks; /* task.session_node, least recently used first */
+    size_t task_count;
+    size_t question_count;
+    uint64_t stood_ms;       /* how long its clocks have stood still, up to stand_since_ms */
+    uint64_t stand_since_ms; /* valid while question_count > 0 */
+    uint64_t requests;
+    uint64_t dropped;
+};
+
+static inline bool lane_is_shared(const struct lane *lane)
+{
+    return lane->sharing == SHARING_SHARED;
+}
+
+#endif

@@ -1,0 +1,426 @@
+/* Invariants: members > 0 exactly when the child is (or, after a restart, will be) subscribed for us. A
+ * subscribe is under way only while there is no member; an unsubscribe only while there is one, who sent it.
+ * Calls queue only behind one that is under way. Without members and calls the entry goes.
+ *
+ * Memory for the membership is had before anything is sent, so that a success can always be kept.
+ */
+#include "route/subscriptions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/replies.h"
+#include "route/requests.h"
+#include "wire/rpc_error.h"
+#include "wire/writer.h"
+
+struct sub {
+    struct map_node node; /* in lane->subs, by URI */
+    struct lane *lane;
+    struct list members; /* subscriber.sub_node */
+    size_t member_count;
+    struct call *active; /* the request under way; NULL: none */
+    struct list queue;   /* HELD calls, by lane_node */
+    size_t uri_len;
+    char uri[]; /* decoded */
+};
+
+struct subscriber {
+    struct list sub_node;
+    struct list session_node;
+    struct sub *sub; /* NULL: not a member yet */
+    struct route_session *session;
+};
+
+struct uri {
+    const char *bytes;
+    size_t len;
+};
+
+/* ---- the table
+ * --------------------------------------------------------------------------------------------------- */
+
+static bool is_uri(const struct map_node *node, const void *key)
+{
+    const struct uri *want = key;
+    const struct sub *sub = CONST_CONTAINER_OF(node, struct sub, node);
+    return sub->uri_len == want->len && memcmp(sub->uri, want->bytes, want->len) == 0;
+}
+
+static struct sub *find(const struct lane *lane, struct uri uri)
+{
+    struct map_node *node = map_find(&lane->subs, hash_bytes(uri.bytes, uri.len), is_uri, &uri);
+    return node ? CONTAINER_OF(node, struct sub, node) : NULL;
+}
+
+static struct sub *add(struct lane *lane, struct uri uri)
+{
+    struct sub *sub = mem_alloc(sizeof *sub + uri.len);
+    if (!sub)
+        return NULL;
+    memset(sub, 0, sizeof *sub);
+    sub->lane = lane;
+    list_init(&sub->members);
+    list_init(&sub->queue);
+    sub->uri_len = uri.len;
+    memcpy(sub->uri, uri.bytes, uri.len);
+    if (map_add(&lane->subs, &sub->node, hash_bytes(uri.bytes, uri.len))) {
+        mem_free(sub);
+        return NULL;
+    }
+    return sub;
+}
+
+static void drop_if_empty(struct sub *sub)
+{
+    if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue))
+        return;
+    map_remove(&sub->lane->subs, &sub->node);
+    mem_free(sub);
+}
+
+size_t subscriptions_count(const struct lane *lane)
+{
+    return lane->subs.count;
+}
+
+/* Looks along the shorter list. */
+static struct subscriber *member(const struct sub *sub, const struct route_session *s)
+{
+    if (s->subscription_count < sub->member_count) {
+        for (struct list *node = s->subscriptions.next; node != &s->subscriptions; node = node->next) {
+            struct subscriber *m = CONTAINER_OF(node, struct subscriber, session_node);
+            if (m->sub == sub)
+                return m;
+        }
+        return NULL;
+    }
+    for (struct list *node = sub->members.next; node != &sub->members; node = node->next) {
+        struct subscriber *m = CONTAINER_OF(node, struct subscriber, sub_node);
+        if (m->session == s)
+            return m;
+    }
+    return NULL;
+}
+
+static struct subscriber *subscriber_new(struct route_session *s)
+{
+    struct subscriber *m = mem_zalloc(sizeof *m);
+    if (!m)
+        return NULL;
+    list_init(&m->sub_node);
+    list_init(&m->session_node);
+    m->session = s;
+    return m;
+}
+
+static void join(struct sub *sub, struct subscriber *m)
+{
+    m->sub = sub;
+    list_push_back(&sub->members, &m->sub_node);
+    list_push_back(&m->session->subscriptions, &m->session_node);
+    sub->member_count++;
+    m->session->subscription_count++;
+}
+
+void subscriber_free(struct subscriber *m)
+{
+    if (!m)
+        return;
+    if (m->sub) {
+        m->sub->member_count--;
+        m->session->subscription_count--;
+        list_remove(&m->sub_node);
+        list_remove(&m->session_node);
+    }
+    mem_free(m);
+}
+
+/* ---- the relay's own requests
+ * ------------------------------------------------------------------------------------ */
+
+/* Best effort: without memory, or without a child, there is nobody to tell. */
+static void tell(struct sub *sub, enum rpc_method method, uint64_t now_ms)
+{
+    struct buf *text = &sub->lane->router->scratch;
+    struct lane *lane = sub->lane;
+    struct writer w;
+    if (lane->state != LANE_READY || lane->child_closing)
+        return;
+    struct call *c = call_open_own(lane, method, now_ms);
+    buf_clear(text);
+    writer_init(&w, text);
+    write_object(&w);
+    write_member_string(&w, "jsonrpc", "2.0");
+    write_member_uint(&w, "id", c ? c->relay_id : calls_next_id(lane));
+    write_member_string(&w, "method",
+                        method == RPC_M_SUBSCRIBE ? "resources/subscribe" : "resources/unsubscribe");
+    write_key(&w, "params");
+    write_object(&w);
+    write_key(&w, "uri");
+    write_string(&w, sub->uri, sub->uri_len);
+    write_object_end(&w);
+    write_object_end(&w);
+    if ((writer_end(&w) || child_send(lane, buf_data(text), buf_len(text))) && c)
+        call_close(c);
+}
+
+void subscriptions_tell_again(struct lane *lane, uint64_t now_ms)
+{
+    for (struct map_node *node = map_next(&lane->subs, NULL); node; node = map_next(&lane->subs, node)) {
+        struct sub *sub = CONTAINER_OF(node, struct sub, node);
+        if (sub->member_count > 0)
+            tell(sub, RPC_M_SUBSCRIBE, now_ms);
+    }
+}
+
+/* ---- one step for one request
+ * ------------------------------------------------------------------------------------ */
+
+static void say_done(struct call *c)
+{
+    reply_raw(c->session, c->id, c->id_len, "result", "{}", 2);
+}
+
+/* Can it be answered without the child, as things stand? Then its effect happens here. */
+static bool settle_here(struct sub *sub, struct route_session *s, enum rpc_method method,
+                        struct subscriber **spare)
+{
+    struct subscriber *m = member(sub, s);
+    if (method == RPC_M_SUBSCRIBE) {
+        if (sub->member_count == 0)
+            return false;
+        if (!m) {
+            join(sub, *spare);
+            *spare = NULL;
+        }
+        return true;
+    }
+    if (m && sub->member_count == 1)
+        return false;
+    subscriber_free(m);
+    return true;
+}
+
+/* Lets the queue move until one has to ask the child. `refusal`: the error that settles those who asked for
+ * the same. */
+static void advance(struct sub *sub, const struct frame *refusal)
+{
+    struct list *node;
+    while (!sub->active && (node = list_pop_front(&sub->queue)) != NULL) {
+        struct call *c = CONTAINER_OF(node, struct call, lane_node);
+        if (refusal && c->method == RPC_M_SUBSCRIBE) {
+            const struct span error = refusal->env.error;
+            reply_raw(c->session, c->id, c->id_len, "error", refusal->bytes + error.off, error.len);
+        } else if (settle_here(sub, c->session, c->method, &c->subscriber)) {
+            say_done(c);
+        } else {
+            sub->active = c;
+            turns_wait(c);
+            return;
+        }
+        c->sub = NULL;
+        call_close(c);
+    }
+    drop_if_empty(sub);
+}
+
+static void settle_subscribe(struct sub *sub, struct call *c, enum sub_outcome outcome, uint64_t now_ms)
+{
+    if (outcome == SUB_DONE) {
+        join(sub, c->subscriber);
+        c->subscriber = NULL;
+    } else if (outcome == SUB_LOST && c->state == CALL_IN_FLIGHT) {
+        tell(sub, RPC_M_UNSUBSCRIBE, now_ms);
+    }
+}
+
+static void settle_unsubscribe(struct sub *sub, struct call *c, enum sub_outcome outcome, uint64_t now_ms)
+{
+    if (outcome == SUB_REFUSED || (outcome == SUB_LOST && c->state != CALL_IN_FLIGHT))
+        return;
+    subscriber_free(member(sub, c->session));
+    if (outcome == SUB_LOST)
+        tell(sub, RPC_M_UNSUBSCRIBE, now_ms);
+}
+
+void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer,
+                          uint64_t now_ms)
+{
+    struct sub *sub = c->sub;
+    if (!sub)
+        return;
+    c->sub = NULL;
+    if (sub->active != c) {
+        list_remove(&c->lane_node);
+        drop_if_empty(sub);
+        return;
+    }
+    sub->active = NULL;
+    if (c->method == RPC_M_SUBSCRIBE)
+        settle_subscribe(sub, c, outcome, now_ms);
+    else
+        settle_unsubscribe(sub, c, outcome, now_ms);
+    advance(sub, c->method == RPC_M_SUBSCRIBE && outcome == SUB_REFUSED ? answer : NULL);
+}
+
+/* ---- requests
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void ask(struct sub *sub, struct route_session *s, const struct frame *frame, enum rpc_method method,
+                struct subscriber **spare, uint64_t now_ms)
+{
+    struct call *c = request_submit(s, frame, method, now_ms);
+    if (c) {
+        c->sub = sub;
+        c->subscriber = *spare;
+        *spare = NULL;
+        sub->active = c;
+    }
+    drop_if_empty(sub);
+}
+
+/* Behind the one that is under way. */
+static void queue(struct sub *sub, struct route_session *s, const struct frame *frame, enum rpc_method method,
+                  struct subscriber **spare, uint64_t now_ms)
+{
+    struct call *c;
+    if (!request_admit(s, frame, now_ms))
+        return;
+    if (call_open(s, frame, method, now_ms, &c)) {
+        request_no_memory(s, frame);
+        return;
+    }
+    if (turns_keep(c, frame)) {
+        call_close(c);
+        request_no_memory(s, frame);
+        return;
+    }
+    call_move(c, CALL_HELD);
+    list_push_back(&sub->queue, &c->lane_node);
+    c->sub = sub;
+    c->subscriber = *spare;
+    *spare = NULL;
+}
+
+static void handle(struct sub *sub, struct route_session *s, const struct frame *frame,
+                   enum rpc_method method, struct subscriber **spare, uint64_t now_ms)
+{
+    const struct span id = frame->env.id;
+    if (sub->active)
+        queue(sub, s, frame, method, spare, now_ms);
+    else if (settle_here(sub, s, method, spare))
+        reply_raw(s, frame->bytes + id.off, id.len, "result", "{}", 2);
+    else
+        ask(sub, s, frame, method, spare, now_ms);
+}
+
+static void request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                    struct uri uri, uint64_t now_ms)
+{
+    struct subscriber *spare = NULL;
+    struct sub *sub = find(s->lane, uri);
+    if (!sub && method == RPC_M_UNSUBSCRIBE) {
+        const struct span id = frame->env.id;
+        reply_raw(s, frame->bytes + id.off, id.len, "result", "{}", 2);
+        return;
+    }
+    if (method == RPC_M_SUBSCRIBE) {
+        spare = subscriber_new(s);
+        if (spare && !sub)
+            sub = add(s->lane, uri);
+        if (!spare || !sub) {
+            subscriber_free(spare);
+            request_no_memory(s, frame);
+            return;
+        }
+    }
+    handle(sub, s, frame, method, &spare, now_ms);
+    subscriber_free(spare);
+}
+
+void subscriptions_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                           uint64_t now_ms)
+{
+    char text[160];
+    char bytes[SUB_URI_MAX];
+    const struct span at = frame->env.uri;
+    if (!span_found(at) || frame->bytes[at.off] != '"') {
+        /* Not ours to judge: the child says what is wrong with it. */
+        (void)request_submit(s, frame, method, now_ms);
+        return;
+    }
+    size_t len = rpc_decode_string(frame->bytes + at.off, at.len, bytes, sizeof bytes);
+    if (len == SIZE_MAX) {
+        (void)snprintf(text, sizeof text, "the uri is longer than %zu bytes", SUB_URI_MAX);
+        request_refuse(s, frame, RPC_E_INVALID_PARAMS, text);
+    } else if (method == RPC_M_SUBSCRIBE && s->subscription_count >= SUBS_PER_SESSION) {
+        (void)snprintf(text, sizeof text, "this session has %d subscriptions already", SUBS_PER_SESSION);
+        request_refuse(s, frame, RPC_E_OVERLOADED, text);
+    } else {
+        request(s, frame, method, (struct uri){bytes, len}, now_ms);
+    }
+}
+
+/* ---- updates
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* Does `uri` lie under `sub`: the same bytes, and then a part of its own? */
+static bool lies_under(struct uri uri, const struct sub *sub)
+{
+    if (sub->uri_len == 0 || sub->uri_len >= uri.len || memcmp(uri.bytes, sub->uri, sub->uri_len) != 0)
+        return false;
+    return memchr("/?#", uri.bytes[sub->uri_len], 3) || sub->uri[sub->uri_len - 1] == '/';
+}
+
+static struct sub *longest_over(const struct lane *lane, struct uri uri)
+{
+    struct sub *best = NULL;
+    for (struct map_node *node = map_next(&lane->subs, NULL); node; node = map_next(&lane->subs, node)) {
+        struct sub *sub = CONTAINER_OF(node, struct sub, node);
+        if (sub->member_count > 0 && lies_under(uri, sub) && (!best || sub->uri_len > best->uri_len))
+            best = sub;
+    }
+    return best;
+}
+
+static struct sub *subscribed(const struct lane *lane, const struct frame *frame)
+{
+    char bytes[SUB_URI_MAX];
+    const struct span at = frame->env.uri;
+    size_t len = rpc_decode_string(frame->bytes + at.off, at.len, bytes, sizeof bytes);
+    if (len == SIZE_MAX)
+        return NULL;
+    const struct uri uri = {bytes, len};
+    struct sub *sub = find(lane, uri);
+    return sub && sub->member_count > 0 ? sub : longest_over(lane, uri);
+}
+
+void subscriptions_updated(struct lane *lane, const struct frame *frame)
+{
+    const struct link_part part = {frame->bytes, frame->len};
+    struct sub *sub = subscribed(lane, frame);
+    if (!sub) {
+        lane->stats.dropped_notifications++;
+        return;
+    }
+    LIST_EACH(node, next, &sub->members)
+    {
+        session_send(CONTAINER_OF(node, struct subscriber, sub_node)->session, &part, 1);
+    }
+}
+
+void subscriptions_leave(struct route_session *s, uint64_t now_ms)
+{
+    struct list *node;
+    while ((node = list_pop_front(&s->subscriptions)) != NULL) {
+        struct subscriber *m = CONTAINER_OF(node, struct subscriber, session_node);
+        struct sub *sub = m->sub;
+        subscriber_free(m);
+        if (sub->member_count == 0 && !sub->active)
+            tell(sub, RPC_M_UNSUBSCRIBE, now_ms);
+        drop_if_empty(sub);
+    }
+}

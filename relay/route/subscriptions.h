@@ -1,0 +1,47 @@
+/* Resource subscriptions of a shared child: per URI (compared decoded) who wants it. The child sees the first
+ * subscribe and the last unsubscribe; the others are answered here.
+ *
+ * At most one request per URI is under way; what comes meanwhile waits for its outcome, in order. A failed
+ * subscribe is undone and settles those that waited for the same; one whose asker is gone is taken over by
+ * the next.
+ */
+#ifndef ROUTE_SUBSCRIPTIONS_H
+#define ROUTE_SUBSCRIPTIONS_H
+
+#include <stdint.h>
+
+#include "route/state.h"
+#include "wire/frame.h"
+
+/* Bytes of a URI, decoded. */
+#define SUB_URI_MAX ((size_t)8 << 10)
+/* Subscriptions of one session. */
+#define SUBS_PER_SESSION 4096
+
+enum sub_outcome {
+    SUB_DONE,    /* the child said yes */
+    SUB_REFUSED, /* the child said no: `answer` is its error */
+    SUB_LOST,    /* nobody knows: cancelled, timed out, asker or child gone */
+};
+
+struct subscriber;
+
+/* resources/subscribe and resources/unsubscribe from a client. */
+void subscriptions_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                           uint64_t now_ms);
+/* A call ends that may have been under way for a URI, or have waited for one: call this while its state still
+ * says where it was. No-op for other calls. */
+void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer,
+                          uint64_t now_ms);
+/* notifications/resources/updated: to the subscribers of the URI, else to those of the longest one that it
+ * lies under. */
+void subscriptions_updated(struct lane *lane, const struct frame *frame);
+/* A new child: subscribes again to all that is wanted. */
+void subscriptions_tell_again(struct lane *lane, uint64_t now_ms);
+/* The session goes (its calls have gone already). */
+void subscriptions_leave(struct route_session *s, uint64_t now_ms);
+size_t subscriptions_count(const struct lane *lane);
+/* NULL is allowed. */
+void subscriber_free(struct subscriber *m);
+
+#endif

@@ -1,0 +1,277 @@
+/* The table of a lane's tasks, by decoded id. A task that cannot be recorded (no memory, an id too long, or
+ * one that another session has already) has no owner: asking about it is refused.
+ */
+#include "route/tasks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "route/field.h"
+#include "route/parked.h"
+#include "route/replies.h"
+#include "wire/writer.h"
+
+static const char related_task[] = "io.modelcontextprotocol/related-task";
+
+struct task {
+    struct map_node node;     /* in lane->tasks, by id */
+    struct list session_node; /* owner->tasks */
+    struct deadline deadline;
+    struct lane *lane;
+    struct route_session *owner;
+    struct call
+        *call;  /* in state TASK: holds the progress token; NULL once the task ended, or there is no token */
+    bool ended; /* a terminal status was seen */
+    uint64_t used_ms;
+    size_t id_len;
+    char id[]; /* decoded */
+};
+
+struct task_id {
+    size_t len; /* SIZE_MAX: no id */
+    char bytes[TASK_ID_MAX];
+};
+
+static void read_id(const char *text, struct span at, struct task_id *ret_id)
+{
+    ret_id->len = field_is_string(text, at)
+                      ? rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof ret_id->bytes)
+                      : SIZE_MAX;
+}
+
+static bool is_task(const struct map_node *node, const void *key)
+{
+    const struct task_id *want = key;
+    const struct task *t = CONST_CONTAINER_OF(node, struct task, node);
+    return t->id_len == want->len && memcmp(t->id, want->bytes, want->len) == 0;
+}
+
+static struct task *find(const struct lane *lane, const struct task_id *id)
+{
+    if (id->len == SIZE_MAX || lane->tasks.count == 0)
+        return NULL;
+    struct map_node *node = map_find(&lane->tasks, hash_bytes(id->bytes, id->len), is_task, id);
+    return node ? CONTAINER_OF(node, struct task, node) : NULL;
+}
+
+static struct task *find_at(const struct lane *lane, const char *text, struct span at)
+{
+    struct task_id id;
+    read_id(text, at, &id);
+    return find(lane, &id);
+}
+
+/* ---- the life of a task
+ * ------------------------------------------------------------------------------------------ */
+
+static void forget(struct task *t)
+{
+    struct call *c = t->call;
+    map_remove(&t->lane->tasks, &t->node);
+    list_remove(&t->session_node);
+    t->owner->task_count--;
+    deadline_clear(t->lane->router, &t->deadline);
+    mem_free(t);
+    if (c)
+        call_close(c);
+}
+
+static void on_unused(struct deadline *d, uint64_t now_ms)
+{
+    struct task *t = CONTAINER_OF(d, struct task, deadline);
+    uint64_t at = t->used_ms + TASK_KEEP_MS;
+    if (at <= now_ms || deadline_set(t->lane->router, d, at))
+        forget(t);
+}
+
+static void touch(struct task *t, uint64_t now_ms)
+{
+    t->used_ms = now_ms;
+    list_remove(&t->session_node);
+    list_push_back(&t->owner->tasks, &t->session_node);
+}
+
+/* A terminal status ends the progress, not the ownership: the result is still to be fetched. */
+static void end(struct task *t)
+{
+    struct call *c = t->call;
+    t->ended = true;
+    t->call = NULL;
+    if (c)
+        call_close(c);
+}
+
+static void see_status(struct task *t, const char *text, struct span status, uint64_t now_ms)
+{
+    static const char *const terminal[] = {"completed", "failed", "cancelled"};
+    touch(t, now_ms);
+    if (!field_is_string(text, status))
+        return;
+    for (size_t i = 0; i < sizeof terminal / sizeof terminal[0]; i++) {
+        if (rpc_string_is(text + status.off, status.len, terminal[i]))
+            end(t);
+    }
+}
+
+static struct task *task_new(struct call *c, const struct task_id *id, uint64_t now_ms)
+{
+    struct lane *lane = c->lane;
+    struct task *t = mem_zalloc(sizeof *t + id->len);
+    if (!t)
+        return NULL;
+    t->lane = lane;
+    t->owner = c->session;
+    t->id_len = id->len;
+    memcpy(t->id, id->bytes, id->len);
+    heap_node_init(&t->deadline.node);
+    t->deadline.expire = on_unused;
+    list_init(&t->session_node);
+    if (deadline_set(lane->router, &t->deadline, now_ms + TASK_KEEP_MS)) {
+        mem_free(t);
+        return NULL;
+    }
+    if (map_add(&lane->tasks, &t->node, hash_bytes(id->bytes, id->len))) {
+        deadline_clear(lane->router, &t->deadline);
+        mem_free(t);
+        return NULL;
+    }
+    t->owner->task_count++;
+    touch(t, now_ms);
+    return t;
+}
+
+static void forget_oldest(struct route_session *s)
+{
+    if (s->task_count >= TASKS_PER_SESSION)
+        forget(CONTAINER_OF(s->tasks.next, struct task, session_node));
+}
+
+/* true: the call is the task's now (and may be closed already). */
+static bool created(struct call *c, const struct frame *answer, struct span task, uint64_t now_ms)
+{
+    bool kept = c->token_len > 0;
+    struct lane *lane = c->lane;
+    struct route_session *owner = c->session;
+    struct task_id id;
+    read_id(answer->bytes, field_get(answer->bytes, task, "taskId"), &id);
+    if (id.len == SIZE_MAX || find(lane, &id))
+        return false;
+    forget_oldest(owner);
+    struct task *t = task_new(c, &id, now_ms);
+    if (!t)
+        return false;
+    if (kept) {
+        call_move(c, CALL_TASK);
+        t->call = c;
+    }
+    see_status(t, answer->bytes, field_get(answer->bytes, task, "status"), now_ms);
+    parked_deliver(lane, id.bytes, id.len, now_ms);
+    return kept;
+}
+
+/* ---- what passes
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct span related_id(const char *text, struct span object)
+{
+    struct span meta = field_get(text, object, "_meta");
+    return field_get2(text, meta, related_task, "taskId");
+}
+
+bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms)
+{
+    const struct span result = answer->env.result;
+    struct task *t;
+    if (answer->env.kind != RPC_RESULT)
+        return false;
+    switch (c->method) {
+    case RPC_M_TOOLS_CALL:
+        return c->is_task && created(c, answer, field_get(answer->bytes, result, "task"), now_ms);
+    case RPC_M_TASKS_GET:
+    case RPC_M_TASKS_CANCEL:
+        t = find_at(c->lane, answer->bytes, field_get(answer->bytes, result, "taskId"));
+        if (t)
+            see_status(t, answer->bytes, field_get(answer->bytes, result, "status"), now_ms);
+        break;
+    case RPC_M_TASKS_RESULT:
+        t = find_at(c->lane, answer->bytes, related_id(answer->bytes, result));
+        if (t)
+            end(t);
+        break;
+    default:
+        break;
+    }
+    return false;
+}
+
+struct route_session *tasks_owner(const struct lane *lane, const struct frame *frame)
+{
+    const struct task *t = find_at(lane, frame->bytes, frame->env.task_id);
+    return t ? t->owner : NULL;
+}
+
+struct route_session *tasks_related_owner(const struct lane *lane, const struct frame *frame)
+{
+    const struct task *t =
+        find_at(lane, frame->bytes, field_get(frame->bytes, frame->env.related_task, "taskId"));
+    return t ? t->owner : NULL;
+}
+
+struct route_session *tasks_status(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+{
+    struct task *t = find_at(lane, frame->bytes, frame->env.task_id);
+    if (!t)
+        return NULL;
+    see_status(t, frame->bytes, field_get(frame->bytes, frame->env.params, "status"), now_ms);
+    return t->owner;
+}
+
+/* ---- the end
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* A task cannot be cancelled with a notification. Best effort: its answer interests nobody. */
+static void cancel_at_child(struct task *t, uint64_t now_ms)
+{
+    struct lane *lane = t->lane;
+    struct buf *text = &lane->router->scratch;
+    struct writer w;
+    if (t->ended || lane->state != LANE_READY || lane->child_closing)
+        return;
+    struct call *c = call_open_own(lane, RPC_M_TASKS_CANCEL, now_ms);
+    buf_clear(text);
+    writer_init(&w, text);
+    write_object(&w);
+    write_member_string(&w, "jsonrpc", "2.0");
+    write_member_uint(&w, "id", c ? c->relay_id : calls_next_id(lane));
+    write_member_string(&w, "method", "tasks/cancel");
+    write_key(&w, "params");
+    write_object(&w);
+    write_key(&w, "taskId");
+    write_string(&w, t->id, t->id_len);
+    write_object_end(&w);
+    write_object_end(&w);
+    if ((writer_end(&w) || child_send(lane, buf_data(text), buf_len(text))) && c)
+        call_close(c);
+}
+
+void tasks_leave(struct route_session *s, uint64_t now_ms)
+{
+    while (!list_empty(&s->tasks)) {
+        struct task *t = CONTAINER_OF(s->tasks.next, struct task, session_node);
+        cancel_at_child(t, now_ms);
+        forget(t);
+    }
+}
+
+void tasks_forget(struct lane *lane)
+{
+    struct map_node *node;
+    while ((node = map_next(&lane->tasks, NULL)) != NULL)
+        forget(CONTAINER_OF(node, struct task, node));
+}
+
+size_t tasks_count(const struct lane *lane)
+{
+    return lane->tasks.count;
+}

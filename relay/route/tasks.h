@@ -1,0 +1,37 @@
+/* Tasks (MCP 2025-11-25): who may ask about which, and where their news goes.
+ *
+ * The owner is who sent the tools/call that created the task. Ownership ends with the session, with the
+ * child, or after TASK_KEEP_MS without a word about the task; the progress token of the call lives until the
+ * task's terminal status.
+ */
+#ifndef ROUTE_TASKS_H
+#define ROUTE_TASKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "route/state.h"
+#include "wire/frame.h"
+
+/* Bytes of a task id, decoded; longer ones are not recorded. */
+#define TASK_ID_MAX 1024
+/* Per session; the least recently used is forgotten first. */
+#define TASKS_PER_SESSION 1024
+#define TASK_KEEP_MS      ((uint64_t)3600 * 1000)
+
+/* The child answered a call: is it about a task? A new one is recorded, a terminal status seen. true: the
+ * call is kept for the task's progress and is no longer the caller's to close (nor to look at). */
+MUSTCHECK bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms);
+/* The owner of params.taskId; NULL: unknown. */
+struct route_session *tasks_owner(const struct lane *lane, const struct frame *frame);
+/* The same for _meta's related-task. */
+struct route_session *tasks_related_owner(const struct lane *lane, const struct frame *frame);
+/* notifications/tasks/status: to its owner, who is returned; NULL: no such task (yet). */
+struct route_session *tasks_status(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+/* The session goes: its tasks are forgotten, those still running cancelled at the child. */
+void tasks_leave(struct route_session *s, uint64_t now_ms);
+/* The child is gone. */
+void tasks_forget(struct lane *lane);
+size_t tasks_count(const struct lane *lane);
+
+#endif

@@ -1,0 +1,248 @@
+/* The fair queue. Nothing here fails except turns_wait, for memory.
+ *
+ * Invariant after every entry into the router: a session stands in a ring exactly when it has something in
+ * its queue, is not slow and not dead; and no session in a ring could be served (or the pump would have).
+ */
+#include "route/turns.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "route/replies.h"
+#include "route/state.h"
+#include "wire/rpc_error.h"
+
+/* Reading pauses also at a quarter of the lane's waiting places, so that one pipelining session does not take
+ * them all; never below this many. */
+#define PAUSE_CALLS_MIN 64
+
+void turns_init(struct turns *t)
+{
+    memset(t, 0, sizeof *t);
+    for (size_t i = 0; i < TURNS_RINGS; i++)
+        list_init(&t->rings[i]);
+}
+
+void turn_init(struct turn *t)
+{
+    memset(t, 0, sizeof *t);
+    list_init(&t->node);
+}
+
+static size_t load_of(const struct route_session *s)
+{
+    return s->in_flight + s->abandoned;
+}
+
+static unsigned ring_of(size_t load)
+{
+    if (load < TURNS_EXACT)
+        return (unsigned)load;
+    unsigned ring = TURNS_EXACT;
+    for (load /= 2 * (size_t)TURNS_EXACT; load > 0 && ring < TURNS_RINGS - 1; load /= 2)
+        ring++;
+    return ring;
+}
+
+static size_t least_load(unsigned ring)
+{
+    return ring <= TURNS_EXACT ? ring : (size_t)TURNS_EXACT << (ring - TURNS_EXACT);
+}
+
+static void leave(struct route_session *s)
+{
+    struct turns *t = &s->lane->turns;
+    if (!list_linked(&s->turn.node))
+        return;
+    list_remove(&s->turn.node);
+    if (list_empty(&t->rings[s->turn.ring]))
+        t->busy &= ~(UINT64_C(1) << s->turn.ring);
+}
+
+static void enter(struct route_session *s, unsigned ring)
+{
+    struct turns *t = &s->lane->turns;
+    leave(s);
+    s->turn.ring = ring;
+    s->turn.stamp = ++t->stamp;
+    list_push_back(&t->rings[ring], &s->turn.node);
+    t->busy |= UINT64_C(1) << ring;
+}
+
+void turns_refresh(struct route_session *s)
+{
+    if (!s->lane)
+        return;
+    if (list_empty(&s->queue) || s->dead || s->turn.slow) {
+        leave(s);
+        if (list_empty(&s->queue))
+            s->turn.deficit_bytes = 0;
+        return;
+    }
+    unsigned ring = ring_of(load_of(s));
+    if (!list_linked(&s->turn.node) || s->turn.ring != ring)
+        enter(s, ring);
+}
+
+void turns_writable(struct route_session *s)
+{
+    s->turn.slow = false;
+    turns_refresh(s);
+}
+
+/* ---- who is next
+ * ------------------------------------------------------------------------------------------------- */
+
+static size_t free_slots(const struct lane *lane)
+{
+    size_t slots = lane->server->limits.max_in_flight;
+    return lane->stats.in_flight < slots ? slots - lane->stats.in_flight : 0;
+}
+
+/* An own child has nobody to leave room for. */
+static bool may_take(const struct route_session *s, size_t slots)
+{
+    return lane_is_shared(s->lane) ? load_of(s) < slots : slots > 0;
+}
+
+static bool is_open(const struct lane *lane)
+{
+    return lane->state == LANE_READY && !lane->draining && !lane->child_closing && lane->child;
+}
+
+/* Below the mark a frame of any size may follow: the link holds at most the mark and one frame. */
+static bool has_room(const struct lane *lane)
+{
+    return lane->child->queued_bytes < LINK_CHILD_HIGH_BYTES;
+}
+
+/* The first session of the ring that may take a slot. Only a ring of several loads has to be walked; no more
+ * than slots / 32 sessions can stand in those. */
+static struct route_session *first_in(struct turns *t, unsigned ring, size_t slots)
+{
+    LIST_EACH(node, next, &t->rings[ring])
+    {
+        struct route_session *s = CONTAINER_OF(node, struct route_session, turn.node);
+        if (may_take(s, slots))
+            return s;
+        if (ring < TURNS_EXACT)
+            break;
+    }
+    return NULL;
+}
+
+static struct route_session *pick(struct lane *lane)
+{
+    struct turns *t = &lane->turns;
+    struct route_session *best = NULL;
+    size_t slots = free_slots(lane);
+    if (slots == 0)
+        return NULL;
+    for (uint64_t busy = t->busy; busy; busy &= busy - 1) {
+        unsigned ring = (unsigned)__builtin_ctzll(busy);
+        if (lane_is_shared(lane) && least_load(ring) >= slots)
+            break;
+        struct route_session *s = first_in(t, ring, slots);
+        if (s && (!best || s->turn.stamp < best->turn.stamp))
+            best = s;
+    }
+    return best;
+}
+
+bool turns_free_now(const struct route_session *s)
+{
+    struct lane *lane = s->lane;
+    return is_open(lane) && list_empty(&s->queue) && s->link->queued_bytes <= LINK_CLIENT_HIGH_BYTES &&
+           may_take(s, free_slots(lane)) && has_room(lane) && (lane->turns.busy == 0 || !pick(lane));
+}
+
+/* ---- taking a turn
+ * ----------------------------------------------------------------------------------------------- */
+
+static int send_waiting(struct call *c, uint64_t now_ms)
+{
+    if (!c->notification)
+        return call_dispatch(c, c->frame->bytes, c->frame_len, now_ms);
+    int rc = child_send(c->lane, c->frame->bytes, c->frame_len);
+    if (rc == 0)
+        call_close(c);
+    return rc;
+}
+
+/* false: the child takes no more now. */
+static bool take_turn(struct route_session *s, uint64_t now_ms)
+{
+    struct lane *lane = s->lane;
+    struct call *c = CONTAINER_OF(s->queue.next, struct call, session_node);
+    if (s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES) {
+        s->turn.slow = true;
+        leave(s);
+        return true;
+    }
+    if (s->turn.deficit_bytes < c->frame_len) {
+        s->turn.deficit_bytes += TURNS_QUANTUM_BYTES;
+        if (s->turn.deficit_bytes < c->frame_len) {
+            enter(s, s->turn.ring);
+            return true;
+        }
+    }
+    if (!has_room(lane))
+        return false;
+    size_t frame_len = c->frame_len;
+    int rc = send_waiting(c, now_ms);
+    if (rc == ERR_CLOSING)
+        return false;
+    if (rc) {
+        call_fail(c, &(struct refusal){.code = RPC_E_OVERLOADED}, now_ms);
+        return true;
+    }
+    s->turn.deficit_bytes = s->turn.deficit_bytes > frame_len ? s->turn.deficit_bytes - frame_len : 0;
+    if (list_linked(&s->turn.node))
+        enter(s, s->turn.ring);
+    return true;
+}
+
+void turns_pump(struct lane *lane, uint64_t now_ms)
+{
+    while (lane->turns.busy && is_open(lane)) {
+        struct route_session *s = pick(lane);
+        if (!s || !take_turn(s, now_ms))
+            break;
+    }
+}
+
+/* ---- waiting
+ * ----------------------------------------------------------------------------------------------------- */
+
+int turns_keep(struct call *c, const struct frame *frame)
+{
+    c->frame = store_get(&c->router->store, frame->len);
+    if (!c->frame)
+        return -ENOMEM;
+    memcpy(c->frame->bytes, frame->bytes, frame->len);
+    c->frame_len = frame->len;
+    return 0;
+}
+
+void turns_wait(struct call *c)
+{
+    call_move(c, CALL_WAITING);
+}
+
+void turns_flow(struct route_session *s)
+{
+    if (!s->lane || !s->lane->server || s->dead)
+        return;
+    const struct server_limits *limits = &s->lane->server->limits;
+    size_t calls = limits->max_waiting / 4;
+    if (calls < PAUSE_CALLS_MIN)
+        calls = PAUSE_CALLS_MIN;
+    if (!s->paused && (s->waiting_bytes > limits->session_waiting_bytes || s->waiting > calls)) {
+        s->paused = true;
+        s->link->ops->pause(s->link);
+    } else if (s->paused && s->waiting_bytes <= limits->session_waiting_bytes / 2 &&
+               s->waiting <= calls / 2) {
+        s->paused = false;
+        s->link->ops->resume(s->link);
+    }
+}

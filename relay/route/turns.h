@@ -1,0 +1,67 @@
+/* Whose turn it is: the fair queue of one lane.
+ *
+ * A session's waiting requests stand in its own queue; sessions that have some stand in rings, by their load
+ * (requests in flight, plus those abandoned less than five seconds ago). A session may take a slot only while
+ * its load is less than the free slots, so only the rings below that number are looked at: the choice costs
+ * the same with ten sessions and with ten thousand. Among the eligible, the one that waited longest for its
+ * turn has it. A turn is one request; a request larger than the byte quantum waits for as many turns as it
+ * has quanta.
+ *
+ * A session leaves its ring when nothing waits, when its link reads too slowly (until turns_writable), or
+ * when its link was given up.
+ */
+#ifndef ROUTE_TURNS_H
+#define ROUTE_TURNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+
+/* Loads below this have a ring of their own; above, one ring per doubling. */
+#define TURNS_EXACT 32
+#define TURNS_RINGS 48
+/* 64 KiB: as much as a pipe takes at once. */
+#define TURNS_QUANTUM_BYTES ((size_t)64 << 10)
+
+struct lane;
+struct route_session;
+struct call;
+struct frame;
+
+struct turns {
+    struct list rings[TURNS_RINGS]; /* of route_session.turn.node, each in the order of turn.stamp */
+    uint64_t busy;                  /* one bit per ring that is not empty */
+    uint64_t stamp;                 /* the last one given out */
+};
+
+struct turn {
+    struct list node;
+    uint64_t stamp;
+    unsigned ring; /* valid while the node is linked */
+    size_t deficit_bytes;
+    bool slow; /* left its ring because its link is above the high mark */
+};
+
+void turns_init(struct turns *t);
+void turn_init(struct turn *t);
+
+/* The session's load, its queue or its link changed: puts it where it belongs. */
+void turns_refresh(struct route_session *s);
+/* The session's link may be written again. */
+void turns_writable(struct route_session *s);
+/* May a call of this session go to the child now, ahead of nobody? */
+bool turns_free_now(const struct route_session *s);
+/* Dispatches all that may be. */
+void turns_pump(struct lane *lane, uint64_t now_ms);
+
+/* Gives the call its own copy of its frame. -ENOMEM: nothing changed. */
+MUSTCHECK int turns_keep(struct call *c, const struct frame *frame);
+/* Puts a new or held call, which has its copy, at the end of its session's queue. */
+void turns_wait(struct call *c);
+/* Pauses or resumes the session's reading by what it has waiting. */
+void turns_flow(struct route_session *s);
+
+#endif

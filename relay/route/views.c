@@ -1,0 +1,108 @@
+/* Looking in, for operators: nothing here changes anything. */
+#include "route/state.h"
+
+struct viewer {
+    uint64_t now_ms;
+    call_view_cb *on_call;
+    void *data;
+};
+
+static const char *state_name(enum call_state state)
+{
+    switch (state) {
+    case CALL_WAITING:
+    case CALL_HELD:
+        return "waiting";
+    case CALL_ABANDONED:
+        return "abandoned";
+    default:
+        return "in-flight";
+    }
+}
+
+static uint64_t deadline_in(const struct call *c, uint64_t now_ms)
+{
+    uint64_t at =
+        c->state == CALL_ABANDONED || !c->session ? c->deadline.node.key : call_expires_at(c, now_ms);
+    if (at == ROUTE_NEVER)
+        return ROUTE_NEVER;
+    return at > now_ms ? at - now_ms : 0;
+}
+
+static void show(const struct viewer *v, const struct call *c)
+{
+    const struct call_view view = {
+        .session = c->session,
+        .server = c->lane->server->name,
+        .relay_id = c->relay_id,
+        .client_id = c->id,
+        .client_id_len = c->id_len,
+        .method = call_method(c),
+        .method_len = c->method_len,
+        .state = state_name(c->state),
+        .age_ms = v->now_ms > c->arrived_ms ? v->now_ms - c->arrived_ms : 0,
+        .deadline_in_ms = deadline_in(c, v->now_ms),
+    };
+    if (!c->notification)
+        v->on_call(v->data, &view);
+}
+
+static void show_lane_list(const struct viewer *v, const struct list *calls)
+{
+    for (const struct list *node = calls->next; node != calls; node = node->next)
+        show(v, CONST_CONTAINER_OF(node, struct call, lane_node));
+}
+
+static void show_session_list(const struct viewer *v, const struct list *calls)
+{
+    for (const struct list *node = calls->next; node != calls; node = node->next)
+        show(v, CONST_CONTAINER_OF(node, struct call, session_node));
+}
+
+static void show_lane(void *data, struct lane *lane)
+{
+    const struct viewer *v = data;
+    show_lane_list(v, &lane->own);
+    show_lane_list(v, &lane->in_flight);
+    show_lane_list(v, &lane->abandoned);
+    for (const struct list *node = lane->sessions.next; node != &lane->sessions; node = node->next) {
+        const struct route_session *s = CONST_CONTAINER_OF(node, struct route_session, lane_node);
+        show_session_list(v, &s->held);
+        show_session_list(v, &s->queue);
+    }
+}
+
+static void show_server(void *data, struct route_server *s)
+{
+    route_server_each_lane(s, show_lane, data);
+}
+
+void router_each_call(const struct router *r, uint64_t now_ms, call_view_cb *on_call, void *data)
+{
+    struct viewer v = {now_ms, on_call, data};
+    router_each_server(r, show_server, &v);
+}
+
+void router_each_session(const struct router *r, session_view_cb *on_session, void *data)
+{
+    for (struct list *node = r->sessions.next, *next; node != &r->sessions; node = next) {
+        next = node->next;
+        on_session(data, CONTAINER_OF(node, struct route_session, router_node));
+    }
+}
+
+void router_each_server(const struct router *r, server_view_cb *on_server, void *data)
+{
+    for (struct list *node = r->servers.next, *next; node != &r->servers; node = next) {
+        next = node->next;
+        on_server(data, CONTAINER_OF(node, struct route_server, node));
+    }
+}
+
+void route_server_each_lane(const struct route_server *s, lane_view_cb *on_lane, void *data)
+{
+    for (struct list *node = s->lanes.next, *next; node != &s->lanes; node = next) {
+        next = node->next;
+        on_lane(data, CONTAINER_OF(node, struct lane, server_node));
+    }
+}
