@@ -1,0 +1,124 @@
+/* A child: one process running a server's command under its keeper, with its three pipes and the link that
+ * the router writes to.
+ *
+ * Happy path: child_start -> on_frame for each line of its stdout -> child_stop -> on_exit -> on_closed
+ * (freed). The ladder of child_stop: stdin is closed once what is queued for it is out; after `grace_ms`
+ * SIGTERM to its group; after `grace_ms` more the keeper kills everything; then the keeper itself is killed.
+ * Frames still come until on_exit.
+ *
+ * Every callback runs from the loop, none inside a child_* call. on_exit comes once, however the child ends,
+ * after all that it had written was handed in; on_closed comes once after it.
+ */
+#ifndef SERVER_CHILD_H
+#define SERVER_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/config.h"
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/stream.h"
+#include "core/timer.h"
+#include "route/link.h"
+#include "server/reaper.h"
+#include "server/stderr_ring.h"
+#include "wire/frame.h"
+
+/* A child that closed its stdout, or whose stdin broke, and lives on for so long, is lost. An exit is told
+ * earlier. */
+#define CHILD_LOST_MS 250
+/* After the keeper was told to kill everything: how long until it is killed itself. */
+#define CHILD_KILL_MS 2000
+/* What goes into an outage. */
+#define CHILD_TAIL_BYTES ((size_t)2 << 10)
+
+struct child;
+
+struct child_ops {
+    /* One line of stdout, as lane_frame takes it. */
+    void (*on_frame)(struct child *c, const struct frame *frame, bool too_large);
+    /* The queue to its stdin got shorter. */
+    void (*on_writable)(struct child *c);
+    /* It can serve no more, and was not asked to stop: "closed its stdout", ... Stop it. At most once. */
+    void (*on_lost)(struct child *c, const char *why);
+    /* term_signal 0: it exited by itself, with exit_status. */
+    void (*on_exit)(struct child *c, int exit_status, int term_signal);
+    /* `c` is freed after this call. */
+    void (*on_closed)(struct child *c);
+};
+
+/* What a child needs to run; everything is borrowed for child_start only, except loop, reaper and memory,
+ * which outlive the child, and name, which on_closed outlives not. */
+struct child_spec {
+    struct loop *loop;
+    struct reaper *reaper;
+    struct memory *memory; /* NULL: not counted */
+    const char *name;      /* of the server, for the log; copied */
+    const char *keeper;    /* path of the keeper's program */
+    const struct server_config *config;
+    char *const *environ; /* the relay's environment */
+    uint64_t soft_nofile; /* 0: the relay's */
+    size_t max_frame_bytes;
+    size_t max_id_bytes;
+};
+
+enum child_phase {
+    CHILD_RUNNING,
+    CHILD_ENDING, /* stdin is closed, or will be when its queue is out */
+    CHILD_TERMED,
+    CHILD_KILLED,
+    CHILD_EXITED
+};
+
+struct child {
+    struct link link; /* the router's side */
+    const struct child_ops *ops;
+    void *data; /* the owner's */
+    struct loop *loop;
+    struct memory *memory;
+    char *name;
+    enum child_phase phase;
+    struct reaper_watch watch; /* of the keeper */
+    pid_t keeper_pid;
+    pid_t pid;       /* of the command; 0: not known yet */
+    int lifeline_fd; /* -1: closed */
+    struct stream in;
+    struct stream out;
+    struct stream err;
+    struct timer timer; /* the next step of the ladder, or of on_lost */
+    unsigned handles;   /* open ones: streams and timer */
+    uint64_t grace_ms;
+    const char *lost_why; /* NULL: it is not lost; static */
+    bool lost_told;
+    bool paused_by_router;
+    bool paused_by_memory;
+    bool memory_joined;
+    struct memory_user memory_user;
+    struct frame_reader reader;
+    struct loop_warm warm; /* the reader's storage */
+    struct stderr_ring stderr_ring;
+    uint64_t lines_second; /* the second that lines_logged counts in */
+    unsigned lines_logged;
+    uint64_t lines_hidden; /* not logged, since the last one that was */
+};
+
+/* 0 and *ret_child; else a negative errno or libuv code: nothing is left and no callback comes. `ops` is
+ * static. That the command itself cannot be run shows as its exit (keeper.h), with the reason on its standard
+ * error. */
+MUSTCHECK int child_start(const struct child_spec *spec, const struct child_ops *ops, void *data,
+                          struct child **ret_child);
+/* Begins the ladder; later calls change nothing. */
+void child_stop(struct child *c, uint64_t grace_ms);
+/* Begins it at SIGTERM, or goes on to there: for a child that cannot read or answer any more. */
+void child_term(struct child *c, uint64_t grace_ms);
+/* Kills everything now. */
+void child_kill(struct child *c);
+/* The command's pid; 0 while it is not known. */
+pid_t child_pid(struct child *c);
+/* The end of its standard error, see stderr_ring_tail. */
+size_t child_stderr_tail(const struct child *c, char *ret_text, size_t max);
+
+#endif

@@ -1,0 +1,14 @@
+/* The environment of a child: a short list of the relay's own variables, those the entry inherits by name,
+ * and the entry's own values on top. What is not named does not reach the child: secrets stay here.
+ */
+#ifndef SERVER_CHILD_ENV_H
+#define SERVER_CHILD_ENV_H
+
+#include "base/err.h"
+#include "core/config.h"
+
+/* `own` is the relay's environment (NAME=VALUE, NULL-terminated). *ret_env is NULL-terminated and owned by
+ * the caller, one block: mem_free. -ENOMEM. */
+MUSTCHECK int child_env_make(const struct server_config *config, char *const *own, char ***ret_env);
+
+#endif

@@ -1,0 +1,39 @@
+/* What the files of child.h share. */
+#ifndef SERVER_CHILD_INTERNAL_H
+#define SERVER_CHILD_INTERNAL_H
+
+#include "server/child.h"
+
+/* The parent's ends of a child's pipes, and its keeper. */
+struct child_process {
+    pid_t keeper_pid;
+    int in_fd; /* written */
+    int out_fd;
+    int err_fd;
+    int lifeline_fd;
+};
+
+/* child_spawn.c: starts the keeper. A negative errno value; nothing is left then. */
+MUSTCHECK int child_spawn(const struct child_spec *spec, struct child_process *ret_process);
+
+/* child_io.c */
+extern const struct link_ops child_link_ops;
+void child_io_init(struct child *c, const struct child_spec *spec);
+/* Takes the three descriptors over, all or none. */
+MUSTCHECK int child_io_open(struct child *c, const struct child_process *p);
+/* Hands in what the pipes hold, without waiting for their end. */
+void child_io_drain(struct child *c);
+void child_io_done(struct child *c);
+/* Tells the memory budget what the child holds. */
+void child_io_account(struct child *c);
+void child_io_leave_memory(struct child *c);
+
+/* child_stop.c */
+void child_on_time(struct timer *t);
+/* The child is of no use: starts the clock of on_lost. `why` is static. */
+void child_note_lost(struct child *c, const char *why);
+
+/* child.c */
+void child_handle_closed(struct child *c);
+
+#endif

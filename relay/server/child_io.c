@@ -1,0 +1,314 @@
+/* A child's pipes: the link that the router writes to, its stdout cut into frames, its stderr into the ring
+ * and the log.
+ *
+ * Happy path: link send -> the stream's queue -> one write per turn -> on_sent keeps link.queued_bytes true.
+ * Reads of stdout go through frame_next straight to the owner; stderr is always read, whoever pauses what.
+ *
+ * Failure modes:
+ *  - stdin breaks (EPIPE), stdout ends: the child is about to exit, or is of no use: child_note_lost
+ *  - stderr ends: nothing follows from it
+ *  - a line that cannot be gathered for want of memory is lost, and logged
+ *  - a child that floods its stderr: so many lines per second are logged, the others counted
+ */
+#include "server/child_internal.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "core/log.h"
+
+/* Above the high mark the stream tells when its queue has fallen to the low one. The router stops at
+ * LINK_CHILD_HIGH_BYTES, which is above the high mark, so it is always told. */
+#define QUEUE_HIGH_BYTES (LINK_CHILD_HIGH_BYTES / 2)
+#define QUEUE_LOW_BYTES  (LINK_CHILD_HIGH_BYTES / 8)
+/* Replacing ids makes a frame a little longer than the client's. */
+#define QUEUE_SLACK_BYTES ((size_t)64 << 10)
+/* Lines of standard error that are logged per second and child. */
+#define STDERR_LINES_PER_SECOND 200
+
+static void update_queued(struct child *c)
+{
+    c->link.queued_bytes = stream_queued(&c->in);
+    child_io_account(c);
+}
+
+/* ---- memory ---- */
+
+void child_io_account(struct child *c)
+{
+    if (!c->memory_joined)
+        return;
+    size_t partial = frame_reader_partial(&c->reader);
+    memory_set(c->memory, &c->memory_user, partial, partial + stream_held_bytes(&c->in));
+}
+
+static void apply_pause(struct child *c)
+{
+    if (c->paused_by_router || c->paused_by_memory) {
+        stream_read_stop(&c->out);
+        return;
+    }
+    int r = stream_read_start(&c->out);
+    if (r != 0 && r != ERR_CLOSING) /* closing: there is nothing more to read */
+        child_note_lost(c, "cannot be read from");
+}
+
+static void on_memory_pause(struct memory_user *u)
+{
+    struct child *c = CONTAINER_OF(u, struct child, memory_user);
+    c->paused_by_memory = true;
+    apply_pause(c);
+}
+
+static void on_memory_resume(struct memory_user *u)
+{
+    struct child *c = CONTAINER_OF(u, struct child, memory_user);
+    c->paused_by_memory = false;
+    apply_pause(c);
+}
+
+void child_io_leave_memory(struct child *c)
+{
+    if (c->memory_joined)
+        memory_leave(c->memory, &c->memory_user);
+    c->memory_joined = false;
+}
+
+/* ---- the link ---- */
+
+static int link_send(struct link *link, const struct link_part *parts, size_t count)
+{
+    struct child *c = CONTAINER_OF(link, struct child, link);
+    if (c->phase != CHILD_RUNNING)
+        return ERR_CLOSING;
+    size_t total = 1;
+    for (size_t i = 0; i < count; i++) {
+        if (!size_add(total, parts[i].len, &total))
+            return ERR_TOO_LARGE;
+    }
+    int r = stream_reserve(&c->in, total);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = stream_write(&c->in, parts[i].bytes, parts[i].len);
+    if (r == 0)
+        r = stream_write(&c->in, "\n", 1);
+    update_queued(c);
+    return r;
+}
+
+static void link_pause(struct link *link)
+{
+    struct child *c = CONTAINER_OF(link, struct child, link);
+    c->paused_by_router = true;
+    apply_pause(c);
+}
+
+static void link_resume(struct link *link)
+{
+    struct child *c = CONTAINER_OF(link, struct child, link);
+    c->paused_by_router = false;
+    apply_pause(c);
+}
+
+static void link_close(struct link *link, int code, const char *reason)
+{
+    struct child *c = CONTAINER_OF(link, struct child, link);
+    LOG(LOG_INFO, "router closes child", F_STR("server", c->name), F_INT("code", code),
+        F_STR("reason", reason));
+    child_note_lost(c, "was given up");
+}
+
+const struct link_ops child_link_ops = {link_send, link_pause, link_resume, link_close};
+
+/* ---- stdin ---- */
+
+static void on_in_bytes(struct stream *s, const char *bytes, size_t len)
+{
+    (void)s, (void)bytes, (void)len; /* never read */
+}
+
+static void on_in_sent(struct stream *s)
+{
+    update_queued(CONTAINER_OF(s, struct child, in));
+}
+
+static void on_in_drain(struct stream *s)
+{
+    struct child *c = CONTAINER_OF(s, struct child, in);
+    if (c->phase == CHILD_RUNNING)
+        c->ops->on_writable(c);
+    else if (stream_queued(s) == 0)
+        stream_close(s);
+}
+
+static void on_in_end(struct stream *s, int status)
+{
+    struct child *c = CONTAINER_OF(s, struct child, in);
+    LOG(LOG_DEBUG, "child's stdin broke", F_STR("server", c->name), F_STR("error", err_text(status)));
+    stream_close(s);
+    update_queued(c);
+    child_note_lost(c, "closed its stdin");
+}
+
+static void on_in_closed(struct stream *s)
+{
+    child_handle_closed(CONTAINER_OF(s, struct child, in));
+}
+
+static const struct stream_ops in_ops = {on_in_bytes, on_in_drain, on_in_end, on_in_closed, on_in_sent};
+
+/* ---- stdout ---- */
+
+static void cut_frames(struct child *c, const char *bytes, size_t len)
+{
+    struct frame frame;
+    enum frame_result result;
+    while ((result = frame_next(&c->reader, &bytes, &len, &frame)) != FRAME_MORE) {
+        if (result == FRAME_NO_MEMORY)
+            LOG(LOG_ERROR, "no memory for a line of a child", F_STR("server", c->name));
+        else
+            c->ops->on_frame(c, &frame, result == FRAME_TOO_LARGE);
+    }
+    loop_touch(c->loop, &c->warm);
+    child_io_account(c);
+}
+
+/* It has been quiet for a second or two. */
+static void on_cool(struct loop_warm *warm)
+{
+    struct child *c = CONTAINER_OF(warm, struct child, warm);
+    frame_reader_trim(&c->reader);
+}
+
+static void on_out_bytes(struct stream *s, const char *bytes, size_t len)
+{
+    cut_frames(CONTAINER_OF(s, struct child, out), bytes, len);
+}
+
+static void on_out_end(struct stream *s, int status)
+{
+    (void)status;
+    child_note_lost(CONTAINER_OF(s, struct child, out), "closed its stdout");
+}
+
+static void on_out_closed(struct stream *s)
+{
+    child_handle_closed(CONTAINER_OF(s, struct child, out));
+}
+
+static const struct stream_ops out_ops = {on_out_bytes, NULL, on_out_end, on_out_closed, NULL};
+
+/* ---- stderr ---- */
+
+static void on_stderr_line(void *data, const char *line, size_t len)
+{
+    struct child *c = data;
+    uint64_t second = loop_now_ms(c->loop) / 1000;
+    if (second != c->lines_second) {
+        if (c->lines_hidden > 0)
+            LOG(LOG_WARN, "child's stderr: lines not logged", F_STR("server", c->name),
+                F_UINT("count", c->lines_hidden));
+        c->lines_second = second;
+        c->lines_logged = 0;
+        c->lines_hidden = 0;
+    }
+    if (c->lines_logged >= STDERR_LINES_PER_SECOND) {
+        c->lines_hidden++;
+        return;
+    }
+    c->lines_logged++;
+    LOG(LOG_INFO, "child's stderr", F_STR("server", c->name), F_BYTES("line", line, len));
+}
+
+static void on_err_bytes(struct stream *s, const char *bytes, size_t len)
+{
+    struct child *c = CONTAINER_OF(s, struct child, err);
+    stderr_ring_add(&c->stderr_ring, bytes, len);
+}
+
+static void on_err_end(struct stream *s, int status)
+{
+    (void)s, (void)status; /* closed with the child */
+}
+
+static void on_err_closed(struct stream *s)
+{
+    child_handle_closed(CONTAINER_OF(s, struct child, err));
+}
+
+static const struct stream_ops err_ops = {on_err_bytes, NULL, on_err_end, on_err_closed, NULL};
+
+/* ---- beginning and end ---- */
+
+void child_io_init(struct child *c, const struct child_spec *spec)
+{
+    c->link.ops = &child_link_ops;
+    size_t max = LINK_CHILD_HIGH_BYTES + QUEUE_SLACK_BYTES + spec->max_frame_bytes;
+    stream_init(&c->in, spec->loop, &in_ops, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, max);
+    stream_init(&c->out, spec->loop, &out_ops, 0, 0, 0);
+    stream_init(&c->err, spec->loop, &err_ops, 0, 0, 0);
+    loop_warm_init(&c->warm, on_cool);
+    frame_reader_init(&c->reader, spec->max_frame_bytes, spec->max_id_bytes);
+    stderr_ring_init(&c->stderr_ring, on_stderr_line, c);
+}
+
+static int open_stream(struct stream *s, int fd, bool read)
+{
+    int r = stream_open_fd(s, fd);
+    if (r == 0 && read)
+        r = stream_read_start(s);
+    return r;
+}
+
+int child_io_open(struct child *c, const struct child_process *p)
+{
+    int r = open_stream(&c->in, p->in_fd, false);
+    if (r == 0)
+        r = open_stream(&c->out, p->out_fd, true);
+    if (r == 0)
+        r = open_stream(&c->err, p->err_fd, true);
+    if (r == 0 && c->memory != NULL) {
+        memory_join(c->memory, &c->memory_user, on_memory_pause, on_memory_resume);
+        c->memory_joined = true;
+    }
+    return r;
+}
+
+static int fd_of(const struct stream *s)
+{
+    uv_os_fd_t fd;
+    return s->open && !s->closing && uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
+}
+
+/* What the pipe holds at this moment and no more: a writer that lives on must not keep us here. The loop's
+ * read buffer is free, since this runs in no read callback. */
+static void drain_fd(struct child *c, struct stream *s,
+                     void (*take)(struct stream *s, const char *bytes, size_t len))
+{
+    int fd = fd_of(s);
+    int left = 0;
+    if (fd < 0 || s->ended || ioctl(fd, FIONREAD, &left) != 0)
+        return;
+    while (left > 0) {
+        ssize_t got = read(fd, c->loop->read_bytes, LOOP_READ_BYTES);
+        if (got <= 0)
+            return;
+        left -= (int)got;
+        take(s, c->loop->read_bytes, (size_t)got);
+    }
+}
+
+void child_io_drain(struct child *c)
+{
+    drain_fd(c, &c->err, on_err_bytes);
+    stderr_ring_flush(&c->stderr_ring);
+    drain_fd(c, &c->out, on_out_bytes);
+}
+
+void child_io_done(struct child *c)
+{
+    loop_untouch(&c->warm);
+    frame_reader_done(&c->reader);
+    stderr_ring_done(&c->stderr_ring);
+}

@@ -1,0 +1,111 @@
+/* How a child ends: the ladder, one timer, each step with a deadline.
+ *
+ *   running -> ending   stdin closes when its queue is out       grace_ms
+ *           -> termed   SIGTERM to the command's group           grace_ms
+ *           -> killed   the keeper kills everything              CHILD_KILL_MS, then the keeper is killed
+ *           -> exited   the keeper was reaped
+ *
+ * Each step may be entered from any earlier one. A running child that is of no use gets CHILD_LOST_MS to exit
+ * before its owner is told: nearly always its exit is on the way.
+ */
+#include "server/child_internal.h"
+
+#include <signal.h>
+
+#include "core/log.h"
+#include "server/keeper.h"
+
+static void close_stdin(struct child *c)
+{
+    if (stream_queued(&c->in) == 0)
+        stream_close(&c->in);
+    else
+        stream_set_marks(&c->in, 0, 0); /* on_drain closes it */
+}
+
+static void enter(struct child *c, enum child_phase phase, uint64_t deadline_ms)
+{
+    c->phase = phase;
+    timer_set(&c->timer, loop_now_ms(c->loop) + deadline_ms);
+}
+
+/* The keeper is not reaped, so its pid is its own. */
+static void signal_keeper(const struct child *c, int sig)
+{
+    (void)kill(c->keeper_pid, sig);
+}
+
+void child_stop(struct child *c, uint64_t grace_ms)
+{
+    if (c->phase != CHILD_RUNNING)
+        return;
+    c->grace_ms = grace_ms;
+    enter(c, CHILD_ENDING, grace_ms);
+    close_stdin(c);
+}
+
+void child_term(struct child *c, uint64_t grace_ms)
+{
+    if (c->phase >= CHILD_TERMED)
+        return;
+    c->grace_ms = grace_ms;
+    enter(c, CHILD_TERMED, grace_ms);
+    stream_close(&c->in);
+    signal_keeper(c, KEEPER_SIGNAL_TERM);
+}
+
+void child_kill(struct child *c)
+{
+    if (c->phase >= CHILD_KILLED)
+        return;
+    enter(c, CHILD_KILLED, CHILD_KILL_MS);
+    stream_close(&c->in);
+    signal_keeper(c, KEEPER_SIGNAL_KILL);
+}
+
+/* What it watched over falls to the reaper. Again and again: there is nothing else left to do. */
+static void kill_keeper(struct child *c)
+{
+    LOG(LOG_ERROR, "a keeper does not end", F_STR("server", c->name), F_INT("keeper_pid", c->keeper_pid));
+    signal_keeper(c, SIGKILL);
+    enter(c, CHILD_KILLED, CHILD_KILL_MS);
+}
+
+void child_note_lost(struct child *c, const char *why)
+{
+    if (c->phase != CHILD_RUNNING || c->lost_why != NULL)
+        return;
+    c->lost_why = why;
+    timer_set(&c->timer, loop_now_ms(c->loop) + CHILD_LOST_MS);
+}
+
+static void tell_lost(struct child *c)
+{
+    if (c->lost_why == NULL || c->lost_told)
+        return;
+    c->lost_told = true;
+    c->ops->on_lost(c, c->lost_why);
+}
+
+void child_on_time(struct timer *t)
+{
+    struct child *c = CONTAINER_OF(t, struct child, timer);
+    switch (c->phase) {
+    case CHILD_RUNNING:
+        tell_lost(c);
+        break;
+    case CHILD_ENDING:
+        LOG(LOG_INFO, "child goes on after its stdin was closed: SIGTERM", F_STR("server", c->name));
+        child_term(c, c->grace_ms);
+        break;
+    case CHILD_TERMED:
+        LOG(LOG_WARN, "child goes on after SIGTERM: SIGKILL", F_STR("server", c->name));
+        child_kill(c);
+        break;
+    case CHILD_KILLED:
+        kill_keeper(c);
+        break;
+    case CHILD_EXITED:
+        break;
+    }
+}

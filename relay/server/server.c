@@ -1,0 +1,313 @@
+/* The set of servers: what the router asks of it, and its own beginning and end. server_apply.c keeps it in
+ * step with the configuration, server_info.c lets others look in.
+ *
+ * Happy path: new (keeper found, reaper started) -> apply -> the router's start, ready, release go to
+ * supervisors -> stop: every child's ladder at once; when no child is left, timers and the reaper close; when
+ * they are, on_stopped.
+ *
+ * Failure modes: no keeper -> refused at the start. No memory for a supervisor -> that lane goes down with
+ * the reason.
+ */
+#include "server/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "core/log.h"
+#include "server/keeper_path.h"
+#include "server/server_internal.h"
+
+/* Killed processes are reaped within milliseconds, unless the kernel itself holds them. */
+#define ORPHANS_WAIT_MS 2000
+
+extern char **environ;
+
+const char *server_unavailable(const struct server *server)
+{
+    const struct server_config *config = server->config;
+    if (server->set->stopping)
+        return "the relay is stopping";
+    if (config == NULL)
+        return "it was removed from the configuration";
+    if (config->disabled)
+        return "it is disabled in the configuration";
+    if (config->problem != NULL)
+        return config->problem;
+    return config->remote ? "remote servers are not built in yet" : NULL;
+}
+
+/* ---- what the router asks ---- */
+
+static void lane_cannot_run(struct lane *lane, const char *why, uint64_t now_ms)
+{
+    struct outage outage = {.state = "down", .detail = why};
+    lane_down(lane, &outage, now_ms);
+}
+
+static void on_route_start(void *server_data, struct lane *lane)
+{
+    struct server *server = server_data;
+    struct supervisor *s = lane_data(lane);
+    uint64_t now_ms = loop_now_ms(server->set->options.loop);
+    const char *unavailable = server_unavailable(server);
+    if (s == NULL && unavailable != NULL) {
+        lane_cannot_run(lane, unavailable, now_ms);
+        return;
+    }
+    if (s == NULL && supervisor_new(server, lane, &s) != 0) {
+        lane_cannot_run(lane, "out of memory", now_ms);
+        return;
+    }
+    supervisor_want(s);
+}
+
+static void on_route_ready(void *server_data, struct lane *lane)
+{
+    (void)server_data;
+    supervisor_ready(lane_data(lane));
+}
+
+static void on_route_handshake_failed(void *server_data, struct lane *lane, const char *reason)
+{
+    (void)server_data;
+    supervisor_handshake_failed(lane_data(lane), reason);
+}
+
+static void on_route_release(void *server_data, struct lane *lane)
+{
+    (void)server_data;
+    struct supervisor *s = lane_data(lane);
+    if (s != NULL)
+        supervisor_release(s);
+    else
+        lane_free(lane); /* it never asked for a child */
+}
+
+const struct server_ops server_route_ops = {on_route_start, on_route_ready, on_route_handshake_failed,
+                                            on_route_release};
+
+/* ---- the set ---- */
+
+static void on_orphan(struct reaper *r);
+static void on_linger_over(struct timer *t);
+
+static int start_own_handles(struct server_set *set)
+{
+    int r = reaper_start(&set->reaper, set->options.loop);
+    if (r != 0)
+        return r;
+    r = timer_init(&set->linger, set->options.loop, on_linger_over);
+    assert(r == 0); /* as all of libuv's timers */
+    set->reaper.on_orphan = on_orphan;
+    set->open = 2;
+    return r;
+}
+
+int server_set_new(const struct server_set_options *options, struct server_set **ret_set)
+{
+    struct server_set *set = mem_zalloc(sizeof *set);
+    if (set == NULL)
+        return -ENOMEM;
+    set->options = *options;
+    set->options.program_dir = NULL; /* not needed any more, and borrowed */
+    if (set->options.environ == NULL)
+        set->options.environ = environ;
+    list_init(&set->servers);
+    list_init(&set->leaving);
+    int r = keeper_path_find(options->program_dir, &set->keeper);
+    if (r == 0)
+        r = start_own_handles(set);
+    if (r != 0) {
+        mem_free(set->keeper);
+        mem_free(set);
+        return r;
+    }
+    *ret_set = set;
+    return 0;
+}
+
+static void free_server(struct server *server)
+{
+    assert(list_empty(&server->supervisors));
+    list_remove(&server->node);
+    mem_free(server->name);
+    mem_free(server);
+}
+
+/* Nothing of it runs: its supervisors' handles are closed, so those that remain have a lane that waits for
+ * its end. */
+static void remove_stopped(struct server *server, uint64_t now_ms)
+{
+    LIST_EACH(it, safe, &server->supervisors)
+    {
+        struct supervisor *s = CONTAINER_OF(it, struct supervisor, node);
+        if (server->sharing == SHARING_SHARED)
+            s->lane = NULL; /* goes with the server */
+    }
+    if (server->route != NULL)
+        route_server_remove(server->route, "the relay is stopping", now_ms);
+    LIST_EACH(it, safe, &server->supervisors)
+    supervisor_free(CONTAINER_OF(it, struct supervisor, node));
+    free_server(server);
+}
+
+void server_set_free(struct server_set *set)
+{
+    if (set == NULL)
+        return;
+    assert(set->stopped);
+    uint64_t now_ms = loop_now_ms(set->options.loop);
+    LIST_EACH(it, safe, &set->servers)
+    remove_stopped(CONTAINER_OF(it, struct server, node), now_ms);
+    LIST_EACH(it, safe, &set->leaving)
+    remove_stopped(CONTAINER_OF(it, struct server, node), now_ms);
+    mem_free(set->keeper);
+    mem_free(set);
+}
+
+/* ---- stopping ---- */
+
+typedef void supervisor_verb(struct supervisor *s);
+
+/* The verb may close its supervisor, but frees none: that comes from the loop. */
+static size_t each_supervisor(struct list *servers, supervisor_verb *verb)
+{
+    size_t running = 0;
+    LIST_EACH(it, safe, servers)
+    {
+        struct server *server = CONTAINER_OF(it, struct server, node);
+        LIST_EACH(that, safe_too, &server->supervisors)
+        {
+            struct supervisor *s = CONTAINER_OF(that, struct supervisor, node);
+            if (verb != NULL)
+                verb(s);
+            running += s->open > (s->closing ? 0U : 1U); /* more than its own timer */
+        }
+    }
+    return running;
+}
+
+static size_t open_handles(const struct list *servers)
+{
+    size_t open = 0;
+    LIST_EACH(it, safe, servers)
+    {
+        const struct server *server = CONTAINER_OF(it, struct server, node);
+        LIST_EACH(that, safe_too, &server->supervisors)
+        open += CONTAINER_OF(that, struct supervisor, node)->open;
+    }
+    return open;
+}
+
+static void maybe_stopped(struct server_set *set)
+{
+    if (set->open > 0 || set->stopped || open_handles(&set->servers) + open_handles(&set->leaving) > 0)
+        return;
+    set->stopped = true;
+    set->on_stopped(set->data); /* may free the set */
+}
+
+static void own_handle_closed(struct server_set *set)
+{
+    set->open--;
+    maybe_stopped(set);
+}
+
+static void on_reaper_closed(struct reaper *r)
+{
+    own_handle_closed(CONTAINER_OF(r, struct server_set, reaper));
+}
+
+static void on_linger_closed(struct timer *t)
+{
+    own_handle_closed(CONTAINER_OF(t, struct server_set, linger));
+}
+
+static void close_all(struct server_set *set)
+{
+    set->closing = true;
+    (void)each_supervisor(&set->servers, supervisor_close);
+    (void)each_supervisor(&set->leaving, supervisor_close);
+    timer_close(&set->linger, on_linger_closed);
+    reaper_close(&set->reaper, on_reaper_closed);
+}
+
+/* Somebody who lost their keeper a moment ago may still be dying, with children of their own: once we are
+ * gone nobody would look after those. */
+static bool wait_for_orphans(struct server_set *set)
+{
+    if (reaper_sweep(&set->reaper) == 0)
+        return false;
+    if (!set->lingering)
+        timer_set(&set->linger, loop_now_ms(set->options.loop) + ORPHANS_WAIT_MS);
+    set->lingering = true;
+    return true;
+}
+
+static void maybe_close(struct server_set *set)
+{
+    if (!set->stopping || set->closing ||
+        each_supervisor(&set->servers, NULL) + each_supervisor(&set->leaving, NULL) > 0)
+        return;
+    if (!wait_for_orphans(set))
+        close_all(set);
+}
+
+static void on_orphan(struct reaper *r)
+{
+    maybe_close(CONTAINER_OF(r, struct server_set, reaper));
+}
+
+static void on_linger_over(struct timer *t)
+{
+    struct server_set *set = CONTAINER_OF(t, struct server_set, linger);
+    LOG(LOG_ERROR, "processes that had lost their keeper do not end");
+    close_all(set);
+}
+
+void server_set_stop(struct server_set *set, void (*on_stopped)(void *data), void *data)
+{
+    if (set->stopping)
+        return;
+    set->stopping = true;
+    set->on_stopped = on_stopped;
+    set->data = data;
+    (void)each_supervisor(&set->servers, supervisor_shutdown);
+    maybe_close(set);
+}
+
+void server_set_kill(struct server_set *set)
+{
+    (void)each_supervisor(&set->servers, supervisor_kill);
+    (void)each_supervisor(&set->leaving, supervisor_kill);
+}
+
+/* ---- what supervisors tell ---- */
+
+static bool may_go(const struct server *server)
+{
+    return server->route == NULL && list_empty(&server->supervisors);
+}
+
+void server_supervisor_closed(struct supervisor *s)
+{
+    struct server *server = s->server;
+    struct server_set *set = server->set;
+    if (s->lane == NULL) {
+        supervisor_free(s);
+        if (may_go(server))
+            free_server(server);
+    }
+    if (set->closing)
+        maybe_stopped(set);
+    else
+        maybe_close(set);
+}
+
+void server_supervisor_rests(struct supervisor *s)
+{
+    maybe_close(s->server->set);
+}

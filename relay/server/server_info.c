@@ -1,0 +1,96 @@
+/* What others may know of the servers: one struct server_info each, made when asked for. Nothing here can
+ * fail. */
+#include <string.h>
+
+#include "server/server_internal.h"
+
+/* Of a session server's children the one that says most: the first that is ready, else that starts, else that
+ * stops. */
+static int weight(const struct supervisor *s)
+{
+    switch (s->state) {
+    case SUPERVISOR_READY:
+        return 6;
+    case SUPERVISOR_STARTING:
+        return 5;
+    case SUPERVISOR_DRAINING:
+    case SUPERVISOR_STOPPING:
+        return 4;
+    case SUPERVISOR_CRASH_LOOP:
+        return 3;
+    case SUPERVISOR_BACKING_OFF:
+        return 2;
+    case SUPERVISOR_DOWN:
+        return 1;
+    }
+    return 0;
+}
+
+static void look_at_children(const struct server *server, uint64_t now_ms, struct server_info *info)
+{
+    const struct supervisor *first = NULL;
+    LIST_EACH(it, safe, &server->supervisors)
+    {
+        const struct supervisor *s = CONTAINER_OF(it, struct supervisor, node);
+        info->children += s->child != NULL;
+        if (first == NULL || weight(s) > weight(first))
+            first = s;
+    }
+    if (first == NULL)
+        return;
+    info->state = supervisor_state_name(first->state);
+    if (info->note == NULL)
+        info->note = first->detail;
+    if (first->state == SUPERVISOR_BACKING_OFF || first->state == SUPERVISOR_CRASH_LOOP)
+        info->retry_at_ms = first->timer.at_ms;
+    if (first->child == NULL)
+        return;
+    info->pid = child_pid(first->child);
+    info->keeper_pid = first->child->keeper_pid;
+    if (first->was_ready)
+        info->uptime_ms = now_ms - first->ready_at_ms;
+}
+
+static struct server_info make_info(const struct server *server, uint64_t now_ms)
+{
+    struct server_info info = {.name = server->name,
+                               .state = supervisor_state_name(SUPERVISOR_DOWN),
+                               .sharing = server->sharing,
+                               .remote = server->config != NULL && server->config->remote,
+                               .disabled = server->config != NULL && server->config->disabled,
+                               .note = server_unavailable(server),
+                               .era = server->era,
+                               .restarts = server->restarts,
+                               .exited = server->exited,
+                               .exit_status = server->exit_status,
+                               .term_signal = server->term_signal,
+                               .route = server->route};
+    look_at_children(server, now_ms, &info);
+    if (server->sharing == SHARING_SESSION && info.children == 0 && server->backoff.open) {
+        info.state = supervisor_state_name(SUPERVISOR_CRASH_LOOP);
+        info.retry_at_ms = server->backoff.next_at_ms;
+    }
+    return info;
+}
+
+void server_set_each(struct server_set *set, uint64_t now_ms, server_info_cb *on_server, void *data)
+{
+    LIST_EACH(it, safe, &set->servers)
+    {
+        struct server_info info = make_info(CONTAINER_OF(it, struct server, node), now_ms);
+        on_server(data, &info);
+    }
+}
+
+bool server_set_find(struct server_set *set, const char *name, uint64_t now_ms, struct server_info *ret_info)
+{
+    LIST_EACH(it, safe, &set->servers)
+    {
+        const struct server *server = CONTAINER_OF(it, struct server, node);
+        if (strcmp(server->name, name) == 0) {
+            *ret_info = make_info(server, now_ms);
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,57 @@
+/* The set's own structures, for the files of server/ alone. */
+#ifndef SERVER_SERVER_INTERNAL_H
+#define SERVER_SERVER_INTERNAL_H
+
+#include "base/list.h"
+#include "server/backoff.h"
+#include "server/reaper.h"
+#include "server/server.h"
+#include "server/supervisor.h"
+
+struct server_set {
+    struct server_set_options options;
+    char *keeper;                /* owned; its path */
+    const struct config *config; /* borrowed; NULL before the first apply */
+    size_t max_frame_bytes;      /* as first applied: a reload does not take these three */
+    size_t max_id_bytes;
+    size_t session_waiting_bytes;
+    struct reaper reaper;
+    struct list servers; /* struct server.node */
+    struct list leaving; /* removed from the configuration; their children have not ended yet */
+    size_t active;       /* of both lists: supervisors that are not freed */
+    bool stopping;
+    struct timer linger; /* while stopping: how long orphans are waited for */
+    bool lingering;
+    bool closing;  /* no child is left: handles close */
+    unsigned open; /* of the set's own: reaper and timer */
+    bool stopped;
+    void (*on_stopped)(void *data);
+    void *data;
+};
+
+struct server {
+    struct list node;
+    struct server_set *set;
+    char *name;                         /* owned */
+    const struct server_config *config; /* borrowed from the set's; NULL once it was removed */
+    struct route_server *route;         /* borrowed; NULL once it was removed */
+    enum sharing sharing;
+    struct backoff backoff;
+    struct list supervisors; /* struct supervisor.node, oldest first */
+    uint64_t era;
+    uint64_t restarts;
+    bool exited; /* the last unasked end */
+    int exit_status;
+    int term_signal;
+};
+
+/* Why the entry cannot run at all, for people; NULL: it can. */
+const char *server_unavailable(const struct server *server);
+/* A supervisor's handles are closed, and it is to be freed (its session has gone, or the set closes). */
+void server_supervisor_closed(struct supervisor *s);
+/* A supervisor has come to rest: the set may have stopped, a removed server may go. */
+void server_supervisor_rests(struct supervisor *s);
+/* server_info.c */
+extern const struct server_ops server_route_ops;
+
+#endif

@@ -1,0 +1,284 @@
+/* How children end, asked and unasked, and what follows.
+ *
+ * Asked: supervisor_stop -> the child's ladder -> its exit -> by the reason: rest, start again, free the
+ * lane. Unasked: its exit -> what is in flight is answered in the same turn (lane_down) -> back-off or
+ * crash-loop. A child that failed without an exit (start time-out, refused handshake, closed stdout) goes
+ * down for the router at once, and its exit, when it comes, only tells when the next start is.
+ */
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "core/log.h"
+#include "server/server_internal.h"
+#include "server/supervisor_internal.h"
+
+static void log_exit(const struct supervisor *s, const struct child *c, bool asked, int exit_status,
+                     int term_signal)
+{
+    LOG(asked ? LOG_INFO : LOG_WARN, asked ? "child stopped" : "child exited",
+        F_STR("server", s->server->name), F_INT("pid", c->pid), F_INT("status", exit_status),
+        F_INT("signal", term_signal), F_BOOL("was_ready", s->was_ready));
+}
+
+static void keep_tail(struct supervisor *s)
+{
+    if (s->was_ready || s->child == NULL ||
+        (s->tail == NULL && (s->tail = mem_alloc(CHILD_TAIL_BYTES)) == NULL))
+        return;
+    s->tail_len = child_stderr_tail(s->child, s->tail, CHILD_TAIL_BYTES);
+}
+
+void supervisor_stop(struct supervisor *s, enum supervisor_stop why)
+{
+    supervisor_move(s, SUPERVISOR_STOPPING, 0);
+    s->stop = why;
+    if (why == STOP_IDLE) {
+        LOG(LOG_INFO, "child is idle", F_STR("server", s->server->name));
+        supervisor_report_idle(s);
+    }
+    child_stop(s->child, s->server->set->config->stop_grace_ms);
+}
+
+void supervisor_give_up(struct supervisor *s, const char *detail)
+{
+    if (detail != NULL)
+        supervisor_set_detail(s, detail);
+    LOG(LOG_WARN, "child failed", F_STR("server", s->server->name), F_STR("reason", s->detail));
+    keep_tail(s);
+    supervisor_stop(s, STOP_FAILED);
+    supervisor_report_down(s);
+}
+
+/* ---- unasked ---- */
+
+/* A session's child that served and died concerns its session alone (supervisor.h). */
+static bool counts_for_server(const struct supervisor *s)
+{
+    return s->server->sharing == SHARING_SHARED || !s->was_ready;
+}
+
+void supervisor_unasked_end(struct supervisor *s)
+{
+    struct server *server = s->server;
+    uint64_t now_ms = supervisor_now_ms(s);
+    s->failed = true;
+    if (counts_for_server(s))
+        backoff_note_exit(&server->backoff, s->was_ready ? now_ms - s->ready_at_ms : 0, now_ms);
+    if (server->sharing == SHARING_SESSION) {
+        supervisor_move(s, SUPERVISOR_DOWN, 0);
+    } else if (server->backoff.open) {
+        LOG(LOG_ERROR, "server keeps failing: only probed from now on", F_STR("server", server->name),
+            F_UINT("probe_in_ms", server->backoff.next_at_ms - now_ms));
+        supervisor_move(s, SUPERVISOR_CRASH_LOOP, server->backoff.next_at_ms);
+    } else {
+        supervisor_move(s, SUPERVISOR_BACKING_OFF, server->backoff.next_at_ms);
+    }
+    supervisor_report_down(s);
+}
+
+/* ---- asked ---- */
+
+static void restart_now(struct supervisor *s)
+{
+    supervisor_move(s, SUPERVISOR_DOWN, 0);
+    backoff_reset(&s->server->backoff);
+    if (server_unavailable(s->server) != NULL) {
+        supervisor_report_down(s);
+        return;
+    }
+    bool needed = supervisor_is_needed(s);
+    struct outage outage = {.state = "stopping",
+                            .detail = "it is restarted with a changed configuration",
+                            .retry_at_ms = supervisor_now_ms(s)};
+    lane_down(s->lane, &outage, supervisor_now_ms(s));
+    s->attached = false;
+    if (needed) {
+        supervisor_start(s); /* lane_attach ends the drain */
+        return;
+    }
+    lane_undrain(s->lane, supervisor_now_ms(s));
+    supervisor_report_idle(s);
+}
+
+static void idle_done(struct supervisor *s)
+{
+    supervisor_move(s, SUPERVISOR_DOWN, 0);
+    if (server_unavailable(s->server) != NULL)
+        supervisor_report_down(s);
+    else if (s->wanted)
+        supervisor_start(s);
+}
+
+static void free_lane(struct supervisor *s)
+{
+    struct lane *lane = s->lane;
+    s->lane = NULL;
+    s->attached = false;
+    if (lane != NULL)
+        lane_free(lane);
+    supervisor_close(s);
+}
+
+static void shut_down(struct supervisor *s)
+{
+    if (s->state != SUPERVISOR_DOWN)
+        supervisor_move(s, SUPERVISOR_DOWN, 0);
+    supervisor_report_down(s);
+}
+
+static void asked_end(struct supervisor *s)
+{
+    switch (s->stop) {
+    case STOP_IDLE:
+        idle_done(s);
+        break;
+    case STOP_RESTART:
+        restart_now(s);
+        break;
+    case STOP_RELEASED:
+        supervisor_move(s, SUPERVISOR_DOWN, 0);
+        free_lane(s);
+        break;
+    case STOP_SHUTDOWN:
+        shut_down(s);
+        break;
+    case STOP_NONE:
+    case STOP_FAILED:
+        break; /* unasked */
+    }
+}
+
+/* ---- the child's callbacks ---- */
+
+static struct supervisor *of(const struct child *c)
+{
+    return c->data;
+}
+
+static void on_frame(struct child *c, const struct frame *frame, bool too_large)
+{
+    struct supervisor *s = of(c);
+    if (s->attached)
+        lane_frame(s->lane, frame, too_large, supervisor_now_ms(s));
+}
+
+static void on_writable(struct child *c)
+{
+    struct supervisor *s = of(c);
+    if (s->attached)
+        lane_writable(s->lane, supervisor_now_ms(s));
+}
+
+static void on_lost(struct child *c, const char *why)
+{
+    struct supervisor *s = of(c);
+    if (s->state == SUPERVISOR_STARTING || s->state == SUPERVISOR_READY || s->state == SUPERVISOR_DRAINING)
+        supervisor_give_up(s, why);
+    child_term(c, s->server->set->config->stop_grace_ms);
+}
+
+static void note_exit(struct supervisor *s, int exit_status, int term_signal)
+{
+    struct server *server = s->server;
+    s->exited = server->exited = true;
+    s->exit_status = server->exit_status = exit_status;
+    s->term_signal = server->term_signal = term_signal;
+}
+
+static void on_exit(struct child *c, int exit_status, int term_signal)
+{
+    struct supervisor *s = of(c);
+    if (s->state == SUPERVISOR_DRAINING)
+        supervisor_stop(s, STOP_RESTART); /* it would have been stopped anyway */
+    bool asked = s->state == SUPERVISOR_STOPPING && s->stop != STOP_FAILED;
+    if (!asked) {
+        note_exit(s, exit_status, term_signal);
+        keep_tail(s);
+    }
+    log_exit(s, c, asked, exit_status, term_signal);
+    s->child = NULL;
+    if (asked)
+        asked_end(s);
+    else
+        supervisor_unasked_end(s);
+}
+
+static void handle_closed(struct supervisor *s)
+{
+    s->open--;
+    if (s->open == 0)
+        server_supervisor_closed(s);
+    else
+        server_supervisor_rests(s);
+}
+
+static void on_child_closed(struct child *c)
+{
+    handle_closed(of(c));
+}
+
+const struct child_ops supervisor_child_ops = {on_frame, on_writable, on_lost, on_exit, on_child_closed};
+
+/* ---- the end of the lane, and of the relay ---- */
+
+static void end_lane(struct supervisor *s)
+{
+    s->attached = false;
+    if (s->child == NULL) {
+        if (s->state != SUPERVISOR_DOWN)
+            supervisor_move(s, SUPERVISOR_DOWN, 0);
+        free_lane(s);
+        return;
+    }
+    if (s->state != SUPERVISOR_STOPPING)
+        supervisor_stop(s, STOP_RELEASED);
+    s->stop = STOP_RELEASED;
+}
+
+void supervisor_release(struct supervisor *s)
+{
+    end_lane(s);
+}
+
+void supervisor_detach(struct supervisor *s, const char *reason)
+{
+    struct outage outage = {.state = "down", .detail = reason};
+    lane_down(s->lane, &outage, supervisor_now_ms(s));
+    s->lane = NULL;
+    end_lane(s);
+}
+
+void supervisor_shutdown(struct supervisor *s)
+{
+    if (s->child == NULL) {
+        shut_down(s);
+        return;
+    }
+    if (s->state != SUPERVISOR_STOPPING)
+        supervisor_stop(s, STOP_SHUTDOWN);
+    if (s->stop != STOP_RELEASED)
+        s->stop = STOP_SHUTDOWN;
+}
+
+void supervisor_kill(struct supervisor *s)
+{
+    if (s->child != NULL)
+        child_kill(s->child);
+}
+
+static void on_timer_closed(struct timer *t)
+{
+    handle_closed(CONTAINER_OF(t, struct supervisor, timer));
+}
+
+void supervisor_close(struct supervisor *s)
+{
+    if (s->closing) {
+        if (s->open == 0)
+            server_supervisor_closed(s);
+        return;
+    }
+    s->closing = true;
+    loop_unmark(&s->after);
+    timer_close(&s->timer, on_timer_closed);
+}

@@ -1,0 +1,1 @@
+NODE_TESTS += tests/faults/links.test.mjs
