@@ -1,0 +1,199 @@
+/* The set of listeners and clients, and the one timer that they share.
+ *
+ * The sweep's timer runs only while somebody is watched, every second; a thousand idle clients make no turn.
+ */
+#include "front/front.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "core/log.h"
+#include "front/client.h"
+#include "front/listener.h"
+
+#define SWEEP_MS 1000
+/* How long a closed client may take to end its side: long enough for a round trip; at the relay's end not to
+ * be waited for by whoever restarts it. */
+#define LINGER_MS        1000
+#define LINGER_AT_END_MS 100
+
+/* ---- the sweep ---- */
+
+static void on_sweep(struct timer *t)
+{
+    struct front *f = CONTAINER_OF(t, struct front, sweep);
+    uint64_t now_ms = loop_now_ms(f->options.loop);
+    /* What is watched anew meanwhile goes to the end, and is looked at too: it stays, for nothing of it is
+     * due. */
+    LIST_EACH(node, next, &f->watched)
+    {
+        if (!client_sweep(CONTAINER_OF(node, struct client, watch), now_ms))
+            list_remove(node);
+    }
+    if (!list_empty(&f->watched))
+        timer_set_earlier(&f->sweep, now_ms + SWEEP_MS);
+}
+
+void client_watch(struct client *c)
+{
+    struct front *f = c->front;
+    if (list_linked(&c->watch))
+        return;
+    list_push_back(&f->watched, &c->watch);
+    timer_set_earlier(&f->sweep, loop_now_ms(f->options.loop) + SWEEP_MS);
+}
+
+void client_watch_until(struct client *c, uint64_t deadline_ms)
+{
+    client_watch(c);
+    c->deadline_at_ms = deadline_ms;
+    timer_set_earlier(&c->front->sweep, deadline_ms);
+}
+
+/* ---- life ---- */
+
+void front_init(struct front *f, const struct front_options *options)
+{
+    *f = (struct front){.options = *options, .linger_ms = LINGER_MS};
+    list_init(&f->clients);
+    list_init(&f->watched);
+    int rc = timer_init(&f->sweep, options->loop, on_sweep);
+    assert(rc == 0); /* cannot fail on a loop that is there */
+    (void)rc;
+    f->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* -1: then waiting peers are not told */
+    options->sessions->max_connections = options->limits.max_clients;
+}
+
+void front_close(struct front *f)
+{
+    front_stop_listening(f);
+    timer_close(&f->sweep, NULL);
+}
+
+void front_done(struct front *f)
+{
+    for (size_t i = 0; i < f->listener_count; i++)
+        listener_free(f->listeners[i]);
+    mem_free(f->listeners);
+    mem_free(f->default_server);
+    if (f->reserve_fd >= 0)
+        close(f->reserve_fd);
+}
+
+/* ---- listening ---- */
+
+static int add_listener(struct front *f, struct bound *bound, const char *server)
+{
+    size_t bytes;
+    if (!size_mul(f->listener_count + 1, sizeof(struct listener *), &bytes))
+        return -ENOMEM;
+    struct listener **grown = mem_realloc(f->listeners, bytes);
+    if (!grown)
+        return -ENOMEM;
+    f->listeners = grown;
+    int rc = listener_new(f, bound, server, &grown[f->listener_count]);
+    if (rc != 0)
+        return rc;
+    f->listener_count++;
+    return 0;
+}
+
+static int listen_on(struct front *f, const struct listen_entry *entry, struct bind_error *ret_error)
+{
+    struct bound bound[BIND_MAX_ADDRESSES];
+    size_t count = 0;
+    int rc = bind_entry(entry, bound, &count, ret_error);
+    for (size_t i = 0; i < count; i++) {
+        if (rc == 0)
+            rc = add_listener(f, &bound[i], entry->server);
+        if (rc != 0) {
+            snprintf(ret_error->text, sizeof(ret_error->text), "cannot listen on %s: %s", bound[i].address,
+                     err_text(rc));
+            bind_release(&bound[i]);
+        }
+    }
+    return rc;
+}
+
+int front_listen(struct front *f, const struct listen_entry *entries, size_t count,
+                 struct bind_error *ret_error)
+{
+    for (size_t i = 0; i < count; i++) {
+        int rc = listen_on(f, &entries[i], ret_error);
+        if (rc != 0) {
+            front_stop_listening(f);
+            return rc;
+        }
+    }
+    for (size_t i = 0; i < f->listener_count; i++) {
+        const struct listener *l = f->listeners[i];
+        char event[BIND_ADDRESS_BYTES + 16];
+        snprintf(event, sizeof(event), "listening on %s", l->bound.address);
+        LOG(LOG_INFO, event, F_STR("server", l->server ? l->server : f->default_server));
+    }
+    return 0;
+}
+
+void front_stop_listening(struct front *f)
+{
+    for (size_t i = 0; i < f->listener_count; i++)
+        listener_close(f->listeners[i]);
+}
+
+void front_each_listener(const struct front *f, listener_view_cb *on_listener, void *data)
+{
+    for (size_t i = 0; i < f->listener_count; i++)
+        on_listener(data, &f->listeners[i]->bound, f->listeners[i]->server);
+}
+
+/* ---- settings ---- */
+
+int front_set_default_server(struct front *f, const char *name)
+{
+    char *copy = NULL;
+    if (name && !(copy = mem_strdup(name)))
+        return -ENOMEM;
+    mem_free(f->default_server);
+    f->default_server = copy;
+    return 0;
+}
+
+void front_set_limits(struct front *f, const struct front_limits *limits)
+{
+    f->options.limits = *limits;
+    f->options.sessions->max_connections = limits->max_clients;
+}
+
+/* ---- the end of the clients ---- */
+
+void front_close_clients(struct front *f, const char *reason, uint64_t flush_ms)
+{
+    uint64_t now_ms = loop_now_ms(f->options.loop);
+    f->linger_ms = LINGER_AT_END_MS;
+    LIST_EACH(node, next, &f->clients)
+    {
+        struct client *c = CONTAINER_OF(node, struct client, node);
+        client_close(c, flush_ms, 0, "%s", reason);
+        /* Those that were closing before have no more time than the others. */
+        uint64_t at_most_ms = now_ms + (c->state == CLIENT_LINGERING ? f->linger_ms : flush_ms);
+        if (c->state != CLIENT_CLOSED && c->deadline_at_ms > at_most_ms)
+            client_watch_until(c, at_most_ms);
+    }
+}
+
+bool front_is_empty(const struct front *f)
+{
+    return list_empty(&f->clients);
+}
+
+void front_drop_clients(struct front *f, const char *reason)
+{
+    LIST_EACH(node, next, &f->clients)
+    {
+        client_drop(CONTAINER_OF(node, struct client, node), 0, "%s", reason);
+    }
+}

@@ -1,0 +1,53 @@
+/* Addresses as text. A Unix peer has no address worth showing; the kernel knows its process instead. */
+#include "front/peer.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+void peer_format(const struct sockaddr *address, char *out, size_t cap)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        snprintf(out, cap, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        snprintf(out, cap, "[%s]:%u", host, (unsigned)ntohs(v6->sin6_port));
+    } else {
+        snprintf(out, cap, "?");
+    }
+}
+
+bool peer_is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+    }
+    if (address->sa_family != AF_INET6)
+        return false;
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
+}
+
+void peer_of(int fd, const struct sockaddr *address, struct session_origin *ret_origin)
+{
+    if (address->sa_family != AF_UNIX) {
+        ret_origin->transport = SESSION_TCP;
+        ret_origin->local = peer_is_loopback(address);
+        peer_format(address, ret_origin->peer, sizeof(ret_origin->peer));
+        return;
+    }
+    ret_origin->transport = SESSION_UNIX;
+    ret_origin->local = true;
+    struct ucred who;
+    socklen_t len = sizeof(who);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0)
+        snprintf(ret_origin->peer, sizeof(ret_origin->peer), "unix:pid=%ld,uid=%lu", (long)who.pid,
+                 (unsigned long)who.uid);
+    else
+        snprintf(ret_origin->peer, sizeof(ret_origin->peer), "unix");
+}

@@ -1,0 +1,101 @@
+/* The relay as a whole: puts the parts together, keeps the router's clock, reloads, and ends in order.
+ *
+ *   relay_new -> relay_run -> relay_free
+ *   while it runs: relay_reload (SIGHUP), relay_drain (SIGTERM), relay_abort (the second signal)
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "core/config.h"
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/timer.h"
+#include "front/front.h"
+#include "ops/ops.h"
+#include "ops/pidfile.h"
+#include "route/router.h"
+#include "server/server.h"
+#include "session/session.h"
+
+/* serving -> draining -> stopping -> stopped; a phase may be left out, none comes back. */
+enum relay_phase {
+    RELAY_SERVING,
+    RELAY_DRAINING, /* nobody new; what is in flight goes on, for drain_ms at most */
+    RELAY_STOPPING, /* children are being stopped, clients closed */
+    RELAY_STOPPED,  /* every handle is closing: relay_run is about to return */
+};
+
+/* What ends the program; main returns it. */
+enum relay_exit { RELAY_EXIT_OK = 0, RELAY_EXIT_FAILURE = 1, RELAY_EXIT_USAGE = 2, RELAY_EXIT_LISTEN = 3 };
+
+struct relay_options {
+    const struct config_args *args; /* borrowed: a reload reads the same flags and environment again */
+    struct config *config;          /* taken, also on failure */
+    /* The relay has stopped: whatever else keeps the loop alive must go. */
+    void (*on_stopped)(void *data);
+    void *data;
+};
+
+struct relay_error {
+    char text[640];
+    enum relay_exit exit;
+};
+
+struct relay {
+    struct relay_options options;
+    struct loop loop;
+    struct memory memory;
+    struct router *router;
+    struct session_set sessions;
+    struct front front;
+    struct server_set *servers;
+    struct ops ops;
+    struct pidfile pidfile;
+    struct config *config;        /* owned; the one in force */
+    struct rlimit original_files; /* for children */
+    rlim_t max_files;             /* RLIMIT_NOFILE as raised */
+    enum relay_phase phase;
+    bool servers_stopped;
+    bool clients_closed;   /* front_close_clients was called */
+    bool stuck;            /* the end took too long */
+    uv_prepare_t prepare;  /* every turn: */
+    struct loop_task tick; /* ... sets `clock`, looks whether a drain is through */
+    struct timer clock;    /* router_tick */
+    struct timer deadline; /* of the drain, then of the whole end */
+    uint64_t end_by_ms;
+};
+
+/* Everything is up and listening when it returns 0. On failure nothing is left, and `ret_error` has one line
+ * for stderr and the exit code. */
+MUSTCHECK int relay_new(const struct relay_options *options, struct relay **ret_relay,
+                        struct relay_error *ret_error);
+/* Until the end of a drain. RELAY_EXIT_FAILURE: something would not end in time; call relay_abort then and
+ * exit, there is nothing that could be freed. */
+enum relay_exit relay_run(struct relay *r);
+void relay_free(struct relay *r);
+
+/* Reads the configuration again. An invalid one changes nothing and is reported in the log. */
+void relay_reload(struct relay *r);
+/* Ends in order: within drain_ms and about five seconds. Idempotent. */
+void relay_drain(struct relay *r);
+/* Leaves nothing of ours on the disk; the caller exits at once. Children go with their keepers. */
+void relay_abort(struct relay *r);
+
+/* ---- between relay.c, reload.c and shutdown.c
+ * ------------------------------------------------------------------ */
+
+struct front_limits relay_front_limits(const struct relay *r, const struct config *c);
+/* A line in the log when the limit on open files leaves less than maxClients. */
+void relay_say_limits(const struct relay *r);
+/* The server of listeners that name none; NULL: there is no such thing. */
+const char *relay_default_server(const struct config *c);
+/* Looks whether the phase has come to its end. Called every turn. */
+void relay_check_phase(struct relay *r);
+void relay_on_deadline(struct timer *t);
+void relay_close_handles(struct relay *r);
+
+#endif

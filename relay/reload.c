@@ -1,0 +1,87 @@
+/* SIGHUP: read again what was read at the start, and take what a running relay can take.
+ *
+ * Happy path: load -> say what needs a restart -> log, limits, default server, servers -> the old
+ * configuration goes. Failure modes: the new one has a problem -> each is logged, nothing changes. Out of
+ * memory in between -> logged; what was taken stays, and the next reload takes the rest.
+ */
+#include "relay.h"
+
+#include <string.h>
+
+#include "core/log.h"
+
+#define REPORT_MAX_BYTES ((size_t)64 << 10)
+
+static void log_report(enum log_level level, const char *event, const struct buf *report)
+{
+    const char *at = buf_data(report);
+    const char *end = at ? at + buf_len(report) : NULL;
+    while (at && at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((newline ? newline : end) - at);
+        if (len > 0)
+            LOG(level, event, F_BYTES("detail", at, len));
+        at = newline ? newline + 1 : end;
+    }
+}
+
+static void say_restart_needed(const struct config *now, const struct config *next)
+{
+    struct buf names;
+    buf_init(&names, REPORT_MAX_BYTES);
+    config_restart_needed(now, next, &names);
+    if (buf_len(&names) > 0)
+        LOG(LOG_WARN, "these options are taken at a restart only",
+            F_BYTES("options", buf_data(&names), buf_len(&names)));
+    buf_done(&names);
+}
+
+/* What the table says is taken at a restart only stays as it is, here too. */
+static struct front_limits next_limits(const struct relay *r, const struct config *next)
+{
+    struct front_limits limits = relay_front_limits(r, next);
+    limits.max_frame_bytes = r->front.options.limits.max_frame_bytes;
+    limits.max_id_bytes = r->front.options.limits.max_id_bytes;
+    limits.out_bytes = r->front.options.limits.out_bytes;
+    return limits;
+}
+
+static void take(struct relay *r, struct config *next)
+{
+    struct front_limits limits = next_limits(r, next);
+    log_set(next->log_level, next->log_format);
+    front_set_limits(&r->front, &limits);
+    memory_set_limit(&r->memory, next->max_memory_bytes);
+    int rc = front_set_default_server(&r->front, relay_default_server(next));
+    int rc_servers = server_set_apply(r->servers, next);
+    if (rc != 0 || rc_servers != 0)
+        LOG(LOG_ERROR, "the reload is incomplete", F_STR("error", err_text(rc != 0 ? rc : rc_servers)));
+    config_free(r->config);
+    r->config = next;
+    r->ops.config = next;
+    r->ops.default_server = relay_default_server(next);
+    r->ops.reloads++;
+    relay_say_limits(r);
+}
+
+void relay_reload(struct relay *r)
+{
+    if (r->phase != RELAY_SERVING) {
+        LOG(LOG_WARN, "not reloading: the relay is stopping");
+        return;
+    }
+    struct buf report;
+    struct config *next = NULL;
+    buf_init(&report, REPORT_MAX_BYTES);
+    int rc = config_load(r->options.args, &report, &next);
+    if (rc != 0) {
+        log_report(LOG_ERROR, "configuration problem", &report);
+        LOG(LOG_ERROR, "not reloaded: the configuration in force stays", F_STR("error", err_text(rc)));
+    } else {
+        log_report(LOG_INFO, "configuration note", &report);
+        say_restart_needed(r->config, next);
+        take(r, next);
+        LOG(LOG_INFO, "reloaded", F_STR("file", r->config->file));
+    }
+    buf_done(&report);
+}

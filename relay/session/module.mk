@@ -1,0 +1,2 @@
+MODULES += session
+session_SRC := relay/session/session.c

@@ -1,0 +1,575 @@
+/* Connections on a real loop and real sockets, with a router that does as it is told: what is let in, what is
+ * closed, when, and with which last words.
+ *
+ * The peer is a plain non-blocking socket of the test. wait_for turns the loop until something has happened;
+ * nothing waits for time, apart from the deadlines under test, which are set short.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "front/front.h"
+#include "tests/unit/fake_route.h"
+#include "tests/unit/fault_alloc.h"
+
+#define PATIENCE_MS 20000
+
+struct peer {
+    int fd;
+    char in[512 << 10];
+    size_t got;
+    bool ended;
+    int error;
+};
+
+static struct loop loop;
+static struct memory memory;
+static struct session_set sessions;
+static struct front front;
+static struct peer peers[3];
+static uint16_t port;
+static size_t turns;
+
+/* ---- the harness
+ * ----------------------------------------------------------------------------------------------- */
+
+static struct front_limits usual_limits(void)
+{
+    return (struct front_limits){.max_clients = 100,
+                                 .max_frame_bytes = 4096,
+                                 .max_id_bytes = 64,
+                                 .out_bytes = (size_t)4 << 20,
+                                 .stall_ms = 60000,
+                                 .frame_timeout_ms = 60000};
+}
+
+static void on_listener(void *data, const struct bound *bound, const char *server)
+{
+    (void)data, (void)server;
+    unsigned number = 0;
+    assert_int_equal(sscanf(bound->address, "127.0.0.1:%u", &number), 1);
+    port = (uint16_t)number;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    fault_alloc_install();
+    fake_route_reset();
+    memset(peers, 0, sizeof(peers));
+    for (size_t i = 0; i < 3; i++)
+        peers[i].fd = -1;
+    turns = 0;
+    if (loop_init(&loop) != 0)
+        return -1;
+    memory_init(&memory, &loop, (uint64_t)64 << 20);
+    session_set_init(&sessions, NULL);
+    struct front_options options = {
+        .loop = &loop, .memory = &memory, .sessions = &sessions, .limits = usual_limits()};
+    front_init(&front, &options);
+    struct listen_entry entry = {.host = (char *)(uintptr_t) "127.0.0.1"};
+    struct bind_error error;
+    if (front_set_default_server(&front, "mock") != 0 || front_listen(&front, &entry, 1, &error) != 0)
+        return -1;
+    front_each_listener(&front, on_listener, NULL);
+    return 0;
+}
+
+static void turn(const struct peer *p)
+{
+    turns++;
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    int timeout = uv_backend_timeout(&loop.uv);
+    if (timeout < 0 || timeout > 1000)
+        timeout = 1000;
+    struct pollfd fds[2] = {{.fd = uv_backend_fd(&loop.uv), .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+    if (p && !p->ended)
+        fds[1].fd = p->fd;
+    (void)poll(fds, 2, timeout);
+    uv_update_time(&loop.uv);
+}
+
+static void read_some(struct peer *p)
+{
+    while (!p->ended && p->got < sizeof(p->in)) {
+        ssize_t n = recv(p->fd, p->in + p->got, sizeof(p->in) - p->got, MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        p->ended = n <= 0;
+        p->error = n < 0 ? errno : 0;
+        p->got += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* Turns the loop until `done` says so; fails the test when it never does. */
+#define wait_for(p, done)                                                                                    \
+    do {                                                                                                     \
+        uint64_t give_up = uv_hrtime() / 1000000 + PATIENCE_MS;                                              \
+        while (!(done)) {                                                                                    \
+            assert_true(uv_hrtime() / 1000000 < give_up);                                                    \
+            turn(p);                                                                                         \
+        }                                                                                                    \
+    } while (0)
+
+static bool has_lines(struct peer *p, size_t count)
+{
+    read_some(p);
+    size_t lines = 0;
+    for (size_t i = 0; i < p->got; i++)
+        lines += p->in[i] == '\n';
+    return lines >= count;
+}
+
+static bool has_ended(struct peer *p)
+{
+    read_some(p);
+    return p->ended;
+}
+
+static struct peer *dial(size_t i)
+{
+    struct peer *p = &peers[i];
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    assert_true(p->fd >= 0);
+    assert_int_equal(connect(p->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return p;
+}
+
+static void say(struct peer *p, const char *text)
+{
+    assert_int_equal(send(p->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+static void hang_up(struct peer *p)
+{
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
+}
+
+static void assert_says(struct peer *p, const char *expected)
+{
+    p->in[p->got < sizeof(p->in) ? p->got : sizeof(p->in) - 1] = '\0';
+    assert_string_equal(p->in, expected);
+}
+
+static void assert_error(struct peer *p, const char *name, int code)
+{
+    char code_text[32];
+    char name_text[64];
+    snprintf(code_text, sizeof(code_text), "\"code\":%d,", code);
+    snprintf(name_text, sizeof(name_text), "\"code\":\"%s\"", name);
+    p->in[p->got] = '\0';
+    assert_non_null(strstr(p->in, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{"));
+    assert_non_null(strstr(p->in, code_text));
+    assert_non_null(strstr(p->in, name_text));
+    assert_true(has_lines(p, 1));
+    assert_ptr_equal(strchr(p->in, '\n'), p->in + p->got - 1); /* one line and no more */
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fault_alloc_fail_at(0);
+    for (size_t i = 0; i < 3; i++)
+        hang_up(&peers[i]);
+    front_drop_clients(&front, "the test is over");
+    front_close(&front);
+    loop_run(&loop);
+    assert_int_equal(loop_done(&loop), 0);
+    assert_int_equal(fake_route.opened, fake_route.closed);
+    assert_int_equal(sessions.count, 0);
+    assert_int_equal(front.client_count + front.refusing, 0);
+    assert_int_equal(memory.held_bytes, 0);
+    session_set_done(&sessions);
+    memory_done(&memory);
+    front_done(&front);
+    assert_int_equal(fault_alloc_live(), 0);
+    return 0;
+}
+
+/* ---- frames
+ * ---------------------------------------------------------------------------------------------------- */
+
+#define CALL(method) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\"}\n"
+
+static void test_two_clients(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    struct peer *b = dial(1);
+    say(a, CALL("one"));
+    say(b, "\r\n \t\n" CALL("two") CALL("three"));
+    wait_for(a, has_lines(a, 1));
+    wait_for(b, has_lines(b, 2));
+    assert_says(a, CALL("one"));
+    assert_says(b, CALL("two") CALL("three"));
+    assert_int_equal(sessions.count, 2);
+    assert_int_equal(sessions.connections, 2);
+}
+
+static void test_a_frame_in_pieces(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    for (const char *at = CALL("pieces"); *at; at++) {
+        say(a, (char[]){*at, '\0'});
+        uint64_t before = sessions.count;
+        turn(NULL);
+        assert_true(sessions.count >= before);
+    }
+    wait_for(a, has_lines(a, 1));
+    assert_says(a, CALL("pieces"));
+}
+
+static void test_silence_opens_no_session(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a, " \r\n\t ");
+    wait_for(a, sessions.connections == 1);
+    assert_int_equal(fake_route.opened, 0);
+    hang_up(a);
+    wait_for(NULL, sessions.connections == 0);
+}
+
+static void test_an_over_long_line_costs_only_itself(void **state)
+{
+    (void)state;
+    char line[8192];
+    struct peer *a = dial(0);
+    memset(line, ' ', sizeof(line));
+    memcpy(line, "{\"id\":1,", 8);
+    memcpy(line + sizeof(line) - 3, "}\n", 3);
+    say(a, line);
+    say(a, CALL("next"));
+    wait_for(a, has_lines(a, 1));
+    assert_says(a, CALL("next"));
+    assert_int_equal(fake_route.too_large, 1);
+}
+
+static void test_http_gets_one_error(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a,
+        "POST / HTTP/1.1\r\nHost: localhost:9500\r\nContent-Length: 40\r\n\r\n" CALL("tools/call") CALL("x"));
+    wait_for(a, has_ended(a));
+    assert_int_equal(a->error, 0);
+    assert_error(a, "PARSE_ERROR", -32700);
+    assert_non_null(strstr(a->in, "HTTP"));
+    assert_int_equal(fake_route.frames, 0);
+    assert_int_equal(fake_route.opened, 0);
+}
+
+/* Unread bytes must not turn the end of the connection into a reset that takes the answer with it. */
+static void test_http_with_a_long_body_still_reads_the_error(void **state)
+{
+    (void)state;
+    char body[4096];
+    struct peer *a = dial(0);
+    memset(body, 'x', sizeof(body));
+    say(a, "POST / HTTP/1.1\r\n\r\n");
+    wait_for(a, has_lines(a, 1));
+    for (int i = 0; i < 64 && !a->ended; i++) {
+        (void)!send(a->fd, body, sizeof(body), MSG_NOSIGNAL | MSG_DONTWAIT);
+        turn(NULL);
+        read_some(a);
+    }
+    assert_int_equal(shutdown(a->fd, SHUT_WR), 0);
+    wait_for(a, has_ended(a) && front_is_empty(&front));
+    assert_int_equal(a->error, 0);
+    assert_error(a, "PARSE_ERROR", -32700);
+}
+
+static void test_unknown_server(void **state)
+{
+    (void)state;
+    fake_route.only_server = "other";
+    struct peer *a = dial(0);
+    say(a, CALL("x"));
+    wait_for(a, has_ended(a));
+    assert_error(a, "NO_SUCH_SERVER", -31008);
+    assert_non_null(strstr(a->in, "\"known\":[\"other\"]"));
+    assert_int_equal(fake_route.frames, 0);
+}
+
+/* ---- limits
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void test_too_many_clients(void **state)
+{
+    (void)state;
+    struct front_limits limits = usual_limits();
+    limits.max_clients = 1;
+    front_set_limits(&front, &limits);
+    struct peer *a = dial(0);
+    struct peer *b = dial(1);
+    wait_for(b, has_ended(b));
+    assert_error(b, "OVERLOADED", -31003);
+    assert_int_equal(sessions.refused, 1);
+    say(a, CALL("still here"));
+    wait_for(a, has_lines(a, 1));
+    hang_up(a);
+    hang_up(b);
+    wait_for(NULL, front_is_empty(&front));
+    struct peer *c = dial(2);
+    say(c, CALL("room again"));
+    wait_for(c, has_lines(c, 1));
+    assert_says(c, CALL("room again"));
+}
+
+/* No descriptor is left: peers are told, the loop does not spin, and it goes on when there is room again. */
+static void test_out_of_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit original;
+    struct peer *a = dial(0);
+    struct peer *b = dial(1);
+    wait_for(a, sessions.connections == 2);
+    struct peer *c = dial(2);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &original), 0);
+    int lowest_free = dup(STDIN_FILENO);
+    assert_true(lowest_free > 0);
+    close(lowest_free);
+    struct rlimit lowered = {.rlim_cur = (rlim_t)lowest_free, .rlim_max = original.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &lowered), 0);
+    wait_for(c, has_ended(c));
+    assert_error(c, "OVERLOADED", -31003);
+    assert_int_equal(sessions.refused, 1);
+    size_t before = turns;
+    uint64_t until = uv_hrtime() / 1000000 + 300;
+    while (uv_hrtime() / 1000000 < until)
+        turn(NULL);
+    assert_true(turns - before < 30);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &original), 0);
+    say(a, CALL("a"));
+    say(b, CALL("b"));
+    wait_for(a, has_lines(a, 1));
+    wait_for(b, has_lines(b, 1));
+    hang_up(c);
+    c = dial(2);
+    say(c, CALL("c"));
+    wait_for(c, has_lines(c, 1));
+    assert_says(c, CALL("c"));
+}
+
+static void test_a_full_queue_ends_the_client(void **state)
+{
+    (void)state;
+    fake_route.flood_bytes = (size_t)3 << 20;
+    struct peer *a = dial(0);
+    struct peer *b = dial(1);
+    say(a, CALL("flood") CALL("flood"));
+    say(b, CALL("b"));
+    wait_for(b, fake_route.closed == 1);
+    wait_for(b, has_lines(b, 1));
+    assert_int_equal(fake_route.send_result, 0);
+    assert_int_equal(sessions.connections, 1);
+}
+
+static void test_a_client_that_reads_nothing_is_closed(void **state)
+{
+    (void)state;
+    struct front_limits limits = usual_limits();
+    limits.stall_ms = 50;
+    limits.out_bytes = (size_t)64 << 20;
+    front_set_limits(&front, &limits);
+    fake_route.flood_bytes = (size_t)32 << 20;
+    struct peer *a = dial(0);
+    say(a, CALL("flood"));
+    wait_for(NULL, fake_route.frames == 1);
+    wait_for(NULL, fake_route.closed == 1);
+    assert_int_equal(fake_route.writable, 0);
+}
+
+static void test_a_slow_client_is_told_to_the_router(void **state)
+{
+    (void)state;
+    struct front_limits limits = usual_limits();
+    limits.out_bytes = (size_t)64 << 20;
+    front_set_limits(&front, &limits);
+    fake_route.flood_bytes = (size_t)24 << 20; /* more than the kernel ever takes */
+    struct peer *a = dial(0);
+    say(a, CALL("flood"));
+    wait_for(NULL, fake_route.frames == 1);
+    assert_true(fake_route.last_link->queued_bytes > LINK_CLIENT_HIGH_BYTES);
+    for (size_t total = 0; total <= fake_route.flood_bytes; total += a->got) {
+        a->got = 0;
+        turn(a);
+        read_some(a);
+        assert_false(a->ended);
+    }
+    wait_for(NULL, fake_route.last_link->queued_bytes == 0);
+    assert_int_equal(fake_route.writable, 1);
+}
+
+static void test_a_frame_must_end(void **state)
+{
+    (void)state;
+    struct front_limits limits = usual_limits();
+    limits.frame_timeout_ms = 50;
+    front_set_limits(&front, &limits);
+    struct peer *a = dial(0);
+    say(a, "{\"jsonrpc\":");
+    wait_for(a, has_ended(a));
+    assert_error(a, "TIMEOUT", -31002);
+    assert_int_equal(fake_route.frames, 0);
+}
+
+/* ---- pauses and ends
+ * ------------------------------------------------------------------------------------------- */
+
+static void test_a_pause_in_the_middle_of_a_chunk(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a, CALL("pause") CALL("same chunk"));
+    wait_for(a, has_lines(a, 1));
+    say(a, CALL("later"));
+    for (int i = 0; i < 3; i++) {
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+        assert_int_equal(fake_route.frames, 2);
+    }
+    fake_route.last_link->ops->resume(fake_route.last_link);
+    wait_for(a, has_lines(a, 2));
+    assert_says(a, CALL("same chunk") CALL("later"));
+}
+
+static void test_a_paused_client_that_goes_is_noticed(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a, CALL("pause"));
+    wait_for(a, fake_route.frames == 1);
+    say(a, CALL("unread")); /* its end stands behind these bytes */
+    hang_up(a);
+    wait_for(NULL, fake_route.closed == 1);
+    assert_int_equal(fake_route.frames, 1);
+}
+
+static void test_fin_means_gone(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a, CALL("silent"));
+    wait_for(a, fake_route.frames == 1);
+    assert_int_equal(shutdown(a->fd, SHUT_WR), 0);
+    wait_for(a, fake_route.closed == 1 && has_ended(a));
+}
+
+static void test_what_is_answered_before_fin_still_comes(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a, CALL("last words"));
+    assert_int_equal(shutdown(a->fd, SHUT_WR), 0);
+    wait_for(a, has_ended(a) && front_is_empty(&front));
+    assert_says(a, CALL("last words"));
+    assert_int_equal(a->error, 0);
+    assert_int_equal(fake_route.closed, 1);
+}
+
+static void test_the_router_closes_a_link(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a, CALL("close") CALL("too late"));
+    wait_for(a, has_ended(a));
+    assert_says(a, CALL("close"));
+    assert_int_equal(fake_route.frames, 1);
+    assert_int_equal(fake_route.closed, 1);
+}
+
+static void test_closing_all_flushes_first(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    struct peer *b = dial(1);
+    fake_route.flood_bytes = (size_t)3 << 20;
+    say(a, CALL("flood"));
+    say(b, CALL("idle"));
+    wait_for(b, fake_route.frames == 2);
+    front_stop_listening(&front);
+    front_close_clients(&front, "the relay is stopping", 10000);
+    size_t total = 0;
+    while (!a->ended) {
+        a->got = 0;
+        turn(a);
+        read_some(a);
+        total += a->got;
+    }
+    assert_int_equal(total, fake_route.flood_bytes + 1);
+    assert_int_equal(a->error, 0);
+    wait_for(b, has_ended(b) && front_is_empty(&front));
+}
+
+/* ---- memory
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Whatever allocation fails, the peer gets an answer or an end, and nothing leaks (tear_down looks). */
+static void test_every_allocation_may_fail(void **state)
+{
+    (void)state;
+    bool fired = true;
+    for (size_t n = 1; fired; n++) {
+        assert_true(n < 200);
+        struct peer *a = dial(0);
+        fault_alloc_fail_at(n);
+        say(a, "{\"jsonrpc\":\"2.0\",");
+        turn(NULL);
+        turn(NULL);
+        static const char rest[] = "\"id\":1,\"method\":\"x\"}\n";
+        (void)!send(a->fd, rest, sizeof(rest) - 1, MSG_NOSIGNAL); /* it may be refused already */
+        wait_for(a, has_lines(a, 1) || has_ended(a));
+        fired = fault_alloc_fired();
+        fault_alloc_fail_at(0);
+        hang_up(a);
+        wait_for(NULL, front_is_empty(&front));
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_two_clients),
+        TEST(test_a_frame_in_pieces),
+        TEST(test_silence_opens_no_session),
+        TEST(test_an_over_long_line_costs_only_itself),
+        TEST(test_http_gets_one_error),
+        TEST(test_http_with_a_long_body_still_reads_the_error),
+        TEST(test_unknown_server),
+        TEST(test_too_many_clients),
+        TEST(test_out_of_descriptors),
+        TEST(test_a_full_queue_ends_the_client),
+        TEST(test_a_client_that_reads_nothing_is_closed),
+        TEST(test_a_slow_client_is_told_to_the_router),
+        TEST(test_a_frame_must_end),
+        TEST(test_a_pause_in_the_middle_of_a_chunk),
+        TEST(test_a_paused_client_that_goes_is_noticed),
+        TEST(test_fin_means_gone),
+        TEST(test_what_is_answered_before_fin_still_comes),
+        TEST(test_the_router_closes_a_link),
+        TEST(test_closing_all_flushes_first),
+        TEST(test_every_allocation_may_fail),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests_name("front", tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+/* The pid file: written, locked, told apart from a stale one, removed only by its owner. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ops/pidfile.h"
+
+static char folder[64];
+static char path[100];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "/tmp/test_pidfile.XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof(path), "%s/relay.pid", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static void put(const char *text)
+{
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void assert_holds(const char *expected)
+{
+    char text[64] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(read(fd, text, sizeof(text) - 1) >= 0);
+    close(fd);
+    assert_string_equal(text, expected);
+}
+
+static void test_written_locked_removed(void **state)
+{
+    (void)state;
+    struct pidfile p = {.fd = -1};
+    struct pidfile other = {.fd = -1};
+    char expected[32];
+    pid_t holder = 0;
+    assert_int_equal(pidfile_open(&p, path, &holder), 0);
+    snprintf(expected, sizeof(expected), "%ld\n", (long)getpid());
+    assert_holds(expected);
+    assert_int_equal(pidfile_open(&other, path, &holder), -EEXIST);
+    assert_int_equal(holder, getpid());
+    assert_int_equal(other.fd, -1);
+    pidfile_close(&p);
+    pidfile_close(&p);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void test_stale_is_taken(void **state)
+{
+    (void)state;
+    struct pidfile p = {.fd = -1};
+    pid_t holder = 0;
+    put("999999999 and a long rest of an old file\n");
+    assert_int_equal(pidfile_open(&p, path, &holder), 0);
+    char expected[32];
+    snprintf(expected, sizeof(expected), "%ld\n", (long)getpid());
+    assert_holds(expected);
+    pidfile_close(&p);
+}
+
+static void test_another_ones_file_stays(void **state)
+{
+    (void)state;
+    struct pidfile p = {.fd = -1};
+    pid_t holder = 0;
+    assert_int_equal(pidfile_open(&p, path, &holder), 0);
+    assert_int_equal(unlink(path), 0);
+    put("1\n");
+    pidfile_close(&p);
+    assert_holds("1\n");
+    assert_int_equal(unlink(path), 0);
+}
+
+static void test_links_are_not_followed(void **state)
+{
+    (void)state;
+    struct pidfile p = {.fd = -1};
+    pid_t holder = 0;
+    assert_int_equal(symlink("/tmp/test_pidfile.nowhere", path), 0);
+    assert_int_equal(pidfile_open(&p, path, &holder), -ELOOP);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(access("/tmp/test_pidfile.nowhere", F_OK), -1);
+}
+
+static void test_no_such_folder(void **state)
+{
+    (void)state;
+    struct pidfile p = {.fd = -1};
+    pid_t holder = 0;
+    assert_int_equal(pidfile_open(&p, "/nonexistent/relay.pid", &holder), -ENOENT);
+    pidfile_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_written_locked_removed),  cmocka_unit_test(test_stale_is_taken),
+        cmocka_unit_test(test_another_ones_file_stays), cmocka_unit_test(test_links_are_not_followed),
+        cmocka_unit_test(test_no_such_folder),
+    };
+    return cmocka_run_group_tests_name("pidfile", tests, make_folder, remove_folder);
+}
