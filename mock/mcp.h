@@ -36,7 +36,9 @@ struct mcp {
     struct buf scratch; /* the text of a tool's answer, while it is being made */
     struct list slow;   /* struct slow_call */
     size_t slow_count;
-    int failed; /* an answer could be neither written nor refused: the server must end */
+    uint64_t slow_clock_ms; /* what the slow calls' own clock shows (mcp_slow.c) */
+    uint64_t slow_real_ms;  /* the monotonic time when it was set */
+    int failed;             /* an answer could be neither written nor refused: the server must end */
 };
 
 /* One request. The spans stay valid while it is handled. */

@@ -19,6 +19,8 @@
 /* Between the last progress and the answer: the official SDK's client loses a progress that it reads together
  * with the answer. */
 #define ANSWER_GAP_MS 10
+/* So many steps that are due (they may be 0 ms long) before input and output have their turn. */
+#define STEPS_A_TURN 64
 
 struct slow_call {
     struct list node; /* in mcp.slow */
@@ -74,7 +76,10 @@ int mcp_slow_start(struct mcp *s, const struct mcp_request *r, unsigned steps, u
     }
     c->steps = steps;
     c->step_ms = step_ms;
-    c->next_at_ms = monotonic_ms() + step_ms;
+    uint64_t real_ms = monotonic_ms();
+    if (s->slow_count == 0)
+        s->slow_real_ms = real_ms;
+    c->next_at_ms = (s->clock_stands ? s->slow_clock_ms : real_ms) + step_ms;
     list_push_back(&s->slow, &c->node);
     s->slow_count++;
     return 0;
@@ -107,38 +112,51 @@ static void send_progress(struct mcp *s, const struct slow_call *c)
     mcp_notify_end(&line);
 }
 
-/* One step, or the answer once all are done. false: it was answered, and c is gone. */
-static bool step(struct mcp *s, struct slow_call *c)
+/* One step, or the answer once all are done: then c is gone. */
+static void step(struct mcp *s, struct slow_call *c)
 {
     if (c->done < c->steps) {
         c->done++;
         send_progress(s, c);
         c->next_at_ms += c->done < c->steps ? c->step_ms : c->token ? ANSWER_GAP_MS : 0;
         if (c->done < c->steps || c->token)
-            return true;
+            return;
     }
     struct mcp_request r = {.id = c->id, .id_len = c->id_len};
     mcp_tool_result(s, &r, c->message, strlen(c->message), false, false);
     slow_end(s, c);
-    return false;
+}
+
+/* The call whose step is due first, the older one of equals; NULL: none runs. */
+static struct slow_call *first_due(const struct mcp *s)
+{
+    struct slow_call *first = NULL;
+    LIST_EACH(at, next, &s->slow)
+    {
+        struct slow_call *c = CONTAINER_OF(at, struct slow_call, node);
+        if (!first || c->next_at_ms < first->next_at_ms)
+            first = c;
+    }
+    return first;
 }
 
 int mcp_slow_advance(struct mcp *s)
 {
-    uint64_t now_ms = monotonic_ms();
-    uint64_t next_ms = UINT64_MAX;
-    LIST_EACH(at, next, &s->slow)
-    {
-        struct slow_call *c = CONTAINER_OF(at, struct slow_call, node);
-        if (c->next_at_ms <= now_ms && !step(s, c))
-            continue;
-        if (c->next_at_ms < next_ms)
-            next_ms = c->next_at_ms;
+    for (unsigned steps = 0; steps < STEPS_A_TURN; steps++) {
+        struct slow_call *c = first_due(s);
+        if (!c)
+            return -1;
+        uint64_t real_ms = monotonic_ms();
+        uint64_t now_ms = s->clock_stands ? s->slow_clock_ms + (real_ms - s->slow_real_ms) : real_ms;
+        if (c->next_at_ms > now_ms) {
+            uint64_t wait_ms = c->next_at_ms - now_ms;
+            return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
+        }
+        s->slow_clock_ms = c->next_at_ms;
+        s->slow_real_ms = real_ms;
+        step(s, c);
     }
-    if (s->slow_count == 0)
-        return -1;
-    uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
-    return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
+    return 0;
 }
 
 void mcp_slow_free_all(struct mcp *s)

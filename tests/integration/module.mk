@@ -1,0 +1,13 @@
+NODE_TESTS += tests/integration/harness.test.mjs \
+              tests/integration/sharing.test.mjs \
+              tests/integration/framing.test.mjs \
+              tests/integration/children.test.mjs \
+              tests/integration/flow.test.mjs \
+              tests/integration/lifecycle.test.mjs \
+              tests/integration/control.test.mjs \
+              tests/integration/config.test.mjs \
+              tests/integration/mock.test.mjs \
+              tests/integration/sdk_everything.test.mjs \
+              tests/integration/sdk_session.test.mjs \
+              tests/integration/sdk_files.test.mjs \
+              tests/integration/soak.test.mjs
