@@ -89,6 +89,9 @@ void mcp_internal_error(struct mcp *s, const struct mcp_request *r, int code);
 /* `{"jsonrpc":"2.0","method":…,"params":`; a notification that cannot be written is dropped. */
 void mcp_notify_start(struct mcp *s, const char *method, struct mcp_line *ret_line);
 void mcp_notify_end(struct mcp_line *line);
+/* Progress and logs are left out now: the reader is behind. Never where the clock stands: then every byte
+ * must be the same, and mcp_serve.c waits for the reader instead. */
+bool mcp_skips_news(const struct mcp *s);
 /* A tool's answer: text (raw: it is a JSON string already). */
 void mcp_tool_result(struct mcp *s, const struct mcp_request *r, const char *text, size_t len, bool raw,
                      bool is_error);

@@ -92,6 +92,11 @@ void mcp_internal_error(struct mcp *s, const struct mcp_request *r, int code)
     mcp_error(s, r->id, r->id_len, CODE_INTERNAL_ERROR, err_text(code));
 }
 
+bool mcp_skips_news(const struct mcp *s)
+{
+    return !s->clock_stands && buf_len(&s->out) > MCP_OUT_HIGH_BYTES;
+}
+
 void mcp_notify_start(struct mcp *s, const char *method, struct mcp_line *ret_line)
 {
     line_start(s, ret_line);
@@ -140,7 +145,7 @@ int mcp_log_level(const char *name)
 void mcp_log(struct mcp *s, const char *level, const char *text)
 {
     struct mcp_line line;
-    if (s->log_level < 0 || mcp_log_level(level) < s->log_level || buf_len(&s->out) > MCP_OUT_HIGH_BYTES)
+    if (s->log_level < 0 || mcp_log_level(level) < s->log_level || mcp_skips_news(s))
         return;
     mcp_notify_start(s, "notifications/message", &line);
     write_object(&line.w);

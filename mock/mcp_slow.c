@@ -99,7 +99,7 @@ static void send_progress(struct mcp *s, const struct slow_call *c)
 {
     char text[64];
     struct mcp_line line;
-    if (!c->token || buf_len(&s->out) > MCP_OUT_HIGH_BYTES)
+    if (!c->token || mcp_skips_news(s))
         return;
     snprintf(text, sizeof text, "step %u of %u", c->done, c->steps);
     mcp_notify_start(s, "notifications/progress", &line);

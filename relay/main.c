@@ -3,6 +3,7 @@
  * SIGHUP reloads. SIGTERM and SIGINT drain; a second one ends at once. Everything else is in relay.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,33 +166,51 @@ static int catch_signals(struct signals *s, struct relay *relay)
 
 /* ---- serving ---- */
 
+static int finish(struct relay *relay, enum relay_exit code)
+{
+    if (code == RELAY_EXIT_OK)
+        relay_free(relay);
+    else
+        relay_abort(relay);
+    return (int)code;
+}
+
+static int say_failure(const struct relay_error *error)
+{
+    log_close(); /* first: its lines come before */
+    fprintf(stderr, "agent-relay: %s\n", error->text);
+    return (int)error->exit;
+}
+
+/* The signals are caught before anybody can know that there is a relay to be signalled. */
 static int serve(const struct config_args *args, struct config *config)
 {
     struct signals signals;
     struct relay_error error;
     struct relay *relay;
-    int rc = log_open(STDERR_FILENO, config->log_level, config->log_format);
-    if (rc != 0) {
-        fprintf(stderr, "agent-relay: cannot start the log: %s\n", err_text(rc));
-        config_free(config);
-        return RELAY_EXIT_FAILURE;
-    }
     struct relay_options options = {
         .args = args, .config = config, .on_stopped = on_stopped, .data = &signals};
-    if (relay_new(&options, &relay, &error) != 0) {
-        log_close();
-        fprintf(stderr, "agent-relay: %s\n", error.text);
-        return (int)error.exit;
-    }
+    if (relay_new(&options, &relay, &error) != 0)
+        return say_failure(&error);
     if (catch_signals(&signals, relay) != 0)
         abort(); /* three handles on a fresh loop */
-    enum relay_exit code = relay_run(relay);
-    if (code == RELAY_EXIT_OK)
+    if (relay_start(relay, &error) != 0) {
         relay_free(relay);
-    else
-        relay_abort(relay);
+        return say_failure(&error);
+    }
+    int code = finish(relay, relay_run(relay));
     log_close();
-    return (int)code;
+    return code;
+}
+
+static int open_log_and_serve(const struct config_args *args, struct config *config)
+{
+    int rc = log_open(STDERR_FILENO, config->log_level, config->log_format);
+    if (rc == 0)
+        return serve(args, config);
+    fprintf(stderr, "agent-relay: cannot start the log: %s\n", err_text(rc));
+    config_free(config);
+    return RELAY_EXIT_FAILURE;
 }
 
 static int run(enum verb verb, const struct config_args *args)
@@ -201,7 +220,7 @@ static int run(enum verb verb, const struct config_args *args)
     if (rc != 0)
         return rc == -ENOMEM ? RELAY_EXIT_FAILURE : RELAY_EXIT_USAGE;
     if (verb == VERB_SERVE)
-        return serve(args, config);
+        return open_log_and_serve(args, config);
     if (verb == VERB_CONFIG)
         config_print(config, stdout);
     else
@@ -210,11 +229,23 @@ static int run(enum verb verb, const struct config_args *args)
     return RELAY_EXIT_OK;
 }
 
+/* A closed 0, 1 or 2 would become the number of a socket, which then gets what is meant for the terminal. */
+static int fill_standard_files(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd < 0 ? -1 : close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const struct allocator *a = mem_get();
     char program_dir[4096];
     struct config_args args;
+    if (fill_standard_files() != 0)
+        return RELAY_EXIT_FAILURE;
     if (uv_replace_allocator(a->malloc, a->realloc, a->calloc, a->free) != 0)
         return RELAY_EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);

@@ -192,9 +192,9 @@ static void fill_ops(struct relay *r)
     r->ops.started_wall_ms = ops_wall_ms();
 }
 
-/* Whatever was opened is taken down by relay_free, which runs the loop out. The pid file comes last: who
- * reads it may connect. */
-static int start(struct relay *r, struct relay_error *ret_error)
+/* Whatever was opened before a failure is taken down by relay_free, which runs the loop out. The pid file
+ * comes last: who reads it may connect. */
+int relay_start(struct relay *r, struct relay_error *ret_error)
 {
     int rc = listen_all(r, ret_error);
     if (rc == 0)
@@ -264,10 +264,6 @@ int relay_new(const struct relay_options *options, struct relay **ret_relay, str
         mem_free(r);
         return fail(ret_error, RELAY_EXIT_FAILURE, "cannot start: %s", err_text(rc));
     }
-    if (start(r, ret_error) != 0) {
-        relay_free(r);
-        return -1;
-    }
     *ret_relay = r;
     return 0;
 }
@@ -280,8 +276,10 @@ enum relay_exit relay_run(struct relay *r)
 
 void relay_free(struct relay *r)
 {
-    if (r->phase != RELAY_STOPPED)
-        relay_close_handles(r); /* it never ran */
+    if (r->phase != RELAY_STOPPED) { /* it never ran */
+        relay_close_handles(r);
+        r->options.on_stopped(r->options.data);
+    }
     if (r->servers)
         server_set_free(r->servers);
     int rc = loop_done(&r->loop);

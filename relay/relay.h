@@ -1,6 +1,6 @@
 /* The relay as a whole: puts the parts together, keeps the router's clock, reloads, and ends in order.
  *
- *   relay_new -> relay_run -> relay_free
+ *   relay_new -> (main catches signals) -> relay_start -> relay_run -> relay_free
  *   while it runs: relay_reload (SIGHUP), relay_drain (SIGTERM), relay_abort (the second signal)
  */
 #ifndef RELAY_RELAY_H
@@ -69,13 +69,17 @@ struct relay {
     uint64_t end_by_ms;
 };
 
-/* Everything is up and listening when it returns 0. On failure nothing is left, and `ret_error` has one line
- * for stderr and the exit code. */
+/* The loop and the parts, and nothing that others can see yet. On failure nothing is left, and `ret_error`
+ * has one line for stderr and the exit code. */
 MUSTCHECK int relay_new(const struct relay_options *options, struct relay **ret_relay,
                         struct relay_error *ret_error);
+/* Everything is up and listening when it returns 0. On failure, as above; relay_free is all that may follow.
+ */
+MUSTCHECK int relay_start(struct relay *r, struct relay_error *ret_error);
 /* Until the end of a drain. RELAY_EXIT_FAILURE: something would not end in time; call relay_abort then and
  * exit, there is nothing that could be freed. */
 enum relay_exit relay_run(struct relay *r);
+/* Before relay_run, or after it returned RELAY_EXIT_OK. Without a run, on_stopped is called from here. */
 void relay_free(struct relay *r);
 
 /* Reads the configuration again. An invalid one changes nothing and is reported in the log. */

@@ -1,7 +1,9 @@
 /* The memory budget: two heaps, one of who could be stopped (largest first), one of who is (smallest first).
  *
- * Stopping everybody would be a deadlock: no frame could end, and nothing would fall. So only as many are
- * stopped as their partial frames make up the excess; the others hold less than the limit by then.
+ * What those who are not stopped hold (the active memory) is kept below the limit. Stopping everybody would
+ * be a deadlock: no frame could end, and nothing would fall. So one with a partial frame reads on alone,
+ * whatever it holds, while the rest of the active memory is below half the limit: its frame ends, or its
+ * deadline ends it, and the next one goes on.
  *
  * Failure mode: no memory for a heap's place -> that user is not stopped this time; its next change tries
  * again.
@@ -13,11 +15,6 @@
 static struct memory_user *user_of(struct heap_node *node)
 {
     return CONTAINER_OF(node, struct memory_user, node);
-}
-
-static uint64_t excess_over(const struct memory *m, uint64_t limit_bytes)
-{
-    return m->held_bytes > limit_bytes ? m->held_bytes - limit_bytes : 0;
 }
 
 /* The heap gives the smallest key first. */
@@ -49,7 +46,7 @@ static void pause_largest(struct memory *m)
     if (heap_add(&m->paused, &u->node, u->partial_bytes) != 0)
         return; /* out of the candidates, so the loop over them ends */
     u->stopped = true;
-    m->paused_bytes += u->partial_bytes;
+    m->paused_bytes += u->held_bytes;
     m->pauses++;
     u->pause(u);
 }
@@ -57,24 +54,41 @@ static void pause_largest(struct memory *m)
 static void resume_user(struct memory *m, struct memory_user *u)
 {
     heap_remove(&m->paused, &u->node);
-    m->paused_bytes -= u->partial_bytes;
+    m->paused_bytes -= u->held_bytes;
     u->stopped = false;
     place_reading(m, u);
     u->resume(u);
 }
 
+static uint64_t active_bytes(const struct memory *m)
+{
+    return m->held_bytes - m->paused_bytes;
+}
+
+/* The only one with a partial frame that reads, and it is not others that fill the budget. */
+static bool must_go_on(const struct memory *m, const struct memory_user *u)
+{
+    return m->reading.count == 1 && active_bytes(m) - u->held_bytes <= m->limit_bytes / 2;
+}
+
+static bool may_go_on(const struct memory *m, const struct memory_user *u)
+{
+    if (m->reading.count == 0 && active_bytes(m) <= m->limit_bytes / 2)
+        return true;
+    return active_bytes(m) + u->held_bytes <= m->limit_bytes - m->limit_bytes / 8;
+}
+
 static void decide(struct loop_task *task)
 {
     struct memory *m = CONTAINER_OF(task, struct memory, decide);
-    while (m->paused_bytes < excess_over(m, m->limit_bytes) && heap_first(&m->reading) != NULL)
-        pause_largest(m);
-    for (struct heap_node *node; (node = heap_first(&m->paused)) != NULL;) {
-        struct memory_user *u = user_of(node);
-        uint64_t still = excess_over(m, m->limit_bytes - m->limit_bytes / 8);
-        if (m->paused_bytes - u->partial_bytes < still)
+    struct heap_node *node;
+    while (active_bytes(m) > m->limit_bytes && (node = heap_first(&m->reading)) != NULL) {
+        if (must_go_on(m, user_of(node)))
             break;
-        resume_user(m, u);
+        pause_largest(m);
     }
+    while ((node = heap_first(&m->paused)) != NULL && may_go_on(m, user_of(node)))
+        resume_user(m, user_of(node));
 }
 
 static void decide_later(struct memory *m)
@@ -119,7 +133,7 @@ void memory_leave(struct memory *m, struct memory_user *u)
     heap_remove(u->stopped ? &m->paused : &m->reading, &u->node);
     m->held_bytes -= u->held_bytes;
     if (u->stopped)
-        m->paused_bytes -= u->partial_bytes;
+        m->paused_bytes -= u->held_bytes;
     u->held_bytes = 0;
     u->partial_bytes = 0;
     u->stopped = false;
@@ -132,7 +146,7 @@ void memory_set(struct memory *m, struct memory_user *u, size_t partial_bytes, s
         return;
     m->held_bytes = m->held_bytes - u->held_bytes + held_bytes;
     if (u->stopped)
-        m->paused_bytes = m->paused_bytes - u->partial_bytes + partial_bytes;
+        m->paused_bytes = m->paused_bytes - u->held_bytes + held_bytes;
     u->partial_bytes = partial_bytes;
     u->held_bytes = held_bytes;
     if (u->stopped)

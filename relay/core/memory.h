@@ -1,7 +1,7 @@
 /* The budget of all links together (maxMemoryBytes). Each link says how many bytes it holds and how many of
  * those are a frame that has begun and not ended. Above the limit, links with a partial frame over 64 KiB
- * stop reading, largest first, until those stopped make up the excess; so the smaller ones go on, end their
- * frames, and memory falls. Below seven eighths of the limit everybody reads again, smallest first on the
+ * stop reading, largest first, until those stopped make up the excess, and never all of them; so the smaller
+ * ones go on, end their frames, and memory falls. Below seven eighths of the limit everybody reads again, smallest first on the
  * way.
  *
  * Happy path: memory_join -> memory_set at every change -> memory_leave. The decision is made once per turn,
@@ -25,7 +25,7 @@ struct memory {
     struct loop *loop; /* borrowed */
     uint64_t limit_bytes;
     uint64_t held_bytes;   /* of all users */
-    uint64_t paused_bytes; /* the partial frames of those stopped */
+    uint64_t paused_bytes; /* what those stopped hold */
     uint64_t pauses;       /* how often a user was stopped, for status */
     struct heap reading;   /* users with a partial frame over the minimum, largest first */
     struct heap paused;    /* stopped users, smallest first */

@@ -14,6 +14,7 @@
 #include "core/stream_internal.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -243,21 +244,34 @@ int stream_reserve(struct stream *s, size_t len)
     return r == 0 ? buf_reserve(&s->out, len, &room) : r;
 }
 
-int stream_write(struct stream *s, const void *bytes, size_t len)
+int stream_room(struct stream *s, size_t len, char **ret_room)
 {
     int r = check_room(s, len);
-    if (r != 0 || len == 0)
-        return r;
-    bool was_empty = stream_queued(s) == 0;
-    r = buf_append(&s->out, bytes, len);
-    if (r != 0)
-        return r;
-    if (was_empty)
+    return r == 0 ? buf_reserve(&s->out, len, ret_room) : r;
+}
+
+void stream_commit(struct stream *s, size_t len)
+{
+    size_t before = stream_queued(s);
+    if (len == 0)
+        return;
+    buf_commit(&s->out, len);
+    if (before == 0)
         s->progress_at_ms = loop_now_ms(s->loop);
-    if (stream_queued(s) > s->high_bytes)
+    if (before + len > s->high_bytes)
         s->above_high = true;
     loop_touch(s->loop, &s->warm);
     loop_mark(s->loop, &s->flush);
+}
+
+int stream_write(struct stream *s, const void *bytes, size_t len)
+{
+    char *room;
+    int r = stream_room(s, len, &room);
+    if (r != 0 || len == 0)
+        return r;
+    memcpy(room, bytes, len);
+    stream_commit(s, len);
     return 0;
 }
 
@@ -295,7 +309,12 @@ size_t stream_held_bytes(const struct stream *s)
 void stream_cool(struct loop_warm *warm)
 {
     struct stream *s = CONTAINER_OF(warm, struct stream, warm);
+    size_t before = stream_held_bytes(s);
     stream_trim(s, 0);
+    if (stream_held_bytes(s) != before) {
+        s->sent = true; /* the owner accounts for what is held */
+        loop_mark(s->loop, &s->flush);
+    }
     if (stream_queued(s) > 0)
         loop_touch(s->loop, &s->warm); /* a slow reader: later */
 }

@@ -56,18 +56,22 @@ static int bind_tcp(const struct addrinfo *a, struct bound *ret_bound)
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    struct sockaddr_storage name = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } name = {.v6 = {0}};
     socklen_t len = sizeof(name);
     int rc = open_listening(fd, a);
-    if (rc == 0 && getsockname(fd, (struct sockaddr *)&name, &len) != 0)
+    if (rc == 0 && getsockname(fd, &name.any, &len) != 0)
         rc = -errno;
     if (rc != 0) {
         close(fd);
         return rc;
     }
-    *ret_bound = (struct bound){.fd = fd, .is_exposed = !peer_is_loopback((struct sockaddr *)&name)};
-    peer_format((struct sockaddr *)&name, ret_bound->address, sizeof(ret_bound->address));
-    set_port(a->ai_addr, get_port((struct sockaddr *)&name));
+    *ret_bound = (struct bound){.fd = fd, .is_exposed = !peer_is_loopback(&name.any)};
+    peer_format(&name.any, ret_bound->address, sizeof(ret_bound->address));
+    set_port(a->ai_addr, get_port(&name.any));
     return 0;
 }
 

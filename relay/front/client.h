@@ -43,7 +43,7 @@ struct client {
     uint64_t opened_at_ms;
     uint64_t frame_begun_at_ms; /* 0: no frame is under way */
     uint64_t deadline_at_ms;    /* of flushing and lingering */
-    uint64_t swept_bytes_in;    /* stream.bytes_in at the last sweep */
+    uint64_t swept_bytes;       /* carried, in and out, at the last sweep */
     bool paused_by_router;
     bool paused_by_memory;
     bool refused; /* over the limit: counted in front.refusing */

@@ -8,6 +8,7 @@
  * off than one that knows: the client is closed at the turn's end.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "front/client.h"
@@ -39,11 +40,16 @@ static int on_send(struct link *link, const struct link_part *parts, size_t coun
     bool fits = true;
     for (size_t i = 0; i < count; i++)
         fits = fits && size_add(total, parts[i].len, &total);
-    int rc = fits ? stream_reserve(&c->stream, total) : ERR_TOO_LARGE;
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = stream_write(&c->stream, parts[i].bytes, parts[i].len);
-    if (rc == 0)
-        rc = stream_write(&c->stream, "\n", 1);
+    char *room;
+    int rc = fits ? stream_room(&c->stream, total, &room) : ERR_TOO_LARGE;
+    if (rc == 0) {
+        for (size_t i = 0; i < count; i++) {
+            memcpy(room, parts[i].bytes, parts[i].len);
+            room += parts[i].len;
+        }
+        *room = '\n';
+        stream_commit(&c->stream, total);
+    }
     if (rc != 0)
         return doom(c, rc);
     link->queued_bytes = stream_queued(&c->stream);
@@ -67,9 +73,12 @@ static void on_resume(struct link *link)
     client_update_reading(c);
 }
 
+/* A doomed client goes at the turn's end, for the reason that it knows best itself. */
 static void on_close(struct link *link, int code, const char *reason)
 {
-    client_close(client_of(link), CLIENT_FLUSH_MS, code, "%s", reason);
+    struct client *c = client_of(link);
+    if (c->doomed == 0)
+        client_close(c, CLIENT_FLUSH_MS, code, "%s", reason);
 }
 
 const struct link_ops client_link_ops = {

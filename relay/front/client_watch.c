@@ -4,8 +4,7 @@
  * Reactions: no byte left for stall_ms while some are queued -> dropped. A frame begun and not ended within
  * frame_timeout_ms -> told and closed; while the router keeps the client paused the frame cannot end, and its
  * clock stands still. Reading is stopped and the peer has gone (which nothing else would show) -> dropped.
- * Nothing came since the last look -> the gathering buffer is given back (the queue's storage is the stream's
- * business).
+ * Nothing came or went since the last look -> buffers are given back, and the memory budget is told.
  */
 #include "core/log.h"
 #include "front/client.h"
@@ -64,10 +63,12 @@ static bool sweep_open(struct client *c, uint64_t now_ms)
         client_drop(c, 0, "the client closed the connection");
         return false;
     }
-    bool used = c->stream.bytes_in != c->swept_bytes_in;
-    c->swept_bytes_in = c->stream.bytes_in;
+    uint64_t carried = c->stream.bytes_in + c->stream.bytes_out;
+    bool used = carried != c->swept_bytes;
+    c->swept_bytes = carried;
     if (!used) {
         frame_reader_trim(&c->reader);
+        stream_trim(&c->stream, 0);
         client_account(c);
     }
     return used || stream_queued(&c->stream) > 0 || c->frame_begun_at_ms != 0 || is_paused(c);

@@ -142,6 +142,7 @@ void status_write_servers(struct writer *w, const struct ops *o, const struct co
 /* ---- health ---- */
 
 struct health_walk {
+    const struct config *config;
     size_t servers; /* that are meant to work */
     size_t bad;
 };
@@ -152,14 +153,16 @@ static void look_at_health(void *data, const struct server_info *info)
     if (info->disabled || info->remote)
         return;
     walk->servers++;
-    /* "down" without an exit is a lazy server that nobody has asked for yet. */
-    if (strcmp(info->state, "backing-off") == 0 || strcmp(info->state, "crash-loop") == 0)
+    /* "down" by itself is no fault: nobody has asked for a lazy server yet. */
+    const struct server_config *c = config_server(walk->config, info->name);
+    if ((c && c->problem) || strcmp(info->state, "backing-off") == 0 ||
+        strcmp(info->state, "crash-loop") == 0)
         walk->bad++;
 }
 
 const char *status_health(const struct ops *o, uint64_t now_ms)
 {
-    struct health_walk walk = {0};
+    struct health_walk walk = {.config = o->config};
     if (o->draining)
         return "draining";
     server_set_each(o->servers, now_ms, look_at_health, &walk);

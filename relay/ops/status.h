@@ -8,9 +8,9 @@
 #include "wire/writer.h"
 
 /* {"relay":{"name","version","pid"},
- *  "health": "ok" | "degraded" (a server is down, backing off or in a crash loop) | "down" (all are) |
- * "draining", "startedAt": RFC 3339, "uptimeMs", "configFile": path or null, "reloads", "defaultServer": name
- * or null, "listeners":[{"address","server": name or null for the default one}],
+ *  "health": "ok", "degraded", "down" or "draining": see status_health,
+ *  "startedAt": RFC 3339, "uptimeMs", "configFile": path or null, "reloads", "defaultServer": name or null,
+ *  "listeners":[{"address","server": name, or null for the default one}],
  *  "clients":{"connections","max","sessions","accepted","refused"},
  *  "requests":{"inFlight","waiting","abandoned","total","answers"},
  *  "traffic":{"bytesIn","bytesOut"},
@@ -19,15 +19,16 @@
  *  "servers":[as relay/servers has them]} */
 void status_write(struct writer *w, const struct ops *o, const struct control_page *page, uint64_t now_ms);
 
-/* {"servers":[{"name","sharing","state","note"?,"remote"?,"disabled"?,"children","pid"?,"keeperPid"?,"era","uptimeMs",
- *   "restarts","lastExit":{"status"|"signal"}?,"retryInMs"?,"sessions","inFlight","waiting","waitingBytes","abandoned",
- *   "maxInFlight","maxWaiting","requests","answers","lateAnswers","badReplies","noiseLines","droppedNotifications",
- *   "refusedRequests","idleMs"?}...]}
+/* {"servers":[{"name","sharing","state","note"?,"remote"?,"disabled"?,
+ *   "children","pid"?,"keeperPid"?,"era","uptimeMs","restarts","lastExit":{"status"|"signal"}?,"retryInMs"?,
+ *   "sessions","inFlight","waiting","waitingBytes","abandoned","requests","answers","lateAnswers","badReplies",
+ *   "noiseLines","droppedNotifications","refusedRequests","idleMs"?,"maxInFlight","maxWaiting"}...]}
  * `era` counts the children started; `idleMs` is the time since the last request or answer. */
 void status_write_servers(struct writer *w, const struct ops *o, const struct control_page *page,
                           uint64_t now_ms);
 
-/* The rule behind `health`, for the HTTP endpoint to come too. */
+/* "degraded": a server backs off, is in a crash loop, or cannot run as it is configured; "down": all of them.
+ * A lazy server that nobody has asked for yet is fine, and so is one that is disabled or remote. */
 const char *status_health(const struct ops *o, uint64_t now_ms);
 
 #endif

@@ -17,8 +17,7 @@
 #include "route/subscriptions.h"
 #include "wire/rpc_error.h"
 
-/* ---- deadlines
- * --------------------------------------------------------------------------------------------------- */
+/* ---- deadlines ---- */
 
 int deadline_set(struct router *r, struct deadline *d, uint64_t at_ms)
 {
@@ -80,8 +79,7 @@ static void on_expired(struct deadline *d, uint64_t now_ms)
     turns_pump(lane, now_ms);
 }
 
-/* ---- the pool
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the pool ---- */
 
 static struct call *take(struct router *r)
 {
@@ -124,8 +122,7 @@ void calls_done(struct router *r)
     r->free_call_count = 0;
 }
 
-/* ---- the tables
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the tables ---- */
 
 struct client_id_key {
     const struct route_session *session;
@@ -209,8 +206,7 @@ static void free_client_id(struct call *c)
     c->router->pending--;
 }
 
-/* ---- state
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- state ---- */
 
 static void leave_state(struct call *c)
 {
@@ -320,8 +316,7 @@ void call_close(struct call *c)
     }
 }
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* Id, token and method side by side, inline or in a block. */
 static int copy_texts(struct call *c, const struct frame *frame)
@@ -401,8 +396,7 @@ struct call *call_open_own(struct lane *lane, enum rpc_method method, uint64_t n
     return c;
 }
 
-/* ---- on its way
- * -------------------------------------------------------------------------------------------------- */
+/* ---- on its way ---- */
 
 int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
 {

@@ -78,8 +78,7 @@ bool handshake_is(const struct lane *lane, const struct frame *frame)
            id == lane->handshake_id;
 }
 
-/* ---- the cache
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the cache ---- */
 
 void init_cache_done(struct init_cache *cache)
 {
@@ -148,8 +147,7 @@ static bool is_same(const struct init_cache *a, const struct init_cache *b)
     return strcmp(a->protocol, b->protocol) == 0 && same_span(a, a->capabilities, b, b->capabilities);
 }
 
-/* ---- after the answer
- * -------------------------------------------------------------------------------------------- */
+/* ---- after the answer ---- */
 
 static void close_greeted(struct lane *lane, uint64_t now_ms)
 {

@@ -90,8 +90,7 @@ void lane_move(struct lane *lane, enum lane_state to)
     lane->stats.ready = to == LANE_READY;
 }
 
-/* ---- starting
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 static void start(struct lane *lane)
 {
@@ -164,8 +163,7 @@ size_t lane_pending(const struct lane *lane)
     return lane->stats.in_flight;
 }
 
-/* ---- ending
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- ending ---- */
 
 static void close_all(struct list *calls)
 {
@@ -253,8 +251,7 @@ void lane_release(struct lane *lane, bool server_goes, uint64_t now_ms)
     server->ops->release(server->data, lane);
 }
 
-/* ---- looking
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 void lane_set_data(struct lane *lane, void *data)
 {

@@ -24,8 +24,7 @@ static const char *id_of(const struct frame *frame)
     return frame->bytes + frame->env.id.off;
 }
 
-/* ---- answers
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 /* An answer to what is settled already, or to the relay itself. */
 static void answer_late(struct lane *lane, struct call *c)
@@ -72,8 +71,7 @@ static void on_answer(struct lane *lane, const struct frame *frame, uint64_t now
         answer_late(lane, c);
 }
 
-/* ---- requests of the child
- * --------------------------------------------------------------------------------------- */
+/* ---- requests of the child ---- */
 
 static bool can_be_answered(const struct lane *lane, const struct frame *frame)
 {
@@ -96,8 +94,7 @@ static void on_request(struct lane *lane, const struct frame *frame, enum rpc_me
     }
 }
 
-/* ---- notifications of the child
- * ---------------------------------------------------------------------------------- */
+/* ---- notifications of the child ---- */
 
 static void pass_to(struct lane *lane, struct route_session *s, const struct frame *frame)
 {
@@ -228,8 +225,7 @@ static void on_notification(struct lane *lane, const struct frame *frame, enum r
         lane->stats.dropped_notifications++;
 }
 
-/* ---- what is no message
- * ------------------------------------------------------------------------------------------ */
+/* ---- what is no message ---- */
 
 /* The call that a spoilt answer was for; NULL: none is in flight under that id. */
 static struct call *spoilt_call(struct lane *lane, const struct frame *frame)
@@ -244,16 +240,15 @@ static struct call *spoilt_call(struct lane *lane, const struct frame *frame)
 
 static void on_bad_answer(struct lane *lane, const struct frame *frame, uint64_t now_ms)
 {
-    char members[160];
+    struct refusal why = {.code = RPC_E_BAD_REPLY};
     struct call *c = spoilt_call(lane, frame);
     if (!c) {
         lane->stats.noise++;
         return;
     }
-    int n = snprintf(members, sizeof members, "\"reason\":\"%s\"", rpc_fault_text(frame->env.fault));
     lane->stats.bad_replies++;
-    call_fail(c, &(struct refusal){.code = RPC_E_BAD_REPLY, .members = members, .members_len = (size_t)n},
-              now_ms);
+    refusal_reason(lane->router, &why, rpc_fault_text(frame->env.fault), frame->env.fault_at);
+    call_fail(c, &why, now_ms);
 }
 
 static bool begins_object(const struct frame *frame)
@@ -268,7 +263,7 @@ static void on_invalid(struct lane *lane, const struct frame *frame, uint64_t no
 {
     if (!begins_object(frame) || !can_be_answered(lane, frame)) {
         lane->stats.noise++;
-    } else if (span_found(frame->env.method)) {
+    } else if (frame->env.has_method) {
         lane->stats.noise++;
         child_error(lane, id_of(frame), frame->env.id.len, rpc_fault_code(frame->env.fault),
                     rpc_fault_text(frame->env.fault));
@@ -286,7 +281,7 @@ static void on_too_large(struct lane *lane, const struct frame *frame, uint64_t 
         lane->stats.noise++;
         return;
     }
-    if (span_found(frame->env.method)) {
+    if (frame->env.has_method) {
         lane->stats.noise++;
         child_error(lane, id_of(frame), frame->env.id.len, RPC_E_TOO_LARGE,
                     rpc_error_message(RPC_E_TOO_LARGE));
@@ -305,8 +300,7 @@ static void on_too_large(struct lane *lane, const struct frame *frame, uint64_t 
               now_ms);
 }
 
-/* ---- the entry
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the entry ---- */
 
 static void prove(struct lane *lane)
 {
@@ -352,5 +346,4 @@ void lane_frame(struct lane *lane, const struct frame *frame, bool too_large, ui
         on_too_large(lane, frame, now_ms);
     else
         on_message(lane, frame, now_ms);
-    turns_pump(lane, now_ms);
 }

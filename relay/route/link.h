@@ -21,8 +21,8 @@ struct link_part {
 
 struct link_ops {
     /* Copies the parts, one whole message, and adds the transport's own end (the newline). All or nothing.
-     * Never calls back; never writes to the peer in this call (links are flushed once, at the end of the
-     * loop's turn). -ENOMEM, ERR_CLOSING. */
+     * Never calls back. Links are flushed once, at the end of the loop's turn; an implementation may write
+     * earlier where that gets the other side going. -ENOMEM, ERR_CLOSING. */
     int (*send)(struct link *link, const struct link_part *parts, size_t count);
     /* Stop, or go on, handing in frames. Idempotent. A frame whose bytes were read already may still come. */
     void (*pause)(struct link *link);

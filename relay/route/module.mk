@@ -12,3 +12,7 @@ route_tests := test_route_calls test_route_ends test_route_handshake test_route_
 UNIT_TESTS  += $(route_tests)
 $(foreach t,$(route_tests),$(eval $(t)_SRC := tests/unit/$(t).c $(route_kit)))
 $(foreach t,$(route_tests),$(eval $(t)_LIBS := testkit route wire base))
+
+FUZZERS += fuzz_router
+fuzz_router_SRC  := tests/fuzz/fuzz_router.c
+fuzz_router_LIBS := route wire base

@@ -150,7 +150,7 @@ void questions_answer(struct route_session *s, const struct frame *frame, uint64
 bool questions_spoil(struct route_session *s, const struct frame *frame, int code, const char *message,
                      uint64_t now_ms)
 {
-    struct question *q = span_found(frame->env.method) ? NULL : find(s->lane, frame->bytes, frame->env.id);
+    struct question *q = frame->env.has_method ? NULL : find(s->lane, frame->bytes, frame->env.id);
     if (!q)
         return false;
     child_error(s->lane, q->text, q->id_len, code, message);

@@ -21,13 +21,26 @@ void session_hang_up(struct route_session *s, int code, const char *reason)
     turns_refresh(s);
 }
 
+/* A link that closes already has its own reason. */
+static void give_up(struct route_session *s, int rc)
+{
+    char reason[128];
+    if (rc == ERR_CLOSING) {
+        s->dead = true;
+        turns_refresh(s);
+        return;
+    }
+    (void)snprintf(reason, sizeof reason, "a message could not be queued: %s", err_text(rc));
+    session_hang_up(s, RPC_E_OVERLOADED, reason);
+}
+
 void session_send(struct route_session *s, const struct link_part *parts, size_t count)
 {
     if (s->dead)
         return;
     int rc = s->link->ops->send(s->link, parts, count);
     if (rc)
-        session_hang_up(s, RPC_E_OVERLOADED, err_text(rc));
+        give_up(s, rc);
 }
 
 void session_send_spliced(struct route_session *s, const char *text, size_t len, struct splice *splices,
@@ -37,7 +50,7 @@ void session_send_spliced(struct route_session *s, const char *text, size_t len,
         return;
     int rc = splice_send(s->link, text, len, splices, count);
     if (rc)
-        session_hang_up(s, RPC_E_OVERLOADED, err_text(rc));
+        give_up(s, rc);
 }
 
 static bool is_retryable(const struct refusal *why)
@@ -55,19 +68,34 @@ static bool is_retryable(const struct refusal *why)
 }
 
 /* The message as a JSON string, in the message buffer or in `room`. */
-static struct link_part message_part(struct router *r, const struct refusal *why, char *room, size_t room_len)
+static struct link_part message_part(struct router *r, int code, const char *message, char *room, size_t room_len)
 {
-    if (why->message) {
+    if (message) {
         struct writer w;
         buf_clear(&r->message);
         writer_init(&w, &r->message);
-        write_cstring(&w, why->message);
+        write_cstring(&w, message);
         if (writer_end(&w) == 0)
             return (struct link_part){buf_data(&r->message), buf_len(&r->message)};
     }
-    const char *own = rpc_error_message(why->code);
+    const char *own = rpc_error_message(code);
     int n = snprintf(room, room_len, "\"%s\"", own ? own : "Error");
     return (struct link_part){room, (size_t)n};
+}
+
+void refusal_reason(struct router *r, struct refusal *why, const char *reason, size_t at)
+{
+    struct writer w;
+    buf_clear(&r->scratch);
+    writer_init(&w, &r->scratch);
+    write_object(&w);
+    write_member_string(&w, "reason", reason);
+    write_member_uint(&w, "at", at);
+    write_object_end(&w);
+    if (writer_end(&w) == 0) {
+        why->members = buf_data(&r->scratch) + 1;
+        why->members_len = buf_len(&r->scratch) - 2;
+    }
 }
 
 void reply_error(struct route_session *s, const char *id, size_t id_len, const struct refusal *why)
@@ -83,7 +111,7 @@ void reply_error(struct route_session *s, const char *id, size_t id_len, const s
     parts[n++] = id ? (struct link_part){id, id_len} : PART("null");
     int len = snprintf(code, sizeof code, ",\"error\":{\"code\":%d,\"message\":", why->code);
     parts[n++] = (struct link_part){code, (size_t)len};
-    parts[n++] = message_part(s->router, why, message, sizeof message);
+    parts[n++] = message_part(s->router, why->code, why->message, message, sizeof message);
     len =
         snprintf(data, sizeof data, ",\"data\":{\"relay\":true,\"code\":\"%s\",\"retryable\":%s,\"sent\":%s",
                  name ? name : "ERROR", is_retryable(why) ? "true" : "false", why->sent ? "true" : "false");
@@ -146,12 +174,15 @@ static void child_reply(struct lane *lane, const struct link_part *parts, size_t
 
 void child_error(struct lane *lane, const char *id, size_t id_len, int code, const char *message)
 {
-    char error[160];
-    int len = snprintf(error, sizeof error, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, message);
+    char head[64];
+    char room[64];
+    int len = snprintf(head, sizeof head, ",\"error\":{\"code\":%d,\"message\":", code);
     const struct link_part parts[] = {
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),
         {id, id_len},
-        {error, (size_t)len},
+        {head, (size_t)len},
+        message_part(lane->router, code, message, room, sizeof room),
+        PART("}}"),
     };
     child_reply(lane, parts, sizeof parts / sizeof parts[0]);
 }

@@ -37,8 +37,7 @@ void request_no_memory(struct route_session *s, const struct frame *frame)
     request_refuse(s, frame, RPC_E_OVERLOADED, NULL);
 }
 
-/* ---- admission
- * --------------------------------------------------------------------------------------------------- */
+/* ---- admission ---- */
 
 static void refuse_draining(struct route_session *s, const struct frame *frame)
 {
@@ -117,8 +116,7 @@ struct call *request_submit(struct route_session *s, const struct frame *frame, 
     return c;
 }
 
-/* ---- requests
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static void control(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
@@ -218,8 +216,7 @@ void request_frame(struct route_session *s, const struct frame *frame, uint64_t 
     }
 }
 
-/* ---- notifications
- * ----------------------------------------------------------------------------------------------- */
+/* ---- notifications ---- */
 
 static void cancelled(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {

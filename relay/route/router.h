@@ -32,8 +32,7 @@ struct route_session;
 
 #define ROUTE_NEVER UINT64_MAX
 
-/* ---- the router
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the router ---- */
 
 struct router_options {
     const char *relay_name;    /* clientInfo towards shared children; borrowed */
@@ -60,8 +59,7 @@ void router_drain(struct router *r);
 /* Requests in flight or waiting, over all lanes: 0 means drained. */
 size_t router_pending(const struct router *r);
 
-/* ---- servers and lanes: called by server/
- * ---------------------------------------------------------------------- */
+/* ---- servers and lanes: called by server/ ---- */
 
 enum sharing { SHARING_SHARED, SHARING_SESSION };
 enum log_policy { LOG_MESSAGES_DROP, LOG_MESSAGES_BROADCAST };
@@ -129,9 +127,11 @@ struct route_server *lane_server(const struct lane *lane);
 void lane_starting(struct lane *lane);
 /* A child's pipes are open: shared lanes begin the handshake now, session lanes pass on what waited. */
 void lane_attach(struct lane *lane, struct link *child, uint64_t now_ms);
-/* One line from the child. A FRAME_TOO_LARGE one comes with too_large set. */
+/* One line from the child. A FRAME_TOO_LARGE one comes with too_large set. Behind the last line of a chunk call
+ * lane_writable: what answers have freed is given away there, together, so that a session's requests, and then its
+ * answers, travel in one write. */
 void lane_frame(struct lane *lane, const struct frame *frame, bool too_large, uint64_t now_ms);
-/* The child's out queue shrank: more may be dispatched. */
+/* The child's out queue shrank, or lines of it were taken: more may be dispatched. */
 void lane_writable(struct lane *lane, uint64_t now_ms);
 /* The child is gone (or its start failed). What is in flight is answered SERVER_UNAVAILABLE in this call;
  * what waits is too, unless the child had been ready and a retry comes within a second. The link is not
@@ -172,8 +172,7 @@ struct lane_stats {
 };
 void lane_get_stats(const struct lane *lane, struct lane_stats *ret_stats);
 
-/* ---- sessions: called by session/
- * ------------------------------------------------------------------------------ */
+/* ---- sessions: called by session/ ---- */
 
 /* Binds a link to a server. ERR_NOT_FOUND: no such server. -ENOMEM. `user` is the session layer's own
  * pointer. */
@@ -211,8 +210,7 @@ void route_reply_result(struct route_session *s, const struct frame *frame, cons
 void route_reply_error(struct route_session *s, const struct frame *frame, int code, const char *message,
                        const char *data_members);
 
-/* ---- looking in: called by ops/
- * -------------------------------------------------------------------------------- */
+/* ---- looking in: called by ops/ ---- */
 
 struct call_view {
     struct route_session *session; /* NULL: abandoned, or the relay's own (handshake) */

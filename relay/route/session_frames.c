@@ -14,13 +14,14 @@
 /* Elements of a batch: ten times what the SDKs accept. */
 #define BATCH_MAX 1000
 
-void request_refuse_frame(struct route_session *s, const struct frame *frame, struct refusal *why)
+static void refuse_frame(struct route_session *s, const struct frame *frame, bool was_answer, struct refusal *why)
 {
     const struct span at = frame->env.id;
     const char *id = frame->bytes + at.off;
     if (!span_found(at) || at.len > s->router->options.max_id_bytes) {
         reply_error(s, NULL, 0, why);
-    } else if (frame->env.id_null || why->code == RPC_E_PARSE_ERROR || calls_find_client(s, id, at.len)) {
+    } else if (frame->env.id_null || was_answer || why->code == RPC_E_PARSE_ERROR ||
+               calls_find_client(s, id, at.len)) {
         why->data_id = id;
         why->data_id_len = at.len;
         reply_error(s, NULL, 0, why);
@@ -29,18 +30,28 @@ void request_refuse_frame(struct route_session *s, const struct frame *frame, st
     }
 }
 
+void request_refuse_frame(struct route_session *s, const struct frame *frame, struct refusal *why)
+{
+    refuse_frame(s, frame, false, why);
+}
+
+/* What answered a question of the child's (session sharing): the child is told, and the client under no id, since the
+ * number is not one of its own. */
+static bool spoils(struct route_session *s, const struct frame *frame, const struct refusal *why, const char *reason,
+                   uint64_t now_ms)
+{
+    return !lane_is_shared(s->lane) && questions_spoil(s, frame, why->code, reason, now_ms);
+}
+
 static void refuse_invalid(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     char message[160];
-    char members[160];
     const char *reason = rpc_fault_text(frame->env.fault);
-    struct refusal why = {.code = rpc_fault_code(frame->env.fault), .message = message, .members = members};
-    if (!lane_is_shared(s->lane))
-        (void)questions_spoil(s, frame, why.code, reason, now_ms);
+    struct refusal why = {.code = rpc_fault_code(frame->env.fault), .message = message};
+    bool was_answer = spoils(s, frame, &why, reason, now_ms);
     (void)snprintf(message, sizeof message, "%s: %s", rpc_error_message(why.code), reason);
-    int n = snprintf(members, sizeof members, "\"reason\":\"%s\",\"at\":%zu", reason, frame->env.fault_at);
-    why.members_len = (size_t)n;
-    request_refuse_frame(s, frame, &why);
+    refusal_reason(s->router, &why, reason, frame->env.fault_at);
+    refuse_frame(s, frame, was_answer, &why);
 }
 
 static void refuse_too_large(struct route_session *s, const struct frame *frame, uint64_t now_ms)
@@ -49,13 +60,11 @@ static void refuse_too_large(struct route_session *s, const struct frame *frame,
     int n = snprintf(members, sizeof members, "\"bytes\":%zu,\"limit\":%zu", frame->len,
                      s->router->options.max_frame_bytes);
     struct refusal why = {.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n};
-    if (!lane_is_shared(s->lane))
-        (void)questions_spoil(s, frame, why.code, rpc_error_message(why.code), now_ms);
-    request_refuse_frame(s, frame, &why);
+    bool was_answer = spoils(s, frame, &why, rpc_error_message(why.code), now_ms);
+    refuse_frame(s, frame, was_answer, &why);
 }
 
-/* ---- batches
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 static void refuse_batch(struct route_session *s, const char *message)
 {
@@ -92,8 +101,7 @@ static void batch(struct route_session *s, const struct frame *frame, uint64_t n
     }
 }
 
-/* ---- the entry
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the entry ---- */
 
 static void one_frame(struct route_session *s, const struct frame *frame, bool in_batch, uint64_t now_ms)
 {

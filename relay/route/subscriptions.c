@@ -39,8 +39,7 @@ struct uri {
     size_t len;
 };
 
-/* ---- the table
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static bool is_uri(const struct map_node *node, const void *key)
 {
@@ -138,8 +137,7 @@ void subscriber_free(struct subscriber *m)
     mem_free(m);
 }
 
-/* ---- the relay's own requests
- * ------------------------------------------------------------------------------------ */
+/* ---- the relay's own requests ---- */
 
 /* Best effort: without memory, or without a child, there is nobody to tell. */
 static void tell(struct sub *sub, enum rpc_method method, uint64_t now_ms)
@@ -176,8 +174,7 @@ void subscriptions_tell_again(struct lane *lane, uint64_t now_ms)
     }
 }
 
-/* ---- one step for one request
- * ------------------------------------------------------------------------------------ */
+/* ---- one step for one request ---- */
 
 static void say_done(struct call *c)
 {
@@ -266,8 +263,7 @@ void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct
     advance(sub, c->method == RPC_M_SUBSCRIBE && outcome == SUB_REFUSED ? answer : NULL);
 }
 
-/* ---- requests
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static void ask(struct sub *sub, struct route_session *s, const struct frame *frame, enum rpc_method method,
                 struct subscriber **spare, uint64_t now_ms)
@@ -364,8 +360,7 @@ void subscriptions_request(struct route_session *s, const struct frame *frame, e
     }
 }
 
-/* ---- updates
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- updates ---- */
 
 /* Does `uri` lie under `sub`: the same bytes, and then a part of its own? */
 static bool lies_under(struct uri uri, const struct sub *sub)

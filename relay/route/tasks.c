@@ -62,8 +62,7 @@ static struct task *find_at(const struct lane *lane, const char *text, struct sp
     return find(lane, &id);
 }
 
-/* ---- the life of a task
- * ------------------------------------------------------------------------------------------ */
+/* ---- the life of a task ---- */
 
 static void forget(struct task *t)
 {
@@ -170,8 +169,7 @@ static bool created(struct call *c, const struct frame *answer, struct span task
     return kept;
 }
 
-/* ---- what passes
- * ------------------------------------------------------------------------------------------------- */
+/* ---- what passes ---- */
 
 static struct span related_id(const char *text, struct span object)
 {
@@ -227,8 +225,7 @@ struct route_session *tasks_status(struct lane *lane, const struct frame *frame,
     return t->owner;
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 /* A task cannot be cancelled with a notification. Best effort: its answer interests nobody. */
 static void cancel_at_child(struct task *t, uint64_t now_ms)

@@ -13,6 +13,7 @@
 #include "server/child_internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@
 #define QUEUE_SLACK_BYTES ((size_t)64 << 10)
 /* Lines of standard error that are logged per second and child. */
 #define STDERR_LINES_PER_SECOND 200
+/* Written before the turn's end when so much is queued: the child begins, on another processor, while we
+ * still read. */
+#define EARLY_BYTES 4096
 
 static void update_queued(struct child *c)
 {
@@ -88,11 +92,18 @@ static int link_send(struct link *link, const struct link_part *parts, size_t co
         if (!size_add(total, parts[i].len, &total))
             return ERR_TOO_LARGE;
     }
-    int r = stream_reserve(&c->in, total);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = stream_write(&c->in, parts[i].bytes, parts[i].len);
-    if (r == 0)
-        r = stream_write(&c->in, "\n", 1);
+    char *room;
+    int r = stream_room(&c->in, total, &room);
+    if (r == 0) {
+        for (size_t i = 0; i < count; i++) {
+            memcpy(room, parts[i].bytes, parts[i].len);
+            room += parts[i].len;
+        }
+        *room = '\n';
+        stream_commit(&c->in, total);
+    }
+    if (stream_queued(&c->in) >= EARLY_BYTES)
+        stream_flush(&c->in);
     update_queued(c);
     return r;
 }
@@ -170,6 +181,8 @@ static void cut_frames(struct child *c, const char *bytes, size_t len)
         else
             c->ops->on_frame(c, &frame, result == FRAME_TOO_LARGE);
     }
+    if (c->phase == CHILD_RUNNING)
+        c->ops->on_writable(c); /* the slots that these answers freed */
     loop_touch(c->loop, &c->warm);
     child_io_account(c);
 }

@@ -251,11 +251,12 @@ static int orphan_step(struct keeper *k)
     return (int)(2 * (uint64_t)KEEPER_ORPHAN_MS - passed);
 }
 
-/* Until the command has exited, or must go. */
+/* Until the command has exited, or must go. Signals are taken before the look at the command: a SIGCHLD that came
+ * with them must not be read away unseen. */
 static void watch(struct keeper *k)
 {
-    while (!command_exited(k)) {
-        if (take_orders(k))
+    for (;;) {
+        if (take_orders(k) || command_exited(k))
             return;
         int wait_ms = orphan_step(k);
         if (wait_ms == 0)

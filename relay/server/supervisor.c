@@ -143,11 +143,13 @@ static void forget_last_end(struct supervisor *s)
     s->stop = STOP_NONE;
 }
 
+/* What is missing here is the keeper: whether the command is, the keeper finds out. */
 static void cannot_start(struct supervisor *s, int error)
 {
-    char text[160];
-    (void)snprintf(text, sizeof text, "cannot start a process: %s", err_text(error));
-    LOG(LOG_ERROR, "cannot start child", F_STR("server", s->server->name), F_STR("error", err_text(error)));
+    char text[512];
+    const char *what = error == -ENOENT || error == -EACCES ? s->server->set->keeper : "a process";
+    (void)snprintf(text, sizeof text, "cannot start %s: %s", what, err_text(error));
+    LOG(LOG_ERROR, "cannot start child", F_STR("server", s->server->name), F_STR("reason", text));
     supervisor_set_detail(s, text);
     supervisor_unasked_end(s);
 }

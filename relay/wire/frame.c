@@ -1,6 +1,7 @@
 /* One line at a time, in pieces: a piece is what a chunk has of a line.
  *
- * Happy path: the line lies whole in the chunk -> scanned and handed out where it is. Else each piece is
+ * Happy path: the line lies whole in the chunk -> scanned (the short way, if it is an ordinary one) and handed out where
+ * it is. Else each piece is
  * scanned, counted and gathered, and the line is handed out of `partial`. Failure modes: over the limit ->
  * what was gathered is dropped, the pieces are scanned on for the id's sake, one FRAME_TOO_LARGE at the end.
  * No memory to gather -> one FRAME_NO_MEMORY, the rest of the line is dropped unread.
@@ -8,6 +9,8 @@
 #include "wire/frame.h"
 
 #include <string.h>
+
+#include "wire/rpc_fast.h"
 
 enum mode {
     M_GATHER,
@@ -139,13 +142,18 @@ static enum frame_result end_line(struct frame_reader *r, const char *bytes, siz
                                   struct frame *ret_frame)
 {
     bool whole = r->line_bytes == 0 && !r->cr;
-    r->handed_out = true;
     if (whole) {
         len -= len > 0 && bytes[len - 1] == '\r';
+        if (r->mode == M_GATHER && len <= r->max_bytes && rpc_fast_line(bytes, len, &ret_frame->env)) {
+            ret_frame->bytes = bytes;
+            ret_frame->len = len;
+            return FRAME_READY; /* the reader is as it was: nothing has to go at the next call */
+        }
         scan_piece(r, bytes, len);
     } else {
         take_piece(r, bytes, len);
     }
+    r->handed_out = true;
     if (r->mode == M_TOO_LARGE)
         return too_large(r, ret_frame);
     if (r->mode == M_NO_MEMORY)

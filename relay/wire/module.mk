@@ -2,7 +2,7 @@ MODULES  += wire
 wire_SRC := relay/wire/json.c relay/wire/json_relaxed.c relay/wire/writer.c relay/wire/rpc_error.c relay/wire/frame.c relay/wire/rpc.c
 
 # ---- frames and the envelope scan
-wire_SRC += relay/wire/scan.c relay/wire/rpc_text.c relay/wire/rpc_method.c
+wire_SRC += relay/wire/scan.c relay/wire/rpc_fast.c relay/wire/rpc_text.c relay/wire/rpc_method.c
 
 UNIT_TESTS += test_frame test_frame_long test_scan test_rpc test_rpc_text test_rpc_method test_jsonsuite
 test_frame_SRC  := tests/unit/test_frame.c

@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "wire/rpc_fast.h"
+
 enum field {
     F_NONE,
     F_JSONRPC,
@@ -252,6 +254,8 @@ void rpc_scan_end(struct rpc_scan *s, struct rpc_envelope *ret_env)
 void rpc_scan_line(const char *bytes, size_t len, struct rpc_envelope *ret_env)
 {
     struct rpc_scan s;
+    if (rpc_fast_line(bytes, len, ret_env))
+        return;
     rpc_scan_init(&s);
     rpc_scan_feed(&s, bytes, len);
     rpc_scan_end(&s, ret_env);

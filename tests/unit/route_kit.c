@@ -11,8 +11,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 
-/* ---- links
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- links ---- */
 
 static struct kit_link *kit_link_of(struct link *link)
 {
@@ -123,8 +122,7 @@ void kit_expect_nothing(struct kit_link *l)
         fail_msg("unexpected: %s", next);
 }
 
-/* ---- the server
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the server ---- */
 
 static void kit_on_start(void *data, struct lane *lane)
 {
@@ -242,8 +240,7 @@ struct route_session *kit_client(struct kit *kit, struct kit_link *link)
     return s;
 }
 
-/* ---- talking
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- talking ---- */
 
 void kit_say(struct kit *kit, struct route_session *s, const char *line)
 {
@@ -257,6 +254,7 @@ void kit_reply_on(struct kit *kit, struct lane *lane, const char *line)
     struct frame frame = {.bytes = line, .len = strlen(line)};
     rpc_scan_line(frame.bytes, frame.len, &frame.env);
     lane_frame(lane, &frame, false, kit->now_ms);
+    lane_writable(lane, kit->now_ms);
 }
 
 void kit_reply(struct kit *kit, const char *line)
@@ -327,8 +325,7 @@ struct lane_stats kit_stats(struct kit *kit)
     return stats;
 }
 
-/* ---- two clients
- * ------------------------------------------------------------------------------------------------- */
+/* ---- two clients ---- */
 
 int kit_pair_open_with(struct kit_pair *p, const struct server_limits *limits, const char *result)
 {

@@ -22,11 +22,11 @@ uint64_t wall_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-unsigned time_scale(void)
+uint64_t time_scale(void)
 {
     const char *text = getenv("TEST_TIME_SCALE");
     unsigned long scale = text != NULL ? strtoul(text, NULL, 10) : 1;
-    return scale > 0 && scale < 100 ? (unsigned)scale : 1;
+    return scale > 0 && scale < 100 ? scale : 1;
 }
 
 static void on_tick(uv_timer_t *t)

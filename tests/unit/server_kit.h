@@ -20,7 +20,7 @@ void run_until(struct loop *loop, condition_cb *condition, void *data);
 void wait_until(condition_cb *condition, void *data);
 uint64_t wall_ms(void);
 /* Under sanitizers or valgrind time limits are this much longer. */
-unsigned time_scale(void);
+uint64_t time_scale(void);
 
 /* A text that no other process shows: to be found in command lines. */
 const char *new_mark(void);

@@ -59,6 +59,13 @@ static int connect_to(const char *path)
     return rc;
 }
 
+/* The number behind the last colon; 0 when there is none. */
+static uint16_t port_of(const struct bound *b)
+{
+    const char *colon = strrchr(b->address, ':');
+    return colon ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
+}
+
 static void test_port_zero_is_told(void **state)
 {
     (void)state;
@@ -68,9 +75,8 @@ static void test_port_zero_is_told(void **state)
     struct listen_entry entry = tcp((char *)(uintptr_t) "127.0.0.1", 0);
     assert_int_equal(bind_entry(&entry, b, &count, &error), 0);
     assert_int_equal(count, 1);
-    unsigned port = 0;
-    assert_int_equal(sscanf(b[0].address, "127.0.0.1:%u", &port), 1);
-    assert_true(port > 0);
+    assert_int_equal(strncmp(b[0].address, "127.0.0.1:", 10), 0);
+    assert_true(port_of(&b[0]) > 0);
     assert_false(b[0].is_exposed);
     assert_int_equal(fcntl(b[0].fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     bind_release(&b[0]);
@@ -85,15 +91,14 @@ static void test_port_in_use(void **state)
     struct bind_error error;
     char expected[128];
     size_t count = 0;
-    unsigned port = 0;
     struct listen_entry entry = tcp((char *)(uintptr_t) "127.0.0.1", 0);
     assert_int_equal(bind_entry(&entry, first, &count, &error), 0);
-    assert_int_equal(sscanf(first[0].address, "127.0.0.1:%u", &port), 1);
-    entry.port = (uint16_t)port;
+    entry.port = port_of(&first[0]);
     count = 99;
     assert_int_equal(bind_entry(&entry, second, &count, &error), -EADDRINUSE);
     assert_int_equal(count, 99);
-    snprintf(expected, sizeof(expected), "cannot listen on 127.0.0.1:%u: address already in use", port);
+    snprintf(expected, sizeof(expected), "cannot listen on 127.0.0.1:%u: address already in use",
+             (unsigned)entry.port);
     assert_string_equal(error.text, expected);
     bind_release(&first[0]);
     assert_int_equal(bind_entry(&entry, second, &count, &error), 0);

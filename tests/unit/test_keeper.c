@@ -167,17 +167,9 @@ static void test_surroundings(void **state)
     (void)state;
     assert_true(fcntl(STDIN_FILENO, F_DUPFD, 50) >= 50); /* inheritable */
     (void)signal(SIGPIPE, SIG_IGN);
-    const char *args[] = {
-        "-n",
-        "77",
-        "-d",
-        "/usr",
-        "--",
-        "sh",
-        "-c",
-        "pwd; ulimit -n; ls /proc/$$/fd; cut -d' ' -f1,5,6 /proc/$$/stat; echo $$; "
-        "grep -E '^Sig(Blk|Ign)' /proc/$$/status",
-        NULL};
+    static const char script[] = "pwd; ulimit -n; ls /proc/$$/fd; cut -d' ' -f1,5,6 /proc/$$/stat; echo $$; "
+                                 "exec grep -E '^Sig(Blk|Ign)' /proc/self/status";
+    const char *args[] = {"-n", "77", "-d", "/usr", "--", "sh", "-c", script, NULL};
     struct run r = start(args);
     char text[4096];
     (void)read_all(r.out_fd, text, sizeof text);
@@ -337,7 +329,7 @@ static void test_keeper_killed(void **state)
     pid_t orphans[16];
     int n;
     while ((n = proc_children(orphans, 16)) > 0) {
-        assert_true(n <= 5);
+        assert_true(n <= 6); /* with the one in the middle of the double fork, which nobody reaped */
         for (int i = 0; i < n; i++)
             assert_int_equal(kill(orphans[i], SIGKILL), 0);
         assert_true(waitpid(-1, NULL, 0) > 0);

@@ -70,6 +70,12 @@ static void hold(int i, size_t bytes)
     memory_set(&memory, &readers[i].user, bytes, bytes);
 }
 
+/* The last reader's place, held by somebody without a frame to stop: a queue, say. */
+static void others_hold(size_t bytes)
+{
+    memory_set(&memory, &readers[USERS - 1].user, 0, bytes);
+}
+
 static bool is_paused(int i)
 {
     return readers[i].paused > readers[i].resumed;
@@ -84,13 +90,14 @@ static void turn(void)
 static void test_at_the_limit_nobody_stops(void **state)
 {
     (void)state;
-    hold(0, LIMIT - 1);
+    others_hold(600 * KIB);
+    hold(0, 400 * KIB - 1);
     turn();
     assert_false(is_paused(0));
-    hold(0, LIMIT);
+    hold(0, 400 * KIB);
     turn();
     assert_false(is_paused(0));
-    hold(0, LIMIT + 1);
+    hold(0, 400 * KIB + 1);
     assert_false(is_paused(0)); /* not inside the caller's stack */
     turn();
     assert_true(is_paused(0));
@@ -134,6 +141,7 @@ static void test_somebody_goes_on(void **state)
 static void test_small_frames_never_stop(void **state)
 {
     (void)state;
+    others_hold(600 * KIB);
     memory_set(&memory, &readers[0].user, MEMORY_PARTIAL_MIN_BYTES, 2 * LIMIT);
     turn();
     assert_false(is_paused(0));
@@ -175,6 +183,39 @@ static void test_the_smallest_goes_on_first(void **state)
     assert_true(is_paused(1));
 }
 
+/* A frame larger than the whole budget: stopping it would help nobody. */
+static void test_alone_it_goes_on(void **state)
+{
+    (void)state;
+    hold(0, 3 * LIMIT);
+    others_hold(500 * KIB);
+    turn();
+    assert_false(is_paused(0));
+    others_hold(500 * KIB + 1);
+    turn();
+    assert_true(is_paused(0));
+}
+
+/* The budget is full of those stopped alone, each with more storage than frame: one after the other goes on,
+ * and all end. */
+static void test_the_stopped_do_not_block_each_other(void **state)
+{
+    (void)state;
+    for (int i = 0; i < USERS - 1; i++)
+        memory_set(&memory, &readers[i].user, 400 * KIB, 600 * KIB);
+    others_hold(400 * KIB);
+    turn();
+    for (int ended = 0; ended < USERS - 1; ended++) {
+        int going = 0;
+        while (going < USERS - 1 && (is_paused(going) || readers[going].user.partial_bytes == 0))
+            going++;
+        assert_in_range(going, 0, USERS - 2);
+        hold(going, 0);
+        turn();
+    }
+    assert_int_equal(memory.paused_bytes, 0);
+}
+
 static void test_who_leaves_makes_room(void **state)
 {
     (void)state;
@@ -204,7 +245,8 @@ static void test_leaving_when_paused(void **state)
 static void test_a_frame_ends_while_paused(void **state)
 {
     (void)state;
-    hold(0, LIMIT + 1);
+    others_hold(600 * KIB);
+    hold(0, 500 * KIB);
     turn();
     assert_true(is_paused(0));
     hold(0, 10);
@@ -216,7 +258,8 @@ static void test_a_frame_ends_while_paused(void **state)
 static void test_a_new_limit(void **state)
 {
     (void)state;
-    hold(0, LIMIT);
+    others_hold(500 * KIB);
+    hold(0, 500 * KIB);
     turn();
     assert_false(is_paused(0));
     memory_set_limit(&memory, LIMIT / 2);
@@ -273,6 +316,7 @@ int main(void)
         MEMORY_TEST(test_they_go_on_when_it_falls),  MEMORY_TEST(test_the_smallest_goes_on_first),
         MEMORY_TEST(test_who_leaves_makes_room),     MEMORY_TEST(test_leaving_when_paused),
         MEMORY_TEST(test_a_frame_ends_while_paused), MEMORY_TEST(test_a_new_limit),
+        MEMORY_TEST(test_alone_it_goes_on),          MEMORY_TEST(test_the_stopped_do_not_block_each_other),
         MEMORY_TEST(test_holder_without_frames),     MEMORY_TEST(test_without_memory_nobody_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

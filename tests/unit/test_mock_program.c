@@ -71,6 +71,12 @@ static int run(const char *options, const char *input, bool with_stderr, char *r
 
 static char out[200000], again[200000];
 
+/* Calls that run at once, with steps that fall together. */
+#define SLOW(id, steps, ms)                                                                                  \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id                                                                        \
+    ",\"method\":\"tools/call\",\"params\":{\"name\":\"slow\",\"arguments\":{\"steps\":" steps               \
+    ",\"stepMs\":" ms "},\"_meta\":{\"progressToken\":" id "}}}\n"
+
 static const char session[] =
     "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\"}}"
     "\n"
@@ -85,7 +91,8 @@ static const char session[] =
     "\"_meta\":{\"progressToken\":0}}}\n"
     "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"tools/"
     "call\",\"params\":{\"name\":\"visualization.snapshot\"}}\n"
-    "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"metrics.get\"}}\n";
+    "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"metrics.get\"}}\n" SLOW(
+        "8", "2", "3") SLOW("9", "3", "2") SLOW("10", "1", "0");
 
 static void two_runs_give_the_same_bytes(void **state)
 {

@@ -31,6 +31,26 @@ static uint64_t next_id(void)
     return kit_id(kit_expect_with(&f.kit.child, NULL));
 }
 
+/* However many clients come, ask and go within five seconds, what is remembered of them is bounded. */
+static void abandoned_calls_are_bounded(void **state)
+{
+    (void)state;
+    f.kit.child.forget = true;
+    for (int round = 0; round < 17; round++) {
+        struct kit_link link;
+        struct route_session *s = kit_session(&f.kit, &link);
+        for (int i = 0; i < 256; i++)
+            kit_sayf(&f.kit, s, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
+        assert_int_equal(kit_stats(&f.kit).in_flight, 256);
+        route_session_close(s, f.kit.now_ms);
+        kit_link_done(&link);
+        assert_int_equal(kit_stats(&f.kit).in_flight, 0);
+    }
+    assert_int_equal(kit_stats(&f.kit).abandoned, 4096);
+    kit_tick(&f.kit, 5000);
+    assert_int_equal(kit_stats(&f.kit).abandoned, 0);
+}
+
 /* Case 11. */
 static void the_childs_end_answers_everything(void **state)
 {
@@ -367,6 +387,7 @@ static void a_removed_server_answers_and_closes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(abandoned_calls_are_bounded),
         T(the_childs_end_answers_everything),
         T(a_near_restart_is_waited_for),
         T(noise_is_dropped_and_spoilt_answers_are_told),

@@ -18,8 +18,7 @@ static struct kit kit;
 static struct kit_link links[CLIENTS];
 static struct route_session *sessions[CLIENTS];
 
-/* ---- steady state
- * ------------------------------------------------------------------------------------------------- */
+/* ---- steady state ---- */
 
 struct load {
     uint64_t next_relay_id; /* the oldest that is in flight at the child */
@@ -127,8 +126,7 @@ static void nothing_is_allocated_for_questions(void **state)
     assert_int_equal(fault_alloc_live(), 0);
 }
 
-/* ---- the Nth allocation fails
- * -------------------------------------------------------------------------------------- */
+/* ---- the Nth allocation fails ---- */
 
 static bool is_answered(const struct kit_link *l, int id)
 {

@@ -1,0 +1,17 @@
+/* The short way through the envelope scan, for lines that lie whole in memory and look as nearly all lines
+ * do.
+ *
+ * Says nothing that the scanner would not say: it either finds what rpc_scan_line finds, in a third of the
+ * time, or gives up, and the scanner decides. It gives up at every fault, and at what is legal but rare:
+ * white space other than one blank behind a comma or colon, a routing key that is escaped, doubled or near
+ * one in its spelling, a batch.
+ */
+#ifndef WIRE_RPC_FAST_H
+#define WIRE_RPC_FAST_H
+
+#include "wire/rpc.h"
+
+/* false: *ret_env is unspecified, ask rpc_scan_line. */
+MUSTCHECK bool rpc_fast_line(const char *bytes, size_t len, struct rpc_envelope *ret_env);
+
+#endif
