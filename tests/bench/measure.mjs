@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-import { loadPath } from './targets.mjs';
+import { loadPath, withPolicy } from './targets.mjs';
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -21,13 +21,15 @@ function addressesOf(target) {
 }
 
 function flags(options) {
-  return Object.entries(options).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));
+  return Object.entries(options).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, String(value)],
+  );
 }
 
 /** Runs a program to its end and reads the line of JSON it prints. */
 function runJson(args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(loadPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(...withPolicy(loadPath, args), { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk) => (out += chunk));

@@ -48,4 +48,6 @@ const server = net.createServer((socket) => {
   socket.on('error', () => socket.destroy());
   onLines(socket, (line) => onClientLine(socket, line));
 });
-server.listen({ port: 0, host: '127.0.0.1', backlog: 1024 }, () => console.error(`listening ${server.address().port}`));
+server.listen({ port: 0, host: '127.0.0.1', backlog: 1024 }, () =>
+  console.error(`listening ${server.address().port}`),
+);

@@ -1,6 +1,8 @@
 // The bench: this relay and its peers side by side, as ratios against the budgets, and how cost grows.
 //
-//   node tests/bench/run.mjs [--quick] [--rows KEY[,KEY...]] [--json FILE]
+//   node tests/bench/run.mjs [--quick] [--realtime] [--rows KEY[,KEY...]] [--json FILE]
+//
+// --quick      shorter runs            --realtime   under chrt -r: for a machine that does other work, too
 //
 // Prints a table and writes build/bench.json. Exits 1 when a row misses its budget or could not be measured; a row that
 // names why it was skipped does neither pass nor fail. Needs `make all tests-built` before; `make bench` does all.
@@ -11,16 +13,23 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { rows } from './rows.mjs';
-import { childPath, loadPath, relayPath, root, stopAll } from './targets.mjs';
+import { childPath, loadPath, relayPath, root, stopAll, useRealtime } from './targets.mjs';
 
 function usage(problem) {
-  console.error(`bench: ${problem}\nusage: run.mjs [--quick] [--rows KEY[,KEY...]] [--json FILE]`);
+  console.error(
+    `bench: ${problem}\nusage: run.mjs [--quick] [--realtime] [--rows KEY[,KEY...]] [--json FILE]`,
+  );
   console.error(`rows: ${rows.map((row) => row.key).join(' ')}`);
   process.exit(2);
 }
 
 function readOptions() {
-  const options = { quick: { type: 'boolean' }, rows: { type: 'string' }, json: { type: 'string' } };
+  const options = {
+    quick: { type: 'boolean' },
+    realtime: { type: 'boolean' },
+    rows: { type: 'string' },
+    json: { type: 'string' },
+  };
   try {
     return parseArgs({ options }).values;
   } catch (error) {
@@ -65,7 +74,11 @@ function line(result) {
   const bound = result.budget === undefined ? '' : `${result.atMost ? '≤' : '≥'} ${result.budget}`;
   const peer = result.peerName ? `${result.peerName} ${figure(result.peer, result.unit)}` : '';
   const ratio = result.ratio === undefined ? '' : `${result.ratio.toFixed(2)} ×`;
-  const cells = [result.what.padEnd(36), figure(result.ours, result.unit ?? '').padStart(14), peer.padStart(26)];
+  const cells = [
+    result.what.padEnd(36),
+    figure(result.ours, result.unit ?? '').padStart(14),
+    peer.padStart(26),
+  ];
   cells.push(ratio.padStart(9), bound.padStart(7), verdict(result).padEnd(6), notes(result));
   return cells.join('  ').trimEnd();
 }
@@ -93,12 +106,17 @@ for (const signal of ['SIGINT', 'SIGTERM'])
   });
 process.on('exit', stopAll);
 
+const chosen = chosenRows(options.rows);
+if (options.realtime) useRealtime();
 const settings = options.quick
   ? { quick: true, repetitions: 3, runMs: 250, warmupMs: 100 }
   : { quick: false, repetitions: 5, runMs: 800, warmupMs: 200 };
-const report = { at: new Date().toISOString(), machine: machine(), settings, rows: [] };
-console.log(`${''.padEnd(36)}  ${'relay'.padStart(14)}  ${'peer'.padStart(26)}  ${'ratio'.padStart(9)}   budget`);
-for (const row of chosenRows(options.rows)) {
+const realtime = options.realtime === true;
+const report = { at: new Date().toISOString(), machine: machine(), settings, realtime, rows: [] };
+console.log(
+  `${''.padEnd(36)}  ${'relay'.padStart(14)}  ${'peer'.padStart(26)}  ${'ratio'.padStart(9)}   budget`,
+);
+for (const row of chosen) {
   if (row.key.startsWith('grow-')) console.log(row.title);
   const results = await runRow(row, settings);
   for (const result of results) console.log(line(result));
@@ -115,5 +133,7 @@ report.summary = {
 const file = path.resolve(options.json ?? path.join(root, 'build/bench.json'));
 mkdirSync(path.dirname(file), { recursive: true });
 writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-console.log(`${report.summary.met} met, ${report.summary.missed} missed, ${report.summary.skipped} skipped; ${file}`);
+console.log(
+  `${report.summary.met} met, ${report.summary.missed} missed, ${report.summary.skipped} skipped; ${file}`,
+);
 process.exitCode = report.summary.missed === 0 && results.length > report.summary.skipped ? 0 : 1;

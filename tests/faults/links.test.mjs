@@ -1,6 +1,7 @@
 // Links and disks that break without a word.
 import fs from 'node:fs';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { assert, assertRelayError, processInfo, scaled, test, until } from '../integration/lib/harness.mjs';
 import { LineClient } from '../integration/lib/line_client.mjs';
@@ -11,7 +12,13 @@ const LONG = process.env.TEST_LONG === '1';
 /** How to run something in a network of its own, or why that cannot be done here. */
 function ownNetwork() {
   for (const flags of ['-n', '-rn']) {
-    const probe = spawnSync('unshare', [flags, 'sh', '-c', 'ip link set lo up && ip link set lo down'], { encoding: 'utf8' });
+    const probe = spawnSync(
+      'unshare',
+      [flags, 'sh', '-c', 'ip link add va type veth peer name vb && nsenter --version'],
+      {
+        encoding: 'utf8',
+      },
+    );
     if (probe.status === 0) return { flags };
     if (probe.error) return { reason: `unshare: ${probe.error.code}` };
     if (flags === '-rn') return { reason: `no network namespace: ${probe.stderr.trim()}` };
@@ -19,19 +26,95 @@ function ownNetwork() {
   return { reason: 'unreachable' };
 }
 
-const loopback = (state) => assert.equal(spawnSync('ip', ['link', 'set', 'lo', state]).status, 0, `lo ${state}`);
+const command = (program, ...args) => {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  assert.equal(status, 0, `${program} ${args.join(' ')}: ${stderr}`);
+  return stdout;
+};
+
+/** A second machine, as far as TCP can tell: a network namespace at the other end of a cable. */
+class OtherMachine {
+  static #count = 0;
+  #n = ++OtherMachine.#count; // the cable of the one before may not be gone yet
+
+  get near() {
+    return `10.99.${this.#n}.1`;
+  }
+
+  constructor(t) {
+    this.process = spawn('unshare', ['-n', 'sleep', '600'], { stdio: 'ignore' });
+    t.atEnd(() => this.process.kill('SIGKILL'));
+  }
+
+  async connectCable() {
+    const net = (pid) => fs.readlinkSync(`/proc/${pid}/ns/net`);
+    await until(() => net(this.process.pid) !== net('self'), 'the namespace is there');
+    command(
+      'ip',
+      'link',
+      'add',
+      `va${this.#n}`,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'vb',
+      'netns',
+      `${this.process.pid}`,
+    );
+    command('ip', 'addr', 'add', `${this.near}/24`, 'dev', `va${this.#n}`);
+    command('ip', 'link', 'set', `va${this.#n}`, 'up');
+    this.run('ip', 'addr', 'add', `10.99.${this.#n}.2/24`, 'dev', 'vb');
+    this.run('ip', 'link', 'set', 'vb', 'up');
+    const [, mac] = this.run('ip', '-o', 'link', 'show', 'vb').match(/link\/ether (\S+)/);
+    command(
+      'ip',
+      'neigh',
+      'replace',
+      `10.99.${this.#n}.2`,
+      'lladdr',
+      mac,
+      'dev',
+      `va${this.#n}`,
+      'nud',
+      'permanent',
+    );
+  }
+
+  run(...args) {
+    return command('nsenter', '-t', `${this.process.pid}`, '-n', ...args);
+  }
+
+  /** From here on it takes no packet and sends none: no FIN, no RST, no ARP. */
+  vanish() {
+    this.run('ip', 'addr', 'flush', 'dev', 'vb');
+  }
+
+  async client(t, { host, port }) {
+    const script = `const s = require("net").connect(${port}, "${host}"); process.stdin.pipe(s); s.pipe(process.stdout);`;
+    const args = ['-t', `${this.process.pid}`, '-n', process.execPath, '-e', script];
+    const child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.atEnd(() => child.kill('SIGKILL'));
+    const client = new LineClient(
+      Duplex.from({ writable: child.stdin, readable: child.stdout }),
+      'far client',
+    );
+    assert.ok((await client.initialize()).result);
+    return client;
+  }
+}
 
 if (process.env.IN_OWN_NETWORK) {
-  // The link goes down under a client: no FIN, no RST, nothing. A Unix socket stays to look from.
-  const halfOpen = async (t, relayOptions = {}) => {
-    loopback('up');
+  const halfOpen = async (t) => {
+    const other = new OtherMachine(t);
+    await other.connectCable();
     const path = t.file('sock');
-    const relay = await t.relay({ relay: { listen: ['127.0.0.1:0', `unix:${path}`], ...relayOptions } });
+    const relay = await t.relay({ relay: { listen: [`${other.near}:0`, `unix:${path}`] } });
     const watcher = await t.ready({ path });
-    const vanished = await t.ready(relay);
+    const vanished = await other.client(t, relay.address);
     vanished.sendScript(1, [{ hold: 'x' }, { reply: { pad: 'x'.repeat(100_000) } }]);
     await watcher.script([{ wait: { method: 'tools/call', count: 2 } }]);
-    loopback('down');
+    other.vanish();
     return { relay, watcher };
   };
 
@@ -40,22 +123,23 @@ if (process.env.IN_OWN_NETWORK) {
     assert.deepEqual(await watcher.scriptValues([{ release: 'x' }]), [1]);
     await watcher.flush();
     assert.deepEqual((await watcher.request('relay/inflight')).result.calls, []);
-    loopback('up');
   });
 
   const skip = LONG ? false : 'takes 70 s: TEST_LONG=1 runs it';
-  test('case 06: a client whose link was cut is noticed in about a minute, and its call cancelled', { skip, timeoutMs: 150_000 }, async (t) => {
+  const title = 'case 06: a client whose link was cut is noticed in about a minute, and its call cancelled';
+  test(title, { skip, timeoutMs: 150_000 }, async (t) => {
     const { relay, watcher } = await halfOpen(t);
     const began = performance.now();
-    await relay.event('client closed', {}, 120_000);
-    t.figure(`a cut link was noticed after ${((performance.now() - began) / 1000).toFixed(0)} s`);
+    const { reason } = await relay.event('client closed', {}, 120_000);
+    t.figure(`a cut link was noticed after ${((performance.now() - began) / 1000).toFixed(0)} s: ${reason}`);
     await watcher.script([{ wait: { method: 'notifications/cancelled' } }]);
-    loopback('up');
   });
 } else {
   const network = ownNetwork();
-  test('case 06: half-open links, in a network of their own', { skip: network.reason ?? false, timeoutMs: 200_000 }, async (t) => {
-    const { status, stdout, stderr } = spawnSync('unshare', [network.flags, process.execPath, '--test', '--test-reporter=tap', self], {
+  const options = { skip: network.reason ?? false, timeoutMs: 200_000 };
+  test('case 06: half-open links, in a network of their own', options, async (t) => {
+    const args = [network.flags, process.execPath, '--test', '--test-reporter=tap', self];
+    const { status, stdout, stderr } = spawnSync('unshare', args, {
       env: { ...process.env, IN_OWN_NETWORK: '1', NODE_TEST_CONTEXT: undefined },
       encoding: 'utf8',
       timeout: scaled(180_000),
@@ -88,7 +172,8 @@ if (!process.env.IN_OWN_NETWORK) {
     for (const client of clients) for (let id = 0; id < 20; id++) client.sendScript(id, [{ reply: { id } }]);
     const late = await LineClient.connect(relay.address); // the kernel takes it in
     relay.signal('SIGCONT');
-    for (const client of clients) for (let id = 0; id < 20; id++) assert.deepEqual((await client.reply(id)).result, { id });
+    for (const client of clients)
+      for (let id = 0; id < 20; id++) assert.deepEqual((await client.reply(id)).result, { id });
     assert.ok((await late.initialize()).result);
     await late.destroy();
   });
@@ -104,12 +189,18 @@ if (!process.env.IN_OWN_NETWORK) {
   });
 
   test('a child that closes its stdout, but lives on, is not waited for', async (t) => {
-    const relay = await t.relay({ relay: { backoffMinMs: 10, stopGraceMs: scaled(300), servers: { fake: { timeoutMs: scaled(5000) } } } });
+    const relay = await t.relay({
+      relay: { backoffMinMs: 10, stopGraceMs: scaled(300), servers: { fake: { timeoutMs: scaled(5000) } } },
+    });
     const client = await t.ready(relay);
     client.sendScript(1, [{ closeStdout: 1 }, { never: 1 }]);
     const answer = await client.reply(1);
     assert.ok(['SERVER_UNAVAILABLE', 'TIMEOUT'].includes(answer.error?.data.code), JSON.stringify(answer));
     assertRelayError(answer, answer.error.data.code, { sent: true });
-    await until(async () => !(await client.script([], { deadlineMs: scaled(15_000) })).error, 'a new child serves', scaled(40_000));
+    await until(
+      async () => !(await client.script([], { deadlineMs: scaled(15_000) })).error,
+      'a new child serves',
+      scaled(40_000),
+    );
   });
 }

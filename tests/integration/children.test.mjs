@@ -1,14 +1,6 @@
-// Children: how they start, fail, die and come back, and that nothing of them survives.
+// Children that fail: at their start, under load, again and again; and how they come back.
 import fs from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { assert, assertRelayError, fake, processInfo, readJournal, root, scaled, test, until } from './lib/harness.mjs';
-
-const treeScript = fileURLToPath(new URL('lib/children/tree.sh', import.meta.url));
-const SLEEPS = 6; // that tree.sh starts
-
-/** A server entry that runs `entry` behind tree.sh. */
-const inTree = (entry) => ({ command: 'sh', args: [treeScript, entry.command, ...entry.args] });
+import { assert, assertRelayError, fake, readJournal, scaled, test, until } from './lib/harness.mjs';
 
 const serverState = async (client, name) => {
   const { result } = await client.request('relay/servers');
@@ -24,78 +16,6 @@ test('case 04: 256 KiB of stderr before the first reply', async (t) => {
   });
   const client = await t.ready(relay);
   assert.ok((await client.script([{ flood: 512 * 1024 }])).result);
-});
-
-// ---- case 05
-
-const endings = {
-  'the child is killed': async ({ relay, childPid }) => {
-    process.kill(childPid, 'SIGKILL');
-    await relay.event('child exited');
-  },
-  'the session ends': async ({ client }) => client.close(),
-  'the relay gets SIGTERM': async ({ relay }) => {
-    relay.signal('SIGTERM');
-    await relay.exited;
-  },
-  'the relay gets SIGKILL': async ({ relay }) => {
-    relay.expectedEnd = { code: null, signal: 'SIGKILL' };
-    relay.signal('SIGKILL');
-    await relay.exited;
-  },
-  'the keeper gets SIGKILL': async ({ relay }) => {
-    const [keeper] = relay.keepers();
-    process.kill(keeper.pid, 'SIGKILL');
-  },
-};
-
-for (const [how, end] of Object.entries(endings)) {
-  test(`case 05: a tree of every kind of grandchild leaves nothing when ${how}`, async (t) => {
-    const relay = await t.relay({
-      servers: { tree: inTree(fake()) },
-      relay: { ...QUICK, servers: { tree: { sharing: 'session' } } },
-    });
-    const client = await t.ready(relay);
-    const [childPid] = await client.scriptValues([{ pid: 1 }]);
-    const before = await until(() => {
-      const list = relay.descendants();
-      return list.filter(({ command }) => /^sleep 8640\d$/.test(command)).length === SLEEPS && list;
-    }, 'the whole tree is there');
-    const orphans = before.filter(({ ppid }) => ppid === 1);
-    assert.deepEqual(orphans, [], 'double-forked grandchildren have a keeper, not init');
-    await end({ relay, client, childPid });
-    await relay.noDescendants();
-  });
-
-  test(`case 05: an npx tree leaves nothing when ${how}`, async (t) => {
-    const relay = await t.relay({
-      servers: {
-        memory: {
-          command: 'npx',
-          args: ['--no-install', 'mcp-server-memory'],
-          cwd: path.join(root, 'tests'),
-          env: { MEMORY_FILE_PATH: t.file('memory.jsonl'), npm_config_cache: t.file('npm'), npm_config_offline: 'true' },
-        },
-      },
-      relay: { ...QUICK, servers: { memory: { sharing: 'session' } } },
-    });
-    const client = await t.ready(relay);
-    assert.ok((await client.request('tools/list')).result.tools.length > 5);
-    const server = relay.descendants().find(({ command }) => /^node .*mcp-server-memory|server-memory\/dist/.test(command));
-    assert.ok(server, 'the server itself is among the processes');
-    assert.ok(relay.descendants().length >= 3, 'keeper, npx, server');
-    await end({ relay, client, childPid: server.pid });
-    await relay.noDescendants();
-  });
-}
-
-test('case 05: a shared tree leaves nothing when the relay stops, though clients are connected', async (t) => {
-  const relay = await t.relay({ servers: { tree: inTree(fake()) }, relay: QUICK });
-  const client = await t.ready(relay);
-  await client.flush();
-  await relay.stop();
-  await client.closed;
-  await relay.noDescendants(scaled(500));
 });
 
 test('case 06: a client gone without a FIN; its result comes; the relay lives, the slot is free', async (t) => {
@@ -136,7 +56,10 @@ test('case 10: a child that never speaks: told so when its start time is over', 
 for (const when of ['boot', 'beforeReply']) {
   test(`case 10: a child that exits during its start (${when}): exit code and stderr within a second`, async (t) => {
     const steps = [{ err: 'no such database: \u2018agents\u2019' }, { out64: '' }, { exit: 3 }];
-    const relay = await t.relay({ servers: { broken: fake({ [when]: steps }) }, relay: { backoffMinMs: 5000 } });
+    const relay = await t.relay({
+      servers: { broken: fake({ [when]: steps }) },
+      relay: { backoffMinMs: 5000 },
+    });
     const client = await t.client(relay);
     client.sendText('{"jsonrpc":"2.0","id":"early","method":"tools/list"}');
     const answer = await client.initialize();
@@ -164,7 +87,10 @@ test('case 10: the error of a failed start comes within a second', async (t) => 
 });
 
 test('case 10: a command that does not exist', async (t) => {
-  const relay = await t.relay({ servers: { none: { command: 'no-such-command-anywhere' } }, relay: { backoffMinMs: 5000 } });
+  const relay = await t.relay({
+    servers: { none: { command: 'no-such-command-anywhere' } },
+    relay: { backoffMinMs: 5000 },
+  });
   const client = await t.client(relay);
   const answer = await client.initialize({ deadlineMs: scaled(5000) });
   assertRelayError(answer, 'SERVER_UNAVAILABLE', { server: 'none' });
@@ -209,10 +135,17 @@ test('case 11: the child dies with 50 requests of 10 clients: 50 errors at once,
   const pids = await Promise.all(clients.map(async (client) => (await client.scriptValues([{ pid: 1 }]))[0]));
   assert.equal(new Set(pids).size, 1);
   assert.notEqual(pids[0], pid);
-  for (const client of clients) assert.deepEqual(client.left.filter(({ id }) => id !== undefined), []);
+  for (const client of clients)
+    assert.deepEqual(
+      client.left.filter(({ id }) => id !== undefined),
+      [],
+    );
   const second = readJournal(journal).filter((line) => line.pid === pids[0]);
   assert.deepEqual(
-    second.filter(({ event }) => event === 'line').slice(0, 2).map(({ method }) => method),
+    second
+      .filter(({ event }) => event === 'line')
+      .slice(0, 2)
+      .map(({ method }) => method),
     ['initialize', 'notifications/initialized'],
   );
 });
@@ -230,7 +163,9 @@ test('case 11: answers that the child wrote before it died still arrive', async 
 test('case 11: a child that closes stdout, or is stopped by a grandchild holding the pipe, does not hang', async (t) => {
   // The grandchild inherits stdout and lives on: the relay must not wait for the end of that pipe.
   const relay = await t.relay({
-    servers: { sh: { command: 'sh', args: ['-c', 'sleep 86400 & exec "$0" "$@"', fake().command, ...fake().args] } },
+    servers: {
+      sh: { command: 'sh', args: ['-c', 'sleep 86400 & exec "$0" "$@"', fake().command, ...fake().args] },
+    },
     relay: QUICK,
   });
   const client = await t.ready(relay);
@@ -257,13 +192,21 @@ test('a restarted shared child gets what its clients had set up', async (t) => {
   for (const client of [a, b]) await client.notification('notifications/tools/list_changed');
   await a.flush();
   const lines = readJournal(journal).filter((line) => line.pid !== pid && line.event === 'line');
-  assert.deepEqual(lines.slice(0, 2).map(({ method }) => method), ['initialize', 'notifications/initialized']);
+  assert.deepEqual(
+    lines.slice(0, 2).map(({ method }) => method),
+    ['initialize', 'notifications/initialized'],
+  );
   const subscribed = lines.filter(({ method }) => method === 'resources/subscribe');
   assert.deepEqual(subscribed.map(({ text }) => JSON.parse(text).params.uri).sort(), ['x://a', 'x://b']);
   const levels = lines.filter(({ method }) => method === 'logging/setLevel');
-  assert.deepEqual(levels.map(({ text }) => JSON.parse(text).params.level), ['info']);
+  assert.deepEqual(
+    levels.map(({ text }) => JSON.parse(text).params.level),
+    ['info'],
+  );
   const call = lines.findIndex(({ method }) => method === 'tools/call');
-  const setUp = lines.findLastIndex(({ method }) => ['resources/subscribe', 'logging/setLevel'].includes(method));
+  const setUp = lines.findLastIndex(({ method }) =>
+    ['resources/subscribe', 'logging/setLevel'].includes(method),
+  );
   assert.ok(setUp < call, 'all of that before the first request');
 });
 
@@ -324,7 +267,10 @@ test('case 12: five fast exits open the breaker; others go on; a probe closes it
   const starts = () => readJournal(journal).filter(({ event }) => event === 'start').length;
   assert.equal(starts(), 5);
   const began = performance.now();
-  const data = assertRelayError(await bad.initialize(), 'SERVER_UNAVAILABLE', { state: 'crash-loop', sent: false });
+  const data = assertRelayError(await bad.initialize(), 'SERVER_UNAVAILABLE', {
+    state: 'crash-loop',
+    sent: false,
+  });
   t.figure(`crash-loop answered in ${(performance.now() - began).toFixed(1)} ms`);
   assert.ok(data.retryAfterMs > 0);
   assert.equal((await good.scriptValues([{ pid: 1 }]))[0], goodPid, 'the other child is untouched');
@@ -334,143 +280,4 @@ test('case 12: five fast exits open the breaker; others go on; a probe closes it
   assert.ok((await bad.initialize()).result);
   await good.script([{ release: 'it all' }]);
   assert.ok((await good.reply('through')).result);
-});
-
-// ---- what a child is given
-
-test('a child gets the environment it is meant to have, and nothing else', async (t) => {
-  const relay = await t.relay({
-    servers: { fake: { ...fake(), env: { FROM_ENTRY: 'x=${SECRET_BASE}' } } },
-    relay: { servers: { fake: { inheritEnv: ['WANTED', 'NOT_SET_ANYWHERE'] } } },
-    env: { SECRET_TOKEN: 'hush', SECRET_BASE: 'base', WANTED: 'yes', HTTPS_PROXY: 'http://p:1', no_proxy: 'x', AGENT_RELAY_LOG_LEVEL: 'info' },
-  });
-  const client = await t.ready(relay);
-  const [environment] = await client.scriptValues([{ environment: 1 }]);
-  assert.equal(environment.FROM_ENTRY, 'x=base');
-  assert.equal(environment.WANTED, 'yes');
-  assert.equal(environment.HTTPS_PROXY, 'http://p:1');
-  assert.equal(environment.no_proxy, 'x');
-  assert.equal(environment.PATH, process.env.PATH);
-  assert.equal(environment.SECRET_TOKEN, undefined);
-  assert.equal(environment.SECRET_BASE, undefined);
-  assert.equal(environment.AGENT_RELAY_LOG_LEVEL, undefined);
-  const allowed = /^(HOME|LOGNAME|PATH|SHELL|TERM|USER|LANG|LC_ALL|LC_CTYPE|TZ|TMPDIR|WANTED|FROM_ENTRY|HTTPS_PROXY|no_proxy)$/;
-  assert.deepEqual(Object.keys(environment).filter((name) => !allowed.test(name)), []);
-});
-
-test('a child gets default signals, its own session, a pipe, its cwd, and no other descriptor', async (t) => {
-  const relay = await t.relay({
-    servers: {
-      sh: { command: 'sh', args: ['-c', 'ls -l /proc/self/fd > "$TMPDIR/fds"; grep Sig /proc/self/status > "$TMPDIR/signals"; exec "$0" "$@"', fake().command, ...fake().args], cwd: t.dir },
-    },
-    wrap: ['sh', '-c', 'trap "" HUP USR1 XFSZ; exec "$0" "$@"'],
-  });
-  const client = await t.ready(relay);
-  const [self] = await client.scriptValues([{ self: 1 }]);
-  // What the command itself had, before Node changed it. 32 and up are the C library's own.
-  const signals = fs.readFileSync(path.join(relay.dir, 'signals'), 'utf8');
-  for (const kind of ['SigIgn', 'SigBlk']) {
-    const bits = BigInt(`0x${signals.match(new RegExp(`${kind}:\\s*(\\w+)`))[1]}`);
-    assert.equal(bits & 0x7fffffffn, 0n, signals);
-  }
-  assert.equal(self.cwd, t.dir);
-  assert.match(self.stdin, /^pipe:/);
-  const [pid] = await client.scriptValues([{ pid: 1 }]);
-  assert.notEqual(self.session, relay.pid);
-  assert.ok(processInfo(pid));
-  const open = fs.readFileSync(path.join(relay.dir, 'fds'), 'utf8').match(/ (\d+) -> /g).map((text) => Number(text.match(/\d+/)[0]));
-  // 0, 1 (the file), 2, and the folder that ls itself has open.
-  assert.deepEqual(open.filter((fd) => fd > 3), []);
-});
-
-test('the descriptor limit that the relay raised for itself is not handed on', async (t) => {
-  const relay = await t.relay({
-    servers: { sh: { command: 'sh', args: ['-c', 'ulimit -S -n > "$TMPDIR/limit"; exec "$0" "$@"', fake().command, ...fake().args] } },
-    wrap: ['sh', '-c', 'ulimit -S -n 512; exec "$0" "$@"'],
-  });
-  const client = await t.ready(relay);
-  await client.flush();
-  assert.equal(fs.readFileSync(path.join(relay.dir, 'limit'), 'utf8').trim(), '512');
-});
-
-test('arguments reach the command as they are: no shell', async (t) => {
-  const odd = ['a b', '$HOME', '"q"', "it's", '*', ';exit 1', '', 'é'];
-  const { command, args } = fake();
-  const keep = 'const fs=require("fs");fs.writeFileSync(process.env.TMPDIR+"/argv",JSON.stringify(process.argv.slice(2)))';
-  fs.writeFileSync(t.file('keep.cjs'), keep);
-  const relay = await t.relay({
-    servers: { fake: { command, args: ['-r', t.file('keep.cjs'), args[0], '{}', ...odd] } },
-  });
-  const client = await t.ready(relay);
-  await client.flush();
-  assert.deepEqual(JSON.parse(fs.readFileSync(path.join(relay.dir, 'argv'), 'utf8')), ['{}', ...odd]);
-});
-
-test('stopping: stdin is closed first, and answers written after that still arrive', async (t) => {
-  const journal = t.file('journal');
-  const relay = await t.relay({
-    servers: { fake: fake({ journal, stayAtEof: true }) },
-    relay: { ...QUICK, drainMs: 50 },
-  });
-  const client = await t.ready(relay);
-  await client.flush();
-  await relay.stop();
-  const events = readJournal(journal).map(({ event }) => event);
-  assert.ok(events.indexOf('eof') >= 0, 'its input ended');
-  assert.ok(events.indexOf('signal') > events.indexOf('eof'), 'SIGTERM came after');
-});
-
-test('stopping: a child that ignores both is killed', async (t) => {
-  const relay = await t.relay({ servers: { fake: fake({ stayAtEof: true, ignoreTerm: true }) }, relay: QUICK });
-  const client = await t.ready(relay);
-  await client.flush();
-  await relay.stop();
-  await relay.noDescendants(scaled(500));
-});
-
-test('a child starts with the first request, and an eager one without any', async (t) => {
-  const [lazy, eager] = [t.file('lazy'), t.file('eager')];
-  const relay = await t.relay({
-    servers: { lazy: fake({ journal: lazy }), eager: fake({ journal: eager }) },
-    relay: { listen: ['127.0.0.1:0=lazy'], servers: { eager: { start: 'eager' } } },
-  });
-  await until(() => readJournal(eager).some(({ method }) => method === 'notifications/initialized'), 'the eager one is up');
-  const client = await t.client(relay);
-  await client.pingRelay();
-  assert.deepEqual(readJournal(lazy), []);
-  await client.initialize();
-  assert.equal(readJournal(lazy)[0].event, 'start');
-});
-
-test('a child that nobody uses is stopped after its idle time, and comes back when asked', async (t) => {
-  const journal = t.file('journal');
-  const relay = await t.relay({
-    servers: { fake: fake({ journal }) },
-    relay: { ...QUICK, servers: { fake: { idleTimeoutMs: scaled(200) } } },
-  });
-  const client = await t.ready(relay);
-  const [pid] = await client.scriptValues([{ pid: 1 }]);
-  await until(() => !processInfo(pid) || processInfo(pid).state === 'Z', 'the idle child is gone');
-  assert.equal(readJournal(journal).at(-1).event, 'eof', 'it was asked to go');
-  const [next] = await client.scriptValues([{ pid: 1 }]);
-  assert.notEqual(next, pid);
-});
-
-test('a child that is stopped by SIGSTOP holds up nobody else', async (t) => {
-  const relay = await t.relay({
-    servers: { stopped: fake(), other: fake() },
-    relay: {
-      ...QUICK,
-      listen: ['127.0.0.1:0=stopped', '127.0.0.1:0=other'],
-      servers: { stopped: { timeoutMs: scaled(300) } },
-    },
-  });
-  const [a, b] = [await t.ready(relay.addresses[0]), await t.ready(relay.addresses[1])];
-  const [pid] = await a.scriptValues([{ pid: 1 }]);
-  process.kill(pid, 'SIGSTOP');
-  for (let id = 0; id < 100; id++) a.sendScript(id, [{ reply: { pad: 'x'.repeat(10_000) } }]);
-  await b.flush();
-  for (let id = 0; id < 100; id++) assertRelayError(await a.reply(id), 'TIMEOUT');
-  process.kill(pid, 'SIGCONT');
-  await a.flush();
 });

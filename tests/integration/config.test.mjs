@@ -20,7 +20,8 @@ function write(t, text) {
   return file;
 }
 
-const lineOf = (text, word) => text.split('\n').find((line) => new RegExp(`(^|\\s)${word}(\\s|:|=)`).test(line)) ?? '';
+const lineOf = (text, word) =>
+  text.split('\n').find((line) => new RegExp(`(^|\\s)${word}(\\s|:|=)`).test(line)) ?? '';
 
 test('flag > environment > file > default, and `config` says which', (t) => {
   const file = write(t, { relay: { maxClients: 11, drainMs: 22, timeoutMs: 33, logLevel: 'warn' } });
@@ -62,7 +63,12 @@ test('variables are put in: command, arguments, cwd, environment', async (t) => 
   const { command, args } = fake();
   const relay = await t.relay({
     servers: {
-      fake: { command: '${NODE}', args: ['${env:SCRIPT}', '{}', '$HOME', 'x${WORD}y'], cwd: '${FOLDER}', env: { A: '${WORD}-${NOT_SET:-other}' } },
+      fake: {
+        command: '${NODE}',
+        args: ['${env:SCRIPT}', '{}', '$HOME', 'x${WORD}y'],
+        cwd: '${FOLDER}',
+        env: { A: '${WORD}-${NOT_SET:-other}' },
+      },
     },
     env: { NODE: command, SCRIPT: args[0], WORD: 'w', FOLDER: t.dir },
   });
@@ -95,14 +101,18 @@ test('--check names file, line and what to write instead', (t) => {
   );
   const { status, all } = run(t, ['serve', '--check', '--config', file]);
   assert.notEqual(status, 0);
-  for (const line of [3, 6, 7, 8]) assert.match(all, new RegExp(`relay\\.json:${line}:`), `line ${line} in:\n${all}`);
+  for (const line of [3, 6, 7, 8])
+    assert.match(all, new RegExp(`relay\\.json:${line}:`), `line ${line} in:\n${all}`);
   assert.match(all, /maxClients/);
   assert.match(all, /shared.*session|session.*shared/s);
 });
 
 test('--check of what is well says so and starts nothing', (t) => {
   const journal = t.file('journal');
-  const file = write(t, { mcpServers: { fake: fake({ journal }) }, relay: { servers: { fake: { start: 'eager' } } } });
+  const file = write(t, {
+    mcpServers: { fake: fake({ journal }) },
+    relay: { servers: { fake: { start: 'eager' } } },
+  });
   const { status } = run(t, ['serve', '--check', '--config', file]);
   assert.equal(status, 0);
   assert.ok(!fs.existsSync(journal));
@@ -143,7 +153,10 @@ test('serve -- COMMAND ARG... serves that one command', async (t) => {
 });
 
 test('a server can be named per listener, and an unknown one is a problem', (t) => {
-  const file = write(t, { mcpServers: { a: { command: 'true' } }, relay: { listen: ['127.0.0.1:0=nobody'] } });
+  const file = write(t, {
+    mcpServers: { a: { command: 'true' } },
+    relay: { listen: ['127.0.0.1:0=nobody'] },
+  });
   const { status, all } = run(t, ['serve', '--check', '--config', file]);
   assert.notEqual(status, 0);
   assert.match(all, /nobody/);
@@ -151,7 +164,10 @@ test('a server can be named per listener, and an unknown one is a problem', (t) 
 
 test('environment values of servers are never shown', (t) => {
   const file = write(t, { mcpServers: { a: { command: 'true', env: { TOKEN: 'very-secret' } } } });
-  for (const args of [['config', '--config', file], ['serve', '--check', '--config', file]]) {
+  for (const args of [
+    ['config', '--config', file],
+    ['serve', '--check', '--config', file],
+  ]) {
     assert.doesNotMatch(run(t, args).all, /very-secret/);
   }
 });

@@ -50,7 +50,10 @@ test('relay/clients and relay/inflight: who is there, what is under way', async 
   await a.reply('call-1');
   assert.deepEqual((await b.request('relay/inflight')).result.calls, []);
   await a.close();
-  await until(async () => (await b.request('relay/clients')).result.clients.length === 1, 'the client is gone');
+  await until(
+    async () => (await b.request('relay/clients')).result.clients.length === 1,
+    'the client is gone',
+  );
 });
 
 test('the methods are the same on a Unix socket', async (t) => {
@@ -65,13 +68,23 @@ test('the methods are the same on a Unix socket', async (t) => {
 test('unknown relay/ methods are -32601, and no relay/ method reaches a child', async (t) => {
   const relay = await t.relay({});
   const client = await t.ready(relay);
-  for (const method of ['relay/no-such', 'relay/', 'relay\\/nope', '\\u0072elay/nope', 'relay/hello', 'relay/kill']) {
+  for (const method of [
+    'relay/no-such',
+    'relay/',
+    'relay\\/nope',
+    '\\u0072elay/nope',
+    'relay/hello',
+    'relay/kill',
+  ]) {
     client.sendText(`{"jsonrpc":"2.0","id":1,"method":"${method}","params":{}}`); // escapes as they are written here
     assertRelayError(await client.reply(1), 'METHOD_NOT_FOUND');
   }
   client.notify('relay/ack', { received: 1 });
   const [lines] = await client.scriptValues([{ seen: {} }]);
-  assert.ok(lines.every(({ method }) => !method?.startsWith('relay')), JSON.stringify(lines));
+  assert.ok(
+    lines.every(({ method }) => !method?.startsWith('relay')),
+    JSON.stringify(lines),
+  );
 });
 
 test('a remote server is noted; its sessions are told; the rest runs', async (t) => {

@@ -17,7 +17,8 @@ import {
 import { LineClient } from './lib/line_client.mjs';
 
 const MIB = 1024 * 1024;
-const percentile = (list, p) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * p))];
+const percentile = (list, p) =>
+  [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * p))];
 
 async function latencies(client, count) {
   const took = [];
@@ -32,7 +33,8 @@ async function latencies(client, count) {
 
 const connections = async (client) => (await client.request('relay/status')).result.clients.connections;
 
-const readLimit = (pid, name) => Number(fs.readFileSync(`/proc/${pid}/limits`, 'utf8').match(new RegExp(`${name}\\s+(\\d+)`))[1]);
+const readLimit = (pid, name) =>
+  Number(fs.readFileSync(`/proc/${pid}/limits`, 'utf8').match(new RegExp(`${name}\\s+(\\d+)`))[1]);
 
 /** Asks for answers of 256 KiB, a few at a time, until it is told to stop or the connection ends. */
 async function keepAsking(client, isOver) {
@@ -44,7 +46,9 @@ async function keepAsking(client, isOver) {
 }
 
 test('case 07: a slow reader: others keep their pace, memory stays bounded, it is closed with a reason', async (t) => {
-  const relay = await t.relay({ relay: { clientStallMs: scaled(2000), servers: { fake: { maxInFlight: 8 } } } });
+  const relay = await t.relay({
+    relay: { clientStallMs: scaled(2000), servers: { fake: { maxInFlight: 8 } } },
+  });
   const [reader, slow, quick] = [await t.ready(relay), await t.ready(relay), await t.ready(relay)];
   // The pace beside a client that asks for as much and reads it: the child is the same busy one then.
   let over = false;
@@ -145,7 +149,10 @@ test('case 16: a thousand reconnects: descriptors, processes, timers and memory 
   );
   assert.equal(after.descriptors, before.descriptors);
   assert.equal(after.processes, before.processes);
-  assert.ok(after.memory - before.memory < (relay.sanitized ? 64 : 2) * MIB, `${after.memory - before.memory} bytes more`);
+  assert.ok(
+    after.memory - before.memory < (relay.sanitized ? 64 : 2) * MIB,
+    `${after.memory - before.memory} bytes more`,
+  );
   const idle = processInfo(relay.pid).cpuTicks;
   await steady.script([{ pauseMs: 1000 }]);
   const ticks = processInfo(relay.pid).cpuTicks - idle;
@@ -176,7 +183,8 @@ test('case 25: out of descriptors at accept: back off and go on, without a busy 
   t.figure(`out of descriptors: ${ticks} ticks of CPU in 2 s`);
   assert.ok(ticks <= 20, `${ticks} of 200 ticks`);
   // Who could not be served was told so, and did not hang.
-  const told = (await Promise.race(crowd.map((client) => client.take(({ msg }) => msg.error, 'a refusal')))).msg;
+  const told = (await Promise.race(crowd.map((client) => client.take(({ msg }) => msg.error, 'a refusal'))))
+    .msg;
   assertRelayError(told, 'OVERLOADED', { retryable: true });
   await Promise.all(crowd.map((client) => client.destroy()));
   setDescriptorLimit(relay.pid, limit);
@@ -239,7 +247,7 @@ test('case 28: a client with maxInFlight hanging calls does not hold up another'
   const hanging = calls.filter(({ text }) => text.includes('"hog"')).length;
   assert.ok(hanging >= 1 && hanging <= maxInFlight / 2, `half of the slots at most, not ${hanging}`);
   // Everything is served in the end.
-  for (let done = 0; done < 4 * maxInFlight; ) {
+  for (let done = 0; done < 4 * maxInFlight;) {
     const [released] = await other.scriptValues([{ release: 'hog' }]);
     done += released;
   }
@@ -264,7 +272,10 @@ test('case 28: cancelled and abandoned calls free their slots', async (t) => {
   await other.script([], { deadlineMs: scaled(2000) });
   // Nothing of that is in flight; what the child was told was also told to forget.
   const { result } = await other.request('relay/inflight');
-  assert.deepEqual(result.calls.filter(({ state }) => state !== 'abandoned'), []);
+  assert.deepEqual(
+    result.calls.filter(({ state }) => state !== 'abandoned'),
+    [],
+  );
   const [calls, cancels] = await other.scriptValues([
     { seen: { method: 'tools/call' } },
     { seen: { method: 'notifications/cancelled' } },
@@ -301,7 +312,9 @@ test('a pipelined file of requests just works', async (t) => {
   ];
   for (let id = 0; id < count; id++) {
     const pad = 'x'.repeat(1000);
-    lines.push(`{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{"n":${id},"pad":"${pad}"}}}`);
+    lines.push(
+      `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{"n":${id},"pad":"${pad}"}}}`,
+    );
   }
   client.sendText(lines.join('\n'));
   assert.ok((await client.reply('i')).result);
@@ -345,7 +358,7 @@ test('a request that takes too long: TIMEOUT at the client, a cancel at the chil
   assert.deepEqual(client.left, []);
 });
 
-test('progress resets a request\'s clock, up to the hard cap', async (t) => {
+test("progress resets a request's clock, up to the hard cap", async (t) => {
   const timeoutMs = scaled(400);
   const relay = await t.relay({ relay: { servers: { fake: { timeoutMs, timeoutMaxMs: timeoutMs * 4 } } } });
   const client = await t.ready(relay);
@@ -371,12 +384,13 @@ test('waiting counts: a request that never got its turn times out too, and the c
   assert.deepEqual(seen, sent, '`sent` is the truth');
 });
 
-test('big and small: one client\'s long requests do not starve another\'s short ones', async (t) => {
+test("big and small: one client's long requests do not starve another's short ones", async (t) => {
   const relay = await t.relay({ relay: { servers: { fake: { maxInFlight: 4 } } } });
   const [big, small] = [await t.ready(relay), await t.ready(relay)];
   const pad = 'x'.repeat(500_000);
   const bigDone = (async () => {
-    for (let id = 0; id < 60; id++) big.send({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'last', arguments: { pad } } });
+    for (let id = 0; id < 60; id++)
+      big.send({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'last', arguments: { pad } } });
     for (let id = 0; id < 60; id++) await big.reply(id, scaled(60_000));
     return performance.now();
   })();
@@ -413,7 +427,10 @@ test('a paused client that has gone is noticed', async (t) => {
   const [other, gone] = [await t.ready(relay), await t.ready(relay)];
   const pad = 'x'.repeat(10_000);
   for (let id = 0; id < 40; id++) gone.sendScript(id, [{ hold: pad }]).catch(() => {});
-  await until(() => readJournal(journal).filter(({ text }) => text?.includes(pad)).length > 0, 'the first call is at the child');
+  await until(
+    () => readJournal(journal).filter(({ text }) => text?.includes(pad)).length > 0,
+    'the first call is at the child',
+  );
   gone.stream.resetAndDestroy();
   await until(async () => (await connections(other)) === 1, 'the relay noticed');
   assert.ok(childrenOf(relay.pid).length >= 1);

@@ -7,7 +7,10 @@ import { LineClient } from './lib/line_client.mjs';
 
 function direct(t, options) {
   const { command, args } = fake(options);
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: t.dir } });
+  const child = spawn(command, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: t.dir },
+  });
   child.stderr.resume();
   child.stdin.on('error', () => {});
   t.atEnd(() => child.kill('SIGKILL'));
@@ -28,11 +31,19 @@ test('the scripted child answers, reports progress, waits, and keeps exactly wha
   assert.equal(Buffer.from((await client.reply('m')).result.line, 'base64').toString(), odd);
   const [seen] = await client.scriptValues([{ seen: { method: 'x/mirror' } }]);
   assert.equal(seen[0].text, odd);
-  assert.ok(processesWithTmpdir(t.dir).some(({ pid }) => pid === child.pid), 'TMPDIR marks it');
+  assert.ok(
+    processesWithTmpdir(t.dir).some(({ pid }) => pid === child.pid),
+    'TMPDIR marks it',
+  );
   client.sendScript(2, [{ exit: 5 }]);
   const code = await new Promise((resolve) => child.once('exit', resolve));
   assert.equal(code, 5);
-  assert.deepEqual(readJournal(journal).slice(0, 3).map(({ event, method }) => method ?? event), ['start', 'initialize', 'notifications/initialized']);
+  assert.deepEqual(
+    readJournal(journal)
+      .slice(0, 3)
+      .map(({ event, method }) => method ?? event),
+    ['start', 'initialize', 'notifications/initialized'],
+  );
 });
 
 test('a barrier answers from the last to the first', async (t) => {
@@ -51,14 +62,23 @@ test('an inbox gives each item once, and says what it waited for', async () => {
   inbox.push(2);
   assert.equal(await waiting, 2);
   assert.deepEqual(inbox.left, [1]);
-  await assert.rejects(inbox.take((n) => n > 1, 'another big one', 10), /another big one/);
+  await assert.rejects(
+    inbox.take((n) => n > 1, 'another big one', 10),
+    /another big one/,
+  );
   inbox.end('over');
   assert.equal(await inbox.take((n) => n === 1, 'the small one'), 1);
-  await assert.rejects(inbox.take(() => true, 'more'), /over/);
+  await assert.rejects(
+    inbox.take(() => true, 'more'),
+    /over/,
+  );
 });
 
 test('processes are found by their mark after their parent is gone', async (t) => {
-  const child = spawn('sh', ['-c', '(setsid sleep 86406 &) ; exit 0'], { env: { ...process.env, TMPDIR: t.dir }, stdio: 'ignore' });
+  const child = spawn('sh', ['-c', '(setsid sleep 86406 &) ; exit 0'], {
+    env: { ...process.env, TMPDIR: t.dir },
+    stdio: 'ignore',
+  });
   await new Promise((resolve) => child.once('exit', resolve));
   const [orphan] = await until(() => {
     const list = processesWithTmpdir(t.dir).filter(({ command }) => command === 'sleep 86406');

@@ -2,7 +2,17 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import { spawn } from 'node:child_process';
-import { assert, assertRelayError, fake, readJournal, relayBinary, scaled, test, until, within } from './lib/harness.mjs';
+import {
+  assert,
+  assertRelayError,
+  fake,
+  readJournal,
+  relayBinary,
+  scaled,
+  test,
+  until,
+  within,
+} from './lib/harness.mjs';
 import { LineClient } from './lib/line_client.mjs';
 
 const configOf = (servers, relay) => ({ servers, relay });
@@ -134,7 +144,10 @@ test('SIGTERM: the answer that is under way reaches its client whole', async (t)
   const size = 6_000_000;
   await client.sendScript(1, [{ big: size }]);
   const watcher = await t.ready(relay);
-  await until(async () => (await watcher.request('relay/inflight')).result.calls.length === 0, 'the answer is at the relay');
+  await until(
+    async () => (await watcher.request('relay/inflight')).result.calls.length === 0,
+    'the answer is at the relay',
+  );
   relay.signal('SIGTERM');
   await relay.event('draining');
   client.stream.resume();
@@ -180,7 +193,9 @@ test('SIGHUP: a changed server starts again, the others and every client stay', 
   a.sendScript('drained', [{ wait: { method: 'notifications/go' } }, { reply: { drained: true } }]);
   await a.script([{ wait: { method: 'tools/call', count: 2 } }]);
 
-  relay.writeConfig(configOf({ a: fake({ journal: journals.a2 }), b: fake({ journal: journals.b }) }, { listen }));
+  relay.writeConfig(
+    configOf({ a: fake({ journal: journals.a2 }), b: fake({ journal: journals.b }) }, { listen }),
+  );
   relay.signal('SIGHUP');
   await relay.event('reloaded');
   a.notify('notifications/go');
@@ -200,7 +215,10 @@ test('SIGHUP: an invalid file changes nothing, and says why', async (t) => {
     relay.writeConfig(text);
     relay.signal('SIGHUP');
     await relay.event('not reloaded: the configuration in force stays');
-    assert.ok(relay.log.some(({ level, detail }) => level === 'error' && /relay\.json:\d+/.test(detail)), relay.logTail());
+    assert.ok(
+      relay.log.some(({ level, detail }) => level === 'error' && /relay\.json:\d+/.test(detail)),
+      relay.logTail(),
+    );
     relay.log.length = 0;
     assert.deepEqual(await client.scriptValues([{ pid: 1 }]), [pid]);
   }
@@ -213,7 +231,9 @@ test('SIGHUP: a removed server closes its sessions, a new one is there at once',
   a.sendScript(1, [{ hold: 'x' }]);
   await a.script([{ wait: { method: 'tools/call' } }]);
   await b.flush();
-  relay.writeConfig(configOf({ b: fake(), c: fake() }, { listen: ['127.0.0.1:0=c', '127.0.0.1:0=b'], defaultServer: 'b' }));
+  relay.writeConfig(
+    configOf({ b: fake(), c: fake() }, { listen: ['127.0.0.1:0=c', '127.0.0.1:0=b'], defaultServer: 'b' }),
+  );
   relay.signal('SIGHUP');
   const answer = await a.reply(1);
   assert.ok(answer.error, 'what it had in flight is answered');
@@ -225,7 +245,9 @@ test('SIGHUP: a removed server closes its sessions, a new one is there at once',
 
 test('SIGHUP: an option that needs a restart is named', async (t) => {
   const relay = await t.relay({});
-  relay.writeConfig(configOf(undefined, { listen: ['127.0.0.1:0', `unix:${t.file('sock')}`], maxFrameBytes: 4_000_000 }));
+  relay.writeConfig(
+    configOf(undefined, { listen: ['127.0.0.1:0', `unix:${t.file('sock')}`], maxFrameBytes: 4_000_000 }),
+  );
   relay.signal('SIGHUP');
   const entry = await relay.event('these options are taken at a restart only');
   assert.match(entry.options, /maxFrameBytes/);
@@ -248,7 +270,8 @@ test('the log rotates away under it: stderr closed or full does not stop the rel
   await relay.ready();
   const client = await t.ready(relay);
   relay.process.stderr.pause(); // nobody reads: the pipe fills, and logging must not block
-  for (let id = 0; id < 2000; id++) client.send({ jsonrpc: '2.0', id, method: 'tools/list', params: { pad: 'x'.repeat(500) } });
+  for (let id = 0; id < 2000; id++)
+    client.send({ jsonrpc: '2.0', id, method: 'tools/list', params: { pad: 'x'.repeat(500) } });
   for (let id = 0; id < 2000; id++) assert.ok((await client.reply(id)).result);
   relay.process.stderr.destroy();
   await client.flush();
@@ -257,7 +280,8 @@ test('the log rotates away under it: stderr closed or full does not stop the rel
 test('a pid file holds the pid while it runs', async (t) => {
   const pidFile = t.file('relay.pid');
   const relay = await t.relay({ relay: { pidFile } });
-  assert.equal(Number(fs.readFileSync(pidFile, 'utf8').trim()), relay.pid);
+  const text = await until(() => fs.existsSync(pidFile) && fs.readFileSync(pidFile, 'utf8').trim(), 'it is written');
+  assert.equal(Number(text), relay.pid);
   await relay.stop();
   assert.ok(!fs.existsSync(pidFile));
 });

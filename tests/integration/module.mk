@@ -1,7 +1,10 @@
 NODE_TESTS += tests/integration/harness.test.mjs \
               tests/integration/sharing.test.mjs \
               tests/integration/framing.test.mjs \
+              tests/integration/refusals.test.mjs \
               tests/integration/children.test.mjs \
+              tests/integration/child_life.test.mjs \
+              tests/integration/trees.test.mjs \
               tests/integration/flow.test.mjs \
               tests/integration/lifecycle.test.mjs \
               tests/integration/control.test.mjs \

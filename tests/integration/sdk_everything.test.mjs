@@ -1,10 +1,14 @@
 // The official SDK's client over TCP, server-everything behind one shared child.
-import { ResourceUpdatedNotificationSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import {
+  ResourceUpdatedNotificationSchema,
+  ToolListChangedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 import { assert, scaled, test, until, within } from './lib/harness.mjs';
 import { everything } from './lib/real_servers.mjs';
 
 const servers = () => ({ everything: everything() });
-const call = (client, name, args = {}, options) => client.callTool({ name, arguments: args }, undefined, options);
+const call = (client, name, args = {}, options) =>
+  client.callTool({ name, arguments: args }, undefined, options);
 const firstText = ({ content }) => content.find(({ type }) => type === 'text').text;
 
 // Every tool that the server offers to a shared child, with what its answer must show.
@@ -18,12 +22,18 @@ const TOOLS = {
     },
   ],
   'get-env': [{}, (r) => assert.ok(JSON.parse(firstText(r)).PATH)],
-  'get-resource-links': [{ count: 4 }, (r) => assert.equal(r.content.filter(({ type }) => type === 'resource_link').length, 4)],
+  'get-resource-links': [
+    { count: 4 },
+    (r) => assert.equal(r.content.filter(({ type }) => type === 'resource_link').length, 4),
+  ],
   'get-resource-reference': [
     { resourceType: 'Blob', resourceId: 2 },
     (r) => assert.ok(r.content.find(({ type }) => type === 'resource').resource.uri.endsWith('/2')),
   ],
-  'get-structured-content': [{ location: 'Chicago' }, (r) => assert.equal(typeof r.structuredContent.temperature, 'number')],
+  'get-structured-content': [
+    { location: 'Chicago' },
+    (r) => assert.equal(typeof r.structuredContent.temperature, 'number'),
+  ],
   'get-sum': [{ a: 2, b: 40 }, (r) => assert.match(firstText(r), /42/)],
   'get-tiny-image': [{}, (r) => assert.ok(r.content.find(({ type }) => type === 'image').data.length > 100)],
   'gzip-file-as-resource': [
@@ -32,7 +42,10 @@ const TOOLS = {
   ],
   'toggle-simulated-logging': [{}, (r) => assert.match(firstText(r), /logging/i)],
   'toggle-subscriber-updates': [{}, (r) => assert.match(firstText(r), /updates/i)],
-  'trigger-long-running-operation': [{ duration: 0.2, steps: 2 }, (r) => assert.match(firstText(r), /completed/)],
+  'trigger-long-running-operation': [
+    { duration: 0.2, steps: 2 },
+    (r) => assert.match(firstText(r), /completed/),
+  ],
 };
 
 test('every tool of server-everything, through one shared child', async (t) => {
@@ -57,7 +70,9 @@ test('the tool that is a task: created, watched, fetched', async (t) => {
   const seen = [];
   let taskId;
   const params = { name: 'simulate-research-query', arguments: { topic: 'relays' } };
-  for await (const message of client.experimental.tasks.callToolStream(params, undefined, { task: { ttl: 60_000 } })) {
+  for await (const message of client.experimental.tasks.callToolStream(params, undefined, {
+    task: { ttl: 60_000 },
+  })) {
     seen.push(message.type);
     if (message.type === 'taskCreated') {
       taskId = message.task.taskId;
@@ -76,7 +91,8 @@ test('resources, templates, prompts and completion', async (t) => {
   const client = await t.sdk(relay);
   const { resources } = await client.listResources();
   assert.ok(resources.length > 0);
-  for (const { uri } of resources) assert.ok((await client.readResource({ uri })).contents[0].text.length > 0, uri);
+  for (const { uri } of resources)
+    assert.ok((await client.readResource({ uri })).contents[0].text.length > 0, uri);
   const { resourceTemplates } = await client.listResourceTemplates();
   assert.equal(resourceTemplates.length, 2);
   assert.ok((await client.readResource({ uri: 'demo://resource/dynamic/text/7' })).contents[0].text);
@@ -97,8 +113,16 @@ test('progress arrives at the call it belongs to, in order', async (t) => {
   const relay = await t.relay({ servers: servers() });
   const client = await t.sdk(relay);
   const seen = [];
-  await call(client, 'trigger-long-running-operation', { duration: 0.5, steps: 5 }, { onprogress: (p) => seen.push(p) });
-  assert.deepEqual(seen, [1, 2, 3, 4, 5].map((progress) => ({ progress, total: 5 })));
+  await call(
+    client,
+    'trigger-long-running-operation',
+    { duration: 0.5, steps: 5 },
+    { onprogress: (p) => seen.push(p) },
+  );
+  assert.deepEqual(
+    seen,
+    [1, 2, 3, 4, 5].map((progress) => ({ progress, total: 5 })),
+  );
 });
 
 test('ten clients at once with equal ids and tokens: each gets its own progress and results', async (t) => {
@@ -109,7 +133,12 @@ test('ten clients at once with equal ids and tokens: each gets its own progress 
     clients.map(async (client, n) => {
       const steps = n + 1; // tells apart whose progress it is
       const seen = [];
-      const long = call(client, 'trigger-long-running-operation', { duration: 1, steps }, { onprogress: (p) => seen.push(p) });
+      const long = call(
+        client,
+        'trigger-long-running-operation',
+        { duration: 1, steps },
+        { onprogress: (p) => seen.push(p) },
+      );
       for (let i = 0; i < 20; i++) {
         const [echo, sum] = await Promise.all([
           call(client, 'echo', { message: `client ${n} call ${i}` }),
@@ -119,7 +148,10 @@ test('ten clients at once with equal ids and tokens: each gets its own progress 
         assert.ok(firstText(sum).includes(` ${n * 1000 + i}`), firstText(sum));
       }
       assert.match(firstText(await long), new RegExp(`Steps: ${steps}\\.`));
-      assert.deepEqual(seen, Array.from({ length: steps }, (_, i) => ({ progress: i + 1, total: steps })));
+      assert.deepEqual(
+        seen,
+        Array.from({ length: steps }, (_, i) => ({ progress: i + 1, total: steps })),
+      );
     }),
   );
   const { result } = await (await t.ready(relay)).request('relay/servers');
@@ -133,7 +165,10 @@ test('cancelling one of ten equal calls leaves the other nine alone', async (t) 
   const cancel = new AbortController();
   const late = [];
   const results = clients.map((client, n) => {
-    const options = n === 3 ? { signal: cancel.signal, onprogress: () => cancel.abort('enough') } : { onprogress: () => {} };
+    const options =
+      n === 3
+        ? { signal: cancel.signal, onprogress: () => cancel.abort('enough') }
+        : { onprogress: () => {} };
     client.onerror = (error) => late.push(`${n}: ${error.message}`);
     return call(client, 'trigger-long-running-operation', { duration: 1, steps: 5 }, options);
   });
@@ -149,7 +184,12 @@ test('cancelling one of ten equal calls leaves the other nine alone', async (t) 
 test('a time-out at the client cancels at the child, and the connection goes on', async (t) => {
   const relay = await t.relay({ servers: servers() });
   const client = await t.sdk(relay);
-  const slow = call(client, 'trigger-long-running-operation', { duration: 60, steps: 1 }, { timeout: scaled(300) });
+  const slow = call(
+    client,
+    'trigger-long-running-operation',
+    { duration: 60, steps: 1 },
+    { timeout: scaled(300) },
+  );
   await assert.rejects(slow, { code: -32001 });
   assert.match(firstText(await call(client, 'echo', { message: 'on' })), /on/);
   const watcher = await t.ready(relay);
@@ -164,7 +204,10 @@ test('subscriptions: updates reach the subscriber, and nobody else', async (t) =
   const updates = [[], []];
   const listen = (n) => ({
     handlers: (client) =>
-      client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void updates[n].push(params.uri)),
+      client.setNotificationHandler(
+        ResourceUpdatedNotificationSchema,
+        ({ params }) => void updates[n].push(params.uri),
+      ),
   });
   const [a, b] = [await t.sdk(relay, listen(0)), await t.sdk(relay, listen(1))];
   const [one, two] = ['demo://resource/dynamic/text/1', 'demo://resource/dynamic/text/2'];
@@ -172,8 +215,14 @@ test('subscriptions: updates reach the subscriber, and nobody else', async (t) =
   await b.subscribeResource({ uri: two });
   await call(a, 'toggle-subscriber-updates'); // sends a round at once
   await until(() => updates[0].length > 0 && updates[1].length > 0, 'an update each');
-  assert.ok(updates[0].every((uri) => uri === one), updates[0].join());
-  assert.ok(updates[1].every((uri) => uri === two), updates[1].join());
+  assert.ok(
+    updates[0].every((uri) => uri === one),
+    updates[0].join(),
+  );
+  assert.ok(
+    updates[1].every((uri) => uri === two),
+    updates[1].join(),
+  );
   await call(a, 'toggle-subscriber-updates');
 });
 
@@ -182,11 +231,16 @@ test('list_changed reaches every client that is ready', async (t) => {
   const changes = [0, 0, 0];
   const clients = await Promise.all(
     changes.map((_, n) =>
-      t.sdk(relay, { handlers: (client) => client.setNotificationHandler(ToolListChangedNotificationSchema, () => void changes[n]++) }),
+      t.sdk(relay, {
+        handlers: (client) =>
+          client.setNotificationHandler(ToolListChangedNotificationSchema, () => void changes[n]++),
+      }),
     ),
   );
   // The server says it in bursts when it starts: so a new one is started under clients that are ready.
-  const server = relay.descendants().find(({ command }) => command.includes('server-everything') && command.startsWith(process.execPath));
+  const server = relay
+    .descendants()
+    .find(({ command }) => command.includes('server-everything') && command.startsWith(process.execPath));
   process.kill(server.pid, 'SIGKILL');
   await until(() => changes.every((count) => count > 0), 'a list_changed for each');
   for (const client of clients) assert.ok((await client.listTools()).tools.length > 0);
@@ -198,19 +252,30 @@ test('the child is killed under ten SDK clients: their calls fail typed, the nex
   let moving = 0;
   const begun = new Promise((resolve) => {
     clients.forEach((client) => {
-      client.pending = call(client, 'trigger-long-running-operation', { duration: 60, steps: 600 }, {
-        onprogress: () => ++moving >= 10 && resolve(),
-        timeout: scaled(60_000),
-      }).catch((error) => error);
+      client.pending = call(
+        client,
+        'trigger-long-running-operation',
+        { duration: 60, steps: 600 },
+        {
+          onprogress: () => ++moving >= 10 && resolve(),
+          timeout: scaled(60_000),
+        },
+      ).catch((error) => error);
     });
   });
   await within(begun, 'all ten under way');
-  const server = relay.descendants().find(({ command }) => command.includes('server-everything') && command.startsWith(process.execPath));
+  const server = relay
+    .descendants()
+    .find(({ command }) => command.includes('server-everything') && command.startsWith(process.execPath));
   process.kill(server.pid, 'SIGKILL');
   for (const client of clients) {
     const error = await client.pending;
     assert.equal(error.code, -31001, String(error));
     assert.equal(error.data.sent, true);
   }
-  await Promise.all(clients.map(async (client, n) => assert.match(firstText(await call(client, 'echo', { message: `${n}` })), new RegExp(`${n}`))));
+  await Promise.all(
+    clients.map(async (client, n) =>
+      assert.match(firstText(await call(client, 'echo', { message: `${n}` })), new RegExp(`${n}`)),
+    ),
+  );
 });

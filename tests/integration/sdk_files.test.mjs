@@ -18,21 +18,34 @@ test('memory: what one client remembers, another reads', async (t) => {
   }
   for (const client of clients) {
     const graph = JSON.parse(firstText(await call(client, 'read_graph')));
-    assert.deepEqual(graph.entities.map(({ name }) => name).sort(), [0, 1, 2, 3, 4].map((n) => `entity-${n}`));
+    assert.deepEqual(
+      graph.entities.map(({ name }) => name).sort(),
+      [0, 1, 2, 3, 4].map((n) => `entity-${n}`),
+    );
   }
   const found = JSON.parse(firstText(await call(clients[0], 'search_nodes', { query: 'seen by 3' })));
   assert.deepEqual(found.entities[0].observations, ['seen by 3 é👩‍👧']);
 });
 
 test('memory survives its process: killed, started again, nothing lost, no client acts', async (t) => {
-  const relay = await t.relay({ servers: { memory: memory(t.file('memory.jsonl')) }, relay: { backoffMinMs: 10 } });
+  const relay = await t.relay({
+    servers: { memory: memory(t.file('memory.jsonl')) },
+    relay: { backoffMinMs: 10 },
+  });
   const client = await t.sdk(relay);
-  await call(client, 'create_entities', { entities: [{ name: 'kept', entityType: 'test', observations: ['x'] }] });
-  const server = relay.descendants().find(({ command }) => command.includes('server-memory') && command.startsWith(process.execPath));
+  await call(client, 'create_entities', {
+    entities: [{ name: 'kept', entityType: 'test', observations: ['x'] }],
+  });
+  const server = relay
+    .descendants()
+    .find(({ command }) => command.includes('server-memory') && command.startsWith(process.execPath));
   process.kill(server.pid, 'SIGKILL');
   // Asked at once, it may fall into the outage; what fails there is told so, and the next one works.
   const graph = await call(client, 'read_graph').catch(() => call(client, 'read_graph'));
-  assert.deepEqual(JSON.parse(firstText(graph)).entities.map(({ name }) => name), ['kept']);
+  assert.deepEqual(
+    JSON.parse(firstText(graph)).entities.map(({ name }) => name),
+    ['kept'],
+  );
 });
 
 test('filesystem: several clients write, read and list; large files pass', async (t) => {
@@ -40,9 +53,15 @@ test('filesystem: several clients write, read and list; large files pass', async
   const relay = await t.relay({ servers: { files: filesystem(folder) } });
   const clients = await Promise.all(Array.from({ length: 4 }, () => t.sdk(relay)));
   const content = (n) => `client ${n}: ${'é👩‍👧 '.repeat(100_000)}`;
-  await Promise.all(clients.map((client, n) => call(client, 'write_file', { path: path.join(folder, `${n}.txt`), content: content(n) })));
+  await Promise.all(
+    clients.map((client, n) =>
+      call(client, 'write_file', { path: path.join(folder, `${n}.txt`), content: content(n) }),
+    ),
+  );
   for (const [n, client] of clients.entries()) {
-    const text = firstText(await call(client, 'read_text_file', { path: path.join(folder, `${(n + 1) % 4}.txt`) }));
+    const text = firstText(
+      await call(client, 'read_text_file', { path: path.join(folder, `${(n + 1) % 4}.txt`) }),
+    );
     assert.equal(text, content((n + 1) % 4));
     assert.equal(fs.readFileSync(path.join(folder, `${n}.txt`), 'utf8'), content(n));
   }
@@ -50,11 +69,15 @@ test('filesystem: several clients write, read and list; large files pass', async
   assert.equal(outside.isError, true);
 });
 
-test('filesystem: one client\'s roots do not re-scope everybody', async (t) => {
+test("filesystem: one client's roots do not re-scope everybody", async (t) => {
   const [folder, evil] = [fs.mkdtempSync(t.file('files-')), fs.mkdtempSync(t.file('evil-'))];
   const relay = await t.relay({ servers: { files: filesystem(folder) } });
-  const handlers = (client) => client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: `file://${evil}` }] }));
-  const [client, intruder] = [await t.sdk(relay), await t.sdk(relay, { capabilities: { roots: { listChanged: true } }, handlers })];
+  const handlers = (client) =>
+    client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: `file://${evil}` }] }));
+  const [client, intruder] = [
+    await t.sdk(relay),
+    await t.sdk(relay, { capabilities: { roots: { listChanged: true } }, handlers }),
+  ];
   await intruder.sendRootsListChanged();
   // A server that asked for the roots would have them after a few calls.
   for (const one of Array.from({ length: 20 }, (_, i) => (i % 2 ? client : intruder))) {
@@ -63,14 +86,18 @@ test('filesystem: one client\'s roots do not re-scope everybody', async (t) => {
   }
 });
 
-test('filesystem with a child per session: each client\'s roots are its own', async (t) => {
+test("filesystem with a child per session: each client's roots are its own", async (t) => {
   const folders = ['a', 'b'].map((name) => fs.mkdtempSync(t.file(`${name}-`)));
-  const relay = await t.relay({ servers: { files: filesystem() }, relay: { servers: { files: { sharing: 'session' } } } });
+  const relay = await t.relay({
+    servers: { files: filesystem() },
+    relay: { servers: { files: { sharing: 'session' } } },
+  });
   const clients = await Promise.all(
     folders.map((folder) =>
       t.sdk(relay, {
         capabilities: { roots: {} },
-        handlers: (client) => client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: `file://${folder}` }] })),
+        handlers: (client) =>
+          client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: `file://${folder}` }] })),
       }),
     ),
   );

@@ -38,7 +38,7 @@ test('case 01: two clients with equal ids and progress tokens, interleaved', asy
   }
 });
 
-test('case 02: a cancel of A\'s 7 leaves B\'s 7 alone', async (t) => {
+test("case 02: a cancel of A's 7 leaves B's 7 alone", async (t) => {
   const relay = await t.relay({});
   const [a, b] = [await t.ready(relay), await t.ready(relay)];
   a.sendScript(7, [{ hold: 'a' }]);
@@ -70,7 +70,8 @@ test('case 02: a cancel of an id that is not in flight never reaches the child',
   const relay = await t.relay({});
   const [a, b] = [await t.ready(relay), await t.ready(relay)];
   b.sendScript('theirs', [{ hold: 'b' }]);
-  for (const requestId of ['theirs', 1, 2, 3, 4, 0, -1, null]) a.notify('notifications/cancelled', { requestId });
+  for (const requestId of ['theirs', 1, 2, 3, 4, 0, -1, null])
+    a.notify('notifications/cancelled', { requestId });
   a.notify('notifications/cancelled', {});
   assert.deepEqual(await seenBy(a, 'notifications/cancelled'), []);
   await a.scriptValues([{ release: 'b' }]);
@@ -83,7 +84,10 @@ test('case 03: progress after the response is dropped', async (t) => {
   const steps = [{ progress: { progress: 1 } }, { reply: { ok: 1 } }, { progress: { progress: 2 } }];
   await client.sendScript(5, steps, { token: 'tok' });
   assert.deepEqual((await client.reply(5)).result, { ok: 1 });
-  assert.deepEqual((await client.notification('notifications/progress')).params, { progressToken: 'tok', progress: 1 });
+  assert.deepEqual((await client.notification('notifications/progress')).params, {
+    progressToken: 'tok',
+    progress: 1,
+  });
   await client.flush();
   assert.deepEqual(client.left, []);
 });
@@ -93,7 +97,11 @@ test('case 03: progress with a token nobody gave is dropped', async (t) => {
   const [a, b] = [await t.ready(relay), await t.ready(relay)];
   b.sendScript(1, [{ hold: 'b' }]); // in flight, but without a token: progress for it is nobody's
   const stray = (progressToken) =>
-    JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: 1 } });
+    JSON.stringify({
+      jsonrpc: '2.0',
+      method: 'notifications/progress',
+      params: { progressToken, progress: 1 },
+    });
   await a.script([0, 999999, 'x', null, -1].map((token) => ({ out: stray(token) })));
   const [calls] = await a.scriptValues([{ seen: { method: 'tools/call' } }]);
   await a.script(calls.map(({ id }) => ({ out: stray(id) })));
@@ -129,8 +137,10 @@ test('case 14: tools/list with a cursor goes to the child, and gets its own page
   const relay = await t.relay({});
   const [a, b] = [await t.ready(relay), await t.ready(relay)];
   const names = [];
-  for (let cursor; ; ) {
-    const [fromA, fromB] = await Promise.all([a, b].map((c) => c.request('tools/list', cursor && { cursor })));
+  for (let cursor; ;) {
+    const [fromA, fromB] = await Promise.all(
+      [a, b].map((c) => c.request('tools/list', cursor && { cursor })),
+    );
     assert.deepEqual(fromA.result, fromB.result);
     names.push(fromA.result.tools[0].name);
     cursor = fromA.result.nextCursor;
@@ -144,7 +154,10 @@ test('case 22: server/discover before initialize is answered at once, by the rel
   const relay = await t.relay({ servers: { mute: fake({ journal, mute: true }) } });
   const client = await t.client(relay);
   const answer = await client.request('server/discover', {
-    _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} },
+    _meta: {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
+    },
   });
   assert.equal(answer.error.code, -32601);
   const ping = await client.request('ping');
@@ -162,7 +175,9 @@ test('case 22: server/discover after initialize is not forwarded either', async 
 test('case 27: escaped method names are routed as what they mean', async (t) => {
   const relay = await t.relay({});
   const client = await t.ready(relay);
-  client.sendText('{"jsonrpc":"2.0","id":1,"method":"tools\\/call","params":{"name":"echo","arguments":{"x":1}}}');
+  client.sendText(
+    '{"jsonrpc":"2.0","id":1,"method":"tools\\/call","params":{"name":"echo","arguments":{"x":1}}}',
+  );
   assert.equal((await client.reply(1)).result.content[0].text, '{"x":1}');
 
   client.sendScript(2, [{ hold: 'h' }]);
@@ -175,8 +190,12 @@ test('case 27: escaped method names are routed as what they mean', async (t) => 
   const target = calls.find(({ text }) => text.includes('"hold"'));
   assert.equal(JSON.parse(cancels[0].text).params.requestId, target.id);
 
-  client.sendText('{"jsonrpc":"2.0","method":"\\u006eotifications/cancelled","params":{"requestI\\u0064":3}}');
-  client.sendText('{"jsonrpc":"2.0","id":4,"method":"initi\\u0061lize","params":{"protocolVersion":"2025-11-25"}}');
+  client.sendText(
+    '{"jsonrpc":"2.0","method":"\\u006eotifications/cancelled","params":{"requestI\\u0064":3}}',
+  );
+  client.sendText(
+    '{"jsonrpc":"2.0","id":4,"method":"initi\\u0061lize","params":{"protocolVersion":"2025-11-25"}}',
+  );
   assert.equal((await client.reply(4)).result.serverInfo.name, 'fake');
   assert.equal((await seenBy(client, 'initialize')).length, 1);
   assert.equal((await seenBy(client, 'notifications/cancelled')).length, 1);
@@ -203,7 +222,7 @@ for (const [childVersion, asked, given] of [
   });
 }
 
-test('initialize answered from the cache keeps every other byte of the child\'s result', async (t) => {
+test("initialize answered from the cache keeps every other byte of the child's result", async (t) => {
   const result =
     '{"serverInfo" : {"name":"x\\u2764","version":"1"},"zeta":9007199254740993,"capabilities":{ },"protocolVersion":"2025-11-25","instructions":"a\\/b"}';
   const relay = await t.relay({
@@ -251,7 +270,8 @@ test('resources: subscriptions are counted per URI, updates go to their subscrib
   const update = (uri) => ({
     out: JSON.stringify({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } }),
   });
-  for (const client of [a, b]) assert.ok((await client.request('resources/subscribe', { uri: 'x://1' })).result);
+  for (const client of [a, b])
+    assert.ok((await client.request('resources/subscribe', { uri: 'x://1' })).result);
   assert.ok((await b.request('resources/subscribe', { uri: 'x://2' })).result);
   assert.equal((await seenBy(a, 'resources/subscribe')).length, 2, 'one per URI');
 
@@ -269,7 +289,11 @@ test('resources: subscriptions are counted per URI, updates go to their subscrib
   assert.ok((await a.request('resources/unsubscribe', { uri: 'x://1' })).result);
   assert.deepEqual(await seenBy(c, 'resources/unsubscribe'), [], 'b still wants it');
   // URIs are compared as what they mean.
-  await a.script([{ out: '{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x:\\/\\/\\u0031"}}' }]);
+  await a.script([
+    {
+      out: '{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x:\\/\\/\\u0031"}}',
+    },
+  ]);
   assert.deepEqual(await urisAt(a), []);
   assert.deepEqual(await urisAt(b), ['x://1']);
 
@@ -283,7 +307,11 @@ test('logging: setLevel is answered by the relay, messages are dropped unless to
   const relay = await t.relay({});
   const client = await t.ready(relay);
   assert.deepEqual((await client.request('logging/setLevel', { level: 'debug' })).result, {});
-  const message = { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'error', data: 'whose?' } };
+  const message = {
+    jsonrpc: '2.0',
+    method: 'notifications/message',
+    params: { level: 'error', data: 'whose?' },
+  };
   await client.script([{ out: JSON.stringify(message) }]);
   await client.flush();
   assert.deepEqual(client.left, []);
@@ -303,7 +331,9 @@ test('logging: with logMessages broadcast, each client gets from its own level u
   await silent.script([message('debug'), message('error'), message('emergency')]);
   const got = async (client) => {
     await client.flush();
-    return client.left.filter(({ method }) => method === 'notifications/message').map(({ params }) => params.level);
+    return client.left
+      .filter(({ method }) => method === 'notifications/message')
+      .map(({ params }) => params.level);
   };
   assert.deepEqual(await got(verbose), ['debug', 'error', 'emergency']);
   assert.deepEqual(await got(terse), ['error', 'emergency']);
@@ -339,7 +369,11 @@ test('notifications that a shared child makes up are dropped', async (t) => {
 
 test('tasks belong to who made them', async (t) => {
   const relay = await t.relay({
-    servers: { fake: fake({ capabilities: { tools: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } } }) },
+    servers: {
+      fake: fake({
+        capabilities: { tools: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } },
+      }),
+    },
   });
   const [a, b] = [await t.ready(relay), await t.ready(relay)];
   const status = (state) =>
@@ -354,13 +388,21 @@ test('tasks belong to who made them', async (t) => {
     id: 1,
     method: 'tools/call',
     // As real servers do it: the first status comes before the answer that names the task.
-    params: { name: 'script', arguments: { steps: [{ out: status('working') }, { reply: made }] }, task: { ttl: 60000 } },
+    params: {
+      name: 'script',
+      arguments: { steps: [{ out: status('working') }, { reply: made }] },
+      task: { ttl: 60000 },
+    },
   });
   assert.deepEqual((await a.reply(1)).result, made);
   assert.equal((await a.notification('notifications/tasks/status')).params.taskId, 't-1');
   assert.equal((await a.request('tasks/get', { taskId: 't-1' })).result.taskId, 't-1');
   for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel']) {
-    assert.equal((await b.request(method, { taskId: 't-1' })).error?.code, -32602, `${method} by somebody else`);
+    assert.equal(
+      (await b.request(method, { taskId: 't-1' })).error?.code,
+      -32602,
+      `${method} by somebody else`,
+    );
   }
   await b.script([{ out: status('completed') }]);
   assert.equal((await a.notification('notifications/tasks/status')).params.status, 'completed');
@@ -370,7 +412,9 @@ test('tasks belong to who made them', async (t) => {
 
 test('a request that waits for a starting child and is cancelled never reaches it', async (t) => {
   const journal = t.file('journal');
-  const relay = await t.relay({ servers: { fake: fake({ journal, beforeReply: [{ wait: { method: 'never', count: 1 } }] }) } });
+  const relay = await t.relay({
+    servers: { fake: fake({ journal, beforeReply: [{ wait: { method: 'never', count: 1 } }] }) },
+  });
   const client = await t.client(relay);
   client.send({
     jsonrpc: '2.0',
@@ -384,7 +428,11 @@ test('a request that waits for a starting child and is cancelled never reaches i
   client.sendScript(1, []); // the id is free again
   await client.pingRelay();
   assert.deepEqual(client.left, []);
-  assert.ok(!readJournal(journal).some(({ method }) => method === 'tools/call' || method === 'notifications/cancelled'));
+  assert.ok(
+    !readJournal(journal).some(
+      ({ method }) => method === 'tools/call' || method === 'notifications/cancelled',
+    ),
+  );
 });
 
 test('with a child per session, clients do not meet', async (t) => {
@@ -393,7 +441,9 @@ test('with a child per session, clients do not meet', async (t) => {
   const [pidA] = await a.scriptValues([{ pid: 1 }]);
   const [pidB] = await b.scriptValues([{ pid: 1 }]);
   assert.notEqual(pidA, pidB);
-  await a.script([{ out: '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"to a"}}' }]);
+  await a.script([
+    { out: '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"to a"}}' },
+  ]);
   assert.equal((await a.notification('notifications/message')).params.data, 'to a');
   const answer = a.scriptValues([{ ask: { method: 'roots/list', id: 0 } }]);
   const { msg } = await a.take(({ msg: m }) => m.method === 'roots/list', 'roots/list');

@@ -46,7 +46,10 @@ static int kit_send(struct link *link, const struct link_part *parts, size_t cou
     if (l->forget)
         return 0;
     assert_true(l->count < KIT_LINES);
-    l->lines[l->count++] = joined(parts, count);
+    char *line = joined(parts, count);
+    if (!rpc_is_strict_json(line, strlen(line)))
+        fail_msg("not JSON: %s", line);
+    l->lines[l->count++] = line;
     return 0;
 }
 
@@ -262,7 +265,7 @@ void kit_reply(struct kit *kit, const char *line)
     kit_reply_on(kit, kit_lane(kit), line);
 }
 
-static char *formatted(const char *format, va_list args)
+static char *__attribute__((format(printf, 1, 0))) formatted(const char *format, va_list args)
 {
     char *line = NULL;
     assert_true(vasprintf(&line, format, args) >= 0);

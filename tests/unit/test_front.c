@@ -1,8 +1,5 @@
 /* Connections on a real loop and real sockets, with a router that does as it is told: what is let in, what is
- * closed, when, and with which last words.
- *
- * The peer is a plain non-blocking socket of the test. wait_for turns the loop until something has happened;
- * nothing waits for time, apart from the deadlines under test, which are set short.
+ * closed, when, and with which last words. Deadlines under test are set short.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,10 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,192 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "front/front.h"
-#include "tests/unit/fake_route.h"
 #include "tests/unit/fault_alloc.h"
+#include "tests/unit/front_kit.h"
 
-#define PATIENCE_MS 20000
-
-struct peer {
-    int fd;
-    char in[512 << 10];
-    size_t got;
-    bool ended;
-    int error;
-};
-
-static struct loop loop;
-static struct memory memory;
-static struct session_set sessions;
-static struct front front;
-static struct peer peers[3];
-static uint16_t port;
-static size_t turns;
-
-/* ---- the harness
- * ----------------------------------------------------------------------------------------------- */
-
-static struct front_limits usual_limits(void)
-{
-    return (struct front_limits){.max_clients = 100,
-                                 .max_frame_bytes = 4096,
-                                 .max_id_bytes = 64,
-                                 .out_bytes = (size_t)4 << 20,
-                                 .stall_ms = 60000,
-                                 .frame_timeout_ms = 60000};
-}
-
-static void on_listener(void *data, const struct bound *bound, const char *server)
-{
-    (void)data, (void)server;
-    port = (uint16_t)strtoul(strrchr(bound->address, ':') + 1, NULL, 10);
-    assert_int_not_equal(port, 0);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    fault_alloc_install();
-    fake_route_reset();
-    memset(peers, 0, sizeof(peers));
-    for (size_t i = 0; i < 3; i++)
-        peers[i].fd = -1;
-    turns = 0;
-    if (loop_init(&loop) != 0)
-        return -1;
-    memory_init(&memory, &loop, (uint64_t)64 << 20);
-    session_set_init(&sessions, NULL);
-    struct front_options options = {
-        .loop = &loop, .memory = &memory, .sessions = &sessions, .limits = usual_limits()};
-    front_init(&front, &options);
-    struct listen_entry entry = {.host = (char *)(uintptr_t) "127.0.0.1"};
-    struct bind_error error;
-    if (front_set_default_server(&front, "mock") != 0 || front_listen(&front, &entry, 1, &error) != 0)
-        return -1;
-    front_each_listener(&front, on_listener, NULL);
-    return 0;
-}
-
-static void turn(const struct peer *p)
-{
-    turns++;
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
-    int timeout = uv_backend_timeout(&loop.uv);
-    if (timeout < 0 || timeout > 1000)
-        timeout = 1000;
-    struct pollfd fds[2] = {{.fd = uv_backend_fd(&loop.uv), .events = POLLIN}, {.fd = -1, .events = POLLIN}};
-    if (p && !p->ended)
-        fds[1].fd = p->fd;
-    (void)poll(fds, 2, timeout);
-    uv_update_time(&loop.uv);
-}
-
-static void read_some(struct peer *p)
-{
-    while (!p->ended && p->got < sizeof(p->in)) {
-        ssize_t n = recv(p->fd, p->in + p->got, sizeof(p->in) - p->got, MSG_DONTWAIT);
-        if (n < 0 && errno == EAGAIN)
-            return;
-        p->ended = n <= 0;
-        p->error = n < 0 ? errno : 0;
-        p->got += n > 0 ? (size_t)n : 0;
-    }
-}
-
-/* Turns the loop until `done` says so; fails the test when it never does. */
-#define wait_for(p, done)                                                                                    \
-    do {                                                                                                     \
-        uint64_t give_up = uv_hrtime() / 1000000 + PATIENCE_MS;                                              \
-        while (!(done)) {                                                                                    \
-            assert_true(uv_hrtime() / 1000000 < give_up);                                                    \
-            turn(p);                                                                                         \
-        }                                                                                                    \
-    } while (0)
-
-static bool has_lines(struct peer *p, size_t count)
-{
-    read_some(p);
-    size_t lines = 0;
-    for (size_t i = 0; i < p->got; i++)
-        lines += p->in[i] == '\n';
-    return lines >= count;
-}
-
-static bool has_ended(struct peer *p)
-{
-    read_some(p);
-    return p->ended;
-}
-
-static struct peer *dial(size_t i)
-{
-    struct peer *p = &peers[i];
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *p = (struct peer){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    assert_true(p->fd >= 0);
-    assert_int_equal(connect(p->fd, (struct sockaddr *)&to, sizeof(to)), 0);
-    return p;
-}
-
-static void say(struct peer *p, const char *text)
-{
-    assert_int_equal(send(p->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
-}
-
-static void hang_up(struct peer *p)
-{
-    if (p->fd >= 0)
-        close(p->fd);
-    p->fd = -1;
-}
-
-static void assert_says(struct peer *p, const char *expected)
-{
-    p->in[p->got < sizeof(p->in) ? p->got : sizeof(p->in) - 1] = '\0';
-    assert_string_equal(p->in, expected);
-}
-
-static void assert_error(struct peer *p, const char *name, int code)
-{
-    char code_text[32];
-    char name_text[64];
-    snprintf(code_text, sizeof(code_text), "\"code\":%d,", code);
-    snprintf(name_text, sizeof(name_text), "\"code\":\"%s\"", name);
-    p->in[p->got] = '\0';
-    assert_non_null(strstr(p->in, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{"));
-    assert_non_null(strstr(p->in, code_text));
-    assert_non_null(strstr(p->in, name_text));
-    assert_true(has_lines(p, 1));
-    assert_ptr_equal(strchr(p->in, '\n'), p->in + p->got - 1); /* one line and no more */
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fault_alloc_fail_at(0);
-    for (size_t i = 0; i < 3; i++)
-        hang_up(&peers[i]);
-    front_drop_clients(&front, "the test is over");
-    front_close(&front);
-    loop_run(&loop);
-    assert_int_equal(loop_done(&loop), 0);
-    assert_int_equal(fake_route.opened, fake_route.closed);
-    assert_int_equal(sessions.count, 0);
-    assert_int_equal(front.client_count + front.refusing, 0);
-    assert_int_equal(memory.held_bytes, 0);
-    session_set_done(&sessions);
-    memory_done(&memory);
-    front_done(&front);
-    assert_int_equal(fault_alloc_live(), 0);
-    return 0;
-}
-
-/* ---- frames
- * ---------------------------------------------------------------------------------------------------- */
-
-#define CALL(method) "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\"}\n"
+/* ---- frames ---- */
 
 static void test_two_clients(void **state)
 {
@@ -309,8 +120,7 @@ static void test_unknown_server(void **state)
     assert_int_equal(fake_route.frames, 0);
 }
 
-/* ---- limits
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 static void test_too_many_clients(void **state)
 {
@@ -453,8 +263,7 @@ static void test_a_frame_must_end(void **state)
     assert_int_equal(fake_route.frames, 0);
 }
 
-/* ---- pauses and ends
- * ------------------------------------------------------------------------------------------- */
+/* ---- pauses and ends ---- */
 
 static void test_a_pause_in_the_middle_of_a_chunk(void **state)
 {
@@ -540,8 +349,7 @@ static void test_closing_all_flushes_first(void **state)
     wait_for(b, has_ended(b) && front_is_empty(&front));
 }
 
-/* ---- memory
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 /* Whatever allocation fails, the peer gets an answer or an end, and nothing leaks (tear_down looks). */
 static void test_every_allocation_may_fail(void **state)

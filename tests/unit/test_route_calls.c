@@ -139,6 +139,8 @@ static void malformed_frames_are_refused(void **state)
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"m\"}");
     kit_expect_with(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32600", "INVALID_REQUEST",
                     NULL);
+    kit_say(&f.kit, f.a, "{}");
+    kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", "\"reason\":\"jsonrpc is not", NULL);
     kit_say(&f.kit, f.a, "17");
     kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
     /* Case 24. */
@@ -158,6 +160,7 @@ static void too_large_is_refused_with_its_id(void **state)
     struct frame frame = {.bytes = "\"big\"", .len = 11000000};
     frame.env.id = (struct span){0, 5};
     frame.env.method = (struct span){30, 5};
+    frame.env.has_method = true;
     route_session_frame(f.a, &frame, true, f.kit.now_ms);
     kit_expect_with(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":\"big\",\"error\":{\"code\":-31007",
                     "\"bytes\":11000000", "\"limit\":8388608", NULL);
@@ -165,6 +168,26 @@ static void too_large_is_refused_with_its_id(void **state)
     route_session_frame(f.a, &frame, true, f.kit.now_ms);
     kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-31007", NULL);
     kit_expect_nothing(&f.kit.child);
+}
+
+/* A child's own request is no answer, however it is spoilt and whatever its id. */
+static void a_spoilt_request_of_the_child_settles_nothing(void **state)
+{
+    (void)state;
+    char text[128];
+    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    unsigned long long id = next_id();
+    int n = snprintf(text, sizeof text, "%llu", id);
+    struct frame frame = {.bytes = text, .len = 9000000};
+    frame.env.id = (struct span){0, (size_t)n};
+    frame.env.has_method = true;
+    lane_frame(kit_lane(&f.kit), &frame, true, f.kit.now_ms);
+    kit_expect_with(&f.kit.child, "\"error\":{\"code\":-31007", NULL);
+    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":1}", id);
+    kit_expect_with(&f.kit.child, "\"error\":{\"code\":-32600", NULL);
+    kit_expect_nothing(&f.a_link);
+    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", id);
+    kit_expect_with(&f.a_link, "\"id\":1,\"result\":1", NULL);
 }
 
 /* Case 2 and 27. */
@@ -295,6 +318,7 @@ int main(void)
         T(bad_ids_are_refused),
         T(malformed_frames_are_refused),
         T(too_large_is_refused_with_its_id),
+        T(a_spoilt_request_of_the_child_settles_nothing),
         T(cancel_reaches_only_its_own),
         T(notification_names_are_no_requests),
         T(progress_after_the_answer_is_dropped),

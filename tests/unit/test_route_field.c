@@ -1,6 +1,7 @@
 /* Looking up members in strict JSON text, and taking them out. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,15 @@ static void prints_ids(void **state)
     char out[ID_TEXT_MAX];
     assert_int_equal(id_print(0, out), 1);
     assert_memory_equal(out, "0", 1);
+    for (uint64_t id = 1, n = 1; n <= 20; n++, id *= 10) {
+        char expected[24];
+        (void)snprintf(expected, sizeof expected, "%llu", (unsigned long long)id);
+        assert_int_equal(id_print(id, out), n);
+        assert_memory_equal(out, expected, n);
+        (void)snprintf(expected, sizeof expected, "%llu", (unsigned long long)(id - 1));
+        assert_int_equal(id_print(id - 1, out), strlen(expected));
+        assert_memory_equal(out, expected, strlen(expected));
+    }
     assert_int_equal(id_print(UINT64_MAX, out), 20);
     assert_memory_equal(out, "18446744073709551615", 20);
 }

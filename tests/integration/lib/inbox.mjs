@@ -42,7 +42,11 @@ export class Inbox {
       waiter.timer = setTimeout(() => {
         this.#settle(waiter);
         const have = JSON.stringify(this.#items.slice(-5))?.slice(0, 1500);
-        reject(new Error(`${this.name}: not within ${deadlineMs} ms: ${what}; ${this.#items.length} not taken: ${have}`));
+        reject(
+          new Error(
+            `${this.name}: not within ${deadlineMs} ms: ${what}; ${this.#items.length} not taken: ${have}`,
+          ),
+        );
       }, deadlineMs);
       this.#waiters.push(waiter);
     });

@@ -26,7 +26,11 @@ export function processInfo(pid) {
   };
 }
 
-const pids = () => fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+const pids = () =>
+  fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 
 /** Living processes whose environment has TMPDIR=dir. Zombies have no environment, and do not count. */
 export function processesWithTmpdir(dir) {

@@ -10,7 +10,10 @@ function program(name) {
   return path.join(folder, typeof bin === 'string' ? bin : Object.values(bin)[0]);
 }
 
-export const everything = () => ({ command: process.execPath, args: [program('server-everything'), 'stdio'] });
+export const everything = () => ({
+  command: process.execPath,
+  args: [program('server-everything'), 'stdio'],
+});
 
 export const memory = (file) => ({
   command: process.execPath,

@@ -31,7 +31,9 @@ export function readJournal(file) {
 /** The environment a relay gets: little, so that what the tests see does not depend on who runs them. */
 export function cleanEnvironment(more) {
   const keep = ['PATH', 'HOME', 'LANG', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS'];
-  const kept = keep.filter((name) => process.env[name] !== undefined).map((name) => [name, process.env[name]]);
+  const kept = keep
+    .filter((name) => process.env[name] !== undefined)
+    .map((name) => [name, process.env[name]]);
   return { ...Object.fromEntries(kept), ...more };
 }
 
@@ -141,7 +143,8 @@ export class Relay {
   /** The next log line with this event (a string, or a pattern) and these fields that nobody took yet. */
   event(name, fields = {}, deadlineMs) {
     const named = (entry) => (name instanceof RegExp ? name.test(entry.event) : entry.event === name);
-    const wanted = (entry) => named(entry) && Object.entries(fields).every(([key, value]) => entry[key] === value);
+    const wanted = (entry) =>
+      named(entry) && Object.entries(fields).every(([key, value]) => entry[key] === value);
     return this.events.take(wanted, `log event "${name}" ${JSON.stringify(fields)}`, deadlineMs);
   }
 
@@ -181,7 +184,9 @@ export class Relay {
   }
 
   logTail(count = Number(process.env.TEST_LOG_LINES ?? 40)) {
-    const lines = this.log.slice(-count).map((entry) => (entry.line !== undefined ? entry.line : JSON.stringify(entry)));
+    const lines = this.log
+      .slice(-count)
+      .map((entry) => (entry.line !== undefined ? entry.line : JSON.stringify(entry)));
     return [...lines, this.#stderr].join('\n');
   }
 }

@@ -32,7 +32,8 @@ const asked = new Map(); // id of our own request -> resolve
 let askId = 0;
 
 function journal(event, more = {}) {
-  if (options.journal) fs.appendFileSync(options.journal, `${JSON.stringify({ event, pid: process.pid, ...more })}\n`);
+  if (options.journal)
+    fs.appendFileSync(options.journal, `${JSON.stringify({ event, pid: process.pid, ...more })}\n`);
 }
 
 function write(stream, bytes) {
@@ -42,7 +43,9 @@ function write(stream, bytes) {
 const say = (message) => write(process.stdout, `${JSON.stringify(message)}\n`);
 
 function receivedEnough({ method, count = 1, match }) {
-  const hits = lines.filter((line) => (!method || line.method === method) && (!match || line.text?.includes(match)));
+  const hits = lines.filter(
+    (line) => (!method || line.method === method) && (!match || line.text?.includes(match)),
+  );
   return hits.length >= count;
 }
 
@@ -98,7 +101,8 @@ const steps = {
   barrier: ({ key, n }) => {
     const here = park(barriers, key);
     // Not before the last one waits as well.
-    if (barriers.get(key).length === n) setImmediate(() => releaseAll(barriers, key, (list) => list.reverse()));
+    if (barriers.get(key).length === n)
+      setImmediate(() => releaseAll(barriers, key, (list) => list.reverse()));
     return here;
   },
   /** Sends a request of our own and gives the answer. */
@@ -139,7 +143,9 @@ const steps = {
 };
 
 function fill(text, call) {
-  return text.replaceAll('"$ID"', JSON.stringify(call?.id)).replaceAll('"$TOKEN"', JSON.stringify(call?.token));
+  return text
+    .replaceAll('"$ID"', JSON.stringify(call?.id))
+    .replaceAll('"$TOKEN"', JSON.stringify(call?.token));
 }
 
 async function run(list, call) {
@@ -169,7 +175,11 @@ async function answer(message, raw) {
       await run(options.beforeReply, { id: message.id });
       return {
         protocolVersion: options.version ?? params.protocolVersion,
-        capabilities: options.capabilities ?? { tools: { listChanged: true }, resources: { subscribe: true }, logging: {} },
+        capabilities: options.capabilities ?? {
+          tools: { listChanged: true },
+          resources: { subscribe: true },
+          logging: {},
+        },
         serverInfo: { name: 'fake', version: '1' },
       };
     }
