@@ -89,8 +89,7 @@ void relay_drain(struct relay *r);
 /* Leaves nothing of ours on the disk; the caller exits at once. Children go with their keepers. */
 void relay_abort(struct relay *r);
 
-/* ---- between relay.c, reload.c and shutdown.c
- * ------------------------------------------------------------------ */
+/* ---- between relay.c, reload.c and shutdown.c ---- */
 
 struct front_limits relay_front_limits(const struct relay *r, const struct config *c);
 /* A line in the log when the limit on open files leaves less than maxClients. */

@@ -66,8 +66,7 @@ __attribute__((format(printf, 3, 4))) void client_drop(struct client *c, int cod
 /* How long a client that is being closed may take to read its last answers. */
 #define CLIENT_FLUSH_MS 2000
 
-/* ---- between client.c, client_io.c and client_watch.c
- * ---------------------------------------------------------- */
+/* ---- between client.c, client_io.c and client_watch.c ---- */
 
 extern const struct link_ops client_link_ops;
 extern const struct stream_ops client_stream_ops;

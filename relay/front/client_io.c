@@ -16,8 +16,7 @@
 #include "front/sniff.h"
 #include "wire/rpc_error.h"
 
-/* ---- out: the link
- * --------------------------------------------------------------------------------------------- */
+/* ---- out: the link ---- */
 
 static struct client *client_of(struct link *link)
 {
@@ -84,8 +83,7 @@ static void on_close(struct link *link, int code, const char *reason)
 const struct link_ops client_link_ops = {
     .send = on_send, .pause = on_pause, .resume = on_resume, .close = on_close};
 
-/* ---- in
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- in ---- */
 
 static void write_known_server(void *data, struct route_server *server)
 {
@@ -185,8 +183,7 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
     client_account(c);
 }
 
-/* ---- what else the stream tells
- * -------------------------------------------------------------------------------- */
+/* ---- what else the stream tells ---- */
 
 static void on_sent(struct stream *s)
 {

@@ -9,6 +9,6 @@ test_front_pure_LIBS   := front wire base
 test_bind_SRC          := tests/unit/test_bind.c
 test_bind_LIBS         := front base
 # The router is a fake of its own: route is not linked.
-test_front_SRC         := tests/unit/test_front.c tests/unit/fake_route.c
+test_front_SRC         := tests/unit/test_front.c tests/unit/front_kit.c tests/unit/fake_route.c
 test_front_LIBS        := testkit front session core wire base
 test_front_LDLIBS      := $(uv_libs) -lpthread

@@ -208,10 +208,16 @@ static void free_client_id(struct call *c)
 
 /* ---- state ---- */
 
+static bool is_held_initialize(const struct call *c)
+{
+    return c->state == CALL_HELD && c->method == RPC_M_INITIALIZE;
+}
+
 static void leave_state(struct call *c)
 {
     struct lane *lane = c->lane;
     struct route_session *s = c->session;
+    lane->init_held_count -= is_held_initialize(c);
     switch (c->state) {
     case CALL_WAITING:
     case CALL_HELD:
@@ -241,6 +247,7 @@ static void enter_state(struct call *c, enum call_state to)
     struct lane *lane = c->lane;
     struct route_session *s = c->session;
     c->state = to;
+    lane->init_held_count += is_held_initialize(c);
     if (s)
         list_push_back(to == CALL_WAITING ? &s->queue
                        : to == CALL_HELD  ? &s->held

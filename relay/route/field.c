@@ -1,6 +1,5 @@
-/* One walk over an object's members. The text is strict JSON, so a value ends where its brackets and quotes
- * do; every step is bounded by the span all the same, so a mistake upstream cannot lead outside it.
- */
+/* Spans into a larger text, on rpc_member's walk. The text is strict JSON, so what stands before a value is
+ * its key. */
 #include "route/field.h"
 
 #include <string.h>
@@ -51,7 +50,8 @@ static size_t key_before(const char *text, size_t value_at)
     return at;
 }
 
-/* The bytes to cut so that the object stays well-formed: with the comma after the member, or else the one before. */
+/* The bytes to cut so that the object stays well-formed: with the comma after the member, or else the one
+ * before. */
 static struct span cut_of(const char *text, struct span object, struct span value)
 {
     size_t from = key_before(text, value.off);

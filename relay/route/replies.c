@@ -68,7 +68,8 @@ static bool is_retryable(const struct refusal *why)
 }
 
 /* The message as a JSON string, in the message buffer or in `room`. */
-static struct link_part message_part(struct router *r, int code, const char *message, char *room, size_t room_len)
+static struct link_part message_part(struct router *r, int code, const char *message, char *room,
+                                     size_t room_len)
 {
     if (message) {
         struct writer w;

@@ -31,8 +31,8 @@ void session_send_spliced(struct route_session *s, const char *text, size_t len,
 /* Closes the link with a reason; nothing is sent to, or taken from, the session from then on. */
 void session_hang_up(struct route_session *s, int code, const char *reason);
 
-/* Says in data what is wrong, and at which byte. The text lies in the router's scratch buffer: use the refusal before
- * anything else is written there. Without memory data says less. */
+/* Says in data what is wrong, and at which byte. The text lies in the router's scratch buffer: use the
+ * refusal before anything else is written there. Without memory data says less. */
 void refusal_reason(struct router *r, struct refusal *why, const char *reason, size_t at);
 /* id NULL: null. */
 void reply_error(struct route_session *s, const char *id, size_t id_len, const struct refusal *why);

@@ -65,6 +65,13 @@ static void refuse_unavailable(struct route_session *s, const struct frame *fram
         session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, why.message ? why.message : "the server is unavailable");
 }
 
+/* A session's first initialize always finds room. */
+static bool is_full(const struct route_session *s)
+{
+    const struct lane *lane = s->lane;
+    return lane->stats.waiting - lane->init_held_count >= lane->server->limits.max_waiting;
+}
+
 bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     struct lane *lane = s->lane;
@@ -76,7 +83,7 @@ bool request_admit(struct route_session *s, const struct frame *frame, uint64_t 
         refuse_unavailable(s, frame, now_ms);
         return false;
     }
-    if (lane->stats.waiting >= lane->server->limits.max_waiting && !turns_free_now(s)) {
+    if (is_full(s) && !turns_free_now(s)) {
         refuse_full(s, frame);
         return false;
     }

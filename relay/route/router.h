@@ -127,9 +127,9 @@ struct route_server *lane_server(const struct lane *lane);
 void lane_starting(struct lane *lane);
 /* A child's pipes are open: shared lanes begin the handshake now, session lanes pass on what waited. */
 void lane_attach(struct lane *lane, struct link *child, uint64_t now_ms);
-/* One line from the child. A FRAME_TOO_LARGE one comes with too_large set. Behind the last line of a chunk call
- * lane_writable: what answers have freed is given away there, together, so that a session's requests, and then its
- * answers, travel in one write. */
+/* One line from the child. A FRAME_TOO_LARGE one comes with too_large set. Behind the last line of a chunk
+ * call lane_writable: what answers have freed is given away there, together, so that a session's requests,
+ * and then its answers, travel in one write. */
 void lane_frame(struct lane *lane, const struct frame *frame, bool too_large, uint64_t now_ms);
 /* The child's out queue shrank, or lines of it were taken: more may be dispatched. */
 void lane_writable(struct lane *lane, uint64_t now_ms);

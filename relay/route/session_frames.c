@@ -14,7 +14,8 @@
 /* Elements of a batch: ten times what the SDKs accept. */
 #define BATCH_MAX 1000
 
-static void refuse_frame(struct route_session *s, const struct frame *frame, bool was_answer, struct refusal *why)
+static void refuse_frame(struct route_session *s, const struct frame *frame, bool was_answer,
+                         struct refusal *why)
 {
     const struct span at = frame->env.id;
     const char *id = frame->bytes + at.off;
@@ -35,10 +36,10 @@ void request_refuse_frame(struct route_session *s, const struct frame *frame, st
     refuse_frame(s, frame, false, why);
 }
 
-/* What answered a question of the child's (session sharing): the child is told, and the client under no id, since the
- * number is not one of its own. */
-static bool spoils(struct route_session *s, const struct frame *frame, const struct refusal *why, const char *reason,
-                   uint64_t now_ms)
+/* What answered a question of the child's (session sharing): the child is told, and the client under no id,
+ * since the number is not one of its own. */
+static bool spoils(struct route_session *s, const struct frame *frame, const struct refusal *why,
+                   const char *reason, uint64_t now_ms)
 {
     return !lane_is_shared(s->lane) && questions_spoil(s, frame, why->code, reason, now_ms);
 }

@@ -25,8 +25,9 @@
 #define TURNS_RINGS 48
 /* 64 KiB: as much as a pipe takes at once. */
 #define TURNS_QUANTUM_BYTES ((size_t)64 << 10)
-/* Requests that a session whose turn it is may send in a row: enough that a client with a few in flight gets its answers
- * in one write and not in as many (which costs three times as much with 1,000 clients), few enough that nobody waits long. */
+/* Requests that a session whose turn it is may send in a row: enough that a client with a few in flight gets
+ * its answers in one write and not in as many (which costs three times as much with 1,000 clients), few
+ * enough that nobody waits long. */
 #define TURNS_BURST 8
 
 struct lane;

@@ -222,10 +222,11 @@ static struct frame scan(const char *line, size_t len)
 }
 
 /* As the frame reader hands in what is too long: the id alone. */
-static struct frame too_large(const char *id)
+static struct frame too_large(struct input *in, const char *id)
 {
     struct frame frame = {.bytes = id, .len = 99999999};
     frame.env.id.len = strlen(id);
+    frame.env.has_method = take(in) % 2;
     return frame;
 }
 
@@ -268,7 +269,7 @@ static void client_other(struct input *in, unsigned i)
         route_session_writable(sessions[i], now_ms);
         break;
     default: {
-        struct frame frame = too_large("3");
+        struct frame frame = too_large(in, "3");
         route_session_frame(sessions[i], &frame, true, now_ms);
         break;
     }
@@ -342,7 +343,7 @@ static void child_other(struct input *in, struct child *c)
         if (c->released) {
             child_free(c);
         } else {
-            struct frame frame = too_large("2");
+            struct frame frame = too_large(in, "2");
             lane_frame(c->lane, &frame, true, now_ms);
         }
         break;
