@@ -115,6 +115,7 @@ void client_finish(struct client *c)
     set_state(c, CLIENT_CLOSED);
     loop_unmark(&c->turn_end);
     list_remove(&c->watch);
+    memory_leave(c->front->options.memory, &c->memory); /* no pause may come to one that is closed */
     end_session(c);
     stream_close(&c->stream);
 }

@@ -30,6 +30,16 @@ static int doom(struct client *c, int error)
     return error == -ENOMEM ? -ENOMEM : ERR_CLOSING;
 }
 
+/* Who does not read its answers is not read either, or the answers that the relay itself makes (refusals, ping)
+ * would pile up as fast as it can ask. */
+static void pause_above_high(struct client *c)
+{
+    if (c->paused_by_queue || c->link.queued_bytes <= LINK_CLIENT_HIGH_BYTES)
+        return;
+    c->paused_by_queue = true;
+    client_update_reading(c);
+}
+
 static int on_send(struct link *link, const struct link_part *parts, size_t count)
 {
     struct client *c = client_of(link);
@@ -52,6 +62,7 @@ static int on_send(struct link *link, const struct link_part *parts, size_t coun
     if (rc != 0)
         return doom(c, rc);
     link->queued_bytes = stream_queued(&c->stream);
+    pause_above_high(c);
     client_account(c);
     client_watch(c);
     return 0;
@@ -196,6 +207,8 @@ static void on_drain(struct stream *s)
 {
     struct client *c = CONTAINER_OF(s, struct client, stream);
     c->link.queued_bytes = stream_queued(s);
+    c->paused_by_queue = false;
+    client_update_reading(c);
     if (c->state == CLIENT_FLUSHING && c->link.queued_bytes == 0)
         client_linger(c);
     else if (c->state == CLIENT_OPEN)

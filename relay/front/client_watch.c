@@ -2,8 +2,8 @@
  * under way, reading that is stopped, a close that is not through. An idle client costs nothing here.
  *
  * Reactions: no byte left for stall_ms while some are queued -> dropped. A frame begun and not ended within
- * frame_timeout_ms -> told and closed; while the router keeps the client paused the frame cannot end, and its
- * clock stands still. Reading is stopped and the peer has gone (which nothing else would show) -> dropped.
+ * frame_timeout_ms -> told and closed; while the router or its own full queue keeps the client paused the frame cannot
+ * end, and its clock stands still. Reading is stopped and the peer has gone (which nothing else would show) -> dropped.
  * Nothing came or went since the last look -> buffers are given back, and the memory budget is told.
  */
 #include "core/log.h"
@@ -14,13 +14,22 @@ void client_account(struct client *c)
 {
     size_t partial = frame_reader_partial(&c->reader);
     size_t held = c->reader.partial.cap + stream_held_bytes(&c->stream);
+    if (c->state == CLIENT_CLOSED)
+        return;
+    if (c->session)
+        held += route_session_waiting_bytes(c->session->route);
     memory_set(c->front->options.memory, &c->memory, partial, held);
+}
+
+static bool is_paused(const struct client *c)
+{
+    return c->paused_by_router || c->paused_by_memory || c->paused_by_queue;
 }
 
 void client_update_reading(struct client *c)
 {
     bool wanted = c->state == CLIENT_LINGERING ||
-                  (c->state < CLIENT_FLUSHING && !c->paused_by_router && !c->paused_by_memory);
+                  (c->state < CLIENT_FLUSHING && !is_paused(c));
     if (!wanted)
         stream_read_stop(&c->stream);
     else if (stream_read_start(&c->stream) != 0 && c->state == CLIENT_LINGERING)
@@ -33,16 +42,11 @@ static bool is_stalled(struct client *c, uint64_t now_ms)
            now_ms - stream_progress_at_ms(&c->stream) >= c->front->options.limits.stall_ms;
 }
 
-static bool is_paused(const struct client *c)
-{
-    return c->paused_by_router || c->paused_by_memory;
-}
-
 static bool is_overdue(struct client *c, uint64_t now_ms)
 {
     if (c->frame_begun_at_ms == 0)
         return false;
-    if (c->paused_by_router)
+    if (c->paused_by_router || c->paused_by_queue)
         c->frame_begun_at_ms = now_ms;
     return now_ms - c->frame_begun_at_ms >= c->front->options.limits.frame_timeout_ms;
 }

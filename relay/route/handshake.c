@@ -17,6 +17,7 @@
 #include "route/initialize.h"
 #include "route/lane.h"
 #include "route/levels.h"
+#include "route/outage.h"
 #include "route/replies.h"
 #include "route/requests.h"
 #include "route/subscriptions.h"
@@ -152,13 +153,14 @@ static bool is_same(const struct init_cache *a, const struct init_cache *b)
 static void close_greeted(struct lane *lane, uint64_t now_ms)
 {
     static const char reason[] = "the server came back with another version or other capabilities";
+    outage_note(lane, &(struct outage){.state = "changed", .detail = reason});
+    const struct refusal why = outage_refusal(lane, now_ms);
     LIST_EACH(node, next, &lane->sessions)
     {
         struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
         if (!s->greeted)
             continue;
-        session_fail_waiting(s, &(struct refusal){.code = RPC_E_SERVER_UNAVAILABLE, .message = reason},
-                             now_ms);
+        session_fail_waiting(s, &why, now_ms);
         session_hang_up(s, 0, reason);
     }
 }

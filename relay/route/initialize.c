@@ -14,6 +14,10 @@
 /* Names longer than this are cut: they are shown, not used. */
 #define NAME_MAX_BYTES 256
 
+/* A session that has this much waiting sends no second initialize. They take none of the lane's waiting
+ * places, since a crowd may come while a child starts; so each session's are bounded. */
+#define HELD_MAX 8
+
 static const char *const known[] = {"2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
 
 static void copy_version(const char *text, struct span from, char to[PROTOCOL_MAX])
@@ -91,14 +95,14 @@ void initialize_request(struct route_session *s, const struct frame *frame, uint
         answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
-    if (!request_admit(s, frame, now_ms))
+    if (!request_reaches(s, frame, now_ms))
         return;
     /* The server may have answered the start with a whole handshake. */
     if (s->lane->cache.result) {
         answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
-    if (call_open(s, frame, RPC_M_INITIALIZE, now_ms, &c)) {
+    if (s->waiting >= HELD_MAX || call_open(s, frame, RPC_M_INITIALIZE, now_ms, &c)) {
         request_no_memory(s, frame);
         return;
     }

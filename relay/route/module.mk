@@ -1,10 +1,10 @@
 MODULES   += route
 route_SRC := relay/route/router.c relay/route/server.c relay/route/session.c relay/route/lane.c \
-             relay/route/lane_frames.c relay/route/session_frames.c relay/route/requests.c relay/route/calls.c relay/route/turns.c \
-             relay/route/replies.c relay/route/splice.c relay/route/store.c relay/route/field.c \
+             relay/route/lane_frames.c relay/route/session_frames.c relay/route/requests.c relay/route/calls.c \
+             relay/route/clock.c relay/route/turns.c relay/route/replies.c relay/route/splice.c \
+             relay/route/store.c relay/route/field.c relay/route/outage.c relay/route/views.c \
              relay/route/handshake.c relay/route/initialize.c relay/route/levels.c relay/route/subscriptions.c \
-             relay/route/tasks.c relay/route/parked.c relay/route/questions.c relay/route/elicitations.c \
-             relay/route/outage.c relay/route/views.c
+             relay/route/tasks.c relay/route/parked.c relay/route/questions.c relay/route/elicitations.c
 
 route_kit   := tests/unit/route_kit.c
 route_tests := test_route_calls test_route_ends test_route_handshake test_route_shared \

@@ -65,25 +65,29 @@ static void refuse_unavailable(struct route_session *s, const struct frame *fram
         session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, why.message ? why.message : "the server is unavailable");
 }
 
-/* A session's first initialize always finds room. */
-static bool is_full(const struct route_session *s)
+bool request_reaches(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
-    const struct lane *lane = s->lane;
+    if (s->router->draining) {
+        refuse_draining(s, frame);
+        return false;
+    }
+    if (!lane_wanted(s->lane, now_ms)) {
+        refuse_unavailable(s, frame, now_ms);
+        return false;
+    }
+    return true;
+}
+
+static bool is_full(const struct lane *lane)
+{
     return lane->stats.waiting - lane->init_held_count >= lane->server->limits.max_waiting;
 }
 
 bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
-    struct lane *lane = s->lane;
-    if (s->router->draining) {
-        refuse_draining(s, frame);
+    if (!request_reaches(s, frame, now_ms))
         return false;
-    }
-    if (!lane_wanted(lane, now_ms)) {
-        refuse_unavailable(s, frame, now_ms);
-        return false;
-    }
-    if (is_full(s) && !turns_free_now(s)) {
+    if (is_full(s->lane) && !turns_free_now(s)) {
         refuse_full(s, frame);
         return false;
     }
@@ -250,8 +254,7 @@ static void forward(struct route_session *s, const struct frame *frame, uint64_t
         return;
     }
     bool alive = lane->state == LANE_READY || lane->state == LANE_STARTING;
-    if (!alive || lane->stats.waiting >= lane->server->limits.max_waiting ||
-        call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
+    if (!alive || is_full(lane) || call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
         lane->stats.dropped_notifications++;
         return;
     }

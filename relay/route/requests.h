@@ -9,6 +9,9 @@
 #include "route/state.h"
 #include "wire/frame.h"
 
+/* Is the relay not draining, and is there a child, or will there soon be one? Starts it where there is none.
+ * false: the client was told. */
+MUSTCHECK bool request_reaches(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* May one more request come in: the relay is not draining, there is a child or one is about to be, and there
  * is a place to wait in. Starts the child where there is none. false: the client was told. */
 MUSTCHECK bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms);

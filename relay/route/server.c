@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "route/lane.h"
+#include "route/outage.h"
 #include "route/replies.h"
 #include "route/requests.h"
 #include "wire/rpc_error.h"
@@ -57,13 +58,14 @@ static void detach_sessions(struct lane *lane, const char *reason, uint64_t now_
 /* The lane may be gone afterwards. */
 static void end_lane(struct lane *lane, const char *reason, uint64_t now_ms)
 {
-    const struct refusal why = {.code = RPC_E_SERVER_UNAVAILABLE, .message = reason};
     if (lane->released) {
         list_remove(&lane->server_node);
         lane->server = NULL;
         return;
     }
     lane_move(lane, LANE_DOWN);
+    outage_note(lane, &(struct outage){.state = "removed", .detail = reason});
+    const struct refusal why = outage_refusal(lane, now_ms);
     lane_forget_child(lane, &why, now_ms);
     lane_fail_waiting(lane, &why, now_ms);
     detach_sessions(lane, reason, now_ms);

@@ -84,9 +84,9 @@ struct lane {
 
     uint64_t handshake_id; /* relay id of the initialize under way; 0: none */
     struct init_cache cache;
-    struct list init_held; /* initialize calls that wait for the cache */
+    struct list init_held;  /* initialize calls that wait for the cache */
     size_t init_held_count; /* they take no waiting place: a crowd may come while a child starts */
-    int told_level;        /* the log level the child was told, or LEVEL_NONE */
+    int told_level;         /* the log level the child was told, or LEVEL_NONE */
 
     struct map subs;
     struct map tasks;

@@ -12,8 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* More exits than this are not remembered, so the breaker cannot ask for more. */
-#define BACKOFF_EXITS_MAX 32
+/* More exits than this are not remembered, so the breaker cannot ask for more; the option breakerExits ends
+ * here. */
+#define BACKOFF_EXITS_MAX 1000
 
 struct backoff_options {
     uint64_t min_ms;

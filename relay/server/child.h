@@ -98,7 +98,7 @@ struct child {
     bool memory_joined;
     struct memory_user memory_user;
     struct frame_reader reader;
-    struct loop_warm warm; /* the reader's storage */
+    struct loop_warm warm; /* the storage of reader and stdin queue */
     struct stderr_ring stderr_ring;
     uint64_t lines_second; /* the second that lines_logged counts in */
     unsigned lines_logged;

@@ -104,6 +104,7 @@ static int link_send(struct link *link, const struct link_part *parts, size_t co
     }
     if (stream_queued(&c->in) >= EARLY_BYTES)
         stream_flush(&c->in);
+    loop_touch(c->loop, &c->warm);
     update_queued(c);
     return r;
 }
@@ -192,6 +193,8 @@ static void on_cool(struct loop_warm *warm)
 {
     struct child *c = CONTAINER_OF(warm, struct child, warm);
     frame_reader_trim(&c->reader);
+    stream_trim(&c->in, 0);
+    child_io_account(c);
 }
 
 static void on_out_bytes(struct stream *s, const char *bytes, size_t len)

@@ -13,8 +13,8 @@
  *  - the relay dies (the lifeline ends): the command's stdin has ended with it; SIGTERM after 1 s, the end
  * after 2 s
  *  - the relay is dead before the command was started: nothing is started
- *  - the keeper is killed: its children fall to the relay, which kills them; the command gets SIGKILL from
- * the kernel, in case the relay is gone as well
+ *  - the keeper is killed: its children fall to the relay, which kills them. Relay and keeper killed in the
+ * same instant: the command gets SIGKILL from the kernel; nobody is left to look after what it had started
  *  - a descendant that may not be killed (another user's): waited for, 2 s, then left
  */
 #include "server/keeper.h"
@@ -251,8 +251,8 @@ static int orphan_step(struct keeper *k)
     return (int)(2 * (uint64_t)KEEPER_ORPHAN_MS - passed);
 }
 
-/* Until the command has exited, or must go. Signals are taken before the look at the command: a SIGCHLD that came
- * with them must not be read away unseen. */
+/* Until the command has exited, or must go. Signals are taken before the look at the command: a SIGCHLD that
+ * came with them must not be read away unseen. */
 static void watch(struct keeper *k)
 {
     for (;;) {

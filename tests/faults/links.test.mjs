@@ -109,7 +109,9 @@ if (process.env.IN_OWN_NETWORK) {
     const other = new OtherMachine(t);
     await other.connectCable();
     const path = t.file('sock');
-    const relay = await t.relay({ relay: { listen: [`${other.near}:0`, `unix:${path}`], timeoutMs: 300_000 } });
+    const relay = await t.relay({
+      relay: { listen: [`${other.near}:0`, `unix:${path}`], timeoutMs: 300_000 },
+    });
     const watcher = await t.ready({ path });
     const vanished = await other.client(t, relay.address);
     vanished.sendScript(1, [{ hold: 'x' }, { reply: { pad: 'x'.repeat(100_000) } }]);

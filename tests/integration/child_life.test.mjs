@@ -177,9 +177,10 @@ test('a child that is stopped by SIGSTOP holds up nobody else', async (t) => {
     relay: {
       ...QUICK,
       listen: ['127.0.0.1:0=stopped', '127.0.0.1:0=other'],
-      servers: { stopped: { timeoutMs: scaled(300) } },
+      servers: { stopped: { start: 'eager', timeoutMs: scaled(300) } },
     },
   });
+  await relay.event('child ready');
   const [a, b] = [await t.ready(relay.addresses[0]), await t.ready(relay.addresses[1])];
   const [pid] = await a.scriptValues([{ pid: 1 }]);
   process.kill(pid, 'SIGSTOP');

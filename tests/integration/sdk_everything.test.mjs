@@ -241,9 +241,12 @@ test('list_changed reaches every client that is ready', async (t) => {
   const server = relay
     .descendants()
     .find(({ command }) => command.includes('server-everything') && command.startsWith(process.execPath));
+  await relay.event('child ready');
+  changes.fill(0);
   process.kill(server.pid, 'SIGKILL');
-  await until(() => changes.every((count) => count > 0), 'a list_changed for each');
+  await relay.event('child ready');
   for (const client of clients) assert.ok((await client.listTools()).tools.length > 0);
+  await until(() => changes.every((count) => count > 0), 'a list_changed for each');
 });
 
 test('the child is killed under ten SDK clients: their calls fail typed, the next ones work', async (t) => {

@@ -156,7 +156,7 @@ test('elicitation/complete reaches the one it is for', async (t) => {
 });
 
 test("a request's clock stands still while its client thinks about a question", async (t) => {
-  const timeoutMs = scaled(300);
+  const timeoutMs = scaled(1500); // the child's start counts
   const relay = await t.relay({
     servers: { fake: fake() },
     relay: { servers: { fake: { sharing: 'session', timeoutMs } } },
@@ -164,7 +164,7 @@ test("a request's clock stands still while its client thinks about a question", 
   const client = await t.ready(relay);
   client.sendScript(1, [{ ask: { method: 'sampling/createMessage', params: {} } }]);
   const { msg } = await client.take(({ msg: m }) => m.method === 'sampling/createMessage', 'the question');
-  await new Promise((resolve) => setTimeout(resolve, timeoutMs * 2)); // thinking is what is tested
+  await new Promise((resolve) => setTimeout(resolve, timeoutMs * 1.5)); // thinking is what is tested
   client.send({ jsonrpc: '2.0', id: msg.id, result: { thought: true } });
   assert.deepEqual((await client.reply(1)).result.values[0].result, { thought: true });
 });

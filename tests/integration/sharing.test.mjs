@@ -41,7 +41,7 @@ test('case 01: two clients with equal ids and progress tokens, interleaved', asy
 test("case 02: a cancel of A's 7 leaves B's 7 alone", async (t) => {
   const relay = await t.relay({});
   const [a, b] = [await t.ready(relay), await t.ready(relay)];
-  a.sendScript(7, [{ hold: 'a' }]);
+  a.sendScript(7, [{ hold: 'a' }, { progress: { progress: 1 } }], { token: 'late' });
   b.sendScript(7, [{ hold: 'b' }]);
   await b.scriptValues([{ wait: { method: 'tools/call', count: 3 } }]);
   a.notify('notifications/cancelled', { requestId: 7, reason: 'changed my mind' });

@@ -139,7 +139,7 @@ static void test_breaker_cannot_ask_for_more_than_is_kept(void **state)
 {
     (void)state;
     struct backoff_options many = options;
-    many.breaker_exits = 1000;
+    many.breaker_exits = 5 * BACKOFF_EXITS_MAX;
     struct backoff b;
     backoff_init(&b, &many, 7);
     for (int i = 0; i < BACKOFF_EXITS_MAX - 1; i++)

@@ -340,7 +340,10 @@ static bool is_paused_by_memory(void *data)
 static void test_memory_budget(void **state)
 {
     (void)state;
+    struct memory_user others; /* a frame is only stopped where it is not alone */
     memory_set_limit(&seen.memory, 100000);
+    memory_join(&seen.memory, &others, NULL, NULL);
+    memory_set(&seen.memory, &others, 0, 60000);
     start("printf '{\"x\":\"'; head -c 3000000 /dev/zero | tr '\\0' x; echo '\"}'; exec cat");
     run_until(&seen.loop, is_paused_by_memory, NULL);
     assert_int_equal(seen.frames, 0);
@@ -348,6 +351,7 @@ static void test_memory_budget(void **state)
     await_frames(1);
     assert_int_equal(seen.longest, 3000000 + 8);
     assert_false(seen.child->paused_by_memory);
+    memory_leave(&seen.memory, &others);
 }
 
 int main(void)

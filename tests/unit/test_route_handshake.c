@@ -88,6 +88,38 @@ static void once_for_everybody(void **state)
     route_session_close(b, kit.now_ms);
 }
 
+/* Many clients may come while the child starts, more than requests may wait; one of them cannot pile them up.
+ */
+static void a_crowd_waits_for_the_handshake(void **state)
+{
+    (void)state;
+    static struct kit_link crowd[32];
+    struct route_session *s[32];
+    struct server_limits limits = kit_limits(SHARING_SHARED);
+    limits.max_waiting = 4;
+    route_server_set_limits(kit.server, &limits);
+    for (int i = 0; i < 32; i++) {
+        s[i] = kit_session(&kit, &crowd[i]);
+        ask(s[i], "0", "2025-11-25");
+        kit_expect_nothing(&crowd[i]);
+    }
+    for (int i = 1; i <= 8; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "%d", i);
+        ask(s[0], id, "2025-11-25");
+    }
+    kit_expect_with(&crowd[0], "\"id\":8,\"error\":{\"code\":-31003", NULL);
+    for (int i = 0; i < 5; i++)
+        kit_say(&kit, s[i], "{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"method\":\"m\"}");
+    kit_expect_with(&crowd[4], "\"id\":\"r\",\"error\":{\"code\":-31003", NULL);
+    kit_ready(&kit, NULL);
+    for (int i = 0; i < 32; i++) {
+        kit_expect_with(&crowd[i], "\"id\":0,\"result\"", NULL);
+        route_session_close(s[i], kit.now_ms);
+        kit_link_done(&crowd[i]);
+    }
+}
+
 static void answered_here(void **state)
 {
     (void)state;
@@ -247,11 +279,8 @@ static void a_start_may_fail_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(once_for_everybody),
-        T(answered_here),
-        T(failures_are_reported_once),
-        T(a_restart_is_told),
-        T(an_idle_child_is_started_again),
+        T(once_for_everybody),         T(answered_here),     T(a_crowd_waits_for_the_handshake),
+        T(failures_are_reported_once), T(a_restart_is_told), T(an_idle_child_is_started_again),
         T(a_start_may_fail_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,11 @@ export function residentBytes(pid) {
   return Number(read(`/proc/${pid}/statm`).split(' ')[1]) * 4096;
 }
 
+/** The most that was ever resident. */
+export function peakBytes(pid) {
+  return Number(read(`/proc/${pid}/status`).match(/VmHWM:\s*(\d+) kB/)[1]) * 1024;
+}
+
 export function descriptorCount(pid) {
   return fs.readdirSync(`/proc/${pid}/fd`).length;
 }

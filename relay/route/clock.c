@@ -1,0 +1,88 @@
+/* Deadlines in the router's one heap, and the clock of a call: it starts on arrival, is reset by progress,
+ * and stands still while its session has an unanswered question. Progress and questions touch no heap; when a
+ * deadline comes up that has moved on, it is put in again.
+ */
+#include "route/clock.h"
+
+#include <stdio.h>
+
+#include "route/replies.h"
+#include "route/state.h"
+#include "wire/rpc_error.h"
+
+int deadline_set(struct router *r, struct deadline *d, uint64_t at_ms)
+{
+    if (!heap_has(&d->node))
+        return heap_add(&r->deadlines, &d->node, at_ms);
+    heap_rekey(&r->deadlines, &d->node, at_ms);
+    return 0;
+}
+
+void deadline_clear(struct router *r, struct deadline *d)
+{
+    heap_remove(&r->deadlines, &d->node);
+}
+
+static uint64_t stood_ms(const struct route_session *s, uint64_t now_ms)
+{
+    return s->stood_ms + (s->question_count > 0 ? now_ms - s->stand_since_ms : 0);
+}
+
+uint64_t call_expires_at(const struct call *c, uint64_t now_ms)
+{
+    const struct server_limits *limits = &c->lane->server->limits;
+    uint64_t at = ROUTE_NEVER;
+    if (limits->timeout_ms > 0 && c->method != RPC_M_TASKS_RESULT)
+        at = c->clock_ms + limits->timeout_ms + (stood_ms(c->session, now_ms) - c->stood_ms);
+    if (limits->timeout_max_ms > 0 && c->arrived_ms + limits->timeout_max_ms < at)
+        at = c->arrived_ms + limits->timeout_max_ms;
+    return at;
+}
+
+static void time_out(struct call *c, uint64_t now_ms)
+{
+    char members[48];
+    int n =
+        snprintf(members, sizeof members, "\"afterMs\":%llu", (unsigned long long)(now_ms - c->arrived_ms));
+    const struct refusal why = {
+        .code = RPC_E_TIMEOUT,
+        .sent = c->state == CALL_IN_FLIGHT,
+        .members = members,
+        .members_len = (size_t)n,
+    };
+    reply_error(c->session, c->id, c->id_len, &why);
+    call_cancel(c, NULL, now_ms);
+}
+
+/* Progress and questions only move the clock; the heap learns of it here. */
+void clock_expired(struct deadline *d, uint64_t now_ms)
+{
+    struct call *c = CONTAINER_OF(d, struct call, deadline);
+    struct lane *lane = c->lane;
+    if (c->state == CALL_ABANDONED || c->state == CALL_OWN) {
+        call_close(c);
+    } else {
+        uint64_t at = call_expires_at(c, now_ms);
+        if (at > now_ms && (at == ROUTE_NEVER || deadline_set(c->router, d, at) == 0))
+            return;
+        time_out(c, now_ms);
+    }
+    turns_pump(lane, now_ms);
+}
+
+int clock_start(struct call *c, uint64_t now_ms)
+{
+    c->arrived_ms = now_ms;
+    c->clock_ms = now_ms;
+    c->stood_ms = stood_ms(c->session, now_ms);
+    uint64_t at = call_expires_at(c, now_ms);
+    return at == ROUTE_NEVER ? 0 : deadline_set(c->router, &c->deadline, at);
+}
+
+void call_progress(struct call *c, uint64_t now_ms)
+{
+    if (c->state != CALL_IN_FLIGHT)
+        return;
+    c->clock_ms = now_ms;
+    c->stood_ms = stood_ms(c->session, now_ms);
+}
