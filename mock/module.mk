@@ -23,9 +23,9 @@ agent-mock_SRC  := mock/main.c
 agent-mock_LIBS := mock_mcp mock wire base
 
 UNIT_TESTS              += test_mock test_mock_commands
-test_mock_SRC           := tests/unit/test_mock.c
+test_mock_SRC           := tests/unit/test_mock.c tests/unit/world_kit.c
 test_mock_LIBS          := mock wire base
-test_mock_commands_SRC  := tests/unit/test_mock_commands.c
+test_mock_commands_SRC  := tests/unit/test_mock_commands.c tests/unit/world_kit.c
 test_mock_commands_LIBS := testkit mock wire base
 
 UNIT_TESTS              += test_mock_mcp test_mock_tools test_mock_faults

@@ -48,6 +48,11 @@ void relay_say_limits(const struct relay *r)
             F_UINT("in_force", in_force));
 }
 
+size_t relay_router_share(const struct config *c)
+{
+    return (size_t)(c->max_memory_bytes / 2);
+}
+
 struct front_limits relay_front_limits(const struct relay *r, const struct config *c)
 {
     return (struct front_limits){.max_clients = max_clients(r, c),
@@ -221,6 +226,7 @@ static void init_parts(struct relay *r)
                                   .sessions = &r->sessions,
                                   .limits = relay_front_limits(r, r->config)};
     memory_init(&r->memory, &r->loop, r->config->max_memory_bytes);
+    router_set_max_held(r->router, relay_router_share(r->config));
     session_set_init(&r->sessions, r->router);
     front_init(&r->front, &front);
     fill_ops(r);

@@ -52,6 +52,7 @@ static void take(struct relay *r, struct config *next)
     log_set(next->log_level, next->log_format);
     front_set_limits(&r->front, &limits);
     memory_set_limit(&r->memory, next->max_memory_bytes);
+    router_set_max_held(r->router, relay_router_share(next));
     int rc = front_set_default_server(&r->front, relay_default_server(next));
     int rc_servers = server_set_apply(r->servers, next);
     if (rc != 0 || rc_servers != 0)

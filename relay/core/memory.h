@@ -1,8 +1,8 @@
 /* The budget of all links together (maxMemoryBytes). Each link says how many bytes it holds and how many of
  * those are a frame that has begun and not ended. Above the limit, links with a partial frame over 64 KiB
  * stop reading, largest first, until those stopped make up the excess, and never all of them; so the smaller
- * ones go on, end their frames, and memory falls. Below seven eighths of the limit everybody reads again, smallest first on the
- * way.
+ * ones go on, end their frames, and memory falls. Below seven eighths of the limit everybody reads again,
+ * smallest first on the way.
  *
  * Happy path: memory_join -> memory_set at every change -> memory_leave. The decision is made once per turn,
  * at its end. A link that is stopped here keeps its deadline for a frame once begun: that is what ends a

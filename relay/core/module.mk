@@ -5,16 +5,23 @@ core_SRC := relay/core/loop.c relay/core/timer.c relay/core/stream.c relay/core/
             relay/core/config_server_options.c relay/core/config_args.c relay/core/config_check.c \
             relay/core/config_report.c relay/core/config_print.c relay/core/config_compare.c
 
-UNIT_TESTS += test_loop test_timer test_stream test_memory test_log test_config test_config_options
+UNIT_TESTS += test_loop test_timer test_stream test_stream_end test_stream_write test_memory test_log \
+              test_config test_config_servers test_config_refusals test_config_options
 test_loop_SRC := tests/unit/test_loop.c
 test_loop_LIBS := testkit core wire base
 test_loop_LDLIBS := $(uv_libs) -lpthread
 test_timer_SRC := tests/unit/test_timer.c
 test_timer_LIBS := testkit core wire base
 test_timer_LDLIBS := $(uv_libs) -lpthread
-test_stream_SRC := tests/unit/test_stream.c
+test_stream_SRC := tests/unit/test_stream.c tests/unit/stream_kit.c
 test_stream_LIBS := testkit core wire base
 test_stream_LDLIBS := $(uv_libs) -lpthread
+test_stream_end_SRC := tests/unit/test_stream_end.c tests/unit/stream_kit.c
+test_stream_end_LIBS := testkit core wire base
+test_stream_end_LDLIBS := $(uv_libs) -lpthread
+test_stream_write_SRC := tests/unit/test_stream_write.c tests/unit/stream_kit.c
+test_stream_write_LIBS := testkit core wire base
+test_stream_write_LDLIBS := $(uv_libs) -lpthread
 test_memory_SRC := tests/unit/test_memory.c
 test_memory_LIBS := testkit core wire base
 test_memory_LDLIBS := $(uv_libs) -lpthread
@@ -24,6 +31,12 @@ test_log_LDLIBS := $(uv_libs) -lpthread
 test_config_SRC := tests/unit/test_config.c tests/unit/config_kit.c
 test_config_LIBS := testkit core wire base
 test_config_LDLIBS := $(uv_libs) -lpthread
+test_config_servers_SRC := tests/unit/test_config_servers.c tests/unit/config_kit.c
+test_config_servers_LIBS := testkit core wire base
+test_config_servers_LDLIBS := $(uv_libs) -lpthread
+test_config_refusals_SRC := tests/unit/test_config_refusals.c tests/unit/config_kit.c
+test_config_refusals_LIBS := testkit core wire base
+test_config_refusals_LDLIBS := $(uv_libs) -lpthread
 test_config_options_SRC := tests/unit/test_config_options.c tests/unit/config_kit.c
 test_config_options_LIBS := testkit core wire base
 test_config_options_LDLIBS := $(uv_libs) -lpthread

@@ -26,9 +26,9 @@
 /* What is given to uv_write at once, when the kernel is full: small enough to see a slow reader's progress.
  */
 #define STREAM_PENDING_BYTES ((size_t)256 << 10)
-/* Emptied queues larger than this are given back at once, others when unused for a second or two. Above the longest
- * frame of the default configuration: giving back and taking again for each 8 MB message costs more in page faults
- * than the message itself. */
+/* Emptied queues larger than this are given back at once, others when unused for a second or two. Above the
+ * longest frame of the default configuration: giving back and taking again for each 8 MB message costs more
+ * in page faults than the message itself. */
 #define STREAM_KEEP_BYTES ((size_t)16 << 20)
 
 struct stream;
@@ -105,8 +105,8 @@ MUSTCHECK int stream_write(struct stream *s, const void *bytes, size_t len);
 /* Makes sure that the next `len` bytes of stream_write succeed: for messages in parts, all or nothing. Holds
  * until the caller returns to the loop. */
 MUSTCHECK int stream_reserve(struct stream *s, size_t len);
-/* stream_write for a message in parts: room for `len` bytes at the queue's end (the same errors), to be filled by the
- * caller and taken by stream_commit, which is called next and cannot fail. */
+/* stream_write for a message in parts: room for `len` bytes at the queue's end (the same errors), to be
+ * filled by the caller and taken by stream_commit, which is called next and cannot fail. */
 MUSTCHECK int stream_room(struct stream *s, size_t len, char **ret_room);
 void stream_commit(struct stream *s, size_t len);
 /* Bytes accepted and not yet taken by the kernel. */

@@ -47,8 +47,8 @@ struct client {
     bool paused_by_router;
     bool paused_by_memory;
     bool paused_by_queue; /* it does not read what it is sent: what it would be told more is bounded so */
-    bool refused; /* over the limit: counted in front.refusing */
-    int doomed;   /* an answer could not be queued (the error): closed at the turn's end */
+    bool refused;         /* over the limit: counted in front.refusing */
+    int doomed;           /* an answer could not be queued (the error): closed at the turn's end */
 };
 
 /* Takes an accepted descriptor. `refused`: tell it OVERLOADED and close. On failure (-ENOMEM, libuv's codes)

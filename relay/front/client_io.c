@@ -30,8 +30,8 @@ static int doom(struct client *c, int error)
     return error == -ENOMEM ? -ENOMEM : ERR_CLOSING;
 }
 
-/* Who does not read its answers is not read either, or the answers that the relay itself makes (refusals, ping)
- * would pile up as fast as it can ask. */
+/* Who does not read its answers is not read either, or the answers that the relay itself makes (refusals,
+ * ping) would pile up as fast as it can ask. */
 static void pause_above_high(struct client *c)
 {
     if (c->paused_by_queue || c->link.queued_bytes <= LINK_CLIENT_HIGH_BYTES)

@@ -2,9 +2,10 @@
  * under way, reading that is stopped, a close that is not through. An idle client costs nothing here.
  *
  * Reactions: no byte left for stall_ms while some are queued -> dropped. A frame begun and not ended within
- * frame_timeout_ms -> told and closed; while the router or its own full queue keeps the client paused the frame cannot
- * end, and its clock stands still. Reading is stopped and the peer has gone (which nothing else would show) -> dropped.
- * Nothing came or went since the last look -> buffers are given back, and the memory budget is told.
+ * frame_timeout_ms -> told and closed; while the router or its own full queue keeps the client paused the
+ * frame cannot end, and its clock stands still. Reading is stopped and the peer has gone (which nothing else
+ * would show) -> dropped. Nothing came or went since the last look -> buffers are given back, and the memory
+ * budget is told.
  */
 #include "core/log.h"
 #include "front/client.h"
@@ -28,8 +29,7 @@ static bool is_paused(const struct client *c)
 
 void client_update_reading(struct client *c)
 {
-    bool wanted = c->state == CLIENT_LINGERING ||
-                  (c->state < CLIENT_FLUSHING && !is_paused(c));
+    bool wanted = c->state == CLIENT_LINGERING || (c->state < CLIENT_FLUSHING && !is_paused(c));
     if (!wanted)
         stream_read_stop(&c->stream);
     else if (stream_read_start(&c->stream) != 0 && c->state == CLIENT_LINGERING)

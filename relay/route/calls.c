@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "route/child_out.h"
 #include "route/clock.h"
 #include "route/replies.h"
 #include "route/state.h"
@@ -268,11 +269,12 @@ void call_close(struct call *c)
 static int copy_texts(struct call *c, const struct frame *frame)
 {
     const struct rpc_envelope *env = &frame->env;
+    struct span token = c->notification ? (struct span){0} : env->meta_token;
     size_t method_len = env->method.len < CALL_METHOD_BYTES ? env->method.len : CALL_METHOD_BYTES;
     size_t total;
     char *to = c->text;
 
-    if (!size_add(env->id.len, env->meta_token.len, &total) || !size_add(total, method_len, &total))
+    if (!size_add(env->id.len, token.len, &total) || !size_add(total, method_len, &total))
         return -ENOMEM;
     if (total > sizeof c->text) {
         c->long_text = store_get(&c->router->store, total);
@@ -281,11 +283,11 @@ static int copy_texts(struct call *c, const struct frame *frame)
         to = c->long_text->bytes;
     }
     memcpy(to, frame->bytes + env->id.off, env->id.len);
-    memcpy(to + env->id.len, frame->bytes + env->meta_token.off, env->meta_token.len);
-    memcpy(to + env->id.len + env->meta_token.len, frame->bytes + env->method.off, method_len);
+    memcpy(to + env->id.len, frame->bytes + token.off, token.len);
+    memcpy(to + env->id.len + token.len, frame->bytes + env->method.off, method_len);
     c->id = to;
     c->id_len = env->id.len;
-    c->token_len = env->meta_token.len;
+    c->token_len = token.len;
     c->method_len = method_len;
     return 0;
 }
@@ -354,32 +356,56 @@ int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
     return 0;
 }
 
-void call_fail(struct call *c, const struct refusal *why, uint64_t now_ms)
+void call_fail(struct call *c, const struct refusal *why)
 {
     if (!c->notification) {
         struct refusal told = *why;
         told.sent = c->state == CALL_IN_FLIGHT;
         reply_error(c->session, c->id, c->id_len, &told);
     }
-    subscriptions_settle(c, SUB_LOST, NULL, now_ms);
+    subscriptions_settle(c, SUB_LOST, NULL);
     call_close(c);
 }
 
+/* The client's own words, with its reason, where they are short and there is room for them; else the relay's.
+ * It waits for nothing but room. */
 static void send_cancel(struct call *c, const struct frame *cancel)
 {
     char id[ID_TEXT_MAX];
     size_t id_len = id_print(c->relay_id, id);
-    if (cancel) {
+    struct link_part parts[SPLICE_PARTS_MAX] = {
+        PART("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":"),
+        {id, id_len},
+        PART("}}"),
+    };
+    size_t count = 3;
+    if (cancel && cancel->len <= CANCEL_BYTES_MAX && child_has_room(c->lane)) {
         struct splice splice = {cancel->env.request_id, id, id_len};
-        (void)child_send_spliced(c->lane, cancel->bytes, cancel->len, &splice, 1);
-        return;
+        count = splice_parts(cancel->bytes, cancel->len, &splice, 1, parts);
     }
-    char text[128];
-    int n = snprintf(
-        text, sizeof text,
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%.*s}}",
-        (int)id_len, id);
-    (void)child_send(c->lane, text, (size_t)n);
+    (void)child_owe(c->lane, parts, count);
+}
+
+/* Nothing will be restored any more; what is left is for who looks. */
+static void forget_texts(struct call *c)
+{
+    size_t method_at = c->id_len + c->token_len;
+    size_t id_len = c->id_len;
+    const char *text = c->id;
+    if (!c->long_text)
+        return;
+    if (id_len + c->method_len > sizeof c->text) {
+        memcpy(c->text, "null", 4);
+        id_len = 4;
+    } else {
+        memcpy(c->text, text, id_len);
+    }
+    memcpy(c->text + id_len, text + method_at, c->method_len);
+    c->id = c->text;
+    c->id_len = id_len;
+    c->token_len = 0;
+    store_put(&c->router->store, c->long_text);
+    c->long_text = NULL;
 }
 
 static void forget_oldest_abandoned(struct lane *lane)
@@ -391,15 +417,16 @@ static void forget_oldest_abandoned(struct lane *lane)
 void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms)
 {
     if (c->state != CALL_IN_FLIGHT) {
-        subscriptions_settle(c, SUB_LOST, NULL, now_ms);
+        subscriptions_settle(c, SUB_LOST, NULL);
         call_close(c);
         return;
     }
     /* An initialize must not be cancelled (MCP); its late answer is dropped all the same. */
     if (c->method != RPC_M_INITIALIZE)
         send_cancel(c, cancel);
-    subscriptions_settle(c, SUB_LOST, NULL, now_ms);
+    subscriptions_settle(c, SUB_LOST, NULL);
     call_move(c, CALL_ABANDONED);
+    forget_texts(c);
     struct lane *lane = c->lane;
     if (deadline_set(c->router, &c->deadline, now_ms + CALL_ABANDONED_MS))
         call_close(c);

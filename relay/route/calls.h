@@ -43,6 +43,8 @@ struct subscriber;
 #define CALL_METHOD_BYTES 64
 /* Id, token and method together; longer ones get a block of the store. A UUID as id and as token fits. */
 #define CALL_INLINE_BYTES 120
+/* A client's own cancel is passed on up to this length; else the relay's. */
+#define CANCEL_BYTES_MAX ((size_t)4 << 10)
 /* Calls kept on the free list. */
 #define CALLS_KEPT 4096
 
@@ -136,7 +138,7 @@ struct call *calls_find_client(const struct route_session *s, const char *id, si
  * nothing changed. */
 MUSTCHECK int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms);
 /* Answers the client with an error of the relay's (why->sent is found here) and closes the call. */
-void call_fail(struct call *c, const struct refusal *why, uint64_t now_ms);
+void call_fail(struct call *c, const struct refusal *why);
 /* Lets go of a call in any state where its client waits, without an answer: removed where it waits; in flight
  * it is cancelled at the child, with the client's own cancel frame if there is one, and abandoned. */
 void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "route/child_out.h"
 #include "route/field.h"
 #include "route/initialize.h"
 #include "route/lane.h"
@@ -160,7 +161,7 @@ static void close_greeted(struct lane *lane, uint64_t now_ms)
         struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
         if (!s->greeted)
             continue;
-        session_fail_waiting(s, &why, now_ms);
+        session_fail_waiting(s, &why);
         session_hang_up(s, 0, reason);
     }
 }
@@ -200,7 +201,7 @@ static void become_ready(struct lane *lane, struct init_cache *cache, uint64_t n
     lane->proven = true;
     lane->server->ops->ready(lane->server->data, lane);
     levels_tell_again(lane, now_ms);
-    subscriptions_tell_again(lane, now_ms);
+    subscriptions_tell_again(lane);
     if (again && !same)
         close_greeted(lane, now_ms);
     if (again)

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "route/child_out.h"
 #include "route/elicitations.h"
 #include "route/handshake.h"
 #include "route/levels.h"
@@ -32,6 +33,8 @@ static void init_lists(struct lane *lane)
     list_init(&lane->tasks_running);
     list_init(&lane->own);
     list_init(&lane->init_held);
+    list_init(&lane->owed);
+    list_init(&lane->subs_owed);
     list_init(&lane->question_list);
     list_init(&lane->elicitation_list);
 }
@@ -177,8 +180,9 @@ void lane_forget_child(struct lane *lane, const struct refusal *why, uint64_t no
     lane->child_closing = false;
     lane->proven = false;
     lane->handshake_id = 0;
+    child_forget_owed(lane);
     while (!list_empty(&lane->in_flight))
-        call_fail(CONTAINER_OF(lane->in_flight.next, struct call, lane_node), why, now_ms);
+        call_fail(CONTAINER_OF(lane->in_flight.next, struct call, lane_node), why);
     close_all(&lane->abandoned);
     close_all(&lane->own);
     tasks_forget(lane);
@@ -189,15 +193,15 @@ void lane_forget_child(struct lane *lane, const struct refusal *why, uint64_t no
 }
 
 /* Held calls first: a call in a queue that ends may move a held one up. */
-void lane_fail_waiting(struct lane *lane, const struct refusal *why, uint64_t now_ms)
+void lane_fail_waiting(struct lane *lane, const struct refusal *why)
 {
     LIST_EACH(node, next, &lane->sessions)
     {
-        session_fail_held(CONTAINER_OF(node, struct route_session, lane_node), why, now_ms);
+        session_fail_held(CONTAINER_OF(node, struct route_session, lane_node), why);
     }
     LIST_EACH(node, next, &lane->sessions)
     {
-        session_fail_waiting(CONTAINER_OF(node, struct route_session, lane_node), why, now_ms);
+        session_fail_waiting(CONTAINER_OF(node, struct route_session, lane_node), why);
     }
 }
 
@@ -222,7 +226,7 @@ void lane_down(struct lane *lane, const struct outage *why, uint64_t now_ms)
     const struct refusal refusal = outage_refusal(lane, now_ms);
     lane_forget_child(lane, &refusal, now_ms);
     if (start_failed || !lane_is_shared(lane) || !outage_is_short(lane, now_ms))
-        lane_fail_waiting(lane, &refusal, now_ms);
+        lane_fail_waiting(lane, &refusal);
     if (!lane_is_shared(lane) && !lane->in_start)
         hang_up_all(lane, refusal.message ? refusal.message : "the server's process is gone");
 }

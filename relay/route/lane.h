@@ -17,7 +17,7 @@ MUSTCHECK bool lane_wanted(struct lane *lane, uint64_t now_ms);
 /* Answers and forgets everything that went to the child which is gone. */
 void lane_forget_child(struct lane *lane, const struct refusal *why, uint64_t now_ms);
 /* Answers all that waits in this lane. */
-void lane_fail_waiting(struct lane *lane, const struct refusal *why, uint64_t now_ms);
+void lane_fail_waiting(struct lane *lane, const struct refusal *why);
 /* session sharing: the session is gone; the server is asked to stop the child. `server_goes`: and is itself
  * removed, so that the lane belongs to none. The lane may be gone afterwards. */
 void lane_release(struct lane *lane, bool server_goes, uint64_t now_ms);

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "route/child_out.h"
 #include "route/elicitations.h"
 #include "route/handshake.h"
 #include "route/initialize.h"
@@ -27,10 +28,12 @@ static const char *id_of(const struct frame *frame)
 /* ---- answers ---- */
 
 /* An answer to what is settled already, or to the relay itself. */
-static void answer_late(struct lane *lane, struct call *c)
+static void answer_late(struct lane *lane, struct call *c, const struct frame *frame, uint64_t now_ms)
 {
     if (!c || c->state != CALL_OWN)
         lane->stats.late++;
+    if (c && c->state == CALL_ABANDONED && c->is_task && frame->env.kind == RPC_RESULT)
+        tasks_disown(lane, frame, now_ms);
     if (c && (c->state == CALL_OWN || c->state == CALL_ABANDONED))
         call_close(c);
 }
@@ -49,7 +52,7 @@ static void pass_answer(struct call *c, const struct frame *frame, uint64_t now_
         initialize_passed(s, frame);
     if (is_error && lane_is_shared(lane))
         elicitations_note(s, frame);
-    subscriptions_settle(c, is_error ? SUB_REFUSED : SUB_DONE, frame, now_ms);
+    subscriptions_settle(c, is_error ? SUB_REFUSED : SUB_DONE, frame);
     if (!tasks_answered(c, frame, now_ms))
         call_close(c);
 }
@@ -68,7 +71,7 @@ static void on_answer(struct lane *lane, const struct frame *frame, uint64_t now
     if (c && c->state == CALL_IN_FLIGHT)
         pass_answer(c, frame, now_ms);
     else
-        answer_late(lane, c);
+        answer_late(lane, c, frame, now_ms);
 }
 
 /* ---- requests of the child ---- */
@@ -76,7 +79,7 @@ static void on_answer(struct lane *lane, const struct frame *frame, uint64_t now
 static bool can_be_answered(const struct lane *lane, const struct frame *frame)
 {
     const struct span id = frame->env.id;
-    return span_found(id) && !frame->env.id_null && id.len <= lane->router->options.max_id_bytes;
+    return frame_id_is_sound(frame) && !frame->env.id_null && id.len <= lane->router->options.max_id_bytes;
 }
 
 static void on_request(struct lane *lane, const struct frame *frame, enum rpc_method method, uint64_t now_ms)
@@ -188,6 +191,14 @@ static void on_shared_notification(struct lane *lane, const struct frame *frame,
     }
 }
 
+/* session sharing: the one session; NULL on a shared lane. */
+static struct route_session *own_session(struct lane *lane)
+{
+    if (lane_is_shared(lane) || list_empty(&lane->sessions))
+        return NULL;
+    return CONTAINER_OF(lane->sessions.next, struct route_session, lane_node);
+}
+
 static void on_own_notification(struct lane *lane, const struct frame *frame, enum rpc_method method,
                                 uint64_t now_ms)
 {
@@ -228,27 +239,27 @@ static void on_notification(struct lane *lane, const struct frame *frame, enum r
 /* ---- what is no message ---- */
 
 /* The call that a spoilt answer was for; NULL: none is in flight under that id. */
-static struct call *spoilt_call(struct lane *lane, const struct frame *frame)
+static struct call *spoilt_call(struct lane *lane, const struct frame *frame, uint64_t now_ms)
 {
     struct call *c = calls_find(lane, id_of(frame), frame->env.id.len);
     if (c && c->state == CALL_IN_FLIGHT)
         return c;
     if (c)
-        answer_late(lane, c);
+        answer_late(lane, c, frame, now_ms);
     return NULL;
 }
 
 static void on_bad_answer(struct lane *lane, const struct frame *frame, uint64_t now_ms)
 {
     struct refusal why = {.code = RPC_E_BAD_REPLY};
-    struct call *c = spoilt_call(lane, frame);
+    struct call *c = spoilt_call(lane, frame, now_ms);
     if (!c) {
         lane->stats.noise++;
         return;
     }
     lane->stats.bad_replies++;
     refusal_reason(lane->router, &why, rpc_fault_text(frame->env.fault), frame->env.fault_at);
-    call_fail(c, &why, now_ms);
+    call_fail(c, &why);
 }
 
 static bool begins_object(const struct frame *frame)
@@ -291,13 +302,12 @@ static void on_too_large(struct lane *lane, const struct frame *frame, uint64_t 
         handshake_too_large(lane);
         return;
     }
-    struct call *c = spoilt_call(lane, frame);
+    struct call *c = spoilt_call(lane, frame, now_ms);
     if (!c)
         return;
     int n = snprintf(members, sizeof members, "\"bytes\":%zu,\"limit\":%zu,\"from\":\"server\"", frame->len,
                      lane->router->options.max_frame_bytes);
-    call_fail(c, &(struct refusal){.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n},
-              now_ms);
+    call_fail(c, &(struct refusal){.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n});
 }
 
 /* ---- the entry ---- */
@@ -308,6 +318,28 @@ static void prove(struct lane *lane)
         return;
     lane->proven = true;
     lane->server->ops->ready(lane->server->data, lane);
+}
+
+static void on_message(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+
+/* The answers to a batch, where the client and its own child agreed on the one revision that has them. */
+static void on_batch(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+{
+    struct span element;
+    size_t pos = 0;
+    struct route_session *s = own_session(lane);
+    if (!s || !initialize_has_batches(s)) {
+        lane->stats.noise++;
+        return;
+    }
+    while (rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
+        struct frame one = {.bytes = frame->bytes + element.off, .len = element.len};
+        rpc_scan_line(one.bytes, one.len, &one.env);
+        if (one.env.kind == RPC_BATCH)
+            lane->stats.noise++;
+        else
+            on_message(lane, &one, now_ms);
+    }
 }
 
 static void on_message(struct lane *lane, const struct frame *frame, uint64_t now_ms)
@@ -333,7 +365,7 @@ static void on_message(struct lane *lane, const struct frame *frame, uint64_t no
         on_invalid(lane, frame, now_ms);
         break;
     case RPC_BATCH:
-        lane->stats.noise++;
+        on_batch(lane, frame, now_ms);
         break;
     }
 }

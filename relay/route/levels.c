@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "route/child_out.h"
 #include "route/replies.h"
 #include "wire/rpc_error.h"
 
@@ -29,7 +30,7 @@ static void tell(struct lane *lane, int level, uint64_t now_ms)
         text, sizeof text,
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         (unsigned long long)id, names[level]);
-    if (child_send(lane, text, (size_t)n) == 0)
+    if (child_owe(lane, &(struct link_part){text, (size_t)n}, 1) == 0)
         lane->told_level = level;
     else if (c)
         call_close(c);

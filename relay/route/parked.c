@@ -48,7 +48,12 @@ void parked_init(struct lane *lane)
 void parked_keep(struct lane *lane, const struct frame *frame, uint64_t now_ms)
 {
     struct block *block = NULL;
-    if (lane->parked_count < PARKED_MAX && frame->len <= PARKED_BYTES_MAX)
+    struct parked *first = oldest(lane);
+    if (first && lane->parked_count >= PARKED_MAX) {
+        drop(lane, first);
+        lane->stats.dropped_notifications++;
+    }
+    if (frame->len <= PARKED_BYTES_MAX)
         block = store_get(&lane->router->store, sizeof(struct parked) + frame->len);
     if (block && list_empty(&lane->parked) && deadline_set(lane->router, &lane->park, now_ms + PARKED_MS)) {
         store_put(&lane->router->store, block);

@@ -14,7 +14,7 @@
 #define PARKED_BYTES_MAX ((size_t)16 << 10) /* each */
 #define PARKED_MS        5000
 
-/* Dropped and counted when there is no place for it. */
+/* The oldest makes place for it; what is dropped is counted. */
 void parked_keep(struct lane *lane, const struct frame *frame, uint64_t now_ms);
 /* The task has an owner now: hands in again what was parked for it. */
 void parked_deliver(struct lane *lane, const char *id, size_t id_len, uint64_t now_ms);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "route/child_out.h"
 #include "route/replies.h"
 #include "wire/rpc_error.h"
 
@@ -56,6 +57,7 @@ static void settle(struct question *q, uint64_t now_ms)
     struct route_session *s = CONTAINER_OF(lane->sessions.next, struct route_session, lane_node);
     if (--s->question_count == 0 && now_ms > s->stand_since_ms)
         s->stood_ms += now_ms - s->stand_since_ms;
+    turns_flow(s);
 }
 
 static void tell_cancelled(const struct question *q)
@@ -114,6 +116,10 @@ void questions_ask(struct lane *lane, const struct frame *frame, uint64_t now_ms
         child_error(lane, child_id, env->id.len, RPC_E_CONNECTION_LOST, "The client is gone");
         return;
     }
+    if (env->meta_token.len > lane->router->options.max_id_bytes) {
+        child_error(lane, child_id, env->id.len, RPC_E_INVALID_REQUEST, "The progress token is too long");
+        return;
+    }
     struct question *q = lane->questions.count < QUESTIONS_MAX ? question_new(lane, frame) : NULL;
     if (!q) {
         child_error(lane, child_id, env->id.len, RPC_E_OVERLOADED, "Too many requests to the client");
@@ -121,6 +127,7 @@ void questions_ask(struct lane *lane, const struct frame *frame, uint64_t now_ms
     }
     if (s->question_count++ == 0)
         s->stand_since_ms = now_ms;
+    turns_flow(s);
     if (deadline_set(lane->router, &q->deadline, now_ms + QUESTION_MS)) {
         child_error(lane, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");
         settle(q, now_ms);
@@ -134,16 +141,16 @@ void questions_ask(struct lane *lane, const struct frame *frame, uint64_t now_ms
 
 void questions_answer(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
+    struct link_part parts[SPLICE_PARTS_MAX];
     struct lane *lane = s->lane;
     struct question *q = find(lane, frame->bytes, frame->env.id);
     if (!q)
         return;
     struct splice splice = {frame->env.id, q->text, q->id_len};
-    int rc = child_send_spliced(lane, frame->bytes, frame->len, &splice, 1);
-    if (rc && lane->child) {
-        lane->child_closing = true;
-        lane->child->ops->close(lane->child, RPC_E_OVERLOADED, err_text(rc));
-    }
+    size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
+    int rc = child_owe(lane, parts, count);
+    if (rc && rc != ERR_CLOSING)
+        child_give_up(lane, "an answer to it could not be queued");
     settle(q, now_ms);
 }
 
@@ -161,10 +168,11 @@ bool questions_spoil(struct route_session *s, const struct frame *frame, int cod
 void questions_progress(struct route_session *s, const struct frame *frame)
 {
     struct question *q = find(s->lane, frame->bytes, frame->env.param_token);
-    if (!q || q->token_len == 0)
+    if (!q || q->token_len == 0 || !child_has_room(s->lane))
         return;
     struct splice splice = {frame->env.param_token, q->text + q->id_len, q->token_len};
-    (void)child_send_spliced(s->lane, frame->bytes, frame->len, &splice, 1);
+    s->lane->stats.dropped_notifications +=
+        child_send_spliced(s->lane, frame->bytes, frame->len, &splice, 1) != 0;
 }
 
 void questions_cancelled(struct lane *lane, const struct frame *frame, uint64_t now_ms)

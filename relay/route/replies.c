@@ -9,8 +9,14 @@
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
-/* A child that does not read, and has this much to read, is told no more: it is flooding. */
-#define CHILD_FLOOD_BYTES (8 * LINK_CHILD_HIGH_BYTES)
+bool frame_id_is_sound(const struct frame *frame)
+{
+    const struct rpc_envelope *env = &frame->env;
+    bool text_fault = env->fault != RPC_OK && rpc_fault_code(env->fault) == RPC_E_PARSE_ERROR;
+    if (text_fault && env->fault_at >= env->id.off && env->fault_at <= env->id.off + env->id.len)
+        return false;
+    return rpc_check_json(frame->bytes + env->id.off, env->id.len, NULL) == RPC_OK;
+}
 
 void session_hang_up(struct route_session *s, int code, const char *reason)
 {
@@ -67,9 +73,7 @@ static bool is_retryable(const struct refusal *why)
     }
 }
 
-/* The message as a JSON string, in the message buffer or in `room`. */
-static struct link_part message_part(struct router *r, int code, const char *message, char *room,
-                                     size_t room_len)
+struct link_part error_message(struct router *r, int code, const char *message, char room[ERROR_MESSAGE_ROOM])
 {
     if (message) {
         struct writer w;
@@ -80,7 +84,7 @@ static struct link_part message_part(struct router *r, int code, const char *mes
             return (struct link_part){buf_data(&r->message), buf_len(&r->message)};
     }
     const char *own = rpc_error_message(code);
-    int n = snprintf(room, room_len, "\"%s\"", own ? own : "Error");
+    int n = snprintf(room, ERROR_MESSAGE_ROOM, "\"%s\"", own ? own : "Error");
     return (struct link_part){room, (size_t)n};
 }
 
@@ -104,7 +108,7 @@ void reply_error(struct route_session *s, const char *id, size_t id_len, const s
     struct link_part parts[10];
     size_t n = 0;
     char code[64];
-    char message[64];
+    char message[ERROR_MESSAGE_ROOM];
     char data[128];
     const char *name = rpc_error_name(why->code);
 
@@ -112,7 +116,7 @@ void reply_error(struct route_session *s, const char *id, size_t id_len, const s
     parts[n++] = id ? (struct link_part){id, id_len} : PART("null");
     int len = snprintf(code, sizeof code, ",\"error\":{\"code\":%d,\"message\":", why->code);
     parts[n++] = (struct link_part){code, (size_t)len};
-    parts[n++] = message_part(s->router, why->code, why->message, message, sizeof message);
+    parts[n++] = error_message(s->router, why->code, why->message, message);
     len =
         snprintf(data, sizeof data, ",\"data\":{\"relay\":true,\"code\":\"%s\",\"retryable\":%s,\"sent\":%s",
                  name ? name : "ERROR", is_retryable(why) ? "true" : "false", why->sent ? "true" : "false");
@@ -142,58 +146,4 @@ void reply_raw(struct route_session *s, const char *id, size_t id_len, const cha
         PART("}"),
     };
     session_send(s, parts, sizeof parts / sizeof parts[0]);
-}
-
-static int note_child(struct lane *lane, int rc)
-{
-    if (rc == ERR_CLOSING)
-        lane->child_closing = true;
-    return rc;
-}
-
-int child_send(struct lane *lane, const char *text, size_t len)
-{
-    const struct link_part part = {text, len};
-    if (!lane->child)
-        return ERR_CLOSING;
-    return note_child(lane, lane->child->ops->send(lane->child, &part, 1));
-}
-
-int child_send_spliced(struct lane *lane, const char *text, size_t len, struct splice *splices, size_t count)
-{
-    if (!lane->child)
-        return ERR_CLOSING;
-    return note_child(lane, splice_send(lane->child, text, len, splices, count));
-}
-
-static void child_reply(struct lane *lane, const struct link_part *parts, size_t count)
-{
-    if (!lane->child || lane->child->queued_bytes > CHILD_FLOOD_BYTES)
-        return;
-    (void)note_child(lane, lane->child->ops->send(lane->child, parts, count));
-}
-
-void child_error(struct lane *lane, const char *id, size_t id_len, int code, const char *message)
-{
-    char head[64];
-    char room[64];
-    int len = snprintf(head, sizeof head, ",\"error\":{\"code\":%d,\"message\":", code);
-    const struct link_part parts[] = {
-        PART("{\"jsonrpc\":\"2.0\",\"id\":"),
-        {id, id_len},
-        {head, (size_t)len},
-        message_part(lane->router, code, message, room, sizeof room),
-        PART("}}"),
-    };
-    child_reply(lane, parts, sizeof parts / sizeof parts[0]);
-}
-
-void child_result(struct lane *lane, const char *id, size_t id_len)
-{
-    const struct link_part parts[] = {
-        PART("{\"jsonrpc\":\"2.0\",\"id\":"),
-        {id, id_len},
-        PART(",\"result\":{}}"),
-    };
-    child_reply(lane, parts, sizeof parts / sizeof parts[0]);
 }

@@ -1,4 +1,4 @@
-/* What the relay itself says: errors and answers to clients, errors to children. Nothing here fails: a client
+/* What the relay itself says: errors and answers to clients. Nothing here fails: a client
  * that cannot be told loses its link instead, so that no request is ever left without either.
  */
 #ifndef ROUTE_REPLIES_H
@@ -10,6 +10,7 @@
 #include "route/link.h"
 #include "route/splice.h"
 #include "route/state.h"
+#include "wire/frame.h"
 
 /* A literal as a part of a message. */
 #define PART(text) ((struct link_part){(text), sizeof(text) - 1})
@@ -23,6 +24,10 @@ struct refusal {
     const char *data_id; /* the raw id, as data.id of an answer whose id is null; NULL: none */
     size_t data_id_len;
 };
+
+/* The id of a frame may be repeated: it is JSON itself, and what is wrong with the frame does not stand in it
+ * or directly behind it (in {"id":01 the id is not 0). */
+bool frame_id_is_sound(const struct frame *frame);
 
 /* Gives the parts to the client's link; when that fails, the link is closed. */
 void session_send(struct route_session *s, const struct link_part *parts, size_t count);
@@ -40,11 +45,9 @@ void reply_error(struct route_session *s, const char *id, size_t id_len, const s
 void reply_raw(struct route_session *s, const char *id, size_t id_len, const char *key, const char *json,
                size_t len);
 
-/* Answers a request of the child's. Dropped when the child does not read at all. */
-void child_error(struct lane *lane, const char *id, size_t id_len, int code, const char *message);
-void child_result(struct lane *lane, const char *id, size_t id_len);
-/* Sends a text of the relay's own to the child: 0, or the link's verdict (noted in the lane). */
-int child_send(struct lane *lane, const char *text, size_t len);
-int child_send_spliced(struct lane *lane, const char *text, size_t len, struct splice *splices, size_t count);
+#define ERROR_MESSAGE_ROOM 64
+/* An error's message as a JSON string, in the router's message buffer or in `room`. NULL: the code's own. */
+struct link_part error_message(struct router *r, int code, const char *message,
+                               char room[ERROR_MESSAGE_ROOM]);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "route/child_out.h"
 #include "route/initialize.h"
 #include "route/lane.h"
 #include "route/levels.h"
@@ -57,6 +58,16 @@ static void refuse_full(struct route_session *s, const struct frame *frame)
     reply_error(s, id_of(frame), frame->env.id.len, &why);
 }
 
+static void refuse_held(struct route_session *s, const struct frame *frame)
+{
+    char members[128];
+    const struct router *r = s->router;
+    int n = snprintf(members, sizeof members, "\"heldBytes\":%zu,\"limitBytes\":%zu,\"retryAfterMs\":%d",
+                     r->store.used_bytes, r->max_held_bytes, RETRY_AFTER_MS);
+    const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
+    reply_error(s, id_of(frame), frame->env.id.len, &why);
+}
+
 static void refuse_unavailable(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     const struct refusal why = outage_refusal(s->lane, now_ms);
@@ -87,7 +98,7 @@ bool request_admit(struct route_session *s, const struct frame *frame, uint64_t 
 {
     if (!request_reaches(s, frame, now_ms))
         return false;
-    if (is_full(s->lane) && !turns_free_now(s)) {
+    if ((is_full(s->lane) || turns_flooded(s)) && !turns_free_now(s)) {
         refuse_full(s, frame);
         return false;
     }
@@ -119,9 +130,13 @@ struct call *request_submit(struct route_session *s, const struct frame *frame, 
         request_no_memory(s, frame);
         return NULL;
     }
-    if (dispatch_or_wait(s, c, frame, now_ms)) {
+    int rc = dispatch_or_wait(s, c, frame, now_ms);
+    if (rc) {
         call_close(c);
-        request_no_memory(s, frame);
+        if (rc == ERR_FULL)
+            refuse_held(s, frame);
+        else
+            request_no_memory(s, frame);
         return NULL;
     }
     return c;
@@ -222,6 +237,9 @@ void request_frame(struct route_session *s, const struct frame *frame, uint64_t 
         refuse_id(s, frame, "the id is null");
     } else if (calls_find_client(s, id_of(frame), id.len)) {
         refuse_id(s, frame, "the id is in flight already");
+    } else if (frame->env.meta_token.len > max) {
+        (void)snprintf(reason, sizeof reason, "the progress token is longer than %zu bytes", max);
+        refuse_id(s, frame, reason);
     } else {
         good_request(s, frame, now_ms);
     }
@@ -239,8 +257,7 @@ static void cancelled(struct route_session *s, const struct frame *frame, uint64
 
 static bool child_takes(const struct lane *lane)
 {
-    return lane->state == LANE_READY && !lane->child_closing && lane->child &&
-           lane->child->queued_bytes < LINK_CHILD_HIGH_BYTES;
+    return lane->state == LANE_READY && !lane->child_closing && child_has_room(lane) && child_is_paid(lane);
 }
 
 /* In order with what the session has waiting; without memory, or a child, it is lost as notifications may be.
@@ -250,11 +267,11 @@ static void forward(struct route_session *s, const struct frame *frame, uint64_t
     struct call *c;
     struct lane *lane = s->lane;
     if (list_empty(&s->queue) && child_takes(lane)) {
-        (void)child_send(lane, frame->bytes, frame->len);
+        lane->stats.dropped_notifications += child_send(lane, frame->bytes, frame->len) != 0;
         return;
     }
     bool alive = lane->state == LANE_READY || lane->state == LANE_STARTING;
-    if (!alive || is_full(lane) || call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
+    if (!alive || is_full(lane) || turns_flooded(s) || call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
         lane->stats.dropped_notifications++;
         return;
     }
@@ -269,9 +286,8 @@ static void shared_notification(struct route_session *s, const struct frame *fra
     struct lane *lane = s->lane;
     /* What is about a session (initialized, roots) is not the child's business; what has a token could meet
      * another's; what names a known method without an id would act for nobody. */
-    if (method == RPC_M_OTHER && !span_found(frame->env.meta_token) && child_takes(lane))
-        (void)child_send(lane, frame->bytes, frame->len);
-    else
+    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !child_takes(lane) ||
+        child_send(lane, frame->bytes, frame->len))
         lane->stats.dropped_notifications++;
 }
 

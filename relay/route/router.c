@@ -59,6 +59,16 @@ void router_tick(struct router *r, uint64_t now_ms)
     }
 }
 
+void router_set_max_held(struct router *r, size_t bytes)
+{
+    r->max_held_bytes = bytes;
+}
+
+size_t router_held_bytes(const struct router *r)
+{
+    return r->store.used_bytes + r->store.kept_bytes;
+}
+
 void router_drain(struct router *r)
 {
     r->draining = true;

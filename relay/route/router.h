@@ -56,6 +56,11 @@ uint64_t router_next_deadline(const struct router *r);
 void router_tick(struct router *r, uint64_t now_ms);
 /* From now on new requests get DRAINING; what is in flight or waiting goes on. */
 void router_drain(struct router *r);
+/* What waits in the router (frames above all) may take this much memory over all lanes; above it a request
+ * that would have to wait gets OVERLOADED. 0: no limit, as at first. */
+void router_set_max_held(struct router *r, size_t bytes);
+/* What it takes now, storage kept for reuse included. */
+size_t router_held_bytes(const struct router *r);
 /* Requests in flight or waiting, over all lanes: 0 means drained. */
 size_t router_pending(const struct router *r);
 
@@ -201,7 +206,8 @@ struct route_session_stats {
     uint64_t requests;
     uint64_t dropped; /* progress and log notifications not queued because it reads too slowly */
 };
-/* The bytes of its frames that wait for a turn: the router owns them, the session's memory account has them. */
+/* The bytes of its frames that wait for a turn: the router owns them, the session's memory account has them.
+ */
 size_t route_session_waiting_bytes(const struct route_session *s);
 void route_session_get_stats(const struct route_session *s, struct route_session_stats *ret_stats);
 

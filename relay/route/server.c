@@ -67,7 +67,7 @@ static void end_lane(struct lane *lane, const char *reason, uint64_t now_ms)
     outage_note(lane, &(struct outage){.state = "removed", .detail = reason});
     const struct refusal why = outage_refusal(lane, now_ms);
     lane_forget_child(lane, &why, now_ms);
-    lane_fail_waiting(lane, &why, now_ms);
+    lane_fail_waiting(lane, &why);
     detach_sessions(lane, reason, now_ms);
     if (lane_is_shared(lane))
         lane_free(lane);

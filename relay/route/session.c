@@ -59,17 +59,17 @@ int route_session_open(struct router *r, const char *server_name, struct link *c
     return 0;
 }
 
-void session_fail_held(struct route_session *s, const struct refusal *why, uint64_t now_ms)
+void session_fail_held(struct route_session *s, const struct refusal *why)
 {
     while (!list_empty(&s->held))
-        call_fail(CONTAINER_OF(s->held.next, struct call, session_node), why, now_ms);
+        call_fail(CONTAINER_OF(s->held.next, struct call, session_node), why);
 }
 
-void session_fail_waiting(struct route_session *s, const struct refusal *why, uint64_t now_ms)
+void session_fail_waiting(struct route_session *s, const struct refusal *why)
 {
-    session_fail_held(s, why, now_ms);
+    session_fail_held(s, why);
     while (!list_empty(&s->queue))
-        call_fail(CONTAINER_OF(s->queue.next, struct call, session_node), why, now_ms);
+        call_fail(CONTAINER_OF(s->queue.next, struct call, session_node), why);
 }
 
 static void orphan(struct call *c)
@@ -99,7 +99,7 @@ void session_leave_lane(struct route_session *s, uint64_t now_ms)
     struct lane *lane = s->lane;
     tasks_leave(s, now_ms);
     leave_calls(s, now_ms);
-    subscriptions_leave(s, now_ms);
+    subscriptions_leave(s);
     elicitations_leave(s);
     if (!lane_is_shared(lane))
         questions_leave(lane, now_ms);

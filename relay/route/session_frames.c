@@ -19,10 +19,10 @@ static void refuse_frame(struct route_session *s, const struct frame *frame, boo
 {
     const struct span at = frame->env.id;
     const char *id = frame->bytes + at.off;
-    if (!span_found(at) || at.len > s->router->options.max_id_bytes) {
+    bool spoilt = frame->env.fault != RPC_OK && rpc_fault_code(frame->env.fault) == RPC_E_PARSE_ERROR;
+    if (!span_found(at) || at.len > s->router->options.max_id_bytes || !frame_id_is_sound(frame)) {
         reply_error(s, NULL, 0, why);
-    } else if (frame->env.id_null || was_answer || why->code == RPC_E_PARSE_ERROR ||
-               calls_find_client(s, id, at.len)) {
+    } else if (frame->env.id_null || was_answer || spoilt || calls_find_client(s, id, at.len)) {
         why->data_id = id;
         why->data_id_len = at.len;
         reply_error(s, NULL, 0, why);
@@ -95,7 +95,7 @@ static void batch(struct route_session *s, const struct frame *frame, uint64_t n
                               : "Invalid request: an empty batch");
         return;
     }
-    while (rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
+    while (!s->dead && rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
         struct frame one = {.bytes = frame->bytes + element.off, .len = element.len};
         rpc_scan_line(one.bytes, one.len, &one.env);
         one_frame(s, &one, true, now_ms);

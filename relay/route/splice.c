@@ -39,9 +39,9 @@ static void sort(struct splice *splices, size_t count)
     }
 }
 
-int splice_send(struct link *link, const char *text, size_t len, struct splice *splices, size_t count)
+size_t splice_parts(const char *text, size_t len, struct splice *splices, size_t count,
+                    struct link_part parts[SPLICE_PARTS_MAX])
 {
-    struct link_part parts[2 * SPLICE_MAX + 1];
     size_t n = 0;
     size_t at = 0;
 
@@ -58,5 +58,12 @@ int splice_send(struct link *link, const char *text, size_t len, struct splice *
         at = sp->at.off + sp->at.len;
     }
     parts[n++] = (struct link_part){text + at, len - at};
+    return n;
+}
+
+int splice_send(struct link *link, const char *text, size_t len, struct splice *splices, size_t count)
+{
+    struct link_part parts[SPLICE_PARTS_MAX];
+    size_t n = splice_parts(text, len, splices, count, parts);
     return link->ops->send(link, parts, n);
 }

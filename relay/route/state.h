@@ -26,8 +26,9 @@ struct router {
     struct list free_calls; /* call.lane_node */
     size_t free_call_count;
     struct store store;
-    struct buf scratch; /* texts that the relay itself writes; nothing lives there between calls */
-    struct buf message; /* an error's message, escaped; likewise */
+    size_t max_held_bytes; /* of the store's blocks in use; 0: no limit */
+    struct buf scratch;    /* texts that the relay itself writes; nothing lives there between calls */
+    struct buf message;    /* an error's message, escaped; likewise */
     uint64_t last_serial;
     size_t pending; /* requests waiting, held or in flight */
     bool draining;
@@ -88,7 +89,10 @@ struct lane {
     size_t init_held_count; /* they take no waiting place: a crowd may come while a child starts */
     int told_level;         /* the log level the child was told, or LEVEL_NONE */
 
+    struct list owed; /* messages that the child's link had no room for (child_out.c), oldest first */
+    size_t owed_bytes;
     struct map subs;
+    struct list subs_owed; /* subscriptions that the child has still to be told of */
     struct map tasks;
     struct list parked; /* notifications about tasks not known yet, oldest first */
     size_t parked_count;

@@ -38,6 +38,7 @@ struct block *store_get(struct store *st, size_t bytes)
         struct block *b = st->free[class];
         st->free[class] = b->next;
         st->kept_bytes -= b->cap;
+        st->used_bytes += b->cap;
         return b;
     }
     size_t cap = class < STORE_CLASSES ? STORE_MIN_BYTES << class : bytes;
@@ -45,8 +46,10 @@ struct block *store_get(struct store *st, size_t bytes)
     if (!size_add(cap, sizeof(struct block), &total))
         return NULL;
     struct block *b = mem_alloc(total);
-    if (b)
-        b->cap = cap;
+    if (!b)
+        return NULL;
+    b->cap = cap;
+    st->used_bytes += cap;
     return b;
 }
 
@@ -55,6 +58,7 @@ void store_put(struct store *st, struct block *b)
     if (!b)
         return;
     size_t class = class_of(b->cap);
+    st->used_bytes -= b->cap;
     if (class >= STORE_CLASSES || st->kept_bytes + b->cap > STORE_KEPT_BYTES) {
         mem_free(b);
         return;

@@ -23,7 +23,8 @@ struct block {
 
 struct store {
     struct block *free[STORE_CLASSES];
-    size_t kept_bytes;
+    size_t kept_bytes; /* on the free lists */
+    size_t used_bytes; /* handed out */
 };
 
 void store_init(struct store *st);

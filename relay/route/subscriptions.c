@@ -2,7 +2,10 @@
  * subscribe is under way only while there is no member; an unsubscribe only while there is one, who sent it.
  * Calls queue only behind one that is under way. Without members and calls the entry goes.
  *
- * Memory for the membership is had before anything is sent, so that a success can always be kept.
+ * Memory for the membership is had before anything is sent, so that a success can always be kept. What the
+ * child has to be told by the relay itself (unsubscribe when the last one went, subscribe again after a
+ * restart) is a mark on the entry, so that any number of them takes no memory and none is lost when the link
+ * has no room.
  */
 #include "route/subscriptions.h"
 
@@ -11,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "route/child_out.h"
 #include "route/replies.h"
 #include "route/requests.h"
 #include "wire/rpc_error.h"
@@ -21,8 +25,10 @@ struct sub {
     struct lane *lane;
     struct list members; /* subscriber.sub_node */
     size_t member_count;
-    struct call *active; /* the request under way; NULL: none */
-    struct list queue;   /* HELD calls, by lane_node */
+    struct call *active;   /* the request under way; NULL: none */
+    struct list queue;     /* HELD calls, by lane_node */
+    struct list owed_node; /* in lane->subs_owed while `owes` says something */
+    enum rpc_method owes; /* SUBSCRIBE or UNSUBSCRIBE, which the child has still to be told; OTHER: nothing */
     size_t uri_len;
     char uri[]; /* decoded */
 };
@@ -63,6 +69,8 @@ static struct sub *add(struct lane *lane, struct uri uri)
     sub->lane = lane;
     list_init(&sub->members);
     list_init(&sub->queue);
+    list_init(&sub->owed_node);
+    sub->owes = RPC_M_OTHER;
     sub->uri_len = uri.len;
     memcpy(sub->uri, uri.bytes, uri.len);
     if (map_add(&lane->subs, &sub->node, hash_bytes(uri.bytes, uri.len))) {
@@ -74,7 +82,7 @@ static struct sub *add(struct lane *lane, struct uri uri)
 
 static void drop_if_empty(struct sub *sub)
 {
-    if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue))
+    if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue) || sub->owes != RPC_M_OTHER)
         return;
     map_remove(&sub->lane->subs, &sub->node);
     mem_free(sub);
@@ -137,40 +145,88 @@ void subscriber_free(struct subscriber *m)
     mem_free(m);
 }
 
-/* ---- the relay's own requests ---- */
+/* ---- what the child has to be told ---- */
 
-/* Best effort: without memory, or without a child, there is nobody to tell. */
-static void tell(struct sub *sub, enum rpc_method method, uint64_t now_ms)
+static int compose(struct sub *sub, uint64_t id, struct buf *text)
 {
-    struct buf *text = &sub->lane->router->scratch;
-    struct lane *lane = sub->lane;
     struct writer w;
-    if (lane->state != LANE_READY || lane->child_closing)
-        return;
-    struct call *c = call_open_own(lane, method, now_ms);
     buf_clear(text);
     writer_init(&w, text);
     write_object(&w);
     write_member_string(&w, "jsonrpc", "2.0");
-    write_member_uint(&w, "id", c ? c->relay_id : calls_next_id(lane));
+    write_member_uint(&w, "id", id);
     write_member_string(&w, "method",
-                        method == RPC_M_SUBSCRIBE ? "resources/subscribe" : "resources/unsubscribe");
+                        sub->owes == RPC_M_SUBSCRIBE ? "resources/subscribe" : "resources/unsubscribe");
     write_key(&w, "params");
     write_object(&w);
     write_key(&w, "uri");
     write_string(&w, sub->uri, sub->uri_len);
     write_object_end(&w);
     write_object_end(&w);
-    if ((writer_end(&w) || child_send(lane, buf_data(text), buf_len(text))) && c)
-        call_close(c);
+    return writer_end(&w);
 }
 
-void subscriptions_tell_again(struct lane *lane, uint64_t now_ms)
+static bool tell(struct sub *sub, uint64_t now_ms)
+{
+    struct lane *lane = sub->lane;
+    struct buf *text = &lane->router->scratch;
+    struct call *c = call_open_own(lane, sub->owes, now_ms);
+    if (compose(sub, c ? c->relay_id : calls_next_id(lane), text) == 0 &&
+        child_send(lane, buf_data(text), buf_len(text)) == 0)
+        return true;
+    if (c)
+        call_close(c);
+    return false;
+}
+
+static void owe_nothing(struct sub *sub)
+{
+    sub->owes = RPC_M_OTHER;
+    list_remove(&sub->owed_node);
+}
+
+/* Told with the next pump, when there is room. A child that does not know of the subscription yet need not be
+ * told that it is over; one that is not ready is told everything when it is. */
+static void owe(struct sub *sub, enum rpc_method method)
+{
+    if (sub->lane->state != LANE_READY)
+        return;
+    if (sub->owes == RPC_M_SUBSCRIBE && method == RPC_M_UNSUBSCRIBE) {
+        owe_nothing(sub);
+        return;
+    }
+    sub->owes = method;
+    if (!list_linked(&sub->owed_node))
+        list_push_back(&sub->lane->subs_owed, &sub->owed_node);
+}
+
+bool subscriptions_pay(struct lane *lane, uint64_t now_ms)
+{
+    while (!list_empty(&lane->subs_owed)) {
+        struct sub *sub = CONTAINER_OF(lane->subs_owed.next, struct sub, owed_node);
+        if (lane->child_closing || !child_has_room(lane) || !tell(sub, now_ms))
+            return false;
+        owe_nothing(sub);
+        drop_if_empty(sub);
+    }
+    return true;
+}
+
+void subscriptions_forget_owed(struct lane *lane)
+{
+    while (!list_empty(&lane->subs_owed)) {
+        struct sub *sub = CONTAINER_OF(lane->subs_owed.next, struct sub, owed_node);
+        owe_nothing(sub);
+        drop_if_empty(sub);
+    }
+}
+
+void subscriptions_tell_again(struct lane *lane)
 {
     for (struct map_node *node = map_next(&lane->subs, NULL); node; node = map_next(&lane->subs, node)) {
         struct sub *sub = CONTAINER_OF(node, struct sub, node);
         if (sub->member_count > 0)
-            tell(sub, RPC_M_SUBSCRIBE, now_ms);
+            owe(sub, RPC_M_SUBSCRIBE);
     }
 }
 
@@ -224,27 +280,26 @@ static void advance(struct sub *sub, const struct frame *refusal)
     drop_if_empty(sub);
 }
 
-static void settle_subscribe(struct sub *sub, struct call *c, enum sub_outcome outcome, uint64_t now_ms)
+static void settle_subscribe(struct sub *sub, struct call *c, enum sub_outcome outcome)
 {
     if (outcome == SUB_DONE) {
         join(sub, c->subscriber);
         c->subscriber = NULL;
     } else if (outcome == SUB_LOST && c->state == CALL_IN_FLIGHT) {
-        tell(sub, RPC_M_UNSUBSCRIBE, now_ms);
+        owe(sub, RPC_M_UNSUBSCRIBE);
     }
 }
 
-static void settle_unsubscribe(struct sub *sub, struct call *c, enum sub_outcome outcome, uint64_t now_ms)
+static void settle_unsubscribe(struct sub *sub, struct call *c, enum sub_outcome outcome)
 {
     if (outcome == SUB_REFUSED || (outcome == SUB_LOST && c->state != CALL_IN_FLIGHT))
         return;
     subscriber_free(member(sub, c->session));
     if (outcome == SUB_LOST)
-        tell(sub, RPC_M_UNSUBSCRIBE, now_ms);
+        owe(sub, RPC_M_UNSUBSCRIBE);
 }
 
-void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer,
-                          uint64_t now_ms)
+void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer)
 {
     struct sub *sub = c->sub;
     if (!sub)
@@ -257,9 +312,9 @@ void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct
     }
     sub->active = NULL;
     if (c->method == RPC_M_SUBSCRIBE)
-        settle_subscribe(sub, c, outcome, now_ms);
+        settle_subscribe(sub, c, outcome);
     else
-        settle_unsubscribe(sub, c, outcome, now_ms);
+        settle_unsubscribe(sub, c, outcome);
     advance(sub, c->method == RPC_M_SUBSCRIBE && outcome == SUB_REFUSED ? answer : NULL);
 }
 
@@ -407,7 +462,7 @@ void subscriptions_updated(struct lane *lane, const struct frame *frame)
     }
 }
 
-void subscriptions_leave(struct route_session *s, uint64_t now_ms)
+void subscriptions_leave(struct route_session *s)
 {
     struct list *node;
     while ((node = list_pop_front(&s->subscriptions)) != NULL) {
@@ -415,7 +470,7 @@ void subscriptions_leave(struct route_session *s, uint64_t now_ms)
         struct sub *sub = m->sub;
         subscriber_free(m);
         if (sub->member_count == 0 && !sub->active)
-            tell(sub, RPC_M_UNSUBSCRIBE, now_ms);
+            owe(sub, RPC_M_UNSUBSCRIBE);
         drop_if_empty(sub);
     }
 }

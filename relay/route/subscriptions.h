@@ -8,15 +8,16 @@
 #ifndef ROUTE_SUBSCRIPTIONS_H
 #define ROUTE_SUBSCRIPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "route/state.h"
 #include "wire/frame.h"
 
 /* Bytes of a URI, decoded. */
-#define SUB_URI_MAX ((size_t)8 << 10)
+#define SUB_URI_MAX ((size_t)4 << 10)
 /* Subscriptions of one session. */
-#define SUBS_PER_SESSION 4096
+#define SUBS_PER_SESSION 1024
 
 enum sub_outcome {
     SUB_DONE,    /* the child said yes */
@@ -31,15 +32,18 @@ void subscriptions_request(struct route_session *s, const struct frame *frame, e
                            uint64_t now_ms);
 /* A call ends that may have been under way for a URI, or have waited for one: call this while its state still
  * says where it was. No-op for other calls. */
-void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer,
-                          uint64_t now_ms);
+void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer);
 /* notifications/resources/updated: to the subscribers of the URI, else to those of the longest one that it
  * lies under. */
 void subscriptions_updated(struct lane *lane, const struct frame *frame);
-/* A new child: subscribes again to all that is wanted. */
-void subscriptions_tell_again(struct lane *lane, uint64_t now_ms);
+/* A new child: subscribes again to all that is wanted, with the next pump. */
+void subscriptions_tell_again(struct lane *lane);
+/* Tells the child what it has still to be told; true: nothing is left. */
+bool subscriptions_pay(struct lane *lane, uint64_t now_ms);
+/* The child is gone. */
+void subscriptions_forget_owed(struct lane *lane);
 /* The session goes (its calls have gone already). */
-void subscriptions_leave(struct route_session *s, uint64_t now_ms);
+void subscriptions_leave(struct route_session *s);
 size_t subscriptions_count(const struct lane *lane);
 /* NULL is allowed. */
 void subscriber_free(struct subscriber *m);

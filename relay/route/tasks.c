@@ -8,8 +8,8 @@
 
 #include "base/alloc.h"
 #include "route/field.h"
+#include "route/child_out.h"
 #include "route/parked.h"
-#include "route/replies.h"
 #include "wire/writer.h"
 
 static const char related_task[] = "io.modelcontextprotocol/related-task";
@@ -227,13 +227,12 @@ struct route_session *tasks_status(struct lane *lane, const struct frame *frame,
 
 /* ---- the end ---- */
 
-/* A task cannot be cancelled with a notification. Best effort: its answer interests nobody. */
-static void cancel_at_child(struct task *t, uint64_t now_ms)
+/* A task cannot be cancelled with a notification. Best effort: the answer interests nobody. */
+static void cancel_at_child(struct lane *lane, const char *id, size_t id_len, uint64_t now_ms)
 {
-    struct lane *lane = t->lane;
     struct buf *text = &lane->router->scratch;
     struct writer w;
-    if (t->ended || lane->state != LANE_READY || lane->child_closing)
+    if (lane->state != LANE_READY)
         return;
     struct call *c = call_open_own(lane, RPC_M_TASKS_CANCEL, now_ms);
     buf_clear(text);
@@ -245,18 +244,27 @@ static void cancel_at_child(struct task *t, uint64_t now_ms)
     write_key(&w, "params");
     write_object(&w);
     write_key(&w, "taskId");
-    write_string(&w, t->id, t->id_len);
+    write_string(&w, id, id_len);
     write_object_end(&w);
     write_object_end(&w);
-    if ((writer_end(&w) || child_send(lane, buf_data(text), buf_len(text))) && c)
+    if ((writer_end(&w) || child_owe(lane, &(struct link_part){buf_data(text), buf_len(text)}, 1)) && c)
         call_close(c);
+}
+
+void tasks_disown(struct lane *lane, const struct frame *answer, uint64_t now_ms)
+{
+    struct task_id id;
+    read_id(answer->bytes, field_get2(answer->bytes, answer->env.result, "task", "taskId"), &id);
+    if (id.len != SIZE_MAX && !find(lane, &id))
+        cancel_at_child(lane, id.bytes, id.len, now_ms);
 }
 
 void tasks_leave(struct route_session *s, uint64_t now_ms)
 {
     while (!list_empty(&s->tasks)) {
         struct task *t = CONTAINER_OF(s->tasks.next, struct task, session_node);
-        cancel_at_child(t, now_ms);
+        if (!t->ended)
+            cancel_at_child(t->lane, t->id, t->id_len, now_ms);
         forget(t);
     }
 }

@@ -22,6 +22,8 @@
 /* The child answered a call: is it about a task? A new one is recorded, a terminal status seen. true: the
  * call is kept for the task's progress and is no longer the caller's to close (nor to look at). */
 MUSTCHECK bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms);
+/* The result of a call that nobody waits for any more: a task that it creates is cancelled at the child. */
+void tasks_disown(struct lane *lane, const struct frame *answer, uint64_t now_ms);
 /* The owner of params.taskId; NULL: unknown. */
 struct route_session *tasks_owner(const struct lane *lane, const struct frame *frame);
 /* The same for _meta's related-task. */

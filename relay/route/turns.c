@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "route/child_out.h"
 #include "route/replies.h"
 #include "route/state.h"
 #include "wire/rpc_error.h"
@@ -109,12 +110,6 @@ static bool is_open(const struct lane *lane)
     return lane->state == LANE_READY && !lane->draining && !lane->child_closing && lane->child;
 }
 
-/* Below the mark a frame of any size may follow: the link holds at most the mark and one frame. */
-static bool has_room(const struct lane *lane)
-{
-    return lane->child->queued_bytes < LINK_CHILD_HIGH_BYTES;
-}
-
 /* The first session of the ring that may take a slot. Only a ring of several loads has to be walked; no more
  * than slots / 32 sessions can stand in those. */
 static struct route_session *first_in(struct turns *t, unsigned ring, size_t slots)
@@ -152,7 +147,8 @@ bool turns_free_now(const struct route_session *s)
 {
     struct lane *lane = s->lane;
     return is_open(lane) && list_empty(&s->queue) && s->link->queued_bytes <= LINK_CLIENT_HIGH_BYTES &&
-           may_take(s, free_slots(lane)) && has_room(lane) && (lane->turns.busy == 0 || !pick(lane));
+           may_take(s, free_slots(lane)) && child_has_room(lane) && child_is_paid(lane) &&
+           (lane->turns.busy == 0 || !pick(lane));
 }
 
 /* ---- taking a turn ---- */
@@ -184,14 +180,14 @@ static bool take_turn(struct route_session *s, uint64_t now_ms)
             return true;
         }
     }
-    if (!has_room(lane))
+    if (!child_has_room(lane))
         return false;
     size_t frame_len = c->frame_len;
     int rc = send_waiting(c, now_ms);
     if (rc == ERR_CLOSING)
         return false;
     if (rc) {
-        call_fail(c, &(struct refusal){.code = RPC_E_OVERLOADED}, now_ms);
+        call_fail(c, &(struct refusal){.code = RPC_E_OVERLOADED});
         return true;
     }
     s->turn.deficit_bytes = s->turn.deficit_bytes > frame_len ? s->turn.deficit_bytes - frame_len : 0;
@@ -223,6 +219,8 @@ static bool take_turns(struct route_session *s, uint64_t now_ms)
 
 void turns_pump(struct lane *lane, uint64_t now_ms)
 {
+    if (!child_is_paid(lane) && !child_pay(lane, now_ms))
+        return;
     while (lane->turns.busy && is_open(lane)) {
         struct route_session *s = pick(lane);
         if (!s || !take_turns(s, now_ms))
@@ -234,7 +232,10 @@ void turns_pump(struct lane *lane, uint64_t now_ms)
 
 int turns_keep(struct call *c, const struct frame *frame)
 {
-    c->frame = store_get(&c->router->store, frame->len);
+    struct router *r = c->router;
+    if (r->max_held_bytes && r->store.used_bytes + frame->len > r->max_held_bytes)
+        return ERR_FULL;
+    c->frame = store_get(&r->store, frame->len);
     if (!c->frame)
         return -ENOMEM;
     memcpy(c->frame->bytes, frame->bytes, frame->len);
@@ -247,20 +248,35 @@ void turns_wait(struct call *c)
     call_move(c, CALL_WAITING);
 }
 
+/* From how many waiting requests on a session's reading pauses. */
+static size_t pause_calls(const struct server_limits *limits)
+{
+    size_t calls = limits->max_waiting / 4;
+    return calls < PAUSE_CALLS_MIN ? PAUSE_CALLS_MIN : calls;
+}
+
+/* A session that its child has asked something is read on, whatever it has waiting: its answer stands behind
+ * that, and nothing moves before the answer does. request_admit bounds it then. */
 void turns_flow(struct route_session *s)
 {
     if (!s->lane || !s->lane->server || s->dead)
         return;
     const struct server_limits *limits = &s->lane->server->limits;
-    size_t calls = limits->max_waiting / 4;
-    if (calls < PAUSE_CALLS_MIN)
-        calls = PAUSE_CALLS_MIN;
-    if (!s->paused && (s->waiting_bytes > limits->session_waiting_bytes || s->waiting > calls)) {
+    size_t calls = pause_calls(limits);
+    bool over = s->waiting_bytes > limits->session_waiting_bytes || s->waiting > calls;
+    bool under = s->waiting_bytes <= limits->session_waiting_bytes / 2 && s->waiting <= calls / 2;
+    if (!s->paused && over && s->question_count == 0) {
         s->paused = true;
         s->link->ops->pause(s->link);
-    } else if (s->paused && s->waiting_bytes <= limits->session_waiting_bytes / 2 &&
-               s->waiting <= calls / 2) {
+    } else if (s->paused && (under || s->question_count > 0)) {
         s->paused = false;
         s->link->ops->resume(s->link);
     }
+}
+
+bool turns_flooded(const struct route_session *s)
+{
+    const struct server_limits *limits = &s->lane->server->limits;
+    return s->question_count > 0 &&
+           (s->waiting_bytes > 2 * limits->session_waiting_bytes || s->waiting > 2 * pause_calls(limits));
 }

@@ -28,7 +28,7 @@
 /* Requests that a session whose turn it is may send in a row: enough that a client with a few in flight gets
  * its answers in one write and not in as many (which costs three times as much with 1,000 clients), few
  * enough that nobody waits long. */
-#define TURNS_BURST 8
+#define TURNS_BURST 16
 
 struct lane;
 struct route_session;
@@ -61,11 +61,14 @@ bool turns_free_now(const struct route_session *s);
 /* Dispatches all that may be. */
 void turns_pump(struct lane *lane, uint64_t now_ms);
 
-/* Gives the call its own copy of its frame. -ENOMEM: nothing changed. */
+/* Gives the call its own copy of its frame. -ENOMEM, ERR_FULL (the router holds all it may): nothing changed.
+ */
 MUSTCHECK int turns_keep(struct call *c, const struct frame *frame);
 /* Puts a new or held call, which has its copy, at the end of its session's queue. */
 void turns_wait(struct call *c);
 /* Pauses or resumes the session's reading by what it has waiting. */
 void turns_flow(struct route_session *s);
+/* A session that cannot be paused has twice as much waiting as would pause it. */
+bool turns_flooded(const struct route_session *s);
 
 #endif

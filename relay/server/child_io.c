@@ -24,8 +24,10 @@
  * LINK_CHILD_HIGH_BYTES, which is above the high mark, so it is always told. */
 #define QUEUE_HIGH_BYTES (LINK_CHILD_HIGH_BYTES / 2)
 #define QUEUE_LOW_BYTES  (LINK_CHILD_HIGH_BYTES / 8)
-/* Replacing ids makes a frame a little longer than the client's. */
-#define QUEUE_SLACK_BYTES ((size_t)64 << 10)
+/* What the router sends above its mark, beside one frame that is a little longer than the client's for its
+ * ids: short cancels, each of a request that was written below the mark. A request has 40 bytes or more, its
+ * cancel less than 100, so two and a half times the mark hold all of them. */
+#define QUEUE_SLACK_BYTES (5 * LINK_CHILD_HIGH_BYTES / 2 + ((size_t)64 << 10))
 /* Lines of standard error that are logged per second and child. */
 #define STDERR_LINES_PER_SECOND 200
 /* Written before the turn's end when so much is queued: the child begins, on another processor, while we

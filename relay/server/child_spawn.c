@@ -84,19 +84,19 @@ static int open_pairs(struct pairs *ret_pairs)
     return 0;
 }
 
-/* agent-relay-keeper [-n N] [-d DIR] -- COMMAND ARG... NULL; the strings are borrowed. */
+/* KEEPER_TITLE [-n N] [-d DIR] -- COMMAND ARG... NULL; the strings are borrowed. */
 static char **make_args(const struct child_spec *spec, char *soft_nofile)
 {
     const struct server_config *config = spec->config;
     size_t count = 0;
     while (config->args != NULL && config->args[count] != NULL)
         count++;
-    static char program[] = KEEPER_PROGRAM, n[] = "-n", d[] = "-d", end[] = "--";
+    static char title[] = KEEPER_TITLE, n[] = "-n", d[] = "-d", end[] = "--";
     char **args = mem_alloc((count + 8) * sizeof *args);
     if (args == NULL)
         return NULL;
     size_t i = 0;
-    args[i++] = program;
+    args[i++] = title;
     if (spec->soft_nofile > 0) {
         args[i++] = n;
         args[i++] = soft_nofile;

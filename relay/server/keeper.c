@@ -336,6 +336,7 @@ int main(int argc, char **argv)
 {
     struct keeper k = {0};
     parse_args(&k, argc, argv);
+    (void)prctl(PR_SET_NAME, KEEPER_TITLE);
     closefrom(KEEPER_LIFELINE_FD + 1);
     (void)setsid(); /* fails when the relay has done it for us */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)

@@ -14,7 +14,10 @@
 
 #include <signal.h>
 
-#define KEEPER_PROGRAM     "agent-relay-keeper"
+#define KEEPER_PROGRAM "agent-relay-keeper"
+/* What process lists show: `pkill agent-relay` must not end relay and keepers in one go, or a child's own
+ * descendants would have nobody left to end them. */
+#define KEEPER_TITLE       "mcp-keeper"
 #define KEEPER_LIFELINE_FD 3
 
 /* SIGTERM to the command's process group. */

@@ -16,7 +16,7 @@ TEST_PROGRAMS += forker
 forker_SRC    := tests/faults/forker.c
 
 UNIT_TESTS            += test_backoff test_stderr_ring test_child_env test_keeper test_supervisor \
-                         test_server_set test_child
+                         test_server_set test_server_reload test_child
 test_backoff_SRC      := tests/unit/test_backoff.c
 test_backoff_LIBS     := server base
 test_stderr_ring_SRC  := tests/unit/test_stderr_ring.c
@@ -32,10 +32,14 @@ test_supervisor_LDLIBS := $(uv_libs)
 test_server_set_SRC    := tests/unit/test_server_set.c
 test_server_set_LIBS   := testkit serverkit server serverkit core wire base
 test_server_set_LDLIBS := $(uv_libs)
+test_server_reload_SRC    := tests/unit/test_server_reload.c
+test_server_reload_LIBS   := serverkit server serverkit core wire base
+test_server_reload_LDLIBS := $(uv_libs)
 test_child_SRC         := tests/unit/test_child.c
 test_child_LIBS        := serverkit server core wire base
 test_child_LDLIBS      := $(uv_libs)
 
 # They start these.
 $(TESTBIN)/test_child: | $(BIN)/agent-relay-keeper
+$(TESTBIN)/test_server_reload: | $(BIN)/agent-relay-keeper
 $(TESTBIN)/test_keeper $(TESTBIN)/test_supervisor $(TESTBIN)/test_server_set: | $(BIN)/agent-relay-keeper $(TESTBIN)/forker

@@ -54,8 +54,7 @@ void server_set_kill(struct server_set *set);
  * Sessions must be closed. */
 void server_set_free(struct server_set *set);
 
-/* ---- looking in
- * ------------------------------------------------------------------------------------------------- */
+/* ---- looking in ---- */
 
 struct server_info {
     const char *name; /* borrowed */

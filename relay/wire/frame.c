@@ -1,10 +1,10 @@
 /* One line at a time, in pieces: a piece is what a chunk has of a line.
  *
- * Happy path: the line lies whole in the chunk -> scanned (the short way, if it is an ordinary one) and handed out where
- * it is. Else each piece is
- * scanned, counted and gathered, and the line is handed out of `partial`. Failure modes: over the limit ->
- * what was gathered is dropped, the pieces are scanned on for the id's sake, one FRAME_TOO_LARGE at the end.
- * No memory to gather -> one FRAME_NO_MEMORY, the rest of the line is dropped unread.
+ * Happy path: the line lies whole in the chunk -> scanned (the short way, if it is an ordinary one) and
+ * handed out where it is. Else each piece is scanned, counted and gathered, and the line is handed out of
+ * `partial`. Failure modes: over the limit -> what was gathered is dropped, the pieces are scanned on for the
+ * id's sake, one FRAME_TOO_LARGE at the end. No memory to gather -> one FRAME_NO_MEMORY, the rest of the line
+ * is dropped unread.
  */
 #include "wire/frame.h"
 
@@ -46,8 +46,7 @@ void frame_reader_done(struct frame_reader *r)
     buf_done(&r->id);
 }
 
-/* ---- a piece
- * --------------------------------------------------------------------------------------------------- */
+/* ---- a piece ---- */
 
 /* Takes what this piece, `len` bytes that stand at `at` of an over-long line, has of the line's id. What is
  * missing in the end (too long, no memory) is noticed there by the length. */
@@ -108,8 +107,7 @@ static void take_piece(struct frame_reader *r, const char *bytes, size_t len)
     add(r, bytes, len - r->cr);
 }
 
-/* ---- its end
- * --------------------------------------------------------------------------------------------------- */
+/* ---- its end ---- */
 
 static enum frame_result too_large(struct frame_reader *r, struct frame *ret_frame)
 {
@@ -194,8 +192,7 @@ enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t 
     return FRAME_MORE;
 }
 
-/* ---- looking in
- * ------------------------------------------------------------------------------------------------ */
+/* ---- looking in ---- */
 
 size_t frame_reader_partial(const struct frame_reader *r)
 {

@@ -18,9 +18,9 @@
 #include "base/buf.h"
 #include "wire/rpc.h"
 
-/* Storage that is kept from one gathered line to the next, so that a busy peer, whose lines are cut by the ends of
- * reads, costs no allocation; above the longest line of the default configuration, for the page faults' sake.
- * frame_reader_trim gives it back. */
+/* Storage that is kept from one gathered line to the next, so that a busy peer, whose lines are cut by the
+ * ends of reads, costs no allocation; above the longest line of the default configuration, for the page
+ * faults' sake. frame_reader_trim gives it back. */
 #define FRAME_KEEP_BYTES ((size_t)16 << 20)
 
 struct frame {

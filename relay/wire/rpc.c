@@ -194,8 +194,7 @@ void rpc_scan_feed(struct rpc_scan *s, const char *bytes, size_t len)
     }
 }
 
-/* ---- what it is
- * ------------------------------------------------------------------------------------------------ */
+/* ---- what it is ---- */
 
 /* RPC_INVALID: the members make no message. */
 static enum rpc_kind message_kind(const struct rpc_envelope *env)
@@ -292,8 +291,7 @@ bool rpc_is_strict_json(const char *bytes, size_t len)
     return rpc_check_json(bytes, len, NULL) == RPC_OK;
 }
 
-/* ---- faults
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 int rpc_fault_code(enum rpc_fault fault)
 {

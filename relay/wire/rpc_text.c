@@ -10,8 +10,7 @@
 
 #include "wire/text.h"
 
-/* ---- strings
- * --------------------------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 static bool is_quoted(const char *quoted, size_t len)
 {
@@ -161,8 +160,7 @@ bool rpc_string_begins(const char *quoted, size_t len, const char *text)
     return match(quoted, len, text, strlen(text)) != MATCH_NONE;
 }
 
-/* ---- ids
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- ids ---- */
 
 bool rpc_parse_id(const char *lexeme, size_t len, uint64_t *ret_id)
 {
@@ -181,8 +179,7 @@ bool rpc_parse_id(const char *lexeme, size_t len, uint64_t *ret_id)
     return true;
 }
 
-/* ---- members and elements
- * -------------------------------------------------------------------------------------- */
+/* ---- members and elements ---- */
 
 static const char *skip_space(const char *p, const char *end)
 {

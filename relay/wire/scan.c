@@ -12,8 +12,7 @@
 #include "wire/scan_run.h"
 #include "wire/scan_string.h"
 
-/* ---- literals and numbers
- * -------------------------------------------------------------------------------------- */
+/* ---- literals and numbers ---- */
 
 static inline void begin_literal(struct run *r, uint8_t literal)
 {
@@ -92,8 +91,7 @@ static inline void take_number(struct run *r)
     }
 }
 
-/* ---- between values
- * -------------------------------------------------------------------------------------------- */
+/* ---- between values ---- */
 
 static inline void begin_value(struct run *r)
 {
@@ -208,8 +206,7 @@ static inline void take_structure(struct run *r)
     }
 }
 
-/* ---- the scan
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the scan ---- */
 
 static inline void step(struct run *r)
 {

@@ -82,8 +82,7 @@ void conn_close(struct conn *c, const char *why)
     close(c->fd);
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 static unsigned build_head(const struct conn *c, struct slot *s)
 {
@@ -185,8 +184,7 @@ void conn_flush(struct conn *c)
     net_want_write(c, c->queue_len > 0);
 }
 
-/* ---- receiving
- * -------------------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 void conn_count_error(struct conn *c, const char *at, size_t len)
 {

@@ -20,8 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- an allocator whose nth allocation fails
- * ------------------------------------------------------------------- */
+/* ---- an allocator whose nth allocation fails ---- */
 
 static size_t until_failure;
 static bool failed;
@@ -51,8 +50,7 @@ static void *failing_realloc(void *p, size_t size)
 
 static const struct allocator failing = {failing_malloc, failing_calloc, failing_realloc, free};
 
-/* ---- the splitter
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the splitter ---- */
 
 struct stream {
     const char *bytes;
@@ -88,8 +86,7 @@ static bool split_next(struct stream *s, const char **ret_line, size_t *ret_len)
     }
 }
 
-/* ---- comparing
- * ------------------------------------------------------------------------------------------------- */
+/* ---- comparing ---- */
 
 static bool same_spans(const struct rpc_envelope *a, const struct rpc_envelope *b)
 {

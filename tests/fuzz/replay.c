@@ -1,6 +1,6 @@
-/* Stands in for libFuzzer: runs a fuzz target once over every file of the folders and files named on the command line,
- * so that each input that ever mattered is tried by the ordinary test run, with any compiler. Exits 1 when it saw none:
- * a replay that looked at nothing must not pass.
+/* Stands in for libFuzzer: runs a fuzz target once over every file of the folders and files named on the
+ * command line, so that each input that ever mattered is tried by the ordinary test run, with any compiler.
+ * Exits 1 when it saw none: a replay that looked at nothing must not pass.
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -24,7 +24,7 @@ test('case 06: a client gone without a FIN; its result comes; the relay lives, t
   for (let round = 0; round < 5; round++) {
     const gone = await t.ready(relay);
     await gone.sendScript(1, [{ hold: 'gone' }, { progress: { progress: 1 } }], { token: 1 });
-    await other.script([{ wait: { method: 'tools/call', count: 1 + 4 * round } }]);
+    await other.script([{ wait: { method: 'tools/call', count: 5 * round + 2 } }]);
     gone.stream.resetAndDestroy();
     // The call is cancelled at the child, whose answer comes all the same and goes nowhere.
     await other.script([{ wait: { method: 'notifications/cancelled', count: round + 1 } }]);

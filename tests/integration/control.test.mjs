@@ -1,4 +1,5 @@
 // The relay's own methods.
+import os from 'node:os';
 import { assert, assertRelayError, fake, test, until } from './lib/harness.mjs';
 
 const servers = () => ({ one: fake(), two: fake() });
@@ -64,6 +65,25 @@ test('the methods are the same on a Unix socket', async (t) => {
     assert.ok((await client.request(method)).result, method);
   }
 });
+
+const outside = Object.values(os.networkInterfaces())
+  .flat()
+  .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+
+test(
+  'from another machine: status yes, the methods for admins no',
+  { skip: outside ? false : 'this machine has no address but loopback' },
+  async (t) => {
+    const relay = await t.relay({ relay: { listen: ['0.0.0.0:0'] } });
+    const client = await t.client({ host: outside, port: relay.address.port });
+    for (const method of ['relay/ping', 'relay/status', 'relay/servers']) {
+      assert.ok((await client.request(method)).result, method);
+    }
+    for (const method of ['relay/clients', 'relay/inflight']) {
+      assertRelayError(await client.request(method), 'FORBIDDEN', { needed: 'admin' });
+    }
+  },
+);
 
 test('unknown relay/ methods are -32601, and no relay/ method reaches a child', async (t) => {
   const relay = await t.relay({});

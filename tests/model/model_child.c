@@ -375,8 +375,7 @@ static void ask(struct child *ch)
                    id, chance(20) ? "ping" : "sampling/createMessage", (unsigned long long)mark);
     child_say(ch, line);
     if (w.sharing == SHARING_SHARED)
-        CHECK(ch->refusals == 0 || w.failing, "the child was not answered");
-    ch->refusals = 0;
+        CHECK(ch->refusals == 0 || ch->full || w.failing, "the child was not answered");
 }
 
 static void toggle_full(struct child *ch)

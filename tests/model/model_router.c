@@ -138,6 +138,8 @@ static void end(void)
     CHECK(w.out == 0 && router_pending(w.router) == 0, "%zu out, %zu pending", w.out,
           router_pending(w.router));
     if (w.sharing == SHARING_SHARED) {
+        w.children[0].link.queued_bytes = 0;
+        lane_writable(route_server_lane(w.server), w.now_ms);
         lane_get_stats(route_server_lane(w.server), &stats);
         CHECK(stats.in_flight == 0 && stats.waiting == 0 && stats.sessions == 0 && stats.subscriptions == 0 &&
                   stats.tasks == 0,

@@ -159,7 +159,7 @@ static void check_lane(void *data, struct lane *lane)
 static void check_subscriptions(void)
 {
     const struct child *ch = &w.children[0];
-    if (w.sharing != SHARING_SHARED || w.failing || ch->state != CHILD_READY)
+    if (w.sharing != SHARING_SHARED || w.failing || ch->state != CHILD_READY || ch->full)
         return;
     for (int uri = 0; uri < URIS; uri++) {
         bool wanted = false;

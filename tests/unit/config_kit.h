@@ -36,4 +36,6 @@ const char *server_value_of(const struct config *c, const char *server, const ch
 int config_set_up(void **state);
 int config_tear_down(void **state);
 
+#define CONFIG_TEST(name) cmocka_unit_test_setup_teardown(name, config_set_up, config_tear_down)
+
 #endif

@@ -215,6 +215,27 @@ void await_log(struct lane *lane, const char *end)
     run_until(&fx.loop, log_ends, &a);
 }
 
+static bool has_pid(void *data)
+{
+    const struct awaited *a = data;
+    return fixture_info(a->name).pid != 0;
+}
+
+pid_t await_pid(const char *name)
+{
+    struct awaited a = {.name = name};
+    run_until(&fx.loop, has_pid, &a);
+    return fixture_info(name).pid;
+}
+
+struct lane *make_ready(const char *name)
+{
+    struct lane *lane = fake_lane_of(name);
+    fake_want(lane);
+    await_state(name, "ready");
+    return lane;
+}
+
 void await_none_marked(const char *mark)
 {
     char copy[64];

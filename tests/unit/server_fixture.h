@@ -25,6 +25,8 @@ extern struct fixture fx;
 int fixture_up(void **state);
 int fixture_down(void **state);
 
+#define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_up, fixture_down)
+
 /* Quick timings; no servers. */
 struct config *fixture_config(void);
 /* Adds an entry to the configuration that will be applied next: a shell script, or NULL for `cat`. */
@@ -39,6 +41,10 @@ const char *fixture_state(const char *name);
 void await_state(const char *name, const char *state);
 /* Waits until the lane's log ends with `end`. */
 void await_log(struct lane *lane, const char *end);
+/* Waits until the server has a process, and gives its id. */
+pid_t await_pid(const char *name);
+/* Wants the server's shared lane and waits until it is ready. */
+struct lane *make_ready(const char *name);
 void await_none_marked(const char *mark);
 void fixture_stop(void);
 

@@ -297,7 +297,6 @@ static void test_names(void **state)
 
 int main(void)
 {
-#define CONFIG_TEST(name) cmocka_unit_test_setup_teardown(name, config_set_up, config_tear_down)
     const struct CMUnitTest tests[] = {
         CONFIG_TEST(test_every_option_from_every_source),
         CONFIG_TEST(test_every_default),

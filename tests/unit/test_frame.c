@@ -18,8 +18,7 @@
 #define V    "\"jsonrpc\":\"2.0\""
 #define PING "{" V ",\"id\":1,\"method\":\"ping\"}"
 
-/* ---- what comes out, as text
- * ----------------------------------------------------------------------------------- */
+/* ---- what comes out, as text ---- */
 
 struct script {
     char text[4096];
@@ -107,8 +106,7 @@ static void check(const char *text, struct limits limits, const char *expected)
     check_with(text, strlen(text), limits, expected);
 }
 
-/* ---- lines
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 static const struct limits wide = {1000, 100};
 
@@ -193,8 +191,7 @@ static void copies_nothing_that_lies_whole_in_the_chunk(void **state)
     frame_reader_done(&r);
 }
 
-/* ---- the limit
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the limit ---- */
 
 static void the_limit_is_the_contents(void **state)
 {
@@ -279,8 +276,7 @@ static void tells_a_response_from_a_request(void **state)
     check("{" V ",\"id\":1,\"error\":{}}\n", (struct limits){10, 20}, "too large 35 error int=1 id=<1>\n");
 }
 
-/* ---- memory
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 /* Whatever allocation fails: one line is missing with a word, or has lost its id, and all others come. */
 static void survives_any_failed_allocation(void **state)

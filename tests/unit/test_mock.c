@@ -1,5 +1,5 @@
-/* mock/: the world. The default cast, determinism, second 300, commands and their limits, tasks on their way,
- * casts that cannot be used, running out of memory. */
+/* mock/: the world. The default cast, determinism, second 300, casts that cannot be used, times as text.
+ * Commands are in test_mock_commands.c. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,43 +12,7 @@
 
 #include "base/alloc.h"
 #include "mock/iso_time.h"
-#include "mock/mock.h"
-
-#define START     UINT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
-#define SECOND(n) (START + UINT64_C(1000) * (n))
-
-static struct mock *mock;
-
-static void make(uint64_t seed)
-{
-    char problem[200];
-    struct mock_options options = {.seed = seed, .start_ms = START};
-    assert_int_equal(mock_new(&options, &mock, problem, sizeof problem), 0);
-    assert_string_equal(problem, "");
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    make(1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mock_free(mock);
-    mock = NULL;
-    return 0;
-}
-
-static struct mock_agent agent_at(size_t index, uint64_t now_ms)
-{
-    struct mock_agent agent;
-    memset(&agent, 0, sizeof agent);
-    assert_true(mock_agent_get(mock, index, now_ms, &agent));
-    return agent;
-}
+#include "tests/unit/world_kit.h"
 
 /* Everything that can be written about the world at a moment, as one text. */
 static char *portrait(const struct mock *m, uint64_t now_ms)
@@ -147,7 +111,7 @@ static void the_same_question_gets_the_same_answer(void **state)
 {
     (void)state;
     struct mock *first = mock;
-    make(1);
+    world_make(1);
     for (uint64_t s = 0; s <= 600; s += 50) {
         char *a = portrait(first, SECOND(s)), *b = portrait(mock, SECOND(s)),
              *again = portrait(first, SECOND(s));
@@ -164,7 +128,7 @@ static void another_seed_is_another_world(void **state)
 {
     (void)state;
     struct mock *first = mock;
-    make(2);
+    world_make(2);
     char *a = portrait(first, SECOND(300)), *b = portrait(mock, SECOND(300));
     assert_string_not_equal(a, b);
     mem_free(a);
@@ -285,19 +249,17 @@ static void times_are_written_and_read(void **state)
     assert_int_equal(ms, UINT64_C(1709251199987));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_default_cast),
+        WORLD_TEST(the_default_cast),
         cmocka_unit_test(casts_of_ones_own),
-        TEST(the_same_question_gets_the_same_answer),
-        TEST(another_seed_is_another_world),
-        TEST(second_300),
-        TEST(values_stay_in_bounds_and_counters_only_grow),
-        TEST(loads_move_smoothly),
-        TEST(times_out_of_order_are_survived),
+        WORLD_TEST(the_same_question_gets_the_same_answer),
+        WORLD_TEST(another_seed_is_another_world),
+        WORLD_TEST(second_300),
+        WORLD_TEST(values_stay_in_bounds_and_counters_only_grow),
+        WORLD_TEST(loads_move_smoothly),
+        WORLD_TEST(times_out_of_order_are_survived),
         cmocka_unit_test(times_are_written_and_read),
     };
     return cmocka_run_group_tests_name("mock", tests, NULL, NULL);

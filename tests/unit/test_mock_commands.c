@@ -12,44 +12,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "mock/mock.h"
 #include "tests/unit/fault_alloc.h"
-
-#define START     UINT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
-#define SECOND(n) (START + UINT64_C(1000) * (n))
-
-static struct mock *mock;
-
-static void make(uint64_t seed)
-{
-    char problem[200];
-    struct mock_options options = {.seed = seed, .start_ms = START};
-    assert_int_equal(mock_new(&options, &mock, problem, sizeof problem), 0);
-    assert_string_equal(problem, "");
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    make(1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mock_free(mock);
-    mock = NULL;
-    return 0;
-}
-
-static struct mock_agent agent_at(size_t index, uint64_t now_ms)
-{
-    struct mock_agent agent;
-    memset(&agent, 0, sizeof agent);
-    assert_true(mock_agent_get(mock, index, now_ms, &agent));
-    return agent;
-}
+#include "tests/unit/world_kit.h"
 
 /* ---- commands ---- */
 
@@ -289,19 +253,17 @@ static void nth_allocation_fails(void **state)
     mem_set(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(spawned_agents_appear),
-        TEST(spawning_has_limits),
-        TEST(the_world_has_room_for_so_many),
-        TEST(swarms_come_and_go),
-        TEST(the_oldest_made_swarm_makes_room),
-        TEST(tasks_progress),
-        TEST(a_task_keeps_its_agent_busy),
-        TEST(tasks_have_limits),
+        WORLD_TEST(spawned_agents_appear),
+        WORLD_TEST(spawning_has_limits),
+        WORLD_TEST(the_world_has_room_for_so_many),
+        WORLD_TEST(swarms_come_and_go),
+        WORLD_TEST(the_oldest_made_swarm_makes_room),
+        WORLD_TEST(tasks_progress),
+        WORLD_TEST(a_task_keeps_its_agent_busy),
+        WORLD_TEST(tasks_have_limits),
         cmocka_unit_test(nth_allocation_fails),
     };
     return cmocka_run_group_tests_name("mock_commands", tests, NULL, NULL);

@@ -245,6 +245,70 @@ static void what_waits_keeps_its_order(void **state)
     kit_expect_nothing(&children[0]);
 }
 
+static void batched_answers_are_split(void **state)
+{
+    (void)state;
+    kit_say(&kit, sessions[0],
+            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-"
+            "03-26\"}}");
+    kit_reply_on(&kit, lanes[0], "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]");
+    kit_expect_nothing(&links[0]);
+    kit_reply_on(&kit, lanes[0],
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-03-26\"}}");
+    (void)kit_next(&links[0]);
+    kit_say(
+        &kit, sessions[0],
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"b\"}]");
+    kit_reply_on(
+        &kit, lanes[0],
+        "[{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":3},[],7,{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":2}]");
+    kit_expect(&links[0], "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":3}");
+    kit_expect(&links[0], "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":2}");
+    kit_expect_nothing(&links[0]);
+}
+
+/* The answer to a question may stand behind what the client has pipelined: it must not wait for itself. */
+static void who_was_asked_is_read_on(void **state)
+{
+    (void)state;
+    struct server_limits limits = kit_limits(SHARING_SESSION);
+    limits.max_in_flight = 1;
+    limits.max_waiting = 400;
+    route_server_set_limits(kit.server, &limits);
+    initialize(0);
+    int i = 1;
+    for (; i < 300 && !links[0].paused; i++)
+        kit_sayf(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
+    assert_true(links[0].paused);
+    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"roots/list\"}");
+    assert_false(links[0].paused);
+    kit_expect_with(&links[0], "roots/list", NULL);
+    for (; i < 300; i++)
+        kit_sayf(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
+    kit_expect_with(&links[0], "\"code\":-31003", NULL);
+    assert_false(links[0].paused);
+    kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+    assert_true(links[0].paused);
+}
+
+static void tokens_are_limited_as_ids_are(void **state)
+{
+    (void)state;
+    static char token[16384 + 2];
+    memset(token, '1', sizeof token - 1);
+    initialize(0);
+    kit_sayf(&kit, sessions[0],
+             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":%s}}}",
+             token);
+    kit_expect_with(&links[0], "\"id\":1,\"error\":{\"code\":-32600", "16384", NULL);
+    token[16384] = '\0';
+    kit_sayf(&kit, sessions[0],
+             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":%s}}}",
+             token);
+    kit_expect_with(&children[0], "\"progressToken\":2", NULL);
+    kit_expect_nothing(&links[0]);
+}
+
 /* One client alone has nobody to leave room for. */
 static void one_session_may_use_every_slot(void **state)
 {
@@ -270,6 +334,9 @@ int main(void)
         T(a_child_that_dies_takes_its_connection_along),
         T(a_start_that_fails_is_told_first),
         T(what_waits_keeps_its_order),
+        T(batched_answers_are_split),
+        T(who_was_asked_is_read_on),
+        T(tokens_are_limited_as_ids_are),
         T(one_session_may_use_every_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* What sharing one child asks beyond ids: subscriptions with counts, log levels, tasks and elicitations with
- * owners. */
+/* What sharing one child asks beyond ids: subscriptions with counts, log levels, who is told what. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -222,11 +221,11 @@ static void updates_of_what_lies_under_a_uri(void **state)
 static void uris_and_counts_have_limits(void **state)
 {
     (void)state;
-    static char uri[8192 + 2];
+    static char uri[4096 + 2];
     memset(uri, 'u', sizeof uri - 1);
     subscribe(f.a, 1, uri);
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-32602", "8192", NULL);
-    uri[8192] = '\0';
+    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-32602", "4096", NULL);
+    uri[4096] = '\0';
     subscribe(f.a, 1, uri);
     accept(next_id("subscribe"));
     expect_done(&f.a_link, 1);
@@ -235,7 +234,7 @@ static void uris_and_counts_have_limits(void **state)
             "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"resources/subscribe\",\"params\":{\"uri\":7}}");
     accept(next_id("\"uri\":7"));
     expect_done(&f.a_link, 2);
-    for (int i = 1; i < 4096; i++) {
+    for (int i = 1; i < 1024; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "u:%d", i);
         subscribe(f.a, 3, name);
@@ -247,6 +246,53 @@ static void uris_and_counts_have_limits(void **state)
         line = next;
     assert_non_null(line);
     assert_non_null(strstr(line, "\"id\":4,\"error\":{\"code\":-31003"));
+}
+
+/* However many there are, and however little room the child's link has, none is lost. */
+static void all_subscriptions_are_told_again(void **state)
+{
+    (void)state;
+    char name[32];
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof name, "u:%d", i);
+        subscribe(f.a, 1, name);
+        accept((int)kit_id(kit_next(&f.kit.child)));
+    }
+    kit_down(&f.kit, 250);
+    lane_starting(kit_lane(&f.kit));
+    f.kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    kit_ready(&f.kit, NULL);
+    kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    kit_expect_nothing(&f.kit.child);
+    /* One that is over before the child was told of it is never mentioned. */
+    f.kit.child.link.queued_bytes = 0;
+    f.kit.child.fail_with = -12;
+    lane_writable(kit_lane(&f.kit), f.kit.now_ms);
+    f.kit.child.fail_with = 0;
+    lane_writable(kit_lane(&f.kit), f.kit.now_ms);
+    for (int i = 0; i < 100; i++)
+        kit_expect_with(&f.kit.child, "resources/subscribe", "\"u:", NULL);
+    kit_expect_with(&f.kit.child, "\"method\":\"m\"", NULL);
+    f.kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    route_session_close(f.a, f.kit.now_ms);
+    f.a = NULL;
+    kit_expect_nothing(&f.kit.child);
+    /* Somebody wants one of them meanwhile. */
+    subscribe(f.b, 2, "u:7");
+    f.kit.child.link.queued_bytes = 0;
+    lane_writable(kit_lane(&f.kit), f.kit.now_ms);
+    for (int i = 0; i < 100; i++)
+        kit_expect_with(&f.kit.child, "resources/unsubscribe", NULL);
+    accept(next_id("resources/subscribe"));
+    expect_done(&f.b_link, 2);
+    assert_int_equal(kit_stats(&f.kit).subscriptions, 1);
+    /* The child goes while it is owed something. */
+    f.kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    unsubscribe(f.b, 3, "u:7");
+    route_session_close(f.b, f.kit.now_ms);
+    f.b = NULL;
+    kit_down(&f.kit, 0);
+    assert_int_equal(kit_stats(&f.kit).subscriptions, 0);
 }
 
 static void level(struct route_session *s, const char *name)
@@ -312,124 +358,6 @@ static void log_messages_are_broadcast(void **state)
     assert_int_equal(kit_stats(&f.kit).late, 0);
 }
 
-static void start_task(struct route_session *s, int id, const char *token)
-{
-    kit_sayf(&f.kit, s,
-             "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"tools/"
-             "call\",\"params\":{\"task\":{},\"_meta\":{\"progressToken\":%s}}}",
-             id, token);
-}
-
-static void task_status(const char *task, const char *status)
-{
-    kit_replyf(&f.kit,
-               "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/"
-               "status\",\"params\":{\"status\":\"%s\",\"taskId\":\"%s\"}}",
-               status, task);
-}
-
-static void tasks_belong_to_who_started_them(void **state)
-{
-    (void)state;
-    static const char progress[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                                   "progress\",\"params\":{\"progress\":1,\"progressToken\":%d}}";
-    start_task(f.a, 1, "\"t\"");
-    int id = next_id("tools/call");
-    /* The first status precedes the answer that names the task; one for nobody is forgotten. */
-    task_status("T\\u0031", "working");
-    task_status("T9", "working");
-    kit_expect_nothing(&f.a_link);
-    kit_replyf(
-        &f.kit,
-        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"task\":{\"taskId\":\"T1\",\"status\":\"working\"}}}",
-        id);
-    kit_expect_with(&f.a_link, "\"id\":1,\"result\"", NULL);
-    kit_expect_with(&f.a_link, "notifications/tasks/status", "working", NULL);
-    kit_replyf(&f.kit, progress, id);
-    kit_expect_with(&f.a_link, "\"progressToken\":\"t\"", NULL);
-    assert_int_equal(kit_stats(&f.kit).tasks, 1);
-    assert_int_equal(kit_stats(&f.kit).in_flight, 0);
-
-    kit_say(&f.kit, f.b,
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tasks/get\",\"params\":{\"taskId\":\"T1\"}}");
-    kit_expect_with(&f.b_link, "\"id\":1,\"error\":{\"code\":-32602", NULL);
-    kit_say(&f.kit, f.b,
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tasks/cancel\",\"params\":{\"taskId\":\"T9\"}}");
-    kit_expect_with(&f.b_link, "\"id\":1,\"error\":{\"code\":-32602", NULL);
-    kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tasks/list\"}");
-    kit_expect_with(&f.b_link, "\"id\":1,\"error\":{\"code\":-32601", NULL);
-    kit_expect_nothing(&f.kit.child);
-    kit_say(
-        &f.kit, f.a,
-        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tasks/result\",\"params\":{\"taskId\":\"\\u00541\"}}");
-    int result = next_id("tasks/result");
-    /* Only the hard cap ends it. */
-    kit_tick(&f.kit, 599999);
-    kit_expect_nothing(&f.a_link);
-    task_status("T1", "completed");
-    kit_expect_with(&f.a_link, "completed", NULL);
-    kit_replyf(&f.kit, progress, id);
-    kit_expect_nothing(&f.a_link);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"content\":[]}}", result);
-    kit_expect_with(&f.a_link, "\"id\":2,\"result\"", NULL);
-    /* Still its owner's, to be asked for again; a message related to it finds its way. */
-    kit_reply(
-        &f.kit,
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"_meta\":"
-        "{\"io.modelcontextprotocol/related-task\":{\"taskId\":\"T1\"}}}}");
-    kit_expect_with(&f.a_link, "related-task", NULL);
-    kit_tick(&f.kit, 3600 * 1000);
-    assert_int_equal(kit_stats(&f.kit).tasks, 0);
-    kit_say(&f.kit, f.a,
-            "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tasks/get\",\"params\":{\"taskId\":\"T1\"}}");
-    kit_expect_with(&f.a_link, "\"id\":3,\"error\":{\"code\":-32602", NULL);
-}
-
-static void a_task_ends_with_its_owner(void **state)
-{
-    (void)state;
-    start_task(f.a, 1, "5");
-    int id = next_id("tools/call");
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"task\":{\"taskId\":\"T\\\"1\"}}}", id);
-    /* Another session's claim to the same id counts for nothing. */
-    start_task(f.b, 1, "5");
-    int other = next_id("tools/call");
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"task\":{\"taskId\":\"T\\\"1\"}}}",
-               other);
-    kit_expect_with(&f.b_link, "\"id\":1,\"result\"", NULL);
-    task_status("T\\\"1", "working");
-    kit_expect_nothing(&f.b_link);
-    route_session_close(f.a, f.kit.now_ms);
-    f.a = NULL;
-    kit_expect_with(&f.kit.child, "\"method\":\"tasks/cancel\",\"params\":{\"taskId\":\"T\\\"1\"}", NULL);
-    assert_int_equal(kit_stats(&f.kit).tasks, 0);
-    task_status("T\\\"1", "cancelled");
-    kit_tick(&f.kit, 5000);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", id);
-    kit_expect_nothing(&f.b_link);
-}
-
-static void elicitations_complete_for_their_owner(void **state)
-{
-    (void)state;
-    static const char complete[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/elicitation/"
-                                   "complete\",\"params\":{\"elicitationId\":\"%s\"}}";
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{}}");
-    int id = next_id("tools/call");
-    kit_replyf(&f.kit,
-               "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32042,\"message\":\"go\",\"data\":{"
-               "\"elicitations\":["
-               "{\"elicitationId\":\"e1\"},{\"elicitationId\":\"e\\u0032\"},7]}}}",
-               id);
-    kit_expect_with(&f.a_link, "-32042", NULL);
-    kit_replyf(&f.kit, complete, "e2");
-    kit_expect_with(&f.a_link, "elicitation/complete", "e2", NULL);
-    kit_replyf(&f.kit, complete, "e2");
-    kit_replyf(&f.kit, complete, "e3");
-    kit_expect_nothing(&f.a_link);
-    kit_expect_nothing(&f.b_link);
-}
-
 static void who_is_told_what(void **state)
 {
     (void)state;
@@ -459,11 +387,9 @@ int main(void)
         T(the_next_takes_over_from_who_left),
         T(updates_of_what_lies_under_a_uri),
         T(uris_and_counts_have_limits),
+        T(all_subscriptions_are_told_again),
         T(log_messages_are_dropped),
         cmocka_unit_test_setup_teardown(log_messages_are_broadcast, setup_broadcast, teardown),
-        T(tasks_belong_to_who_started_them),
-        T(a_task_ends_with_its_owner),
-        T(elicitations_complete_for_their_owner),
         T(who_is_told_what),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

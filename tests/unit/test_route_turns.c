@@ -181,17 +181,53 @@ static void a_full_child_link_holds_requests_back(void **state)
     open_with(64, 4096);
     kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
     call(0, 1);
-    kit_expect_nothing(&kit.child);
-    /* A cancel does not wait. */
     call(0, 2);
+    kit_expect_nothing(&kit.child);
     kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES - 1;
     lane_writable(kit_lane(&kit), kit.now_ms);
-    (void)kit_next(&kit.child);
-    (void)kit_next(&kit.child);
+    kit_expect_with(&kit.child, "\"who\":0", NULL);
+    kit_expect_with(&kit.child, "\"who\":0", NULL);
     kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    call(0, 3);
+    /* What the child is owed is not lost, and goes ahead of what waits. */
     kit_say(&kit, sessions[0],
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+    kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
+    kit_expect_nothing(&kit.child);
+    kit.child.link.queued_bytes = 0;
+    lane_writable(kit_lane(&kit), kit.now_ms);
     kit_expect_with(&kit.child, "cancelled", NULL);
+    kit_expect_with(&kit.child, "\"id\":\"c\",\"error\"", NULL);
+    kit_expect_with(&kit.child, "\"who\":0", NULL);
+    kit_expect_nothing(&kit.child);
+}
+
+/* One that asks and never reads is given up, before it takes all memory. */
+static void a_child_that_reads_nothing_is_given_up(void **state)
+{
+    (void)state;
+    open_with(64, 4096);
+    kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    for (int i = 0; i < 100000 && !kit.child.closed; i++)
+        kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
+    assert_true(kit.child.closed);
+    assert_string_equal(kit.child.reason, "it asks and does not read the answers");
+}
+
+/* Long cancels are replaced by short ones. */
+static void long_cancels_are_cut(void **state)
+{
+    (void)state;
+    static char line[8192];
+    open_with(64, 4096);
+    call(0, 1);
+    (void)kit_next(&kit.child);
+    (void)snprintf(line, sizeof line,
+                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1,"
+                   "\"reason\":\"%05000d\"}}",
+                   0);
+    kit_say(&kit, sessions[0], line);
+    assert_true(strlen(kit_expect_with(&kit.child, "cancelled", NULL)) < 200);
 }
 
 static void a_full_queue_is_said(void **state)
@@ -208,6 +244,27 @@ static void a_full_queue_is_said(void **state)
     kit_say(&kit, sessions[1],
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
     call(4, 1);
+    kit_expect_nothing(&links[4]);
+}
+
+/* All that waits in the router together. */
+static void what_waits_is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    open_with(1, 4096);
+    router_set_max_held(kit.router, 3 << 20);
+    call(0, 0);
+    uint64_t id = kit_id(kit_next(&kit.child));
+    call_of(1, 1, 900 << 10);
+    call_of(2, 1, 900 << 10);
+    call_of(3, 1, 900 << 10);
+    kit_expect_nothing(&links[3]);
+    assert_in_range(router_held_bytes(kit.router), 3 << 20, (3 << 20) + 4096);
+    call_of(4, 1, 900 << 10);
+    kit_expect_with(&links[4], "\"id\":1,\"error\":{\"code\":-31003", "\"limitBytes\":3145728",
+                    "\"retryAfterMs\":", NULL);
+    answer(id);
+    call_of(4, 1, 900 << 10);
     kit_expect_nothing(&links[4]);
 }
 
@@ -281,7 +338,10 @@ int main(void)
         T(a_large_request_alone_goes_at_once),
         T(slow_readers_get_no_turn),
         T(a_full_child_link_holds_requests_back),
+        T(a_child_that_reads_nothing_is_given_up),
+        T(long_cancels_are_cut),
         T(a_full_queue_is_said),
+        T(what_waits_is_bounded_in_bytes),
         T(reading_pauses_and_goes_on),
         T(many_loads),
     };

@@ -33,8 +33,7 @@ static void assert_span(const char *text, struct span span, const char *expected
         fail_msg("%s: found %.*s, not %s", text, (int)span.len, text + span.off, expected);
 }
 
-/* ---- kinds and faults
- * ------------------------------------------------------------------------------------------ */
+/* ---- kinds and faults ---- */
 
 static const struct {
     const char *text;
@@ -148,8 +147,7 @@ static void tells_integers(void **state)
     }
 }
 
-/* ---- spans
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- spans ---- */
 
 static const char everything[] =
     "{\"params\":{\"uri\":\"file:///a\",\"x\":{\"uri\":1,\"_meta\":{\"progressToken\":0}},\"taskId\":\"t\","
@@ -210,8 +208,7 @@ static void looks_into_params_only(void **state)
     }
 }
 
-/* ---- cuts
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- cuts ---- */
 
 static void assert_same(const struct rpc_envelope *a, const struct rpc_envelope *b)
 {
@@ -249,8 +246,7 @@ static void check_cuts(const char *text)
     }
 }
 
-/* ---- duplicates
- * ------------------------------------------------------------------------------------------------ */
+/* ---- duplicates ---- */
 
 static void refuse_twice(const char *before, const char *key, const char *value, const char *after)
 {
@@ -351,8 +347,7 @@ static void lets_other_keys_stand_twice(void **state)
         assert_int_equal(scan(texts[i]).kind, RPC_REQUEST);
 }
 
-/* ---- the whole in pieces
- * --------------------------------------------------------------------------------------- */
+/* ---- the whole in pieces ---- */
 
 static void cuts_change_nothing(void **state)
 {
@@ -378,8 +373,7 @@ static void follows_the_id(void **state)
     }
 }
 
-/* ---- faults
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 static void every_fault_has_a_code_and_a_text(void **state)
 {

@@ -11,8 +11,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- strings
- * --------------------------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 static const struct {
     const char *quoted;
@@ -94,8 +93,7 @@ static void compares_decoded(void **state)
     assert_false(rpc_string_begins("\"\"", 2, "a"));
 }
 
-/* ---- ids
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- ids ---- */
 
 static void reads_relay_ids(void **state)
 {
@@ -132,8 +130,7 @@ static void reads_relay_ids(void **state)
     }
 }
 
-/* ---- members
- * --------------------------------------------------------------------------------------------------- */
+/* ---- members ---- */
 
 static void assert_member(const char *object, const char *key, const char *expected)
 {
@@ -167,8 +164,7 @@ static void finds_members(void **state)
     assert_member("{\"\":true}", "", "true");
 }
 
-/* ---- batches
- * --------------------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 static void takes_batches_apart(void **state)
 {

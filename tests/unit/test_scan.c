@@ -141,8 +141,7 @@ static void line_feeds_are_white_space_in_files_only(void **state)
     assert_int_equal(env.fault_at, 17);
 }
 
-/* ---- UTF-8
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- UTF-8 ---- */
 
 /* Decodes and looks at the number, where the scanner has tables of ranges. */
 static bool is_utf8_char(const unsigned char *p, size_t len)
@@ -217,8 +216,7 @@ static void knows_every_utf8_sequence(void **state)
     assert_true(looked_at > 1000000);
 }
 
-/* ---- depth
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- depth ---- */
 
 /* Levels of arrays and objects in turn. Returns the text's length. */
 static size_t nest(char *text, size_t levels, unsigned pattern)
@@ -263,8 +261,7 @@ static void says_where_it_got_too_deep(void **state)
     assert_int_equal(at, SCAN_MAX_DEPTH);
 }
 
-/* ---- cuts
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- cuts ---- */
 
 /* Everything that a scan says: its events with keys and spans, its fault. */
 struct record {
@@ -392,8 +389,7 @@ static void goes_on_through_what_is_too_deep(void **state)
     assert_memory_equal(&whole, &cut, sizeof(whole));
 }
 
-/* ---- plain runs
- * ------------------------------------------------------------------------------------------------ */
+/* ---- plain runs ---- */
 
 static void plain_runs_end_where_they_should(void **state)
 {

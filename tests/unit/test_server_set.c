@@ -1,4 +1,5 @@
-/* The set: reloads, session sharing, entries that cannot run, and process trees of every kind. */
+/* The set: session sharing, entries that cannot run, process trees of every kind, no memory. Reloads are in
+ * test_server_reload.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,26 +16,7 @@
 #include "tests/unit/fault_alloc.h"
 #include "tests/unit/server_fixture.h"
 
-static char one[] = "one", two[] = "two";
-
-static bool pid_known(void *name)
-{
-    return fixture_info(name).pid != 0;
-}
-
-static pid_t await_pid(char *name)
-{
-    run_until(&fx.loop, pid_known, name);
-    return fixture_info(name).pid;
-}
-
-static struct lane *make_ready(char *name)
-{
-    struct lane *lane = fake_lane_of(name);
-    fake_want(lane);
-    await_state(name, "ready");
-    return lane;
-}
+static char one[] = "one";
 
 /* ---- entries that cannot run ---- */
 
@@ -158,162 +139,6 @@ static void test_crashing_sessions_do_not(void **state)
         fake_release(lane);
     }
     assert_int_equal(fixture_info(one).era, 7);
-}
-
-/* ---- reloads ---- */
-
-static void test_unchanged_is_not_touched(void **state)
-{
-    (void)state;
-    fixture_add(one, NULL);
-    fixture_apply();
-    struct lane *lane = make_ready(one);
-    pid_t pid = await_pid(one);
-    for (int i = 0; i < 3; i++) {
-        fixture_add(one, NULL);
-        fixture_apply();
-    }
-    struct server_config *entry = fixture_add(one, NULL);
-    entry->max_in_flight = 7;
-    entry->timeout_ms = 123;
-    fixture_apply();
-    assert_int_equal(fake_server(one)->limits.max_in_flight, 7);
-    assert_int_equal(fake_server(one)->limits.timeout_ms, 123);
-    assert_int_equal(await_pid(one), pid);
-    assert_string_equal(lane->log, "starting attach ready");
-}
-
-static void test_changed_is_drained_and_restarted(void **state)
-{
-    (void)state;
-    fixture_add(one, NULL);
-    fixture_add(two, NULL);
-    fixture_apply();
-    struct lane *lane = make_ready(one);
-    (void)make_ready(two);
-    lane->stats.sessions = 1;
-    lane->stats.in_flight = 2;
-    fixture_add(one, "while read -r x; do echo '{\"new\":1}'; done");
-    fixture_add(two, NULL);
-    fixture_apply();
-    await_log(lane, "ready drain");
-    assert_string_equal(fixture_state(one), "stopping");
-    assert_non_null(lane->child); /* it serves what it has */
-    lane->stats.in_flight = 0;
-    await_log(lane, "ready drain down:stopping starting attach ready");
-    assert_string_equal(lane->last_frame, "{\"new\":1}");
-    assert_int_equal(fixture_info(one).restarts, 0);
-    assert_string_equal(fake_lane_of(two)->log, "starting attach ready");
-}
-
-static void test_drain_has_an_end(void **state)
-{
-    (void)state;
-    fixture_config()->drain_ms = 100;
-    fixture_add(one, NULL);
-    fixture_apply();
-    struct lane *lane = make_ready(one);
-    lane->stats.sessions = 1;
-    lane->stats.in_flight = 1;
-    fixture_add(one, "exec cat");
-    fixture_apply();
-    await_log(lane, "drain down:stopping starting attach ready");
-}
-
-static void test_changed_with_nobody_there(void **state)
-{
-    (void)state;
-    fixture_add(one, NULL);
-    fixture_apply();
-    struct lane *lane = make_ready(one);
-    fixture_add(one, "exec cat");
-    fixture_apply();
-    await_log(lane, "ready drain down:stopping idle");
-    assert_false(lane->draining);
-    assert_string_equal(fixture_state(one), "down");
-}
-
-static void test_change_ends_a_crash_loop(void **state)
-{
-    (void)state;
-    fixture_add(one, "exit 1");
-    fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    lane->stats.sessions = 1;
-    fake_want(lane);
-    await_log(lane, "down:crash-loop");
-    fixture_add(one, NULL);
-    fixture_apply();
-    await_log(lane, "down:crash-loop starting attach ready");
-}
-
-static void test_disabled_and_enabled(void **state)
-{
-    (void)state;
-    fixture_add(one, NULL);
-    fixture_apply();
-    struct lane *lane = make_ready(one);
-    lane->stats.sessions = 1;
-    fixture_add(one, NULL)->disabled = true;
-    fixture_apply();
-    await_log(lane, "ready drain down:down");
-    assert_string_equal(lane->detail, "it is disabled in the configuration");
-    fixture_add(one, NULL);
-    fixture_apply();
-    await_log(lane, "down:down starting attach ready");
-}
-
-static void test_removed_and_added(void **state)
-{
-    (void)state;
-    fixture_add(one, NULL);
-    fixture_apply();
-    struct lane *lane = make_ready(one);
-    struct route_server *route = fake_server(one);
-    pid_t keeper = fixture_info(one).keeper_pid;
-    fixture_add(two, NULL);
-    fixture_apply();
-    assert_true(route->removed);
-    assert_true(lane->freed);
-    assert_string_equal(route->removed_why, "the server was removed from the configuration");
-    struct server_info info;
-    assert_false(server_set_find(fx.set, one, 0, &info));
-    (void)make_ready(two);
-    fixture_stop();
-    assert_int_equal(kill(keeper, 0), -1);
-}
-
-static void test_sharing_changes(void **state)
-{
-    (void)state;
-    fixture_add(one, NULL);
-    fixture_apply();
-    struct lane *before = make_ready(one);
-    fixture_add(one, NULL)->sharing = CONFIG_SESSION;
-    fixture_apply();
-    assert_true(before->freed);
-    struct lane *lane = fake_session_lane(one);
-    fake_want(lane);
-    await_log(lane, "starting attach ready");
-    fixture_add(one, NULL);
-    fixture_apply();
-    assert_true(lane->released);
-    await_log(lane, "ready free");
-    (void)make_ready(one);
-}
-
-/* Stopping while removed children are still on their way. */
-static void test_stop_with_leavers(void **state)
-{
-    (void)state;
-    fixture_config()->stop_grace_ms = 100;
-    fixture_add(one, "trap '' TERM; read -r x; echo \"$x\"; while :; do sleep 1; done");
-    fixture_apply();
-    (void)make_ready(one);
-    pid_t keeper = fixture_info(one).keeper_pid;
-    fixture_apply();
-    fixture_stop();
-    assert_int_equal(kill(keeper, 0), -1);
 }
 
 /* ---- process trees ---- */
@@ -476,31 +301,21 @@ static void test_without_memory(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_up, fixture_down)
     const struct CMUnitTest tests[] = {
-        T(test_cannot_run),
-        T(test_a_child_per_session),
-        T(test_release_while_starting),
-        T(test_release_while_stopping),
-        T(test_failing_session_server_opens_its_breaker),
-        T(test_crashing_sessions_do_not),
-        T(test_unchanged_is_not_touched),
-        T(test_changed_is_drained_and_restarted),
-        T(test_drain_has_an_end),
-        T(test_changed_with_nobody_there),
-        T(test_change_ends_a_crash_loop),
-        T(test_disabled_and_enabled),
-        T(test_removed_and_added),
-        T(test_sharing_changes),
-        T(test_stop_with_leavers),
-        T(test_tree_child_killed),
-        T(test_tree_stopped),
-        T(test_tree_stubborn),
-        T(test_tree_keeper_killed),
-        T(test_tree_keeper_killed_while_stopping),
-        T(test_keeper_stopped),
+        FIXTURE_TEST(test_cannot_run),
+        FIXTURE_TEST(test_a_child_per_session),
+        FIXTURE_TEST(test_release_while_starting),
+        FIXTURE_TEST(test_release_while_stopping),
+        FIXTURE_TEST(test_failing_session_server_opens_its_breaker),
+        FIXTURE_TEST(test_crashing_sessions_do_not),
+        FIXTURE_TEST(test_tree_child_killed),
+        FIXTURE_TEST(test_tree_stopped),
+        FIXTURE_TEST(test_tree_stubborn),
+        FIXTURE_TEST(test_tree_keeper_killed),
+        FIXTURE_TEST(test_tree_keeper_killed_while_stopping),
+        FIXTURE_TEST(test_keeper_stopped),
         cmocka_unit_test(test_tree_relay_killed),
-        T(test_without_memory),
+        FIXTURE_TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,17 +15,6 @@
 
 #include "tests/unit/server_fixture.h"
 
-static bool pid_known(void *name)
-{
-    return fixture_info(name).pid != 0;
-}
-
-static pid_t await_pid(char *name)
-{
-    run_until(&fx.loop, pid_known, name);
-    return fixture_info(name).pid;
-}
-
 static char one[] = "one", two[] = "two";
 
 static void test_starts_when_wanted(void **state)
@@ -378,27 +367,26 @@ static void test_no_descriptors_left(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_up, fixture_down)
     const struct CMUnitTest tests[] = {
-        T(test_starts_when_wanted),
-        T(test_eager_starts_by_itself),
-        T(test_killed_child_comes_back),
-        T(test_rests_when_nobody_is_there),
-        T(test_failed_start_says_why),
-        T(test_unknown_command),
-        T(test_silent_child_is_stopped),
-        T(test_refused_handshake),
-        T(test_crash_loop_and_probe),
-        T(test_idle_child_is_stopped),
-        T(test_answers_after_the_end_of_stdin),
-        T(test_closed_stdout),
-        T(test_closed_stdin),
-        T(test_much_stderr_before_the_first_answer),
-        T(test_last_words),
-        T(test_stubborn_children_stop_in_parallel),
-        T(test_kill_does_not_wait),
-        T(test_stop_in_every_state),
-        T(test_no_descriptors_left),
+        FIXTURE_TEST(test_starts_when_wanted),
+        FIXTURE_TEST(test_eager_starts_by_itself),
+        FIXTURE_TEST(test_killed_child_comes_back),
+        FIXTURE_TEST(test_rests_when_nobody_is_there),
+        FIXTURE_TEST(test_failed_start_says_why),
+        FIXTURE_TEST(test_unknown_command),
+        FIXTURE_TEST(test_silent_child_is_stopped),
+        FIXTURE_TEST(test_refused_handshake),
+        FIXTURE_TEST(test_crash_loop_and_probe),
+        FIXTURE_TEST(test_idle_child_is_stopped),
+        FIXTURE_TEST(test_answers_after_the_end_of_stdin),
+        FIXTURE_TEST(test_closed_stdout),
+        FIXTURE_TEST(test_closed_stdin),
+        FIXTURE_TEST(test_much_stderr_before_the_first_answer),
+        FIXTURE_TEST(test_last_words),
+        FIXTURE_TEST(test_stubborn_children_stop_in_parallel),
+        FIXTURE_TEST(test_kill_does_not_wait),
+        FIXTURE_TEST(test_stop_in_every_state),
+        FIXTURE_TEST(test_no_descriptors_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

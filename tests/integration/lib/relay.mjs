@@ -18,14 +18,11 @@ export function fake(options = {}) {
   return { command: process.execPath, args: [fakeChild, JSON.stringify(options)] };
 }
 
-/** What a fake child wrote to its journal. */
+/** What a fake child wrote to its journal. A line that is just being written does not count yet. */
 export function readJournal(file) {
   if (!fs.existsSync(file)) return [];
-  return fs
-    .readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line)
-    .map((line) => JSON.parse(line));
+  const lines = fs.readFileSync(file, 'utf8').split('\n');
+  return lines.slice(0, -1).map((line) => JSON.parse(line));
 }
 
 /** The environment a relay gets: little, so that what the tests see does not depend on who runs them. */
@@ -154,7 +151,7 @@ export class Relay {
   }
 
   keepers() {
-    return childrenOf(this.pid).filter(({ name }) => name.startsWith('agent-relay-kee'));
+    return childrenOf(this.pid).filter(({ name }) => name === 'mcp-keeper');
   }
 
   signal(name) {
