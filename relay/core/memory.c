@@ -1,9 +1,9 @@
 /* The memory budget: two heaps, one of who could be stopped (largest first), one of who is (smallest first).
  *
- * What those who are not stopped hold (the active memory) is kept below the limit. Stopping everybody would
- * be a deadlock: no frame could end, and nothing would fall. So one with a partial frame reads on alone,
- * whatever it holds, while the rest of the active memory is below half the limit: its frame ends, or its
- * deadline ends it, and the next one goes on.
+ * Above the limit all but the smallest are stopped, or the others would grow to the limit in turn; so the sum
+ * is bounded by the limit, one frame, and what each can bring in one turn before it is stopped. Stopping
+ * everybody would be a deadlock: no frame could end, and nothing would fall. The one that reads ends its
+ * frame, or its deadline ends it, and the next one goes on.
  *
  * Failure mode: no memory for a heap's place -> that user is not stopped this time; its next change tries
  * again.
@@ -46,7 +46,6 @@ static void pause_largest(struct memory *m)
     if (heap_add(&m->paused, &u->node, u->partial_bytes) != 0)
         return; /* out of the candidates, so the loop over them ends */
     u->stopped = true;
-    m->paused_bytes += u->held_bytes;
     m->pauses++;
     u->pause(u);
 }
@@ -54,41 +53,27 @@ static void pause_largest(struct memory *m)
 static void resume_user(struct memory *m, struct memory_user *u)
 {
     heap_remove(&m->paused, &u->node);
-    m->paused_bytes -= u->held_bytes;
     u->stopped = false;
     place_reading(m, u);
     u->resume(u);
 }
 
-static uint64_t active_bytes(const struct memory *m)
+/* As many more as may bring a whole read each before the limit is reached. */
+static void resume_some(struct memory *m)
 {
-    return m->held_bytes - m->paused_bytes;
-}
-
-/* The only one with a partial frame that reads, and it is not others that fill the budget. */
-static bool must_go_on(const struct memory *m, const struct memory_user *u)
-{
-    return m->reading.count == 1 && active_bytes(m) - u->held_bytes <= m->limit_bytes / 2;
-}
-
-static bool may_go_on(const struct memory *m, const struct memory_user *u)
-{
-    if (m->reading.count == 0 && active_bytes(m) <= m->limit_bytes / 2)
-        return true;
-    return active_bytes(m) + u->held_bytes <= m->limit_bytes - m->limit_bytes / 8;
+    uint64_t until = m->limit_bytes - m->limit_bytes / 8;
+    uint64_t places = m->held_bytes < until ? (until - m->held_bytes) / LOOP_READ_BYTES : 0;
+    struct heap_node *node;
+    while ((node = heap_first(&m->paused)) != NULL && (m->reading.count == 0 || places-- > 0))
+        resume_user(m, user_of(node));
 }
 
 static void decide(struct loop_task *task)
 {
     struct memory *m = CONTAINER_OF(task, struct memory, decide);
-    struct heap_node *node;
-    while (active_bytes(m) > m->limit_bytes && (node = heap_first(&m->reading)) != NULL) {
-        if (must_go_on(m, user_of(node)))
-            break;
+    while (m->held_bytes > m->limit_bytes && m->reading.count > 1)
         pause_largest(m);
-    }
-    while ((node = heap_first(&m->paused)) != NULL && may_go_on(m, user_of(node)))
-        resume_user(m, user_of(node));
+    resume_some(m);
 }
 
 static void decide_later(struct memory *m)
@@ -107,7 +92,7 @@ void memory_init(struct memory *m, struct loop *loop, uint64_t limit_bytes)
 
 void memory_done(struct memory *m)
 {
-    assert(m->held_bytes == 0 && m->paused_bytes == 0);
+    assert(m->held_bytes == 0);
     loop_unmark(&m->decide);
     heap_done(&m->reading);
     heap_done(&m->paused);
@@ -132,8 +117,6 @@ void memory_leave(struct memory *m, struct memory_user *u)
 {
     heap_remove(u->stopped ? &m->paused : &m->reading, &u->node);
     m->held_bytes -= u->held_bytes;
-    if (u->stopped)
-        m->paused_bytes -= u->held_bytes;
     u->held_bytes = 0;
     u->partial_bytes = 0;
     u->stopped = false;
@@ -145,8 +128,6 @@ void memory_set(struct memory *m, struct memory_user *u, size_t partial_bytes, s
     if (u->partial_bytes == partial_bytes && u->held_bytes == held_bytes)
         return;
     m->held_bytes = m->held_bytes - u->held_bytes + held_bytes;
-    if (u->stopped)
-        m->paused_bytes = m->paused_bytes - u->held_bytes + held_bytes;
     u->partial_bytes = partial_bytes;
     u->held_bytes = held_bytes;
     if (u->stopped)

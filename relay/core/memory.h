@@ -1,8 +1,7 @@
 /* The budget of all links together (maxMemoryBytes). Each link says how many bytes it holds and how many of
  * those are a frame that has begun and not ended. Above the limit, links with a partial frame over 64 KiB
- * stop reading, largest first, until those stopped make up the excess, and never all of them; so the smaller
- * ones go on, end their frames, and memory falls. Below seven eighths of the limit everybody reads again,
- * smallest first on the way.
+ * stop reading, largest first, all but one: that one ends its frame, and memory falls. Below seven eighths of
+ * the limit they read again, smallest first, a few at a time.
  *
  * Happy path: memory_join -> memory_set at every change -> memory_leave. The decision is made once per turn,
  * at its end. A link that is stopped here keeps its deadline for a frame once begun: that is what ends a
@@ -24,11 +23,10 @@
 struct memory {
     struct loop *loop; /* borrowed */
     uint64_t limit_bytes;
-    uint64_t held_bytes;   /* of all users */
-    uint64_t paused_bytes; /* what those stopped hold */
-    uint64_t pauses;       /* how often a user was stopped, for status */
-    struct heap reading;   /* users with a partial frame over the minimum, largest first */
-    struct heap paused;    /* stopped users, smallest first */
+    uint64_t held_bytes; /* of all users */
+    uint64_t pauses;     /* how often a user was stopped, for status */
+    struct heap reading; /* users with a partial frame over the minimum, largest first */
+    struct heap paused;  /* stopped users, smallest first */
     struct loop_task decide;
 };
 
@@ -58,5 +56,11 @@ void memory_leave(struct memory *m, struct memory_user *u);
 /* `held_bytes` is everything the user holds, its partial frame (`partial_bytes`) included. Cheap when nothing
  * changed and while the sum is below the limit. */
 void memory_set(struct memory *m, struct memory_user *u, size_t partial_bytes, size_t held_bytes);
+/* More than half of the budget is used: storage that is only kept for what may come next should be given back
+ * now. */
+static inline bool memory_is_tight(const struct memory *m)
+{
+    return m->held_bytes > m->limit_bytes / 2;
+}
 
 #endif

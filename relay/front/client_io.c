@@ -73,6 +73,7 @@ static void on_pause(struct link *link)
     struct client *c = client_of(link);
     c->paused_by_router = true;
     client_update_reading(c);
+    client_account(c);
     client_watch(c);
 }
 
@@ -81,6 +82,7 @@ static void on_resume(struct link *link)
     struct client *c = client_of(link);
     c->paused_by_router = false;
     client_update_reading(c);
+    client_account(c);
 }
 
 /* A doomed client goes at the turn's end, for the reason that it knows best itself. */
@@ -191,6 +193,10 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
     if (c->state != CLIENT_OPEN)
         return;
     update_frame_clock(c, now_ms);
+    if (memory_is_tight(c->front->options.memory)) {
+        frame_reader_trim(&c->reader);
+        stream_trim(&c->stream, 0);
+    }
     client_account(c);
 }
 
@@ -209,6 +215,7 @@ static void on_drain(struct stream *s)
     c->link.queued_bytes = stream_queued(s);
     c->paused_by_queue = false;
     client_update_reading(c);
+    client_account(c);
     if (c->state == CLIENT_FLUSHING && c->link.queued_bytes == 0)
         client_linger(c);
     else if (c->state == CLIENT_OPEN)

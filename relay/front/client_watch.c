@@ -13,7 +13,9 @@
 
 void client_account(struct client *c)
 {
-    size_t partial = frame_reader_partial(&c->reader);
+    /* One that is stopped for other reasons does not grow, and must not pass for the one that reads on. */
+    bool grows = !c->paused_by_router && !c->paused_by_queue;
+    size_t partial = grows ? frame_reader_partial(&c->reader) : 0;
     size_t held = c->reader.partial.cap + stream_held_bytes(&c->stream);
     if (c->state == CLIENT_CLOSED)
         return;

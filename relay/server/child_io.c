@@ -187,6 +187,10 @@ static void cut_frames(struct child *c, const char *bytes, size_t len)
     if (c->phase == CHILD_RUNNING)
         c->ops->on_writable(c); /* the slots that these answers freed */
     loop_touch(c->loop, &c->warm);
+    if (c->memory_joined && memory_is_tight(c->memory)) {
+        frame_reader_trim(&c->reader);
+        stream_trim(&c->in, 0);
+    }
     child_io_account(c);
 }
 

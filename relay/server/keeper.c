@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -102,8 +103,12 @@ static void parse_args(struct keeper *k, int argc, char **argv)
 
 static void reset_signals(void)
 {
+    /* The kernel is asked itself: the C library refuses to touch the two signals it uses for threads, and
+     * posix_spawn (make's, for one) leaves those ignored. All zero is the default action. */
+    static const unsigned long by_default[8];
     for (int sig = 1; sig < NSIG; sig++)
-        (void)signal(sig, SIG_DFL); /* fails for the few that cannot be changed */
+        (void)syscall(SYS_rt_sigaction, sig, by_default, NULL,
+                      (size_t)(NSIG - 1) / 8); /* not KILL and STOP */
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -133,9 +133,9 @@ class TestContext {
     for (const relay of this.#relays) {
       for (const { pid } of relay.descendants()) process.kill(pid, 'SIGKILL');
     }
+    fs.rmSync(this.dir, { recursive: true, force: true });
     const failed = stopped.find(({ status }) => status === 'rejected');
     if (failed) throw failed.reason;
-    fs.rmSync(this.dir, { recursive: true, force: true });
   }
 
   logs() {
