@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +240,10 @@ static int fill_standard_files(void)
     return fd < 0 ? -1 : close(fd);
 }
 
+/* Large buffers come and go as messages do. From the kernel directly they grow without a copy and, once
+ * freed, are no longer resident; in the heap they would leave holes. */
+#define LARGE_BYTES (512 << 10)
+
 int main(int argc, char **argv)
 {
     const struct allocator *a = mem_get();
@@ -248,6 +253,7 @@ int main(int argc, char **argv)
         return RELAY_EXIT_FAILURE;
     if (uv_replace_allocator(a->malloc, a->realloc, a->calloc, a->free) != 0)
         return RELAY_EXIT_FAILURE;
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     signal(SIGPIPE, SIG_IGN);
     hash_seed_random();
     enum verb verb = read_arguments(argc, argv, &args);

@@ -53,6 +53,11 @@ size_t relay_router_share(const struct config *c)
     return (size_t)(c->max_memory_bytes / 2);
 }
 
+uint64_t relay_link_share(const struct config *c)
+{
+    return c->max_memory_bytes - relay_router_share(c);
+}
+
 struct front_limits relay_front_limits(const struct relay *r, const struct config *c)
 {
     return (struct front_limits){.max_clients = max_clients(r, c),
@@ -225,7 +230,7 @@ static void init_parts(struct relay *r)
                                   .memory = &r->memory,
                                   .sessions = &r->sessions,
                                   .limits = relay_front_limits(r, r->config)};
-    memory_init(&r->memory, &r->loop, r->config->max_memory_bytes);
+    memory_init(&r->memory, &r->loop, relay_link_share(r->config));
     router_set_max_held(r->router, relay_router_share(r->config));
     session_set_init(&r->sessions, r->router);
     front_init(&r->front, &front);

@@ -92,9 +92,10 @@ void relay_abort(struct relay *r);
 /* ---- between relay.c, reload.c and shutdown.c ---- */
 
 struct front_limits relay_front_limits(const struct relay *r, const struct config *c);
-/* What of maxMemoryBytes frames may take that wait for a turn: half, the rest is for frames under way and
- * queues. */
+/* maxMemoryBytes is in two halves: what waits in the router for a turn, and what links hold (frames under
+ * way, queues). */
 size_t relay_router_share(const struct config *c);
+uint64_t relay_link_share(const struct config *c);
 /* A line in the log when the limit on open files leaves less than maxClients. */
 void relay_say_limits(const struct relay *r);
 /* The server of listeners that name none; NULL: there is no such thing. */

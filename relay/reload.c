@@ -51,7 +51,7 @@ static void take(struct relay *r, struct config *next)
     struct front_limits limits = next_limits(r, next);
     log_set(next->log_level, next->log_format);
     front_set_limits(&r->front, &limits);
-    memory_set_limit(&r->memory, next->max_memory_bytes);
+    memory_set_limit(&r->memory, relay_link_share(next));
     router_set_max_held(r->router, relay_router_share(next));
     int rc = front_set_default_server(&r->front, relay_default_server(next));
     int rc_servers = server_set_apply(r->servers, next);

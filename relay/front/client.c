@@ -141,6 +141,10 @@ static void on_turn_end(struct loop_task *task)
                     stream_queued(&c->stream), err_text(c->doomed));
         return;
     }
+    if (c->yielding) {
+        c->yielding = false;
+        client_update_reading(c);
+    }
     if (c->state != CLIENT_FLUSHING)
         return;
     end_session(c);

@@ -46,6 +46,7 @@ struct client {
     uint64_t swept_bytes;       /* carried, in and out, at the last sweep */
     bool paused_by_router;
     bool paused_by_memory;
+    bool yielding; /* until the turn's end: libuv would read on while there is something, up to 32 chunks */
     bool paused_by_queue; /* it does not read what it is sent: what it would be told more is bounded so */
     bool refused;         /* over the limit: counted in front.refusing */
     int doomed;           /* an answer could not be queued (the error): closed at the turn's end */

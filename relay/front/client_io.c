@@ -181,6 +181,17 @@ static void update_frame_clock(struct client *c, uint64_t now_ms)
     }
 }
 
+/* Memory is tight: keeps nothing that is not needed, and brings no more before the budget has been looked at.
+ */
+static void be_frugal(struct client *c)
+{
+    frame_reader_trim(&c->reader);
+    stream_trim(&c->stream, 0);
+    c->yielding = true;
+    client_update_reading(c);
+    loop_mark(c->front->options.loop, &c->turn_end);
+}
+
 static void on_bytes(struct stream *s, const char *bytes, size_t len)
 {
     struct client *c = CONTAINER_OF(s, struct client, stream);
@@ -193,10 +204,8 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
     if (c->state != CLIENT_OPEN)
         return;
     update_frame_clock(c, now_ms);
-    if (memory_is_tight(c->front->options.memory)) {
-        frame_reader_trim(&c->reader);
-        stream_trim(&c->stream, 0);
-    }
+    if (memory_is_tight(c->front->options.memory))
+        be_frugal(c);
     client_account(c);
 }
 

@@ -19,8 +19,6 @@ void client_account(struct client *c)
     size_t held = c->reader.partial.cap + stream_held_bytes(&c->stream);
     if (c->state == CLIENT_CLOSED)
         return;
-    if (c->session)
-        held += route_session_waiting_bytes(c->session->route);
     memory_set(c->front->options.memory, &c->memory, partial, held);
 }
 
@@ -31,7 +29,8 @@ static bool is_paused(const struct client *c)
 
 void client_update_reading(struct client *c)
 {
-    bool wanted = c->state == CLIENT_LINGERING || (c->state < CLIENT_FLUSHING && !is_paused(c));
+    bool wanted =
+        c->state == CLIENT_LINGERING || (c->state < CLIENT_FLUSHING && !is_paused(c) && !c->yielding);
     if (!wanted)
         stream_read_stop(&c->stream);
     else if (stream_read_start(&c->stream) != 0 && c->state == CLIENT_LINGERING)

@@ -272,8 +272,8 @@ static void write_resources(struct writer *w, const struct ops *o)
     write_key(w, "memory");
     write_object(w);
     write_member_uint(w, "residentBytes", resident_bytes());
-    write_member_uint(w, "heldBytes", o->memory->held_bytes);
-    write_member_uint(w, "limitBytes", o->memory->limit_bytes);
+    write_member_uint(w, "heldBytes", o->memory->held_bytes + router_held_bytes(o->router));
+    write_member_uint(w, "limitBytes", o->config->max_memory_bytes);
     write_member_uint(w, "pauses", o->memory->pauses);
     write_object_end(w);
     write_key(w, "log");

@@ -206,9 +206,6 @@ struct route_session_stats {
     uint64_t requests;
     uint64_t dropped; /* progress and log notifications not queued because it reads too slowly */
 };
-/* The bytes of its frames that wait for a turn: the router owns them, the session's memory account has them.
- */
-size_t route_session_waiting_bytes(const struct route_session *s);
 void route_session_get_stats(const struct route_session *s, struct route_session_stats *ret_stats);
 
 /* Answers the request in `frame` (its id is spliced in raw). `result` is JSON text. */

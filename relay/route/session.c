@@ -139,11 +139,6 @@ void *route_session_user(const struct route_session *s)
     return s->user;
 }
 
-size_t route_session_waiting_bytes(const struct route_session *s)
-{
-    return s->waiting_bytes;
-}
-
 void route_session_get_stats(const struct route_session *s, struct route_session_stats *ret_stats)
 {
     *ret_stats = (struct route_session_stats){

@@ -87,12 +87,6 @@ void route_session_writable(struct route_session *s, uint64_t now_ms)
     fake_route.writable++;
 }
 
-size_t route_session_waiting_bytes(const struct route_session *s)
-{
-    (void)s;
-    return 0;
-}
-
 void router_each_server(const struct router *r, server_view_cb *on_server, void *data)
 {
     (void)r;

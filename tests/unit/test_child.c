@@ -336,14 +336,20 @@ static bool is_paused_by_memory(void *data)
     return seen.child->paused_by_memory;
 }
 
-/* A long line that does not end, over the budget: its reading stops, and goes on when there is room again. */
+static void ignore(struct memory_user *u)
+{
+    (void)u;
+}
+
+/* A long line that does not end, over the budget: its reading stops, and goes on when there is room again.
+ * Another one, smaller, reads on meanwhile: the last is never stopped. */
 static void test_memory_budget(void **state)
 {
     (void)state;
-    struct memory_user others; /* a frame is only stopped where it is not alone */
+    struct memory_user others;
     memory_set_limit(&seen.memory, 100000);
-    memory_join(&seen.memory, &others, NULL, NULL);
-    memory_set(&seen.memory, &others, 0, 60000);
+    memory_join(&seen.memory, &others, ignore, ignore);
+    memory_set(&seen.memory, &others, MEMORY_PARTIAL_MIN_BYTES + 1, MEMORY_PARTIAL_MIN_BYTES + 1);
     start("printf '{\"x\":\"'; head -c 3000000 /dev/zero | tr '\\0' x; echo '\"}'; exec cat");
     run_until(&seen.loop, is_paused_by_memory, NULL);
     assert_int_equal(seen.frames, 0);
