@@ -70,7 +70,7 @@ static void hear_cancel(struct child *ch, const char *line)
 
 static void hear_reply(struct child *ch, const struct rpc_envelope *env, const char *line)
 {
-    int id = atoi(line + env->id.off);
+    int id = (int)strtol(line + env->id.off, NULL, 10);
     if (w.sharing == SHARING_SHARED) {
         CHECK(ch->refusals > 0, "%s", line);
         ch->refusals--;

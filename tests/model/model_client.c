@@ -34,7 +34,7 @@ static void hear_membership(struct client *c, const struct req *r, bool is_resul
 static void hear_relay_error(struct client *c, const struct req *r, const char *line)
 {
     const char *at = strstr(line, "\"code\":");
-    int code = atoi(at + 7);
+    int code = (int)strtol(at + 7, NULL, 10);
     bool sent = line_has(line, "\"sent\":true");
     CHECK(sent == r->seen, "sent is wrong: %s", line);
     CHECK(!line_has(line, "\"retryable\":true") || !sent, "%s", line);

@@ -66,7 +66,7 @@ static void answer(uint64_t id)
 static int who(const char *line)
 {
     assert_non_null(line);
-    return atoi(strstr(line, "\"who\":") + 6);
+    return (int)strtol(strstr(line, "\"who\":") + 6, NULL, 10);
 }
 
 /* Case 28. */
