@@ -207,6 +207,7 @@ static void enter_state(struct call *c, enum call_state to)
         list_push_back(&lane->in_flight, &c->lane_node);
         break;
     case CALL_ABANDONED:
+        assert(s != NULL);
         lane->stats.abandoned++;
         s->abandoned++;
         list_push_back(&lane->abandoned, &c->lane_node);

@@ -213,7 +213,7 @@ static void become_ready(struct lane *lane, struct init_cache *cache, uint64_t n
 static void answer_result(struct lane *lane, const struct frame *frame, uint64_t now_ms)
 {
     static const char initialized[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
-    struct init_cache cache;
+    struct init_cache cache = {0};
     const char *wrong = cache_make(frame, &cache);
     if (wrong) {
         fail(lane, wrong);

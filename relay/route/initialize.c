@@ -69,7 +69,7 @@ static void answer(struct route_session *s, const char *id, size_t id_len)
     if (chosen) {
         size_t n = strlen(chosen);
         quoted[0] = '"';
-        memcpy(quoted + 1, chosen, n);
+        memcpy(quoted + 1, chosen, n); // NOLINT(bugprone-not-null-terminated-result): a part has a length
         quoted[n + 1] = '"';
         version = (struct link_part){quoted, n + 2};
     }

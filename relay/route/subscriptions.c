@@ -422,7 +422,8 @@ static bool lies_under(struct uri uri, const struct sub *sub)
 {
     if (sub->uri_len == 0 || sub->uri_len >= uri.len || memcmp(uri.bytes, sub->uri, sub->uri_len) != 0)
         return false;
-    return memchr("/?#", uri.bytes[sub->uri_len], 3) || sub->uri[sub->uri_len - 1] == '/';
+    char next = uri.bytes[sub->uri_len];
+    return next == '/' || next == '?' || next == '#' || sub->uri[sub->uri_len - 1] == '/';
 }
 
 static struct sub *longest_over(const struct lane *lane, struct uri uri)
