@@ -333,6 +333,7 @@ test('faults: kill -9 of a relay, and a new one on the same address serves at on
   first.expectedEnd = { code: null, signal: 'SIGKILL' };
   first.signal('SIGKILL');
   await client.closed;
+  await first.exited; // its listener may be closed after its connections
   const second = await t.relay({ relay: { listen: [`127.0.0.7:${first.address.port}`] } });
   await (await t.ready(second)).flush();
   await first.noDescendants(scaled(6000));
