@@ -53,15 +53,6 @@ int stream_accept_tcp(struct stream *s, uv_stream_t *listener)
     return 0;
 }
 
-int stream_accept_pipe(struct stream *s, uv_stream_t *listener)
-{
-    int r = uv_pipe_init(&s->loop->uv, &s->uv.pipe, 0);
-    if (r == 0)
-        return accept_or_close(s, listener);
-    stream_close(s);
-    return r;
-}
-
 int stream_open_fd(struct stream *s, int fd)
 {
     uv_handle_type type = uv_guess_handle(fd);

@@ -87,7 +87,6 @@ void stream_init(struct stream *s, struct loop *loop, const struct stream_ops *o
 /* Accepts from a listening handle (TCP: with TCP_NODELAY, since the queue already gathers). On failure the
  * handle is being closed: wait for on_closed. */
 MUSTCHECK int stream_accept_tcp(struct stream *s, uv_stream_t *listener);
-MUSTCHECK int stream_accept_pipe(struct stream *s, uv_stream_t *listener);
 /* Takes a descriptor (pipe end, Unix or TCP socket; anything else: UV_EINVAL) and makes it non-blocking:
  * closed with the stream; on failure left to the caller, nothing is open and no callback will run. */
 MUSTCHECK int stream_open_fd(struct stream *s, int fd);
