@@ -14,6 +14,8 @@ CFLAGS  ?= -O2 -g
 V       ?= 0
 WERROR  ?= 0
 SAN     ?=
+LD      ?= ld
+OBJCOPY ?= objcopy
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -44,12 +46,15 @@ endif
 hardening += $(if $(SAN),,$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
 sanitize  := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-project_cppflags := -I. -Irelay -D_GNU_SOURCE -DAGENT_RELAY_VERSION='"$(VERSION)"'
+project_cppflags := -I. -Irelay -Ibackend-client/include -D_GNU_SOURCE -DAGENT_RELAY_VERSION='"$(VERSION)"'
 project_cflags   := -std=c11 -fvisibility=hidden $(warnings) $(hardening) $(sanitize)
 project_ldflags  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed $(sanitize)
 
 pkg_cflags = $(shell pkg-config --cflags libuv 2>/dev/null)
 uv_libs    = $(shell pkg-config --libs libuv 2>/dev/null || echo -luv)
+curl_libs  = $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
+# What libagentrelay needs.
+library_libs = $(uv_libs) $(curl_libs) -lm -lpthread
 
 # ---- what there is to build --------------------------------------------------------------------------------------
 # A module is a folder that becomes one archive:  MODULES += x   x_SRC := ...
@@ -62,16 +67,21 @@ PROGRAMS      :=
 UNIT_TESTS    :=
 FUZZERS       :=
 TEST_PROGRAMS :=
+# The same for benches alone:                      BENCH_PROGRAMS += p
+BENCH_PROGRAMS :=
 # A file for Node's test runner:                  NODE_TESTS += tests/integration/x.test.mjs
 NODE_TESTS    :=
+# Examples of the client library, built as a user would build them, against LIBDIR:  EXAMPLES += folder/x.c
+EXAMPLES      :=
 # Scripts that look at the tree itself.
 CHECKS        := scripts/check-includes
-include $(wildcard relay/*/module.mk relay/module.mk mock/module.mk tests/*/module.mk)
+include $(wildcard relay/*/module.mk relay/module.mk mock/module.mk backend-client/module.mk backend-client/*/module.mk \
+          tests/*/module.mk)
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 archive = $(patsubst %,$(OBJ)/lib%.a,$(1))
 
-all: $(PROGRAMS:%=$(BIN)/%)
+all: $(PROGRAMS:%=$(BIN)/%) library
 
 $(OBJ)/%.o: %.c Makefile
 	$(call say,CC,$<)
@@ -95,7 +105,53 @@ $(2)/$(1): $(call objects,$($(1)_SRC)) $(call archive,$($(1)_LIBS))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(BIN),)))
 $(foreach p,$(TEST_PROGRAMS),$(eval $(call program_rule,$(p),$(TESTBIN),)))
+$(foreach p,$(BENCH_PROGRAMS),$(eval $(call program_rule,$(p),$(TESTBIN),)))
 $(foreach t,$(UNIT_TESTS),$(eval $(call program_rule,$(t),$(TESTBIN),-lcmocka)))
+
+# ---- the client library ------------------------------------------------------------------------------------------
+# Its objects and those of the modules it stands on, position independent, become one relocatable object in which every
+# symbol but ar_* is local: -fvisibility=hidden alone does not reach into a static library. Both libraries are made of it.
+SONAME      := libagentrelay.so.0
+library_src  = $(foreach m,agentrelay $(agentrelay_LIBS),$($(m)_SRC))
+library_obj  = $(patsubst %.c,$(OBJ)/pic/%.o,$(patsubst $(OBJ)/%,%,$(library_src)))
+
+$(OBJ)/pic/%.o: %.c Makefile
+	$(call say,CC,$< (pic))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(project_cppflags) $(CPPFLAGS) $(pkg_cflags) $(filter-out -fPIE,$(project_cflags)) -fPIC $(CFLAGS) -MMD -MP -c $< -o $@
+$(OBJ)/pic/%.o: $(OBJ)/%.c Makefile
+	$(call say,CC,$< (pic))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(project_cppflags) $(CPPFLAGS) $(pkg_cflags) $(filter-out -fPIE,$(project_cflags)) -fPIC $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(OBJ)/agentrelay.o: $(library_obj)
+	$(call say,LD,$@)
+	$(Q)$(LD) -r -o $@ $^
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='ar_*' $@
+
+$(LIBDIR)/libagentrelay.a: $(OBJ)/agentrelay.o
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(LIBDIR)/$(SONAME): $(OBJ)/agentrelay.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(filter-out -pie,$(project_ldflags)) $(LDFLAGS) -o $@ $^ $(library_libs)
+	@ln -sf $(SONAME) $(LIBDIR)/libagentrelay.so
+
+library: $(LIBDIR)/libagentrelay.a $(LIBDIR)/$(SONAME)
+
+# What an example needs is what a user's program needs: the header and the library, nothing of the tree.
+define example_rule
+$(TESTBIN)/$(notdir $(1:.c=)): $(1) $(LIBDIR)/libagentrelay.a
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) -Ibackend-client/include $$(pkg_cflags) $$(warnings) $$(sanitize) $$(CFLAGS) -o $$@ $$< \
+	  $$(LIBDIR)/libagentrelay.a $$(LDFLAGS) $$(library_libs)
+endef
+$(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -105,12 +161,14 @@ fuzz_main   := $(if $(fuzz_engine),,tests/fuzz/replay.c)
 $(foreach f,$(FUZZERS),$(eval $(f)_SRC += $(fuzz_main)))
 $(foreach f,$(FUZZERS),$(eval $(call program_rule,$(f),$(TESTBIN),$(fuzz_engine))))
 
-tests-built: $(UNIT_TESTS:%=$(TESTBIN)/%) $(TEST_PROGRAMS:%=$(TESTBIN)/%) $(FUZZERS:%=$(TESTBIN)/%)
+example_bins := $(patsubst %.c,$(TESTBIN)/%,$(notdir $(EXAMPLES)))
+tests-built: $(UNIT_TESTS:%=$(TESTBIN)/%) $(TEST_PROGRAMS:%=$(TESTBIN)/%) $(FUZZERS:%=$(TESTBIN)/%) $(example_bins)
+bench-built: $(BENCH_PROGRAMS:%=$(TESTBIN)/%)
 fuzz-built: $(FUZZERS:%=$(TESTBIN)/%)
 
 # For scripts/check-includes: every source file that some list names.
 listed-sources:
-	@echo $(foreach n,$(MODULES) $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(TEST_PROGRAMS),$($(n)_SRC)) tests/fuzz/replay.c
+	@echo $(foreach n,$(MODULES) $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS),$($(n)_SRC)) $(EXAMPLES) tests/fuzz/replay.c
 
 # ---- using it ----------------------------------------------------------------------------------------------------
 
@@ -159,7 +217,7 @@ soak: deps-test
 	$(Q)SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/run --bin $(BIN) --tests $(TESTBIN) --node tests/integration/soak.test.mjs
 
 bench: deps-bench
-	$(Q)$(MAKE) --no-print-directory all tests-built
+	$(Q)$(MAKE) --no-print-directory all tests-built bench-built
 	$(Q)node tests/bench/run.mjs $(ARGS)
 
 # ---- keeping it well ---------------------------------------------------------------------------------------------
@@ -210,4 +268,4 @@ help:
 	@echo 'make clean'
 
 .PHONY: all run test test-unit test-integration test-san fuzz soak bench format tidy install uninstall clean help \
-        tests-built fuzz-built listed-sources deps-build deps-test deps-fuzz deps-tidy deps-bench
+        tests-built fuzz-built bench-built library listed-sources deps-build deps-test deps-fuzz deps-tidy deps-bench

@@ -27,16 +27,16 @@ function flags(options) {
 }
 
 /** Runs a program to its end and reads the line of JSON it prints. */
-function runJson(args) {
+export function runJson(program, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(...withPolicy(loadPath, args), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(...withPolicy(program, args), { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk) => (out += chunk));
     child.stderr.on('data', (chunk) => (err += chunk));
     child.on('error', reject);
     child.on('close', (code) => {
-      if (out.trim() === '') reject(new Error(`bench_load ${args.join(' ')} exited ${code}: ${err.trim()}`));
+      if (out.trim() === '') reject(new Error(`${program} ${args.join(' ')} exited ${code}: ${err.trim()}`));
       else resolve(JSON.parse(out));
     });
   });
@@ -46,7 +46,7 @@ function runJson(args) {
  * an error, wrong or lost: a fast relay that mixes answers up has no speed. */
 export async function load(target, options) {
   const all = { ...(target.http ? { http: target.http } : {}), watch: target.pid, ...options };
-  const result = await runJson(['run', '--connect', addressesOf(target), ...flags(all)]);
+  const result = await runJson(loadPath, ['run', '--connect', addressesOf(target), ...flags(all)]);
   if (result.errors + result.wrong + result.lost > 0 || result.answers === 0) {
     const { answers, errors, wrong, lost, firstError } = result;
     throw new Error(`${target.name}: ${JSON.stringify({ answers, errors, wrong, lost, firstError })}`);
@@ -54,8 +54,8 @@ export async function load(target, options) {
   return result;
 }
 
-export const death = (target) => runJson(['death', '--connect', addressesOf(target)]);
-export const start = (command) => runJson(['start', '--', ...command]);
+export const death = (target) => runJson(loadPath, ['death', '--connect', addressesOf(target)]);
+export const start = (command) => runJson(loadPath, ['start', '--', ...command]);
 
 /** Opens connections that greet and then sit, until release() is called. */
 export function holdIdle(target, count) {

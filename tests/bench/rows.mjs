@@ -2,6 +2,7 @@
 //   { what, ours, peer?, peerName?, ratio?, budget?, atMost?, unit, pass, detail }   or   { what, skipped: reason }
 // A ratio is the median over repetitions that alternate between the relay and its peers, so that noise meets both.
 
+import { clientRows } from './client_rows.mjs';
 import {
   installPeers,
   relayArguments,
@@ -289,6 +290,7 @@ export const rows = [
   startRow,
   deathRow,
   httpRow,
+  ...clientRows,
   clientsCurve,
   childrenCurve,
   sizeCurve,

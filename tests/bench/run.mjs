@@ -5,7 +5,7 @@
 // --quick      shorter runs            --realtime   under chrt -r: for a machine that does other work, too
 //
 // Prints a table and writes build/bench.json. Exits 1 when a row misses its budget or could not be measured; a row that
-// names why it was skipped does neither pass nor fail. Needs `make all tests-built` before; `make bench` does all.
+// names why it was skipped does neither pass nor fail. `make bench` builds what it needs and runs it.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -13,7 +13,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { rows } from './rows.mjs';
-import { childPath, loadPath, relayPath, root, stopAll, useRealtime } from './targets.mjs';
+import { childPath, clientPath, loadPath, natsPath, relayPath, root, stopAll, useRealtime } from './targets.mjs';
 
 function usage(problem) {
   console.error(
@@ -61,7 +61,9 @@ function verdict(result) {
 function notes({ detail = {} }) {
   return [
     ['relayUsPerMessage', (us) => `${us.toFixed(2)} µs cpu`],
+    ['p50Us', (us) => `p50 ${Math.round(us)} µs`],
     ['p99Us', (us) => `p99 ${Math.round(us)} µs`],
+    ['peerP50Us', (us) => `peer p50 ${Math.round(us)}`],
     ['megabytesPerSecond', (mb) => `${Math.round(mb)} MB/s`],
     ['residentBytes', (bytes) => `${(bytes / 1048576).toFixed(1)} MiB`],
   ]
@@ -97,8 +99,8 @@ function machine() {
 }
 
 const options = readOptions();
-for (const file of [relayPath, loadPath, childPath])
-  if (!existsSync(file)) usage(`${path.relative(root, file)} is missing: run make all tests-built`);
+for (const file of [relayPath, loadPath, childPath, clientPath, natsPath])
+  if (!existsSync(file)) usage(`${path.relative(root, file)} is missing: run make bench`);
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.on(signal, () => {
     stopAll();

@@ -17,6 +17,8 @@ const here = path.join(root, 'tests/bench');
 export const relayPath = path.join(root, 'build/bin/agent-relay');
 export const loadPath = path.join(root, 'build/tests/bench_load');
 export const childPath = path.join(root, 'build/tests/echo_child');
+export const clientPath = path.join(root, 'build/tests/bench_client');
+export const natsPath = path.join(root, 'build/tests/bench_nats');
 const START_MS = 15000;
 
 const live = new Set();
@@ -154,6 +156,28 @@ export function startSocat({ nodelay = false } = {}) {
   const listen = `TCP-LISTEN:0,fork,reuseaddr,bind=127.0.0.1,backlog=1024${nodelay ? ',nodelay' : ''}`;
   const child = launch('socat', ['-d', '-d', listen, `EXEC:${childPath}`]);
   return target(nodelay ? 'socat,nodelay' : 'socat', child, /listening on .*:(\d+)/g);
+}
+
+/** A NATS server and, behind it, the process that answers: the peer's relay and child. */
+export async function startNats() {
+  const listens = /Listening for client connections on 127\.0\.0\.1:(\d+)/g;
+  const server = await target('nats', launch('nats-server', ['-a', '127.0.0.1', '-p', '-1']), listens);
+  const url = `nats://127.0.0.1:${server.ports[0]}`;
+  const options = { detached: true, stdio: ['pipe', 'pipe', 'inherit'], env: cleanEnvironment() };
+  const responder = spawn(...withPolicy(natsPath, ['respond', url, '0', '0', '0']), options);
+  live.add(responder);
+  const stop = () => {
+    killGroup(responder);
+    server.stop();
+  };
+  await new Promise((resolve, reject) => {
+    responder.stdout.once('data', resolve);
+    responder.once('exit', (code) => reject(new Error(`the responder exited with ${code}`)));
+  }).catch((error) => {
+    stop();
+    throw error;
+  });
+  return { ...server, url, stop };
 }
 
 export function startNodeRelay() {

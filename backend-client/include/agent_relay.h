@@ -1,0 +1,328 @@
+/* libagentrelay: agents for a backend, live while the relay answers, honestly marked when it does not.
+ *
+ *     struct ar_client *client;
+ *     char problem[AR_PROBLEM_SIZE];
+ *     if (ar_open(NULL, &client, problem, sizeof problem) != AR_OK)      AGENT_CONTROL_URL says where
+ *         ...
+ *     const struct ar_snapshot *agents = ar_agents(client);              never NULL, never blocks
+ *     printf("%s: %zu agents\n", ar_source_name(ar_snapshot_source(agents)), ar_snapshot_count(agents));
+ *     ar_snapshot_release(agents);
+ *     ar_close_wait(client);
+ *
+ * The client connects by itself, reconnects for ever, asks the server for its agents, and keeps a snapshot of
+ * them: live; for a short while after a failure the last live one, marked stale; then mock agents, marked
+ * mock; live again by itself. Calls (ar_call) get exactly one completion each, whatever happens.
+ *
+ * Threads. By default the client runs on a thread of its own. With options.loop it runs on the caller's
+ * libuv loop instead: ar_open is then called on that loop's thread. Every function may be called from any
+ * thread, ar_open in that case excepted. Callbacks run on the client's loop thread, never inside an ar_*
+ * call, and may call any ar_* function but the two that wait (these say AR_E_WOULD_DEADLOCK there).
+ *
+ * What it never does: block the caller (but for ar_call_wait and ar_close_wait), log, exit, abort, fork,
+ * install or raise signals (it is safe in a host with SIGPIPE at its default), or pass a mock off as real.
+ *
+ * C11; may be included from C++. Structures that the caller fills begin with `size`, set by their _init
+ * macro, so that later versions may add members. Times are milliseconds; "Unix" times are since the epoch.
+ */
+#ifndef AGENT_RELAY_H
+#define AGENT_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AR_API __attribute__((visibility("default")))
+
+/* The interface's version; the library's own is ar_version(). */
+#define AR_VERSION_MAJOR 0
+#define AR_VERSION_MINOR 1
+
+struct uv_loop_s;   /* libuv's */
+struct ar_client;   /* opaque */
+struct ar_snapshot; /* opaque, immutable, reference counted */
+
+/* ---- what can go wrong ---- */
+
+/* X(name, number, text). A function that can fail returns AR_OK or one of these; a call's completion carries
+ * one. */
+#define AR_CODES(X)                                                                                          \
+    X(AR_OK, 0, "ok")                                                                                        \
+    X(AR_E_SERVER, -1, "the server or the relay answered with an error")                                     \
+    X(AR_E_TIMEOUT, -2, "no answer within the deadline")                                                     \
+    X(AR_E_CANCELLED, -3, "cancelled by the caller")                                                         \
+    X(AR_E_CONNECTION_LOST, -4, "the connection was lost while the call was in flight")                      \
+    X(AR_E_DEGRADED, -5, "not live, and the call's policy is to fail fast")                                  \
+    X(AR_E_QUEUE_FULL, -6, "too many calls wait")                                                            \
+    X(AR_E_CLOSED, -7, "the client is closed")                                                               \
+    X(AR_E_TOO_LARGE, -8, "larger than the frame limit")                                                     \
+    X(AR_E_BAD_REPLY, -9, "the answer is not a valid JSON-RPC response")                                     \
+    X(AR_E_INVALID, -10, "an argument is not valid")                                                         \
+    X(AR_E_NO_MEMORY, -11, "out of memory")                                                                  \
+    X(AR_E_WOULD_DEADLOCK, -12, "waiting on the client's own thread would never end")                        \
+    X(AR_E_NOT_FOUND, -13, "there is no such call")                                                          \
+    X(AR_E_NOT_MOCKED, -14, "not live, and the mock does not offer this method")                             \
+    X(AR_E_SYSTEM, -15, "the system refused a resource")
+
+enum ar_code {
+#define X(name, number, text) name = (number),
+    AR_CODES(X)
+#undef X
+};
+
+/* "AR_E_TIMEOUT", and the text above; "AR_E_UNKNOWN" and "unknown error" for any other number. Static. */
+AR_API const char *ar_code_name(int code);
+AR_API const char *ar_code_text(int code);
+/* "0.1.0". Static. */
+AR_API const char *ar_version(void);
+
+/* ---- where it stands ---- */
+
+enum ar_state {
+    AR_CONNECTING, /* before the first link: the snapshot is mock */
+    AR_LIVE,       /* the relay answers and so does the server behind it */
+    AR_DEGRADED,   /* one of them does not: the snapshot is stale, then mock; see ar_health */
+    AR_CLOSED,
+};
+
+/* Where a snapshot or an answer came from. */
+enum ar_source {
+    AR_SOURCE_LIVE,
+    AR_SOURCE_STALE, /* the last live one; ar_snapshot_age_ms says how old */
+    AR_SOURCE_MOCK,  /* made up */
+};
+
+/* "connecting", "live", "degraded", "closed"; "live", "stale", "mock". Static. */
+AR_API const char *ar_state_name(enum ar_state state);
+AR_API const char *ar_source_name(enum ar_source source);
+
+/* What is known of the relay and of the server behind it. */
+enum ar_reach {
+    AR_REACH_UNKNOWN,
+    AR_REACH_UP,
+    AR_REACH_DOWN,
+};
+/* "unknown", "up", "down". */
+AR_API const char *ar_reach_name(enum ar_reach reach);
+
+struct ar_health {
+    size_t size;
+    enum ar_state state;
+    enum ar_source source; /* of the current snapshot */
+    bool agents_are_mock;  /* the snapshot holds an agent that says it is a mock: also a live relay may serve
+                              such */
+    bool agents_unsupported; /* live, but the server has no way to list agents: the snapshot is empty */
+    uint64_t state_for_ms;   /* how long in this state */
+    int64_t state_since_ms;  /* Unix */
+    uint64_t snapshot_age_ms;
+    uint64_t snapshot_version;
+    size_t agents;
+    enum ar_reach relay;        /* the link to the relay */
+    enum ar_reach server;       /* the server behind it, as its answers tell */
+    enum ar_reach health_probe; /* what options.health_url answered last; UNKNOWN where none is configured */
+    int health_probe_status;    /* its HTTP status, 0: none */
+    uint64_t attempts;          /* to connect, since the last time it was live */
+    int64_t next_attempt_in_ms; /* -1: none is due */
+    uint64_t links;             /* ever made */
+    uint64_t losses;            /* links lost, and times the server behind a good link stopped answering */
+    uint64_t in_flight;         /* calls */
+    uint64_t waiting;           /* calls of the policy AR_WAIT */
+    uint64_t calls;             /* ever accepted */
+    uint64_t completions;       /* ever delivered */
+    uint64_t bad_frames;        /* received and not understood, or answering nobody */
+    double round_trip_ms;       /* of the last heartbeat or agent poll; negative: none yet */
+    char address[272];          /* as configured */
+    char peer[80];              /* the address last tried, numeric; "" before any */
+    char last_error_name[40];   /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ...; "" while live and never lost */
+    char last_error[256];       /* in words, naming what was tried and what refused it */
+    char suggestion[256];       /* what to look at; "" while live */
+    int64_t last_error_at_ms;   /* Unix; 0: none yet */
+};
+
+#define ar_health_init(h) ((h)->size = sizeof *(h))
+/* A consistent copy; fills h->size bytes at most. AR_E_INVALID for a size that is none. */
+AR_API int ar_health(const struct ar_client *client, struct ar_health *h);
+
+/* ---- agents ---- */
+
+/* A number that the server did not tell is AR_ABSENT, a string NULL: nothing is invented. */
+#define AR_ABSENT (-1)
+
+struct ar_agent {
+    const char *id; /* never NULL */
+    const char *name;
+    const char *type;   /* "coordinator", "coder" ... */
+    const char *status; /* the server's word: "active", "idle", "busy" ... */
+    const char *swarm_id;
+    const char *activity; /* what it is doing, in words */
+    const char *const *capabilities;
+    size_t capability_count; /* 0 also where none were told */
+    double health;           /* 0..100 */
+    double cpu;              /* 0..1 */
+    double memory;           /* 0..1 */
+    double workload;         /* 0..1 */
+    double success_rate;     /* 0..1 */
+    int64_t tasks_active;
+    int64_t tasks_completed;
+    int64_t tasks_failed;
+    int64_t tokens;
+    int64_t created_at_ms;    /* Unix */
+    int64_t last_activity_ms; /* Unix */
+    bool mock;                /* it is made up: by this library, or by a server that says so */
+};
+
+/* The current snapshot with a reference of the caller's: release it. Never NULL, never blocks; safe until the
+ * client is closed (the snapshot itself for as long as it is held, whatever becomes of the client). */
+AR_API const struct ar_snapshot *ar_agents(const struct ar_client *client);
+AR_API const struct ar_snapshot *ar_snapshot_retain(const struct ar_snapshot *snapshot);
+AR_API void ar_snapshot_release(const struct ar_snapshot *snapshot); /* NULL: nothing */
+
+AR_API size_t ar_snapshot_count(const struct ar_snapshot *snapshot);
+/* Borrowed from the snapshot; NULL when there is none. */
+AR_API const struct ar_agent *ar_snapshot_agent(const struct ar_snapshot *snapshot, size_t index);
+AR_API const struct ar_agent *ar_snapshot_find(const struct ar_snapshot *snapshot, const char *id);
+AR_API enum ar_source ar_snapshot_source(const struct ar_snapshot *snapshot);
+/* The client's state when it was published. */
+AR_API enum ar_state ar_snapshot_state(const struct ar_snapshot *snapshot);
+/* Since the server gave the agents (live, stale), or since they were made up (mock). */
+AR_API uint64_t ar_snapshot_age_ms(const struct ar_snapshot *snapshot);
+AR_API int64_t ar_snapshot_taken_at_ms(const struct ar_snapshot *snapshot); /* Unix */
+/* Grows whenever agents, source or state change; equal versions show the same. */
+AR_API uint64_t ar_snapshot_version(const struct ar_snapshot *snapshot);
+
+/* ---- options ---- */
+
+/* In words, why. `health` is borrowed for the callback. */
+typedef void ar_state_cb(struct ar_client *client, const struct ar_health *health, void *data);
+/* A snapshot whose version differs from the last one's; borrowed: retain it to keep it. */
+typedef void ar_agents_cb(struct ar_client *client, const struct ar_snapshot *snapshot, void *data);
+/* A notification from the server or the relay; strings are borrowed. `params` is JSON text, "" where absent.
+ */
+typedef void ar_notification_cb(struct ar_client *client, const char *method, const char *params,
+                                size_t params_len, void *data);
+typedef void ar_closed_cb(void *data);
+
+#define AR_NEVER UINT32_MAX
+
+struct ar_options {
+    size_t size;
+    /* host:port, tcp://host:port, [ipv6]:port or unix:PATH. NULL: AGENT_CONTROL_URL, else 127.0.0.1:9500. */
+    const char *url;
+    /* http:// or https:// address that says whether the relay's container is well; asked while degraded, to
+     * tell "relay down" from "server behind it down". NULL: AGENT_HEALTH_URL, else none; "": none. */
+    const char *health_url;
+    const char *client_name; /* for initialize's clientInfo; NULL: "libagentrelay" */
+    const char *client_version;
+    struct uv_loop_s *loop; /* NULL: a thread of its own. Else outlives the client (till on_closed) */
+    /* mock/agents.json's form; NULL: the built-in cast. Borrowed for ar_open. */
+    const char *mock_cast;
+    uint64_t mock_seed;          /* 1 */
+    uint32_t connect_timeout_ms; /* 5,000, for each address that the name has */
+    uint32_t backoff_base_ms;    /* 1,000: reconnecting waits random(0 .. min(cap, base * factor^n)) */
+    double backoff_factor;       /* 2 */
+    uint32_t backoff_cap_ms;     /* 30,000 */
+    uint32_t backoff_stable_ms;  /* 60,000: live for so long, and the next loss starts at the base again */
+    uint32_t heartbeat_ms;       /* 5,000 of silence, and the relay is asked */
+    uint32_t dead_after_ms;      /* 10,000 of silence, and the link is given up */
+    uint32_t init_timeout_ms;    /* 30,000 for initialize: the relay may be starting its server */
+    uint32_t agents_poll_ms;     /* 2,000; AR_NEVER: no agent view, snapshots stay empty or mock */
+    uint32_t agents_timeout_ms;  /* 10,000 without an answer to a poll: the server does not answer */
+    uint32_t stale_max_ms;    /* 30,000: one so old is not shown, mock ones are; 0: never; AR_NEVER: always */
+    uint32_t mock_refresh_ms; /* 2,000: mock agents move; AR_NEVER: they stand */
+    uint32_t call_timeout_ms; /* 30,000, for calls that name no deadline */
+    uint32_t queue_max_calls; /* 1,024 waiting calls */
+    uint32_t in_flight_max;   /* 256; further ones wait in the same queue whatever their policy */
+    size_t queue_max_bytes;   /* 16 MiB of waiting calls */
+    size_t frame_max_bytes;   /* 8 MiB: the longest line sent or received */
+    ar_state_cb *on_state;    /* each may be NULL */
+    ar_agents_cb *on_agents;
+    ar_notification_cb *on_notification;
+    void *data;
+};
+
+#define ar_options_init(o) ar_options_init_sized((o), sizeof *(o))
+AR_API void ar_options_init_sized(struct ar_options *o, size_t size);
+
+#define AR_PROBLEM_SIZE 320 /* enough for any text that ar_open writes */
+
+/* Starts a client; it connects by itself. `o` NULL: all defaults; it and its strings are copied. AR_E_INVALID
+ * for an option that cannot be (`problem`, which may be NULL, then says which, why, and what to write),
+ * AR_E_NO_MEMORY, AR_E_SYSTEM (no thread, no descriptor): nothing was started then. A relay that is not there
+ * is no error: the client is then degraded and goes on trying. */
+AR_API int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *problem,
+                   size_t problem_size);
+/* Ends it, without waiting: every call that is not complete is completed with AR_E_CLOSED, then on_closed
+ * (may be NULL) runs, last of all, on the client's thread. Legal in any callback, and again (the first
+ * on_closed counts). The handle is valid until on_closed has returned; where there is none, no longer. */
+AR_API void ar_close(struct ar_client *client, ar_closed_cb *on_closed, void *data);
+/* The same, and returns when all is over and freed. With options.loop, or in a callback:
+ * AR_E_WOULD_DEADLOCK, and nothing was done. */
+AR_API int ar_close_wait(struct ar_client *client);
+
+/* ---- calls ---- */
+
+enum ar_policy {
+    AR_FAIL_FAST, /* not live: AR_E_DEGRADED at once */
+    AR_WAIT,      /* not live: waits in the queue until it is, or until the deadline */
+    AR_MOCK,      /* not live: answered from the mock, and marked so */
+};
+
+struct ar_reply {
+    int code;              /* AR_OK or why not */
+    enum ar_source source; /* LIVE: the server answered; MOCK: the mock did. Meaningless without an answer */
+    bool may_have_run;     /* false: the server never saw the request, so repeating it is safe */
+    const char *result;    /* AR_OK: the result's JSON text, NUL-terminated */
+    size_t result_len;
+    int error_code;      /* AR_E_SERVER: the JSON-RPC error's code, message, and data as JSON text ("") */
+    const char *message; /* for every code but AR_OK: in words */
+    const char *error_data;
+    size_t error_data_len;
+    uint64_t elapsed_ms; /* since ar_call */
+};
+
+/* Exactly once for each accepted call; the reply is borrowed for the callback. */
+typedef void ar_reply_cb(struct ar_client *client, const struct ar_reply *reply, void *data);
+/* A progress notification of this call, before its reply; `params` is its JSON text. */
+typedef void ar_progress_cb(struct ar_client *client, const char *params, size_t params_len, void *data);
+
+struct ar_call {
+    size_t size;
+    const char *method;
+    const char *params;   /* JSON text of an object or array; NULL: no params. Copied */
+    size_t params_len;    /* 0: strlen(params) */
+    uint32_t deadline_ms; /* from now, waiting included; 0: options.call_timeout_ms; AR_NEVER: none */
+    enum ar_policy policy;
+    bool idempotent; /* may be sent again after a loss even if the server may have run it (with AR_WAIT) */
+    ar_progress_cb *on_progress; /* may be NULL; adds a progress token to the request */
+    ar_reply_cb *on_reply;
+    void *data; /* for both */
+};
+
+#define ar_call_init(c) ar_call_init_sized((c), sizeof *(c))
+AR_API void ar_call_init_sized(struct ar_call *c, size_t size);
+
+/* Hands the call over. AR_OK: on_reply will run once, on the client's thread, and *ret_id (may be NULL) names
+ * the call. AR_E_INVALID (no method, params that are no JSON object or array, a method of the library's own:
+ * initialize and notifications/...), AR_E_TOO_LARGE, AR_E_NO_MEMORY, AR_E_CLOSED: it will not. Methods that
+ * begin with relay/ go to the relay itself and need the link alone, not the server. */
+AR_API int ar_call(struct ar_client *client, const struct ar_call *call, uint64_t *ret_id);
+/* Completes the call with AR_E_CANCELLED and tells the server. The answer may have crossed it: the one
+ * completion says what came first. AR_E_NOT_FOUND only where the id was never given out. */
+AR_API int ar_cancel(struct ar_client *client, uint64_t id);
+/* For threads that may wait: makes the call, waits for its completion, and gives a copy of the reply, to be
+ * freed with ar_reply_free. Returns AR_OK whenever there is a reply (look at its code); else as ar_call, or
+ * AR_E_WOULD_DEADLOCK. on_reply is not used. */
+AR_API int ar_call_wait(struct ar_client *client, const struct ar_call *call, struct ar_reply **ret_reply);
+AR_API void ar_reply_free(struct ar_reply *reply); /* NULL: nothing */
+/* Sends a notification while live (AR_FAIL_FAST's way); it is not queued. AR_OK: handed over, no more is
+ * known. */
+AR_API int ar_notify(struct ar_client *client, const char *method, const char *params, size_t params_len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,262 @@
+/* Calls, from engine_submit to their one completion.
+ *
+ * Happy path: submitted while live -> written at once, in flight -> answered (engine_answers.c) -> completed.
+ * Where it cannot be written now, the policy says whether it waits, is mocked or fails; what waits is written
+ * by engine_dispatch, in order, as soon as it may be.
+ *
+ * Failure modes: deadline and cancel end a call wherever it is, and the server is told of one in flight; a
+ * link that goes settles what was in flight by whether it had left and whether it may run twice; a full queue
+ * refuses; without memory the one call fails. Every way out goes through engine_complete.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine_internal.h"
+
+static struct call *call_of(struct list *node)
+{
+    return CONTAINER_OF(node, struct call, node);
+}
+
+/* ---- completion ---- */
+
+void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms)
+{
+    if (c->state != CALL_DONE)
+        engine_call_remove(e, c);
+    c->state = CALL_DONE;
+    reply->elapsed_ms = now_ms > c->began_at_ms ? now_ms - c->began_at_ms : 0;
+    if (!reply->message)
+        reply->message = reply->code == AR_OK ? "" : ar_code_text(reply->code);
+    if (!reply->error_data)
+        reply->error_data = "";
+    e->counters.completions++;
+    e->ops->complete(e, c, reply);
+}
+
+void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
+                 uint64_t now_ms)
+{
+    struct ar_reply reply = {
+        .code = code, .may_have_run = may_have_run || c->may_have_run, .message = message};
+    engine_complete(e, c, &reply, now_ms);
+}
+
+/* The words of what is wrong, for a call that fails because of it. */
+static const char *fault_text(const struct engine *e)
+{
+    return e->fault.text[0] ? e->fault.text : NULL;
+}
+
+/* Of a call in flight: have all of its bytes left? */
+static bool has_left(const struct engine *e, const struct call *c)
+{
+    return c->sent_end <= e->sent_total;
+}
+
+/* ---- where it goes ---- */
+
+static bool may_go(const struct engine *e, const struct call *c)
+{
+    return c->to_relay ? engine_has_link(e) : engine_is_live(e) && e->link == ENGINE_READY;
+}
+
+static void enqueue(struct engine *e, struct call *c)
+{
+    engine_call_wait(e, c, c->to_relay ? &e->to_relay : &e->waiting);
+}
+
+static void send(struct engine *e, struct call *c, uint64_t now_ms)
+{
+    size_t before = buf_len(&e->out);
+    int rc = call_write(c, &e->out);
+    if (rc != 0) {
+        engine_fail(e, c, rc == ERR_TOO_LARGE ? AR_E_TOO_LARGE : AR_E_NO_MEMORY, false, NULL, now_ms);
+        return;
+    }
+    e->queued_total += buf_len(&e->out) - before;
+    c->sent_end = e->queued_total;
+    e->sent_id = later(e->sent_id, c->id);
+    engine_call_fly(e, c);
+}
+
+void engine_dispatch(struct engine *e, uint64_t now_ms)
+{
+    while (engine_may_write(e)) {
+        struct call *c = engine_call_next(e);
+        if (!c)
+            break;
+        engine_call_unlist(e, c);
+        send(e, c, now_ms);
+    }
+    engine_link_watch_out(e, now_ms);
+}
+
+/* It cannot go now: what its policy says. */
+static void settle_waiting(struct engine *e, struct call *c, uint64_t now_ms)
+{
+    if (c->policy == AR_WAIT)
+        return;
+    if (c->policy == AR_MOCK)
+        engine_call_mocked(e, c, now_ms);
+    else
+        engine_fail(e, c, AR_E_DEGRADED, false, fault_text(e), now_ms);
+}
+
+/* `c` is with the engine, and in no list. */
+static void place(struct engine *e, struct call *c, uint64_t now_ms)
+{
+    bool goes = may_go(e, c);
+    if (!goes && c->policy != AR_WAIT)
+        settle_waiting(e, c, now_ms);
+    else if (goes && engine_may_write(e) && !engine_call_next(e))
+        send(e, c, now_ms);
+    else if (engine_queue_has_room(e, c))
+        enqueue(e, c);
+    else
+        engine_fail(e, c, AR_E_QUEUE_FULL, false, NULL, now_ms);
+}
+
+/* A call that the table does not have: it cannot be removed from it. */
+static void refuse(struct engine *e, struct call *c, int code, uint64_t now_ms)
+{
+    c->state = CALL_DONE;
+    engine_fail(e, c, code, false, NULL, now_ms);
+}
+
+void engine_submit(struct engine *e, struct call *c, uint64_t now_ms)
+{
+    assert(c->state == CALL_NEW && !list_linked(&c->node));
+    e->counters.calls++;
+    if (e->link == ENGINE_CLOSED)
+        refuse(e, c, AR_E_CLOSED, now_ms);
+    else if (now_ms >= c->deadline_at_ms)
+        refuse(e, c, AR_E_TIMEOUT, now_ms);
+    else if (engine_call_admit(e, c) != 0)
+        refuse(e, c, AR_E_NO_MEMORY, now_ms);
+    else
+        place(e, c, now_ms);
+    engine_link_watch_out(e, now_ms);
+}
+
+/* ---- given up ---- */
+
+static void tell_cancelled(struct engine *e, const struct call *c)
+{
+    char id[24];
+    e->abandoned++;
+    if (c->to_relay)
+        return;
+    (void)snprintf(id, sizeof id, "%" PRIu64, c->id);
+    engine_write_cancelled(e, id);
+}
+
+/* Of a call in flight the bytes can be taken back no more: even where they have not left, they will. */
+static void give_up(struct engine *e, struct call *c, int code, uint64_t now_ms)
+{
+    bool in_flight = c->state == CALL_IN_FLIGHT;
+    if (in_flight)
+        tell_cancelled(e, c);
+    engine_fail(e, c, code, in_flight, NULL, now_ms);
+}
+
+void engine_cancel(struct engine *e, uint64_t id, uint64_t now_ms)
+{
+    struct call *c = engine_call_find(e, id);
+    if (!c)
+        return;
+    give_up(e, c, AR_E_CANCELLED, now_ms);
+    engine_dispatch(e, now_ms);
+}
+
+void engine_calls_expire(struct engine *e, uint64_t now_ms)
+{
+    struct heap_node *node;
+    while ((node = heap_first(&e->deadlines)) != NULL && node->key <= now_ms)
+        give_up(e, CONTAINER_OF(node, struct call, deadline), AR_E_TIMEOUT, now_ms);
+}
+
+/* ---- patience ---- */
+
+static bool is_awake(const struct engine *e, const struct call *c, uint64_t now_ms)
+{
+    return c->not_before_ms <= now_ms && c->after_poll <= e->good_polls;
+}
+
+void engine_call_postpone(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms)
+{
+    bool poll_tells = !c->to_relay && engine_polls(e) && e->list != ENGINE_LIST_NONE;
+    engine_call_unlist(e, c);
+    c->after_poll = poll_tells ? e->good_polls + 1 : 0;
+    c->not_before_ms = now_ms + (poll_tells ? retry_after_ms : later(retry_after_ms, ENGINE_RETRY_MS));
+    if (c->not_before_ms > now_ms)
+        e->patient_at_ms = earlier(e->patient_at_ms, c->not_before_ms);
+    engine_call_wait(e, c, &e->patient);
+}
+
+void engine_calls_wake(struct engine *e, uint64_t now_ms)
+{
+    e->patient_at_ms = UINT64_MAX;
+    LIST_EACH(node, safe, &e->patient)
+    {
+        struct call *c = call_of(node);
+        if (is_awake(e, c, now_ms)) {
+            engine_call_unlist(e, c);
+            enqueue(e, c);
+        } else if (c->not_before_ms > now_ms) {
+            e->patient_at_ms = earlier(e->patient_at_ms, c->not_before_ms);
+        }
+    }
+}
+
+/* ---- the link goes, or the server ---- */
+
+static void settle(struct engine *e, struct call *c, uint64_t now_ms)
+{
+    bool left = has_left(e, c);
+    bool again = c->policy == AR_WAIT && (!left || c->idempotent);
+    if (again) {
+        c->may_have_run = c->may_have_run || left;
+        engine_call_unlist(e, c);
+        enqueue(e, c);
+    } else if (!left && c->policy == AR_MOCK) {
+        engine_call_mocked(e, c, now_ms);
+    } else {
+        engine_fail(e, c, AR_E_CONNECTION_LOST, left, fault_text(e), now_ms);
+    }
+}
+
+void engine_calls_settle(struct engine *e, uint64_t now_ms)
+{
+    LIST_EACH(node, safe, &e->in_flight)
+    settle(e, call_of(node), now_ms);
+    LIST_EACH(node, safe, &e->to_relay)
+    settle_waiting(e, call_of(node), now_ms);
+    engine_calls_sweep(e, now_ms);
+}
+
+void engine_calls_sweep(struct engine *e, uint64_t now_ms)
+{
+    LIST_EACH(node, safe, &e->waiting)
+    settle_waiting(e, call_of(node), now_ms);
+}
+
+static void close_list(struct engine *e, struct list *list, uint64_t now_ms)
+{
+    LIST_EACH(node, safe, list)
+    {
+        struct call *c = call_of(node);
+        bool ran = c->state == CALL_IN_FLIGHT && has_left(e, c);
+        engine_fail(e, c, AR_E_CLOSED, ran, NULL, now_ms);
+    }
+}
+
+void engine_calls_close(struct engine *e, uint64_t now_ms)
+{
+    close_list(e, &e->in_flight, now_ms);
+    close_list(e, &e->waiting, now_ms);
+    close_list(e, &e->to_relay, now_ms);
+    close_list(e, &e->patient, now_ms);
+    e->patient_at_ms = UINT64_MAX;
+}

@@ -1,0 +1,100 @@
+/* What the client says of itself: the last fault, and the health that ar_health gives.
+ *
+ * Happy path: whoever met a fault notes it; the health probe's verdict is added to its words, and again to
+ * those of the next one, until the client is live. engine_health copies the counters and works out the rest.
+ * Nothing here can fail.
+ */
+#include <string.h>
+
+#include "engine_internal.h"
+
+#define PROBE_GOOD_FROM 200
+#define PROBE_GOOD_TO   299
+
+static void copy(char *to, size_t size, const char *from)
+{
+    size_t len = strnlen(from, size - 1);
+    memcpy(to, from, len);
+    to[len] = '\0';
+}
+
+/* ---- faults ---- */
+
+void engine_note_fault(struct engine *e, const struct fault *why, uint64_t now_ms)
+{
+    e->fault = *why;
+    e->fault_at_unix_ms = engine_unix_ms(e, now_ms);
+    if (e->probed)
+        fault_add_probe(&e->fault, e->probe_status, e->probe_text);
+}
+
+void engine_probe(struct engine *e, int status, const char *text, uint64_t now_ms)
+{
+    (void)now_ms;
+    bool good = status >= PROBE_GOOD_FROM && status <= PROBE_GOOD_TO;
+    e->counters.health_probe = good ? AR_REACH_UP : AR_REACH_DOWN;
+    e->counters.health_probe_status = status;
+    if (e->ladder.state != AR_DEGRADED)
+        return;
+    e->probe_status = status;
+    copy(e->probe_text, sizeof e->probe_text, text ? text : "");
+    e->probed = true;
+    fault_add_probe(&e->fault, e->probe_status, e->probe_text);
+}
+
+/* ---- health ---- */
+
+/* To be live again: a connection, initialize, or a poll. */
+static uint64_t next_attempt_at(const struct engine *e)
+{
+    switch (e->link) {
+    case ENGINE_IDLE:
+        return e->attempt_at_ms;
+    case ENGINE_OPENING:
+        return e->next_init_at_ms;
+    case ENGINE_READY:
+        return engine_is_live(e) ? UINT64_MAX : e->next_poll_at_ms;
+    default:
+        return UINT64_MAX;
+    }
+}
+
+static void fill_state(const struct engine *e, uint64_t now_ms, struct ar_health *h)
+{
+    uint64_t next_at_ms = next_attempt_at(e);
+    h->state = e->ladder.state;
+    h->state_for_ms = now_ms > e->ladder.state_at_ms ? now_ms - e->ladder.state_at_ms : 0;
+    h->state_since_ms = engine_unix_ms(e, e->ladder.state_at_ms);
+    h->agents_unsupported = engine_is_live(e) && e->list == ENGINE_LIST_NONE;
+    h->next_attempt_in_ms = -1;
+    if (next_at_ms != UINT64_MAX)
+        h->next_attempt_in_ms = next_at_ms > now_ms ? (int64_t)(next_at_ms - now_ms) : 0;
+    h->in_flight = e->in_flight_count;
+    h->waiting = e->waiting_count;
+}
+
+static void fill_snapshot(const struct engine *e, uint64_t now_ms, struct ar_health *h)
+{
+    /* A stand-in shows no agents, whatever the set is. */
+    const struct agent_set *set = e->short_of_memory ? NULL : e->set;
+    h->source = e->shown.source;
+    h->agents = set ? agent_set_count(set) : 0;
+    h->agents_are_mock = set && agent_set_any_mock(set);
+    h->snapshot_version = e->shown.version;
+    h->snapshot_age_ms = now_ms > e->shown.taken_at_ms ? now_ms - e->shown.taken_at_ms : 0;
+}
+
+void engine_health(const struct engine *e, uint64_t now_ms, struct ar_health *ret_health)
+{
+    size_t size = ret_health->size;
+    *ret_health = e->counters;
+    ret_health->size = size;
+    fill_state(e, now_ms, ret_health);
+    fill_snapshot(e, now_ms, ret_health);
+    copy(ret_health->address, sizeof ret_health->address, e->address);
+    copy(ret_health->last_error_name, sizeof ret_health->last_error_name, e->fault.name);
+    copy(ret_health->last_error, sizeof ret_health->last_error, e->fault.text);
+    if (!engine_is_live(e))
+        copy(ret_health->suggestion, sizeof ret_health->suggestion, e->fault.suggestion);
+    ret_health->last_error_at_ms = e->fault_at_unix_ms;
+}

@@ -1,0 +1,193 @@
+/* What the engine's files tell each other. */
+#ifndef CLIENT_ENGINE_INTERNAL_H
+#define CLIENT_ENGINE_INTERNAL_H
+
+#include "engine.h"
+
+/* A peer that asks for more patience than this gets no more. */
+#define ENGINE_RETRY_MAX_MS UINT64_C(60000)
+/* Ids longer than those of our own requests are nobody's. */
+#define ENGINE_ID_MAX ((size_t)64)
+/* Without memory for a snapshot: tried again after. */
+#define ENGINE_MEMORY_MS UINT64_C(100)
+
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline bool engine_has_link(const struct engine *e)
+{
+    return e->link == ENGINE_OPENING || e->link == ENGINE_READY;
+}
+
+static inline bool engine_is_live(const struct engine *e)
+{
+    return e->ladder.state == AR_LIVE;
+}
+
+static inline bool engine_polls(const struct engine *e)
+{
+    return e->options.agents_poll_ms != AR_NEVER;
+}
+
+static inline int64_t engine_unix_ms(const struct engine *e, uint64_t now_ms)
+{
+    return (int64_t)now_ms + e->wall_offset_ms;
+}
+
+/* ---- engine_show.c: the ladder and what is published ---- */
+
+void engine_publish(struct engine *e, uint64_t now_ms);
+/* The server has told its agents; takes the reference. */
+void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms);
+void engine_go_down(struct engine *e, uint64_t now_ms);
+void engine_show_closed(struct engine *e, uint64_t now_ms);
+void engine_show_tick(struct engine *e, uint64_t now_ms);
+uint64_t engine_show_due_ms(const struct engine *e);
+
+/* ---- engine_health.c ---- */
+
+void engine_note_fault(struct engine *e, const struct fault *why, uint64_t now_ms);
+
+/* ---- engine_link.c: connections, and what they owe ---- */
+
+enum engine_end {
+    ENGINE_END_LOST,    /* the link is gone already */
+    ENGINE_END_BAD,     /* it is to be dropped: the relay's fault, or ours */
+    ENGINE_END_REFUSED, /* likewise: the server behind it is not to be had */
+};
+
+void engine_end_link(struct engine *e, const struct fault *why, enum engine_end how, uint64_t now_ms);
+void engine_end_no_memory(struct engine *e, uint64_t now_ms);
+/* The server behind a good link does not answer, or not as it should. */
+void engine_server_down(struct engine *e, const struct fault *why, uint64_t now_ms);
+void engine_link_forget(struct engine *e);
+/* Starts the clock that runs while bytes wait to leave. At the end of whatever may have written. */
+void engine_link_watch_out(struct engine *e, uint64_t now_ms);
+void engine_ping(struct engine *e, uint64_t now_ms);
+void engine_ping_answered(struct engine *e, uint64_t now_ms);
+void engine_link_tick(struct engine *e, uint64_t now_ms);
+void engine_attempt_tick(struct engine *e, uint64_t now_ms);
+uint64_t engine_link_due_ms(const struct engine *e);
+
+/* ---- engine_own.c: what the engine itself writes ---- */
+
+/* A request under an id of its own; `params` is JSON text. 0: not written (no memory, no room). */
+uint64_t engine_write_request(struct engine *e, const char *method, const char *params, size_t params_len);
+/* `params` NULL: none. */
+MUSTCHECK int engine_write_notification(struct engine *e, const char *method, const char *params,
+                                        size_t params_len);
+/* Those two say nothing when they fail: the peer then is not told. */
+void engine_write_cancelled(struct engine *e, const char *id);
+/* `key` is result or error. */
+void engine_write_reply(struct engine *e, const char *id, size_t id_len, const char *key, const char *json);
+/* n of "ar-n", quotes included; 0: it is no such id. */
+uint64_t engine_own_number(const char *id, size_t len);
+
+/* ---- engine_answers.c ---- */
+
+enum answer_kind {
+    ANSWER_RESULT,
+    ANSWER_ERROR,
+    ANSWER_BAD,       /* carries the id, and is no JSON-RPC */
+    ANSWER_TOO_LARGE, /* over the limit: only its id is known */
+};
+
+struct answer {
+    enum answer_kind kind;
+    const char *json; /* the result, or the error; borrowed */
+    size_t len;
+};
+
+void engine_answer(struct engine *e, const char *id, size_t id_len, const struct answer *a, uint64_t now_ms);
+
+/* What a relay says in an error's data. */
+struct relay_error {
+    int code;
+    bool relay; /* it is the relay's own */
+    bool retryable;
+    bool sent;
+    uint64_t retry_after_ms; /* 0: not told; at most ENGINE_RETRY_MAX_MS */
+};
+
+void relay_error_read(struct relay_error *ret_error, const char *error, size_t len);
+
+/* ---- engine_open.c: initialize ---- */
+
+void engine_open_ask(struct engine *e, uint64_t now_ms);
+void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now_ms);
+void engine_open_unanswered(struct engine *e, uint64_t now_ms);
+
+/* ---- engine_agents.c: polls ---- */
+
+void engine_agents_start(struct engine *e, uint64_t now_ms);
+void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t now_ms);
+void engine_agents_unanswered(struct engine *e, uint64_t now_ms);
+/* Something may have changed: a poll soon. */
+void engine_agents_push(struct engine *e, uint64_t now_ms);
+/* Polls if one is due. */
+void engine_agents_run(struct engine *e, uint64_t now_ms);
+
+/* ---- engine_queue.c: which call stands where ---- */
+
+struct call *engine_call_find(const struct engine *e, uint64_t id);
+/* -ENOMEM: it is not with the engine. */
+MUSTCHECK int engine_call_admit(struct engine *e, struct call *c);
+/* Out of everything; its memory is not touched. */
+void engine_call_remove(struct engine *e, struct call *c);
+/* Into one of the lists, in the order of ids. */
+void engine_call_wait(struct engine *e, struct call *c, struct list *list);
+void engine_call_fly(struct engine *e, struct call *c);
+/* Out of its list, still with the engine. */
+void engine_call_unlist(struct engine *e, struct call *c);
+bool engine_queue_has_room(const struct engine *e, const struct call *c);
+bool engine_may_write(const struct engine *e);
+/* The next waiting call that could be sent now; NULL: none. */
+struct call *engine_call_next(const struct engine *e);
+
+/* ---- engine_calls.c ---- */
+
+/* Fills what every reply has, hands it out; the call is out of the engine. */
+void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms);
+void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
+                 uint64_t now_ms);
+/* The relay asked for patience. The call is in flight. */
+void engine_call_postpone(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms);
+/* The link is gone. */
+void engine_calls_settle(struct engine *e, uint64_t now_ms);
+/* It is not live any more: who does not want to wait is settled. */
+void engine_calls_sweep(struct engine *e, uint64_t now_ms);
+void engine_calls_close(struct engine *e, uint64_t now_ms);
+/* A good poll, or the time, has come: patient calls queue again. */
+void engine_calls_wake(struct engine *e, uint64_t now_ms);
+void engine_calls_expire(struct engine *e, uint64_t now_ms);
+void engine_dispatch(struct engine *e, uint64_t now_ms);
+
+/* ---- engine_reply.c: replies, and what callbacks borrow ---- */
+
+/* Room for `len` bytes, borrowed until the next such call; NULL without memory. */
+char *engine_text(struct engine *e, size_t len);
+/* Decodes a JSON string into `out` as valid UTF-8 without NUL, and adds a NUL; returns the length. `out` has
+ * room for `len` bytes; a JSON string's text is shorter by its quotes at least. SIZE_MAX: it is no string. */
+size_t engine_decode(const char *quoted, size_t len, char *out);
+void engine_reply_result(struct engine *e, struct call *c, enum ar_source source, const char *json,
+                         size_t len, uint64_t now_ms);
+struct reply_error {
+    int code;
+    const char *message; /* JSON text; NULL: none */
+    size_t message_len;
+    const char *data; /* likewise */
+    size_t data_len;
+    bool may_have_run;
+};
+void engine_reply_error(struct engine *e, struct call *c, enum ar_source source,
+                        const struct reply_error *error, uint64_t now_ms);
+void engine_call_mocked(struct engine *e, struct call *c, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,170 @@
+/* What is shown: the ladder's moves, and a snapshot for each.
+ *
+ * Happy path: a good poll -> engine_go_live -> a live snapshot; a failure -> engine_go_down -> the same
+ * agents as a stale one; time -> mock ones, made anew every mock_refresh_ms; each published, and then the
+ * state's change told. The version grows when agents, source or state differ from what was shown last; a new
+ * poll with the same agents shows the same set, taken later.
+ *
+ * Failure modes: no memory for a snapshot, or for mock agents: a stand-in without agents, marked mock, is
+ * shown rather than anything that is no longer true, and the right one is tried again every ENGINE_MEMORY_MS.
+ */
+#include "engine_internal.h"
+
+/* ---- sets ---- */
+
+static bool same_agents(const struct agent_set *a, const struct agent_set *b)
+{
+    if (a == b)
+        return true;
+    if (!a || !b)
+        return agent_set_count(a ? a : b) == 0;
+    return agent_set_equal(a, b);
+}
+
+static struct agent_set *retain(struct agent_set *set)
+{
+    return set ? agent_set_retain(set) : NULL;
+}
+
+/* Takes `set`; keeps the one that is there where it says the same, so that readers share it. */
+static void replace(struct agent_set **place, struct agent_set *set)
+{
+    if (*place && same_agents(*place, set)) {
+        agent_set_release(set);
+        return;
+    }
+    agent_set_release(*place);
+    *place = set;
+}
+
+/* ---- publishing ---- */
+
+static bool shows(const struct engine *e, enum ar_source source)
+{
+    return e->shown_any && !e->short_of_memory && e->shown.source == source;
+}
+
+/* Mock agents of this moment; false: no memory. */
+static bool make_mock(struct engine *e, struct agent_set **ret_set, uint64_t now_ms)
+{
+    uint64_t at_ms = (uint64_t)((int64_t)now_ms + e->mock_offset_ms);
+    if (mock_view_agents(e->mock, at_ms, ret_set) != 0)
+        return false;
+    e->mock_at_ms = now_ms;
+    e->mock_at_unix_ms = engine_unix_ms(e, now_ms);
+    return true;
+}
+
+static void schedule_mock(struct engine *e, bool is_mock, uint64_t now_ms)
+{
+    uint64_t refresh_ms = later(e->options.mock_refresh_ms, 1);
+    if (!is_mock || e->options.mock_refresh_ms == AR_NEVER)
+        e->next_mock_at_ms = UINT64_MAX;
+    else if (e->next_mock_at_ms <= now_ms || e->next_mock_at_ms == UINT64_MAX)
+        e->next_mock_at_ms = now_ms + refresh_ms;
+}
+
+/* The agents that the ladder's source means, as a reference of the caller's. */
+static bool choose(struct engine *e, bool fresh, struct agent_set **ret_set, uint64_t now_ms)
+{
+    if (e->ladder.source != AR_SOURCE_MOCK)
+        *ret_set = retain(e->live);
+    else if (!fresh && shows(e, AR_SOURCE_MOCK))
+        *ret_set = retain(e->set);
+    else
+        return make_mock(e, ret_set, now_ms);
+    return true;
+}
+
+static void publish(struct engine *e, bool fresh, uint64_t now_ms)
+{
+    bool mock = e->ladder.source == AR_SOURCE_MOCK;
+    struct agent_set *set = NULL;
+    bool chosen = choose(e, fresh, &set, now_ms);
+    bool same = shows(e, e->ladder.source) && e->shown.state == e->ladder.state && same_agents(set, e->set);
+    struct snapshot_facts before = e->shown;
+    bool stand_in;
+
+    replace(&e->set, set);
+    schedule_mock(e, mock, now_ms);
+    if (!same)
+        e->version++;
+    e->shown.source = e->ladder.source;
+    e->shown.state = e->ladder.state;
+    e->shown.version = e->version;
+    e->shown.taken_at_ms = mock ? e->mock_at_ms : e->live_at_ms;
+    e->shown.taken_at_unix_ms = mock ? e->mock_at_unix_ms : e->live_at_unix_ms;
+    const struct ar_snapshot *s = snapshot_new(e->set, &e->shown, &stand_in);
+    e->short_of_memory = stand_in || !chosen;
+    e->next_show_at_ms = e->short_of_memory ? now_ms + ENGINE_MEMORY_MS : UINT64_MAX;
+    if (stand_in) {
+        e->shown.source = AR_SOURCE_MOCK;
+        e->shown.version = ar_snapshot_version(s);
+        e->shown.taken_at_ms = now_ms;
+        e->shown.taken_at_unix_ms = engine_unix_ms(e, now_ms);
+    }
+    bool changed = !e->shown_any || before.version != e->shown.version || before.state != e->shown.state;
+    e->shown_any = true;
+    e->ops->publish(e, s, changed);
+}
+
+void engine_publish(struct engine *e, uint64_t now_ms)
+{
+    publish(e, false, now_ms);
+}
+
+/* ---- the ladder ---- */
+
+static void tell(struct engine *e, unsigned moved, uint64_t now_ms)
+{
+    if (moved == 0)
+        return;
+    publish(e, false, now_ms);
+    if (moved & LADDER_STATE)
+        e->ops->state(e);
+}
+
+void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms)
+{
+    replace(&e->live, set);
+    e->live_at_ms = now_ms;
+    e->live_at_unix_ms = engine_unix_ms(e, now_ms);
+    e->counters.server = AR_REACH_UP;
+    e->counters.attempts = 0;
+    e->probed = false;
+    reconnect_note_live(&e->reconnect, now_ms);
+    unsigned moved = ladder_up(&e->ladder, now_ms);
+    publish(e, false, now_ms);
+    if (moved & LADDER_STATE)
+        e->ops->state(e);
+}
+
+void engine_go_down(struct engine *e, uint64_t now_ms)
+{
+    reconnect_note_down(&e->reconnect, now_ms);
+    tell(e, ladder_down(&e->ladder, now_ms), now_ms);
+}
+
+void engine_show_closed(struct engine *e, uint64_t now_ms)
+{
+    tell(e, ladder_close(&e->ladder, now_ms), now_ms);
+    e->next_mock_at_ms = UINT64_MAX;
+    e->next_show_at_ms = UINT64_MAX;
+}
+
+/* ---- time ---- */
+
+void engine_show_tick(struct engine *e, uint64_t now_ms)
+{
+    tell(e, ladder_tick(&e->ladder, now_ms), now_ms);
+    if (e->next_mock_at_ms <= now_ms)
+        publish(e, true, now_ms);
+    if (e->next_show_at_ms <= now_ms)
+        publish(e, false, now_ms);
+}
+
+uint64_t engine_show_due_ms(const struct engine *e)
+{
+    uint64_t due_ms = earlier(ladder_due_ms(&e->ladder), e->next_mock_at_ms);
+    return earlier(due_ms, e->next_show_at_ms);
+}

@@ -1,0 +1,343 @@
+/* Faults of the link, and the plain ones of the server behind it.
+ *
+ * Happy path: the caller has a code and knows what was tried; out come a name, a sentence with address, peer
+ * and reason in this order (so that what is cut, when something is, is never the address), and the suggestion
+ * from a table: each row says for which stage, which kind of address and which code it is true. The last rows
+ * of a stage fit any code.
+ *
+ * Failure modes: codes that libuv does not know get their number as a name; texts of peers are quoted, cut
+ * and cleaned by sentence.h.
+ */
+#include "fault.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h> /* numbers and words of its codes; nothing is called */
+
+#include "fault_internal.h"
+
+#define PEER_BYTES  80
+#define PROBE_BYTES 110 /* kept free at the end of the text for what the probe says */
+#define PROBE_MARK  "; its health address "
+
+/* ---- words ---- */
+
+static const char *code_name(int code)
+{
+    switch (code) {
+#define XX(name, text)                                                                                       \
+    case UV_##name:                                                                                          \
+        return #name;
+        UV_ERRNO_MAP(XX)
+#undef XX
+    default:
+        return NULL;
+    }
+}
+
+static const char *code_text(int code)
+{
+    switch (code) {
+#define XX(name, text)                                                                                       \
+    case UV_##name:                                                                                          \
+        return text;
+        UV_ERRNO_MAP(XX)
+#undef XX
+    default:
+        return "unknown error";
+    }
+}
+
+void fault_begin(struct fault *f, struct sentence *text, const char *name, const char *suggestion)
+{
+    struct sentence s;
+    sentence_begin(&s, f->name, sizeof f->name);
+    sentence_add(&s, name);
+    sentence_begin(&s, f->suggestion, sizeof f->suggestion);
+    sentence_add(&s, suggestion);
+    sentence_begin(text, f->text, sizeof f->text);
+}
+
+void fault_say_address(struct sentence *text, const char *address)
+{
+    sentence_quote(text, address, strlen(address), FAULT_ADDRESS_BYTES);
+}
+
+void fault_say_what(struct sentence *text, const char *what)
+{
+    sentence_quote(text, what, strlen(what), FAULT_WHAT_BYTES);
+}
+
+static void say_peer(struct sentence *text, const char *address, const char *peer)
+{
+    fault_say_address(text, address);
+    if (peer[0] == '\0' || strcmp(peer, address) == 0)
+        return;
+    sentence_add(text, " (");
+    sentence_quote(text, peer, strlen(peer), PEER_BYTES);
+    sentence_add(text, ")");
+}
+
+/* ---- what the system says ---- */
+
+#define ON_RESOLVE (1U << FAULT_RESOLVE)
+#define ON_CONNECT (1U << FAULT_CONNECT)
+#define ON_LINK    (1U << FAULT_READ | 1U << FAULT_WRITE)
+#define ON_ANY     (ON_RESOLVE | ON_CONNECT | ON_LINK)
+
+enum place { ANYWHERE, TCP, UNIX };
+
+struct advice {
+    unsigned stages;
+    enum place place;
+    int code; /* 0: any */
+    const char *words;
+};
+
+#define NO_SUCH_NAME                                                                                         \
+    "Nobody knows a host of that name: check its spelling in AGENT_CONTROL_URL, and that this machine "      \
+    "is on the network where it is known (a stopped container's name is not)"
+#define NO_WAY                                                                                               \
+    "No way leads there from this machine: check that the relay's host is up, that both are on the same "    \
+    "network, and the address in AGENT_CONTROL_URL"
+#define ENDED "The relay was stopped, restarted or killed, or it closed this connection: its log says which"
+#define NO_DESCRIPTORS                                                                                       \
+    "This process has all the file descriptors open that it may: raise its limit (ulimit -n), or look "      \
+    "for a leak in it"
+#define NO_MEMORY "Memory is short: give this process, or this machine, more"
+
+/* The first row that fits. */
+static const struct advice advice_rows[] = {
+    {ON_ANY, ANYWHERE, UV_EMFILE, NO_DESCRIPTORS},
+    {ON_ANY, ANYWHERE, UV_ENFILE,
+     "This machine has all the files open that it may (fs.file-max): look what holds them"},
+    {ON_ANY, ANYWHERE, UV_ENOMEM, NO_MEMORY},
+    {ON_ANY, ANYWHERE, UV_ENOBUFS, NO_MEMORY},
+    {ON_ANY, ANYWHERE, UV_EAI_MEMORY, NO_MEMORY},
+
+    {ON_RESOLVE, ANYWHERE, UV_EAI_NONAME, NO_SUCH_NAME},
+    {ON_RESOLVE, ANYWHERE, UV_EAI_NODATA, NO_SUCH_NAME},
+    {ON_RESOLVE, ANYWHERE, UV_EAI_ADDRFAMILY, NO_SUCH_NAME},
+    {ON_RESOLVE, ANYWHERE, UV_EAI_AGAIN,
+     "The name server did not answer, or cannot say yet: check this machine's network and its "
+     "/etc/resolv.conf, and the name in AGENT_CONTROL_URL"},
+    {ON_RESOLVE, ANYWHERE, UV_EAI_FAIL,
+     "The name server failed: check it (/etc/resolv.conf), and the name in AGENT_CONTROL_URL"},
+    {ON_RESOLVE, ANYWHERE, 0,
+     "The name in AGENT_CONTROL_URL does not resolve: check it and the network, or write a numeric address"},
+
+    {ON_CONNECT, UNIX, UV_ECONNREFUSED,
+     "The socket is there, but nobody listens on it: start the relay, or check the path in "
+     "AGENT_CONTROL_URL"},
+    {ON_CONNECT, UNIX, UV_ENOENT,
+     "There is no such socket: start the relay with this path in its \"listen\", or check the path in "
+     "AGENT_CONTROL_URL (in a container: whether its folder is mounted)"},
+    {ON_CONNECT, UNIX, UV_ENOTDIR, "A part of the path is no folder: check the path in AGENT_CONTROL_URL"},
+    {ON_CONNECT, UNIX, UV_EACCES,
+     "This user may not use that socket: look at the owner and mode of the socket and of its folders, or run "
+     "as the relay's user"},
+    {ON_CONNECT, UNIX, UV_EPERM,
+     "This user may not use that socket: look at its owner and mode, or run as the relay's user"},
+    {ON_CONNECT, UNIX, UV_EAGAIN,
+     "More clients wait there than the relay has taken yet: it is busy, or it hangs"},
+    {ON_CONNECT, UNIX, UV_EPROTOTYPE,
+     "That socket is not of the kind that a relay listens on: check the path in AGENT_CONTROL_URL"},
+    {ON_CONNECT, UNIX, 0, "Check that the relay runs, and the path in AGENT_CONTROL_URL"},
+
+    {ON_CONNECT, TCP, UV_ECONNREFUSED,
+     "Nothing listens there (or a firewall refuses it): start the relay, or check AGENT_CONTROL_URL"},
+    {ON_CONNECT, TCP, UV_ETIMEDOUT,
+     "Nothing answers at that address: the host is down, or a firewall drops what is sent; check both, and "
+     "AGENT_CONTROL_URL"},
+    {ON_CONNECT, TCP, UV_EHOSTUNREACH, NO_WAY},
+    {ON_CONNECT, TCP, UV_ENETUNREACH, NO_WAY},
+    {ON_CONNECT, TCP, UV_EHOSTDOWN, NO_WAY},
+    {ON_CONNECT, TCP, UV_ENETDOWN, "This machine's network is down: bring it up"},
+    {ON_CONNECT, TCP, UV_ENONET, "This machine's network is down: bring it up"},
+    {ON_CONNECT, TCP, UV_EADDRNOTAVAIL,
+     "This machine has no address, or no free port, for such a connection: is IPv6 off, or are thousands of "
+     "connections open?"},
+    {ON_CONNECT, TCP, UV_EAFNOSUPPORT,
+     "This machine does not speak that kind of address (IPv6 off?): write another in AGENT_CONTROL_URL"},
+    {ON_CONNECT, TCP, UV_EACCES,
+     "A rule of this machine forbids the connection: look at its firewall or sandbox"},
+    {ON_CONNECT, TCP, UV_EPERM,
+     "A rule of this machine forbids the connection: look at its firewall or sandbox"},
+    {ON_CONNECT, TCP, UV_ECONNRESET,
+     "Something answers there and hangs up at once: a proxy or a published port without a relay behind it?"},
+    {ON_CONNECT, TCP, 0, "Check that the relay runs, the network, and AGENT_CONTROL_URL"},
+
+    {ON_LINK, ANYWHERE, UV_EOF, ENDED},
+    {ON_LINK, ANYWHERE, UV_EPIPE, ENDED},
+    {ON_LINK, ANYWHERE, UV_ECONNRESET,
+     "The relay died, or something between hung up: see whether it runs (and why it ended), then the "
+     "network"},
+    {ON_LINK, ANYWHERE, UV_ECONNABORTED, "This machine gave the connection up: check its network"},
+    {ON_LINK, TCP, UV_ETIMEDOUT,
+     "What was sent was not acknowledged any more: the relay's host is down, or the network to it is cut"},
+    {ON_LINK, TCP, UV_EHOSTUNREACH, NO_WAY},
+    {ON_LINK, TCP, UV_ENETUNREACH, NO_WAY},
+    {ON_LINK, ANYWHERE, 0, "Check that the relay runs, and the network to it"},
+};
+
+static const char *advice_for(enum fault_stage stage, int code, const char *address)
+{
+    enum place place = strncmp(address, "unix:", 5) == 0 ? UNIX : TCP;
+    for (size_t i = 0; i < sizeof advice_rows / sizeof advice_rows[0]; i++) {
+        const struct advice *a = &advice_rows[i];
+        bool here = a->place == ANYWHERE || a->place == place;
+        if ((a->stages & 1U << stage) && here && (a->code == 0 || a->code == code))
+            return a->words;
+    }
+    return "Check that the relay runs, and the network to it";
+}
+
+static const char *opening(enum fault_stage stage)
+{
+    switch (stage) {
+    case FAULT_RESOLVE:
+        return "cannot find the host of ";
+    case FAULT_CONNECT:
+        return "cannot connect to ";
+    case FAULT_READ:
+        return "lost the connection to ";
+    case FAULT_WRITE:
+        return "cannot send to ";
+    }
+    return "failed: ";
+}
+
+void fault_system(struct fault *f, enum fault_stage stage, int code, const char *address, const char *peer)
+{
+    struct sentence text;
+    char number[24];
+    const char *name = code_name(code);
+    if (name == NULL) {
+        (void)snprintf(number, sizeof number, "ERROR %d", code);
+        name = number;
+    }
+    fault_begin(f, &text, name, advice_for(stage, code, address));
+    sentence_add(&text, opening(stage));
+    say_peer(&text, address, peer);
+    bool closed = code == UV_EOF && stage == FAULT_READ;
+    sentence_addf(&text, ": %s", closed ? "the relay closed it" : code_text(code));
+}
+
+/* ---- what the peer does ---- */
+
+void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
+{
+    struct sentence text;
+    fault_begin(
+        f, &text, "RELAY_SILENT",
+        "The relay is frozen or stopped, its machine is down, or the network to it is cut: see whether "
+        "its process runs, and whether its host answers");
+    fault_say_address(&text, address);
+    sentence_add(&text, " is connected, but has sent nothing for ");
+    sentence_add_duration(&text, silent_ms);
+}
+
+static bool begins(const char *line, size_t len, const char *with)
+{
+    size_t n = strlen(with);
+    return len >= n && memcmp(line, with, n) == 0;
+}
+
+/* What speaks so? */
+static const char *who_listens(const char *line, size_t len)
+{
+    if (begins(line, len, "HTTP/"))
+        return "That looks like a web server: ";
+    if (begins(line, len, "SSH-"))
+        return "That looks like an SSH server: ";
+    if (begins(line, len, "\x15\x03") || begins(line, len, "\x16\x03"))
+        return "That looks like TLS, which is not built in: ";
+    if (begins(line, len, "220 ") || begins(line, len, "220-"))
+        return "That looks like a mail or FTP server: ";
+    if (begins(line, len, "-ERR ") || begins(line, len, "-NOAUTH") || begins(line, len, "-DENIED"))
+        return "That looks like a Redis server: ";
+    return "That looks like another program: ";
+}
+
+void fault_not_a_relay(struct fault *f, const char *address, const char *line, size_t len)
+{
+    struct sentence text;
+    char suggestion[sizeof f->suggestion];
+    (void)snprintf(suggestion, sizeof suggestion,
+                   "%sAGENT_CONTROL_URL must name the port where the relay listens (9500 unless it is told "
+                   "another)",
+                   who_listens(line, len));
+    fault_begin(f, &text, "NOT_A_RELAY", suggestion);
+    fault_say_address(&text, address);
+    sentence_add(&text, " does not speak JSON-RPC in lines");
+    if (len == 0)
+        return;
+    sentence_add(&text, ": it sent \"");
+    sentence_quote(&text, line, len, 80);
+    sentence_add(&text, "\"");
+}
+
+void fault_no_answer(struct fault *f, const char *what, uint64_t after_ms, const char *address)
+{
+    struct sentence text;
+    fault_begin(
+        f, &text, "SERVER_SILENT",
+        "The relay is connected, the server behind it hangs or is busy: see \"agent-relayctl servers\" "
+        "and what the server writes in the relay's log");
+    sentence_add(&text, "the server behind ");
+    fault_say_address(&text, address);
+    sentence_add(&text, " has not answered ");
+    fault_say_what(&text, what);
+    sentence_add(&text, " within ");
+    sentence_add_duration(&text, after_ms);
+}
+
+void fault_bad_answer(struct fault *f, const char *what, const char *reason, const char *address)
+{
+    struct sentence text;
+    fault_begin(
+        f, &text, "BAD_ANSWER",
+        "The server behind the relay answers in a way that this library does not understand: see what "
+        "it says with \"agent-relayctl call\", and which server the relay runs");
+    sentence_add(&text, "the server behind ");
+    fault_say_address(&text, address);
+    sentence_add(&text, " answered ");
+    fault_say_what(&text, what);
+    sentence_add(&text, " with something that cannot be used: ");
+    sentence_quote(&text, reason, strlen(reason), sentence_room(&text));
+}
+
+void fault_no_memory(struct fault *f)
+{
+    struct sentence text;
+    fault_begin(f, &text, "ENOMEM", NO_MEMORY);
+    sentence_add(&text, "out of memory");
+}
+
+/* ---- what the probe says ---- */
+
+/* Our own mark is the last one: what peers wrote stands before it. */
+static void drop_probe(char *text)
+{
+    char *last = NULL;
+    for (char *at = text; (at = strstr(at, PROBE_MARK)) != NULL; at++)
+        last = at;
+    if (last != NULL)
+        *last = '\0';
+}
+
+void fault_add_probe(struct fault *f, int status, const char *text)
+{
+    struct sentence s;
+    drop_probe(f->text);
+    sentence_resume(&s, f->text, sizeof f->text);
+    sentence_shorten(&s, sizeof f->text - 1 - PROBE_BYTES);
+    sentence_add(&s, PROBE_MARK);
+    if (status != 0) {
+        sentence_addf(&s, "answers %d (%s)", status, status >= 200 && status <= 299 ? "well" : "not well");
+    } else {
+        sentence_add(&s, "does not answer: ");
+        sentence_quote(&s, text, strlen(text), sentence_room(&s));
+    }
+}

@@ -1,0 +1,225 @@
+/* One connection: sending, receiving, and its end. How it comes to be: link_open.c.
+ *
+ * Reading: level-triggered, at most LINK_READS_PER_EVENT buffers per event, so that a flood cannot keep the
+ * host's loop. Every callback may close the link or even begin the next attempt, so after each one the poll
+ * handle at hand is compared with the link's: its memory lives until its close callback, so equal means same.
+ *
+ * Failure modes: the peer ends or resets, or the kernel reports an error (libuv then says UV_EBADF and stops
+ * watching): what was received before is read first, since answers may stand in front of the end; then
+ * on_lost. A send that fails: LINK_BREAKING; told from the loop, again after what can be read. A socket's own
+ * error (SO_ERROR) names the reason where reading does not. No memory for the read buffer or the handle: the
+ * attempt fails as any other.
+ */
+#include "link_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+#define LINK_READS_PER_EVENT 8
+
+/* ---- letting go ---- */
+
+static void maybe_closed(struct link_conn *l)
+{
+    if (l->phase != LINK_DONE || !l->closed || l->closing > 0)
+        return;
+    mem_free(l->read_bytes);
+    l->read_bytes = NULL;
+    l->ops->on_closed(l); /* may free l */
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct link_conn *l = handle->data;
+    mem_free(handle);
+    l->closing--;
+    maybe_closed(l);
+}
+
+void link_drop_socket(struct link_conn *l)
+{
+    if (l->poll != NULL) {
+        uv_close((uv_handle_t *)l->poll, on_poll_closed);
+        l->closing++;
+        l->poll = NULL;
+    }
+    /* uv_close has taken it out of epoll already: the number may be used again at once. */
+    if (l->fd >= 0)
+        (void)close(l->fd);
+    l->fd = -1;
+    l->watching_write = false;
+}
+
+void link_release(struct link_conn *l)
+{
+    (void)uv_timer_stop(&l->timer); /* cannot fail */
+    if (l->resolve != NULL)
+        resolve_cancel(l->resolve);
+    l->resolve = NULL;
+    if (l->addresses != NULL)
+        freeaddrinfo(l->addresses);
+    l->addresses = NULL;
+    l->next = NULL;
+    link_drop_socket(l);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct link_conn *l = handle->data;
+    l->closed = true;
+    maybe_closed(l);
+}
+
+void link_close(struct link_conn *l)
+{
+    if (l->phase == LINK_DONE)
+        return;
+    link_release(l);
+    l->phase = LINK_IDLE;
+}
+
+void link_done(struct link_conn *l)
+{
+    if (l->phase == LINK_DONE)
+        return;
+    link_close(l);
+    l->phase = LINK_DONE;
+    uv_close((uv_handle_t *)&l->timer, on_timer_closed);
+}
+
+/* ---- the end of a link that was up ---- */
+
+static void lose(struct link_conn *l, enum fault_stage stage, int code)
+{
+    fault_system(&l->fault, stage, code, l->address->text, l->peer);
+    link_close(l);
+    l->ops->on_lost(l, &l->fault);
+}
+
+int link_socket_error(const struct link_conn *l)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        return -errno;
+    return -error;
+}
+
+/* Up to `reads` buffers. 0: there may be more; UV_EAGAIN: nothing now; else how it ended (UV_EOF, a code).
+ * *ret_gone: a callback has closed this link, and nothing of it may be touched. */
+static int read_some(struct link_conn *l, unsigned reads, bool *ret_gone)
+{
+    const uv_poll_t *poll = l->poll;
+    for (unsigned i = 0; i < reads; i++) {
+        ssize_t got = recv(l->fd, l->read_bytes, LINK_READ_BYTES, 0);
+        if (got == 0)
+            return UV_EOF;
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        l->ops->on_bytes(l, l->read_bytes, (size_t)got);
+        if (l->poll != poll) {
+            *ret_gone = true;
+            return 0;
+        }
+        if ((size_t)got < LINK_READ_BYTES)
+            return 0;
+    }
+    return 0;
+}
+
+/* Reads to the end of what the kernel still holds. Bounded: a socket in this state receives nothing more, and
+ * no receive buffer is larger than this. 0: nothing is left; else as read_some. */
+static int drain(struct link_conn *l, bool *ret_gone)
+{
+    const unsigned reads = 1024;
+    int end = 0;
+    for (unsigned i = 0; i < reads && end == 0 && !*ret_gone; i++)
+        end = read_some(l, 1, ret_gone);
+    return end == UV_EAGAIN ? 0 : end;
+}
+
+void link_told_broken(struct link_conn *l)
+{
+    bool gone = false;
+    int end = drain(l, &gone);
+    if (gone)
+        return;
+    if (end != 0) /* "closed by the relay" says more than "broken pipe" */
+        lose(l, FAULT_READ, end);
+    else
+        lose(l, FAULT_WRITE, l->broken);
+}
+
+/* ---- watching ---- */
+
+static void on_up_event(uv_poll_t *handle, int status, int events)
+{
+    struct link_conn *l = handle->data;
+    if (l->poll != handle)
+        return;
+    if (status < 0) { /* EPOLLERR: libuv has stopped watching */
+        bool gone = false;
+        int error = link_socket_error(l); /* asking has cleared it: reading will say EOF */
+        int end = drain(l, &gone);
+        if (error == 0)
+            error = end != 0 ? end : UV_ECONNRESET;
+        if (!gone)
+            lose(l, FAULT_READ, error);
+        return;
+    }
+    if ((events & UV_READABLE) != 0) {
+        bool gone = false;
+        int end = read_some(l, LINK_READS_PER_EVENT, &gone);
+        if (gone)
+            return;
+        if (end != 0 && end != UV_EAGAIN) {
+            lose(l, FAULT_READ, end);
+            return;
+        }
+    }
+    if ((events & UV_WRITABLE) != 0 && l->phase == LINK_UP && l->watching_write) {
+        l->watching_write = false;
+        (void)uv_poll_start(l->poll, UV_READABLE, on_up_event); /* cannot fail for a watched descriptor */
+        l->ops->on_writable(l);
+    }
+}
+
+int link_watch_up(struct link_conn *l)
+{
+    if (l->read_bytes == NULL)
+        l->read_bytes = mem_alloc(LINK_READ_BYTES);
+    if (l->read_bytes == NULL)
+        return UV_ENOMEM;
+    return uv_poll_start(l->poll, UV_READABLE, on_up_event);
+}
+
+/* ---- sending ---- */
+
+ssize_t link_send(struct link_conn *l, const char *bytes, size_t len)
+{
+    if (l->phase != LINK_UP)
+        return UV_ENOTCONN;
+    size_t sent = 0;
+    while (sent < len) {
+        ssize_t n = send(l->fd, bytes + sent, len - sent, MSG_NOSIGNAL);
+        if (n >= 0) {
+            sent += (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!l->watching_write)
+                (void)uv_poll_start(l->poll, UV_READABLE | UV_WRITABLE, on_up_event); /* as above */
+            l->watching_write = true;
+            break;
+        } else if (errno != EINTR) {
+            l->broken = -errno;
+            l->phase = LINK_BREAKING;
+            link_soon(l);
+            return l->broken;
+        }
+    }
+    return (ssize_t)sent;
+}

@@ -1,0 +1,304 @@
+/* The client's engine under a sequence of events that the input chooses: links come and go, the peer reads,
+ * answers, talks nonsense and falls silent, calls are made and cancelled, time passes or leaps, memory fails
+ * once, the end comes at any moment. What must hold is the engine kit's to check at each step
+ * (tests/unit/engine_kit.h); at the end every call has its one completion, and no allocation is left.
+ *
+ * Each event is a byte, what it needs follows. The first byte chooses between a peer that the kit follows
+ * (all checks hold) and one that says raw bytes of the input (those checks are off that need to know what it
+ * said).
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/engine_kit.h"
+#include "tests/unit/engine_talk.h"
+#include "tests/unit/fault_alloc.h"
+
+#define MOST_TICKS  2000 /* of one input, so that none takes long */
+#define MOST_EVENTS 500
+#define MOST_CALLS  2000
+
+struct input {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+static struct kit kit;
+
+static unsigned take(struct input *in)
+{
+    return in->at < in->end ? *in->at++ : 0;
+}
+
+/* ---- the user ---- */
+
+static void ask(struct input *in)
+{
+    static const char *const methods[] = {NULL, "agents/list", "relay/status", "x"};
+    static const char *const params[] = {NULL, "{}", "{\"a\":[1]}", "{\"_meta\":{}}"};
+    static const uint32_t deadlines[] = {0, 1, 700, AR_NEVER};
+    unsigned a = take(in);
+    unsigned b = take(in);
+    if (kit.calls_made >= MOST_CALLS)
+        return;
+    (void)kit_ask(&kit, &(struct kit_ask){
+                            .method = methods[a % 4],
+                            .params = params[a / 4 % 4],
+                            .deadline_ms = deadlines[a / 16 % 4],
+                            .policy = (enum ar_policy)(b % 3),
+                            .idempotent = b & 4,
+                            .progress = b & 8,
+                        });
+}
+
+/* Params are bytes of the input. */
+static void ask_raw(struct input *in)
+{
+    unsigned a = take(in);
+    size_t left = (size_t)(in->end - in->at);
+    size_t len = 1 + a / 4;
+    if (len > left || kit.calls_made >= MOST_CALLS)
+        return;
+    char *params = malloc(len);
+    KIT_REQUIRE(params != NULL, "no memory for the test itself");
+    memcpy(params, in->at, len);
+    in->at += len;
+    (void)kit_ask(&kit, &(struct kit_ask){
+                            .method = a & 1 ? "agents/list" : "x",
+                            .params = params,
+                            .params_len = len,
+                            .policy = AR_WAIT,
+                            .progress = a & 2,
+                            .may_be_refused = true,
+                        });
+    free(params);
+}
+
+static void other_wishes(struct input *in)
+{
+    unsigned what = take(in);
+    switch (what % 4) {
+    case 0:
+        engine_notify(&kit.engine, "notifications/x", what & 4 ? "{\"a\":1}" : NULL, what & 4 ? 7 : 0);
+        break;
+    case 1:
+        engine_probe(&kit.engine, what & 4 ? 200 : 0, "no answer", kit.now_ms);
+        break;
+    default:
+        kit_cancel(&kit, kit.calls_made - what / 4 % 16);
+        return;
+    }
+    kit_check(&kit);
+}
+
+/* ---- the peer ---- */
+
+static void answer(struct input *in)
+{
+    unsigned which = take(in);
+    unsigned how = take(in);
+    if (kit.line_count == 0)
+        return;
+    const struct kit_line *line = &kit.lines[which % kit.line_count];
+    uint64_t id = line->call_id;
+    if (!line->asks)
+        return;
+    if (id == 0) {
+        char method[64];
+        memcpy(method, line->method, sizeof method);
+        kit_answer_held(&kit, method, (enum kit_mood)(how % 6));
+    } else if (how % 4 == 0) {
+        kit_answer_error(&kit, id, -32601);
+    } else if (how % 4 == 1) {
+        kit_answer_relay_error(&kit, id, how & 4, how & 8 && !(how & 4), how & 16 ? 3000 : 0);
+    } else {
+        kit_answer(&kit, id);
+    }
+}
+
+static void say(struct input *in)
+{
+    static const char *const texts[] = {
+        "{\"jsonrpc\":\"2.0\",\"method\":\"agent.spawned\",\"params\":{\"id\":\"a\"}}\n",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\r\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":\"s\",\"method\":\"ping\"}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":5.5,\"method\":\"roots/list\"}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":123456789,\"result\":{}}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"\"}}\n",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1}}\n",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"m\\u0065\",\"params\":[1]}\n[]\n",
+        "garbage\n",
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
+        "\n \n\r\n",
+        "{", /* spoils the line after it */
+    };
+    const char *text = texts[take(in) % (sizeof texts / sizeof texts[0])];
+    kit_say_bytes(&kit, text, strlen(text));
+}
+
+/* A length, and so many bytes of the input; or many of the same. */
+static void say_raw(struct input *in)
+{
+    unsigned len = take(in);
+    size_t left = (size_t)(in->end - in->at);
+    if (!kit.raw_peer || len >= 250) {
+        char text[3000];
+        memset(text, '[', sizeof text);
+        kit_say_bytes(&kit, text, len * sizeof text / 255);
+        return;
+    }
+    size_t n = len < left ? len : left;
+    const char *bytes = (const char *)in->at;
+    in->at += n;
+    if (n > 0)
+        kit_say_bytes(&kit, bytes, n);
+}
+
+static void change_mood(struct input *in)
+{
+    unsigned a = take(in);
+    unsigned b = take(in);
+    kit.script = (struct kit_script){
+        .init = (enum kit_mood)(a % 6),
+        .list = (enum kit_mood)(a / 6 % 6),
+        .tool = (enum kit_mood)(a / 36 % 6),
+        .ping = b & 1 ? KIT_SILENT : KIT_GOOD,
+        .call = b & 2 ? KIT_SILENT : (enum kit_mood)(b / 4 % 6),
+        .agents = b & 128 ? kit_other_agents : kit_agents,
+        .retry_after_ms = b & 64 ? 2500 : 0,
+    };
+}
+
+/* ---- the network and time ---- */
+
+static void change_link(struct input *in)
+{
+    unsigned how = take(in);
+    if (kit.connecting && how % 4 == 0)
+        kit_refuse(&kit);
+    else if (kit.connecting)
+        kit_up(&kit);
+    else if (kit.linked && how % 4 == 0)
+        kit_lose(&kit);
+    else
+        kit.chunk = how / 4;
+}
+
+static void pass_time(struct input *in)
+{
+    static const uint64_t spans[] = {0, 1, 10, 100, 500, 2000, 5000, 31000};
+    unsigned how = take(in);
+    uint64_t ms = spans[how % 8] + how / 8;
+    if (how >= 250)
+        kit_leap(&kit, 3600000);
+    else
+        kit_advance(&kit, ms);
+}
+
+static void event(struct input *in)
+{
+    switch (take(in) % 12) {
+    case 0:
+    case 1:
+        change_link(in);
+        break;
+    case 2:
+        ask(in);
+        break;
+    case 3:
+        if (kit.raw_peer)
+            ask_raw(in);
+        else
+            ask(in);
+        break;
+    case 4:
+    case 5:
+        answer(in);
+        break;
+    case 6:
+        say(in);
+        break;
+    case 7:
+        say_raw(in);
+        break;
+    case 8:
+        change_mood(in);
+        break;
+    case 9:
+        kit.deaf = take(in) & 1;
+        (void)kit_take(&kit, take(in));
+        break;
+    case 10:
+        other_wishes(in);
+        break;
+    default:
+        pass_time(in);
+        break;
+    }
+}
+
+/* ---- a run ---- */
+
+static struct ar_options options_from(unsigned a, unsigned b)
+{
+    static const uint32_t polls[] = {2000, 200, 60000, AR_NEVER};
+    static const uint32_t stale[] = {30000, 0, 3000, AR_NEVER};
+    struct ar_options o = kit_options();
+    o.agents_poll_ms = polls[a % 4];
+    o.stale_max_ms = stale[a / 4 % 4];
+    o.mock_refresh_ms = a & 16 ? AR_NEVER : 20000; /* each one costs more than all else */
+    o.in_flight_max = a & 32 ? 2 : 20;
+    o.queue_max_calls = a & 64 ? 3 : 100;
+    o.queue_max_bytes = a & 128 ? 50 : 10000;
+    o.frame_max_bytes = b & 1 ? 1000 : 100000;
+    o.heartbeat_ms = b & 2 ? 1000 : 5000;
+    o.dead_after_ms = b & 2 ? 1500 : 10000;
+    return o;
+}
+
+static void come_to_an_end(unsigned how)
+{
+    if (how & 1) {
+        kit_close_engine(&kit);
+        kit_expect(&kit, kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT}), AR_E_CLOSED, false);
+    } else {
+        /* A line begun would spoil the answers to come. */
+        kit.chunk = 0;
+        kit.script = (struct kit_script){.call = KIT_SILENT, .agents = kit_agents};
+        if (kit.linked)
+            kit_lose(&kit);
+        talk_settle(&kit);
+        kit_back_to_live(&kit);
+    }
+    kit_close(&kit);
+    KIT_REQUIRE(kit.completed == kit.calls_made, "calls are left");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, data + size};
+    unsigned mode = take(&in);
+    unsigned a = take(&in);
+    unsigned b = take(&in);
+    unsigned fail_at = mode & 2 ? take(&in) : 0;
+    struct ar_options o = options_from(a, b);
+    fault_alloc_install();
+    fault_alloc_fail_at(fail_at);
+    if (kit_try_open(&kit, &o) == 0) {
+        kit.raw_peer = mode & 1;
+        kit.starved = fail_at > 0;
+        kit.forgetful = true;
+        kit_start(&kit);
+        for (unsigned i = 0; i < MOST_EVENTS && in.at < in.end && kit.ticks < MOST_TICKS; i++)
+            event(&in);
+        fault_alloc_fail_at(0);
+        come_to_an_end(mode >> 2);
+    }
+    fault_alloc_fail_at(0);
+    KIT_REQUIRE(fault_alloc_live() == 0, "%zu allocations are left", fault_alloc_live());
+    return 0;
+}

@@ -1,0 +1,171 @@
+/* What FAILURES 16 and 20 ask of a client library, on a thread of its own and on the host's loop: overflow,
+ * long outages, no signals, no output, no processes; and several clients at once. Closing has its own file.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/client_kit.h"
+
+static bool one_reply(struct kit *k)
+{
+    return atomic_load(&k->replies) >= 1;
+}
+
+static bool all_replied(struct kit *k)
+{
+    return atomic_load(&k->replies) >= 40;
+}
+
+static void test_failures_20_queue_overflow_fires_its_failures(void **state)
+{
+    struct kit *k = *state;
+    k->peer = peer_start(PEER_IP4);
+    kit_quick(k, peer_url(k->peer));
+    k->options.queue_max_calls = 10;
+    peer_set_listening(k->peer, false);
+    kit_open(k);
+    kit_until(k, kit_is_degraded);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(kit_call(k, "echo", AR_WAIT, AR_NEVER, NULL), AR_OK);
+    peer_set_listening(k->peer, true);
+    kit_until(k, all_replied);
+    assert_int_equal(atomic_load(&k->codes[-AR_E_QUEUE_FULL]), 30);
+    assert_int_equal(atomic_load(&k->codes[0]), 10);
+}
+
+/* Thousands of failed attempts, and it is as eager as before. */
+static void test_failures_16_reconnects_after_a_long_outage(void **state)
+{
+    struct kit *k = *state;
+    k->peer = peer_start(PEER_IP4);
+    kit_quick(k, peer_url(k->peer));
+    k->options.backoff_cap_ms = 1;
+    peer_set_listening(k->peer, false);
+    kit_open(k);
+    kit_until(k, kit_is_degraded);
+    while (kit_health(k).attempts < 1000)
+        kit_turns(k, 1);
+    peer_set_listening(k->peer, true);
+    kit_until(k, kit_is_live);
+    assert_int_equal(kit_health(k).links, 1);
+    assert_int_equal(kit_health(k).attempts, 0);
+}
+
+/* The peer is gone while we write, and SIGPIPE is at its default: the process lives. */
+static void test_failures_20_signal_free(void **state)
+{
+    struct kit *k = *state;
+    struct sigaction before[NSIG];
+    sigset_t mask_before;
+    struct sigaction after;
+    sigset_t mask_after;
+    memset(before, 0, sizeof before);
+    memset(&mask_before, 0, sizeof mask_before); /* the kernel fills in less than all of it */
+    memset(&mask_after, 0, sizeof mask_after);
+    for (int i = 1; i < NSIG; i++)
+        (void)sigaction(i, NULL, &before[i]); /* two are the C library's own, and cannot be asked for */
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
+    assert_true(before[SIGPIPE].sa_handler == SIG_DFL);
+    kit_open_live(k);
+    for (int round = 0; round < 20; round++) {
+        kit_until(k, kit_is_live);
+        for (int i = 0; i < 50; i++)
+            assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
+        peer_drop_all(k->peer, round % 2 == 0);
+        for (int i = 0; i < 50; i++)
+            assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
+    }
+    kit_close(k);
+    assert_int_equal(atomic_load(&k->replies), 2000);
+    for (int i = 1; i < NSIG; i++) {
+        if (sigaction(i, NULL, &after) == 0)
+            assert_true(after.sa_handler == before[i].sa_handler);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &mask_after);
+    assert_memory_equal(&mask_before, &mask_after, sizeof mask_before);
+}
+
+static void test_failures_20_fork_free_and_log_free(void **state)
+{
+    struct kit *k = *state;
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    (void)fflush(NULL);
+    int out = dup(STDOUT_FILENO);
+    int err = dup(STDERR_FILENO);
+    (void)dup2(fds[1], STDOUT_FILENO);
+    (void)dup2(fds[1], STDERR_FILENO);
+    kit_open_live(k);
+    peer_set_raw(k->peer, "garbage\ngarbage\n", 16);
+    peer_set_mode(k->peer, PEER_RAW_CLOSE);
+    peer_drop_all(k->peer, true);
+    kit_until(k, kit_is_degraded);
+    (void)kit_call(k, "echo", AR_WAIT, AR_NEVER, NULL);
+    kit_close(k);
+    (void)fflush(NULL);
+    (void)dup2(out, STDOUT_FILENO);
+    (void)dup2(err, STDERR_FILENO);
+    char byte;
+    assert_int_equal(read(fds[0], &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    for (int *fd = (int[]){out, err, fds[0], fds[1], -1}; *fd >= 0; fd++)
+        (void)close(*fd);
+}
+
+/* ---- several at once ---- */
+
+static void note_closed(void *data)
+{
+    atomic_store((atomic_bool *)data, true);
+}
+
+static void test_two_clients_on_one_loop(void **state)
+{
+    struct kit *k = *state;
+    kit_open_live(k);
+    struct kit *other = calloc(1, sizeof *other);
+    assert_non_null(other);
+    kit_quick(other, peer_url(k->peer));
+    other->host = k->host;
+    other->options.loop = k->options.loop;
+    char problem[AR_PROBLEM_SIZE];
+    assert_int_equal(ar_open(&other->options, &other->client, problem, sizeof problem), AR_OK);
+    while (!kit_is_live(other))
+        kit_turns(k, 1);
+    ar_close(other->client, note_closed, &other->closed);
+    assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
+    kit_until(k, one_reply);
+    assert_int_equal(atomic_load(&k->codes[0]), 1);
+    while (!kit_is_closed(other) || peer_open_now(k->peer) > 1)
+        kit_turns(k, 1);
+    assert_true(kit_is_live(k));
+    free(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        KIT_TESTS(test_failures_20_queue_overflow_fires_its_failures),
+        KIT_TESTS(test_failures_16_reconnects_after_a_long_outage),
+        KIT_TESTS(test_failures_20_signal_free),
+        KIT_TESTS(test_failures_20_fork_free_and_log_free),
+        KIT_TESTS(test_two_clients_on_one_loop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
