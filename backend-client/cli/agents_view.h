@@ -1,0 +1,17 @@
+/* A snapshot of agents, as a table or a JSON document. Pure. */
+#ifndef CTL_AGENTS_VIEW_H
+#define CTL_AGENTS_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "agent_relay.h"
+#include "base/buf.h"
+
+/* A line that says where they come from, then the table. What a server did not tell is "-". */
+MUSTCHECK int agents_write_table(struct buf *out, const struct ar_snapshot *s, bool color,
+                                 size_t screen_columns);
+/* {"source":...,"agents":[...]} and a newline; what a server did not tell is absent. */
+MUSTCHECK int agents_write_json(struct buf *out, const struct ar_snapshot *s);
+
+#endif

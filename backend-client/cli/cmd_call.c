@@ -1,0 +1,172 @@
+/* call and tool: one request, its result.
+ *
+ * What is to be sent is read and checked first: a mistake in it is said before anything is connected. Then
+ * the first connection is waited for as the policy says, the call is made, and its result printed.
+ *
+ * A result that the mock made is never passed off as the server's: it is said on standard error, and the exit
+ * code is 3.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "backend-client/cli/content.h"
+#include "backend-client/cli/ctl.h"
+#include "backend-client/cli/json_text.h"
+#include "backend-client/cli/params.h"
+#include "wire/writer.h"
+
+#define REQUEST_MAX_BYTES (PARAMS_MAX_BYTES + 65536)
+
+/* ---- asking ---- */
+
+/* With the policy to fail, live or nothing. With the mock's, the mock answers where the server cannot. */
+static enum ctl_exit connect_first(struct ctl *ctl)
+{
+    enum ctl_exit code = ctl_open(ctl, AR_NEVER);
+    if (code != CTL_EXIT_OK || ctl->args->policy == AR_WAIT)
+        return code;
+    code = ctl_settle(ctl);
+    if (ctl->args->policy == AR_MOCK && code != CTL_EXIT_INTERRUPTED)
+        return CTL_EXIT_OK;
+    return code == CTL_EXIT_OK ? code : ctl_say_outage(ctl, code);
+}
+
+/* Methods of the relay's own need its link, and no server. */
+static enum ctl_exit connect_for(struct ctl *ctl, const char *method)
+{
+    if (strncmp(method, "relay/", 6) == 0)
+        return ctl_open(ctl, AR_NEVER);
+    return connect_first(ctl);
+}
+
+static enum ctl_exit ask(struct ctl *ctl, const char *method, const struct buf *params, const char *what,
+                         struct answer **ret)
+{
+    bool own = strncmp(method, "relay/", 6) == 0;
+    struct ctl_ask question = {.method = method,
+                               .params = buf_len(params) > 0 ? buf_data(params) : NULL,
+                               .params_len = buf_len(params),
+                               .policy = own ? AR_WAIT : ctl->args->policy,
+                               .link_only = own,
+                               .progress = true};
+    enum ctl_exit code = connect_for(ctl, method);
+    if (code != CTL_EXIT_OK)
+        return code;
+    code = ctl_call(ctl, &question, ret);
+    if (*ret && (*ret)->done && (*ret)->reply.code == AR_OK)
+        return code;
+    code = ctl_say_failure(ctl, code, *ret, what);
+    *ret = NULL;
+    return code;
+}
+
+static void say_if_mock(struct ctl *ctl, const struct answer *a)
+{
+    if (a->reply.source == AR_SOURCE_MOCK)
+        term_say(&ctl->term, "this answer is made up: the mock gave it, since the relay at %s did not",
+                 ctl->health.address);
+}
+
+static enum ctl_exit finish(struct ctl *ctl, const struct answer *a, enum ctl_exit code, int rc)
+{
+    if (rc != 0)
+        return ctl_say_broken(ctl, rc);
+    if (!ctl_flush(ctl))
+        return code;
+    say_if_mock(ctl, a);
+    return code;
+}
+
+/* ---- call ---- */
+
+static int print_result(struct ctl *ctl, const struct answer *a)
+{
+    const struct ar_reply *r = &a->reply;
+    bool json = ctl_given(ctl->args, CTL_FLAG_JSON);
+    int rc = json ? buf_append(&ctl->out, r->result, r->result_len)
+                  : json_text_print(&ctl->out, r->result, r->result_len, JSON_SPREAD, ctl->term.out_tty);
+    return rc != 0 ? rc : buf_append(&ctl->out, "\n", 1);
+}
+
+enum ctl_exit cmd_call(struct ctl *ctl)
+{
+    const struct ctl_args *args = ctl->args;
+    char problem[CTL_PROBLEM_SIZE];
+    struct answer *a = NULL;
+    struct buf params;
+    buf_init(&params, REQUEST_MAX_BYTES);
+    int rc = args->operand_count < 2
+                 ? 0
+                 : params_read(&params, args->operands[1], false, STDIN_FILENO, problem, sizeof problem);
+    enum ctl_exit code = CTL_EXIT_USAGE;
+    if (rc != 0)
+        term_say(&ctl->term, "%s", problem);
+    else
+        code = ask(ctl, args->operands[0], &params, args->operands[0], &a);
+    buf_done(&params);
+    return a ? finish(ctl, a, code, print_result(ctl, a)) : code;
+}
+
+/* ---- tool ---- */
+
+static int write_arguments(struct buf *out, const struct ctl_args *args, char *problem, size_t size)
+{
+    char *const *operands = args->operands + 1;
+    size_t count = args->operand_count - 1;
+    if (count == 0)
+        return buf_append(out, "{}", 2);
+    if (params_are_pairs(operands, count))
+        return params_from_pairs(out, operands, count, problem, size);
+    return params_read(out, operands[0], true, STDIN_FILENO, problem, size);
+}
+
+/* {"name":NAME,"arguments":{...}} */
+static int write_request(struct buf *out, const struct ctl_args *args, char *problem, size_t size)
+{
+    static const char name_key[] = "{\"name\":";
+    static const char arguments_key[] = ",\"arguments\":";
+    struct writer w;
+    problem[0] = '\0';
+    int rc = buf_append(out, name_key, sizeof name_key - 1);
+    writer_init(&w, out);
+    write_cstring(&w, args->operands[0]);
+    if (rc == 0)
+        rc = writer_end(&w);
+    if (rc == 0)
+        rc = buf_append(out, arguments_key, sizeof arguments_key - 1);
+    if (rc == 0)
+        rc = write_arguments(out, args, problem, size);
+    return rc != 0 ? rc : buf_append(out, "}", 1);
+}
+
+/* Whether the tool failed is read in either case. */
+static int print_content(struct ctl *ctl, const struct answer *a, bool *ret_is_error)
+{
+    const struct ar_reply *r = &a->reply;
+    int rc = content_print(&ctl->out, r->result, r->result_len, ctl->term.out_tty, ret_is_error);
+    if (rc == 0 && ctl_given(ctl->args, CTL_FLAG_JSON)) {
+        buf_clear(&ctl->out);
+        rc = print_result(ctl, a);
+    }
+    return rc;
+}
+
+enum ctl_exit cmd_tool(struct ctl *ctl)
+{
+    char problem[CTL_PROBLEM_SIZE];
+    struct answer *a = NULL;
+    struct buf request;
+    bool is_error = false;
+    buf_init(&request, REQUEST_MAX_BYTES);
+    int rc = write_request(&request, ctl->args, problem, sizeof problem);
+    enum ctl_exit code = CTL_EXIT_USAGE;
+    if (rc != 0)
+        term_say(&ctl->term, "%s", problem[0] ? problem : err_text(rc));
+    else
+        code = ask(ctl, "tools/call", &request, ctl->args->operands[0], &a);
+    buf_done(&request);
+    if (!a)
+        return code;
+    rc = print_content(ctl, a, &is_error);
+    return finish(ctl, a, is_error ? CTL_EXIT_ERROR : code, rc);
+}

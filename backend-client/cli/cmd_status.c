@@ -1,0 +1,246 @@
+/* status: does the relay answer, and does the server behind it?
+ *
+ * One connection asks both at once: the library's initialize goes to the server (the relay starts it for
+ * that, if it has to), relay/status to the relay itself.
+ *
+ *   live                                  0
+ *   the relay answers, initialize failed  3   or has not come within --timeout: the server is starting
+ *   nothing there                         4
+ *   connected, and silence                5
+ *
+ * What does not know relay/status but answers initialize is another kind of server, and well.
+ *
+ * With --no-start only the relay is asked (look.c), and its word is taken: a server that was never started is
+ * no fault; one that keeps failing is.
+ */
+#include <string.h>
+
+#include "backend-client/cli/ctl.h"
+#include "backend-client/cli/look.h"
+#include "backend-client/cli/status_view.h"
+#include "wire/json.h"
+#include "wire/writer.h"
+
+#define TOKENS_MAX 500000
+
+struct view {
+    enum ctl_exit code;
+    const char *address;
+    const char *peer;
+    double round_trip_ms; /* negative: not known */
+    const char *status;   /* the relay's own words; NULL: none */
+    size_t status_len;
+    const char *server; /* how the server behind it stands */
+    const char *error;  /* NULL: none */
+};
+
+static const char *state_of(const struct view *v)
+{
+    switch (v->code) {
+    case CTL_EXIT_OK:
+        return "live";
+    case CTL_EXIT_DEGRADED:
+        return "degraded";
+    case CTL_EXIT_TIMEOUT:
+        return "silent";
+    case CTL_EXIT_UNREACHABLE:
+        return "unreachable";
+    default:
+        return "unknown";
+    }
+}
+
+/* ---- showing ---- */
+
+static int write_json(struct ctl *ctl, const struct view *v)
+{
+    struct writer w;
+    writer_init(&w, &ctl->out);
+    write_object(&w);
+    write_member_string(&w, "state", state_of(v));
+    write_member_int(&w, "exit", (int)v->code);
+    write_member_string(&w, "address", v->address);
+    write_member_string(&w, "peer", v->peer);
+    write_member_string(&w, "server", v->server);
+    write_key(&w, "roundTripMs");
+    if (v->round_trip_ms >= 0)
+        write_double(&w, v->round_trip_ms);
+    else
+        write_null(&w);
+    write_member_string(&w, "error", v->error);
+    write_key(&w, "relay");
+    if (v->status)
+        write_raw(&w, v->status, v->status_len);
+    else
+        write_null(&w);
+    write_object_end(&w);
+    int rc = writer_end(&w);
+    return rc != 0 ? rc : buf_append(&ctl->out, "\n", 1);
+}
+
+static int write_relay(struct ctl *ctl, const struct view *v)
+{
+    struct json_doc *doc;
+    int rc = json_parse(v->status, v->status_len, JSON_STRICT, TOKENS_MAX, &doc, NULL);
+    if (rc != 0)
+        return rc;
+    rc = status_write_lines(&ctl->out, doc, json_root(doc), v->address);
+    json_free(doc);
+    return rc;
+}
+
+static int write_lines(struct ctl *ctl, const struct view *v)
+{
+    bool says_more = v->peer[0] && !strstr(v->address, v->peer);
+    const char *color = v->code == CTL_EXIT_OK         ? TERM_GREEN
+                        : v->code == CTL_EXIT_DEGRADED ? TERM_YELLOW
+                                                       : TERM_RED;
+    int rc = ctl->term.color ? buf_append(&ctl->out, color, strlen(color)) : 0;
+    if (rc == 0)
+        rc = status_line(&ctl->out, "state", "%s: %s", state_of(v), v->server);
+    if (rc == 0 && ctl->term.color)
+        rc = buf_append(&ctl->out, TERM_RESET, strlen(TERM_RESET));
+    if (rc == 0)
+        rc = status_line(&ctl->out, "address", "%s%s%s", v->address, says_more ? ", " : "",
+                         says_more ? v->peer : "");
+    if (rc == 0 && v->status)
+        rc = write_relay(ctl, v);
+    if (rc == 0 && v->round_trip_ms >= 0)
+        rc = status_line(&ctl->out, "round trip", "%.2f ms", v->round_trip_ms);
+    return rc;
+}
+
+static enum ctl_exit show(struct ctl *ctl, const struct view *v)
+{
+    int rc = ctl_given(ctl->args, CTL_FLAG_JSON) ? write_json(ctl, v) : write_lines(ctl, v);
+    if (rc != 0)
+        return ctl_say_broken(ctl, rc);
+    (void)ctl_flush(ctl);
+    if (v->error && !ctl->caught)
+        term_say(&ctl->term, "%s", v->error);
+    return v->code;
+}
+
+/* ---- asking through the library ---- */
+
+static bool is_answered(const struct answer *a)
+{
+    return a && a->done && (a->reply.code == AR_OK || a->reply.code == AR_E_SERVER);
+}
+
+static const char *server_of(const struct ctl *ctl, enum ctl_exit code)
+{
+    if (code == CTL_EXIT_OK)
+        return "the server answers";
+    if (code == CTL_EXIT_DEGRADED)
+        return ctl->health.server == AR_REACH_DOWN ? "the server does not answer"
+                                                   : "the server has not answered yet";
+    return "nothing is known of the server";
+}
+
+static enum ctl_exit judge(struct ctl *ctl, const struct answer *a, char *error, size_t size)
+{
+    enum ctl_exit code = ctl_settle(ctl);
+    if (code == CTL_EXIT_OK || code == CTL_EXIT_INTERRUPTED)
+        return code;
+    if (code == CTL_EXIT_TIMEOUT && is_answered(a))
+        code = CTL_EXIT_DEGRADED;
+    ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
+    return code;
+}
+
+static enum ctl_exit ask_relay(struct ctl *ctl, enum ar_policy policy, struct answer **ret)
+{
+    struct ctl_ask ask = {.method = "relay/status", .params = "{}", .policy = policy, .link_only = true};
+    return ctl_call(ctl, &ask, ret);
+}
+
+/* Once more, now that both have answered: what the relay says is then of after the server's start, and the
+ * time is that of a round trip alone. */
+static void ask_again(struct ctl *ctl, struct view *v)
+{
+    struct answer *a;
+    if (ask_relay(ctl, AR_FAIL_FAST, &a) != CTL_EXIT_OK)
+        return;
+    v->round_trip_ms = (double)(a->answered_ns - a->asked_ns) / 1e6;
+    v->status = a->reply.result;
+    v->status_len = a->reply.result_len;
+}
+
+static enum ctl_exit ask(struct ctl *ctl)
+{
+    char error[800] = "";
+    struct answer *a;
+    enum ctl_exit code = ctl_open(ctl, AR_NEVER);
+    if (code != CTL_EXIT_OK)
+        return code;
+    if (ask_relay(ctl, AR_WAIT, &a) == CTL_EXIT_INTERRUPTED)
+        return CTL_EXIT_INTERRUPTED;
+    code = judge(ctl, a, error, sizeof error);
+    if (code == CTL_EXIT_INTERRUPTED)
+        return code;
+    bool told = is_answered(a) && a->reply.code == AR_OK;
+    struct view v = {.code = code,
+                     .address = ctl->health.address,
+                     .peer = ctl->health.peer,
+                     .round_trip_ms = -1,
+                     .status = told ? a->reply.result : NULL,
+                     .status_len = told ? a->reply.result_len : 0,
+                     .server = server_of(ctl, code),
+                     .error = error[0] ? error : NULL};
+    if (told && code == CTL_EXIT_OK)
+        ask_again(ctl, &v);
+    return show(ctl, &v);
+}
+
+/* ---- only looking ---- */
+
+/* {"jsonrpc":"2.0","id":1,"result":{...}} */
+static enum ctl_exit read_look(struct ctl *ctl, struct view *v, const struct look *look)
+{
+    struct json_doc *doc;
+    v->code = CTL_EXIT_ERROR;
+    v->error = "what answered is no Agent Relay: it does not know relay/status; is the address right?";
+    if (json_parse(look->line, look->len, JSON_STRICT, TOKENS_MAX, &doc, NULL) != 0)
+        return show(ctl, v);
+    json_node result = json_get(doc, json_root(doc), "result");
+    if (json_type(doc, result) == JSON_OBJECT) {
+        bool degraded = status_is_degraded(doc, result, look->address);
+        v->error = degraded ? "the relay answers, but the server behind it keeps failing, or the relay is "
+                              "draining; agent-relayctl servers says more"
+                            : NULL;
+        v->code = degraded ? CTL_EXIT_DEGRADED : CTL_EXIT_OK;
+        v->server = degraded ? "the server does not answer" : "the server was not asked";
+        v->round_trip_ms = look->round_trip_ms;
+        v->status = json_raw(doc, result, &v->status_len);
+    }
+    enum ctl_exit code = show(ctl, v);
+    json_free(doc);
+    return code;
+}
+
+static enum ctl_exit only_look(struct ctl *ctl)
+{
+    enum ctl_exit code = ctl_start(ctl);
+    if (code != CTL_EXIT_OK)
+        return code;
+    const struct look *look = look_ask(ctl);
+    if (!look)
+        return CTL_EXIT_INTERRUPTED;
+    if (look->code == CTL_EXIT_USAGE) {
+        term_say(&ctl->term, "%s", look->problem);
+        return look->code;
+    }
+    struct view v = {.code = look->code,
+                     .address = look->address,
+                     .peer = look->peer,
+                     .round_trip_ms = -1,
+                     .server = "nothing is known of the server",
+                     .error = look->problem};
+    return look->code == CTL_EXIT_OK ? read_look(ctl, &v, look) : show(ctl, &v);
+}
+
+enum ctl_exit cmd_status(struct ctl *ctl)
+{
+    return ctl_given(ctl->args, CTL_FLAG_NO_START) ? only_look(ctl) : ask(ctl);
+}

@@ -1,0 +1,228 @@
+/* tools: all pages of tools/list.
+ *
+ * The elements are kept as they came and joined; the table is read from them. A server that gives pages
+ * without end, or the same cursor again, is stopped at PAGES_MAX or told.
+ */
+#include <string.h>
+
+#include "backend-client/cli/ctl.h"
+#include "backend-client/cli/safe.h"
+#include "backend-client/cli/table.h"
+#include "wire/json.h"
+
+#define PAGES_MAX      1000
+#define TOKENS_MAX     2000000
+#define CURSOR_MAX     65536
+#define LIST_MAX_BYTES ((size_t)64 << 20)
+
+struct pages {
+    struct buf list;   /* {"tools":[...] as far as it came */
+    struct buf params; /* of the next request: {"cursor":...}; empty: there is none */
+    size_t tools;
+};
+
+/* ---- gathering ---- */
+
+static int take_tools(struct pages *p, struct json_doc *doc)
+{
+    json_node list = json_get(doc, json_root(doc), "tools");
+    if (json_type(doc, list) != JSON_ARRAY)
+        return ERR_TYPE;
+    int rc = 0;
+    for (json_node tool = json_first(doc, list); tool != JSON_ABSENT && rc == 0;
+         tool = json_next(doc, tool)) {
+        size_t len;
+        const char *raw = json_raw(doc, tool, &len);
+        rc = buf_append(&p->list, ",", p->tools++ > 0 ? 1 : 0);
+        if (rc == 0)
+            rc = buf_append(&p->list, raw, len);
+    }
+    return rc;
+}
+
+/* ERR_RANGE: the cursor that was just asked for. */
+static int take_cursor(struct pages *p, struct json_doc *doc)
+{
+    static const char key[] = "{\"cursor\":";
+    json_node cursor = json_get(doc, json_root(doc), "nextCursor");
+    if (json_type(doc, cursor) != JSON_STRING) {
+        buf_clear(&p->params);
+        return 0;
+    }
+    size_t len;
+    const char *raw = json_raw(doc, cursor, &len);
+    size_t key_len = sizeof key - 1;
+    if (buf_len(&p->params) == key_len + len + 1 && memcmp(buf_data(&p->params) + key_len, raw, len) == 0)
+        return ERR_RANGE;
+    buf_clear(&p->params);
+    int rc = buf_append(&p->params, key, key_len);
+    if (rc == 0)
+        rc = buf_append(&p->params, raw, len);
+    return rc != 0 ? rc : buf_append(&p->params, "}", 1);
+}
+
+static int take_page(struct pages *p, const struct answer *a)
+{
+    struct json_doc *doc;
+    int rc = json_parse(a->reply.result, a->reply.result_len, JSON_STRICT, TOKENS_MAX, &doc, NULL);
+    if (rc != 0)
+        return rc;
+    rc = take_tools(p, doc);
+    if (rc == 0)
+        rc = take_cursor(p, doc);
+    json_free(doc);
+    return rc;
+}
+
+static enum ctl_exit refuse_page(struct ctl *ctl, int rc)
+{
+    const char *why = rc == ERR_TYPE    ? "the answer to tools/list holds no list of tools"
+                      : rc == ERR_RANGE ? "the server gives the same page of tools again"
+                                        : err_text(rc);
+    term_say(&ctl->term, "%s", why);
+    ctl_write_error(ctl, CTL_EXIT_ERROR, "AR_E_BAD_REPLY", 0, why, NULL, 0);
+    return CTL_EXIT_ERROR;
+}
+
+static enum ctl_exit gather(struct ctl *ctl, struct pages *p)
+{
+    for (int page = 0; page < PAGES_MAX; page++) {
+        struct answer *a;
+        struct ctl_ask ask = {.method = "tools/list", .params = "{}", .params_len = 2, .progress = true};
+        if (page > 0) {
+            ask.params = buf_data(&p->params);
+            ask.params_len = buf_len(&p->params);
+        }
+        enum ctl_exit code = ctl_call(ctl, &ask, &a);
+        if (code != CTL_EXIT_OK)
+            return ctl_say_failure(ctl, code, a, "tools/list");
+        int rc = take_page(p, a);
+        ctl_answers_free(ctl);
+        if (rc != 0)
+            return refuse_page(ctl, rc);
+        if (buf_len(&p->params) == 0)
+            return CTL_EXIT_OK;
+    }
+    return refuse_page(ctl, ERR_TOO_LARGE);
+}
+
+/* ---- showing ---- */
+
+/* "task*, priority": what stands in `required` is marked. */
+static int write_arguments(struct buf *out, struct json_doc *doc, json_node tool)
+{
+    json_node schema = json_get(doc, tool, "inputSchema");
+    json_node properties = json_get(doc, schema, "properties");
+    json_node required = json_get(doc, schema, "required");
+    int rc = 0;
+    if (json_type(doc, properties) != JSON_OBJECT)
+        return 0;
+    for (json_node key = json_first(doc, properties); key != JSON_ABSENT && rc == 0;
+         key = json_next(doc, key)) {
+        const char *name = json_string(doc, key, NULL);
+        bool needed = false;
+        for (json_node r = json_first(doc, required); r != JSON_ABSENT && name; r = json_next(doc, r)) {
+            const char *other = json_string(doc, r, NULL);
+            needed = needed || (other && strcmp(other, name) == 0);
+        }
+        rc = buf_append(out, ", ", buf_len(out) > 0 ? 2 : 0);
+        if (rc == 0 && name)
+            rc = buf_append(out, name, strlen(name));
+        if (rc == 0)
+            rc = buf_append(out, "*", needed ? 1 : 0);
+    }
+    return rc;
+}
+
+static void add_row(struct table *t, struct json_doc *doc, json_node tool)
+{
+    struct buf arguments;
+    buf_init(&arguments, 65536);
+    int rc = write_arguments(&arguments, doc, tool);
+    table_cell(t, json_string(doc, json_get(doc, tool, "name"), NULL));
+    if (rc == 0 && buf_len(&arguments) > 0)
+        table_cell_len(t, buf_data(&arguments), buf_len(&arguments));
+    else
+        table_cell(t, NULL);
+    table_cell(t, json_string(doc, json_get(doc, tool, "description"), NULL));
+    buf_done(&arguments);
+}
+
+static int write_table(struct ctl *ctl, struct json_doc *doc, json_node list)
+{
+    static const struct table_column columns[] = {
+        {"NAME", TABLE_LEFT, 40}, {"ARGUMENTS", TABLE_LEFT, 40}, {"DESCRIPTION", TABLE_LEFT, 200}};
+    struct table t;
+    table_init(&t, columns, 3);
+    for (json_node tool = json_first(doc, list); tool != JSON_ABSENT; tool = json_next(doc, tool))
+        add_row(&t, doc, tool);
+    int rc = table_write(&t, ctl->term.color, term_columns(1), &ctl->out);
+    table_done(&t);
+    return rc;
+}
+
+/* A name that would have to be changed to be harmless is none that a script could use: it is left out. */
+static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
+{
+    int rc = 0;
+    for (json_node tool = json_first(doc, list); tool != JSON_ABSENT && rc == 0;
+         tool = json_next(doc, tool)) {
+        size_t len = 0;
+        const char *name = json_string(doc, json_get(doc, tool, "name"), &len);
+        if (!name || !safe_is_clean(name, len))
+            continue;
+        rc = buf_append(&ctl->out, name, len);
+        if (rc == 0)
+            rc = buf_append(&ctl->out, "\n", 1);
+    }
+    return rc;
+}
+
+static int write_human(struct ctl *ctl, const struct pages *p)
+{
+    struct json_doc *doc;
+    int rc = json_parse(buf_data(&p->list), buf_len(&p->list), JSON_STRICT, TOKENS_MAX, &doc, NULL);
+    if (rc != 0)
+        return rc;
+    json_node list = json_get(doc, json_root(doc), "tools");
+    rc = ctl_given(ctl->args, CTL_FLAG_NAMES) ? write_names(ctl, doc, list) : write_table(ctl, doc, list);
+    json_free(doc);
+    return rc;
+}
+
+static enum ctl_exit show(struct ctl *ctl, struct pages *p)
+{
+    int rc = buf_append(&p->list, "]}\n", 3);
+    if (rc == 0 && ctl_given(ctl->args, CTL_FLAG_JSON))
+        rc = buf_append(&ctl->out, buf_data(&p->list), buf_len(&p->list));
+    else if (rc == 0)
+        rc = write_human(ctl, p);
+    if (rc != 0)
+        return ctl_say_broken(ctl, rc);
+    (void)ctl_flush(ctl);
+    return CTL_EXIT_OK;
+}
+
+enum ctl_exit cmd_tools(struct ctl *ctl)
+{
+    struct pages p = {.tools = 0};
+    enum ctl_exit code = ctl_open(ctl, AR_NEVER);
+    if (code == CTL_EXIT_OK) {
+        code = ctl_settle(ctl);
+        if (code != CTL_EXIT_OK)
+            return ctl_say_outage(ctl, code);
+    }
+    if (code != CTL_EXIT_OK)
+        return code;
+    buf_init(&p.list, LIST_MAX_BYTES);
+    buf_init(&p.params, CURSOR_MAX);
+    if (buf_append(&p.list, "{\"tools\":[", 10) == 0)
+        code = gather(ctl, &p);
+    else
+        code = ctl_say_broken(ctl, -12);
+    if (code == CTL_EXIT_OK)
+        code = show(ctl, &p);
+    buf_done(&p.list);
+    buf_done(&p.params);
+    return code;
+}

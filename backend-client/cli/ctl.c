@@ -1,0 +1,364 @@
+/* One run: start, waits, end.
+ *
+ * Happy path: ctl_open makes the loop, catches the signals, opens the client; the command waits and calls;
+ * ctl_done closes the client and says how it ended.
+ *
+ * Failure modes. SIGINT or SIGTERM: they are blocked and come through a signalfd, so every wait, writing
+ * included, ends at once, and what is in flight is cancelled first. The reader of the output is gone: the
+ * same without a word. A client that does not close within CLOSE_MS (a name look-up that hangs): the process
+ * ends without it.
+ */
+#include "backend-client/cli/ctl.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "backend-client/cli/json_text.h"
+#include "wire/writer.h"
+
+#define CLOSE_MS        500
+#define CONNECT_MAX_MS  5000  /* for one address of several */
+#define WATCH_INIT_MS   30000 /* a watching command has time for a server that is slow to start */
+#define LATE_MS         1000  /* the library's patience ends after ours: --timeout decides */
+#define BACKOFF_BASE_MS 100   /* a person waits: sooner than a service would, and not so far apart */
+#define BACKOFF_CAP_MS  2000
+
+void ctl_init(struct ctl *ctl, const struct ctl_args *args)
+{
+    *ctl = (struct ctl){.args = args, .event_fd = -1};
+    term_init(&ctl->term, args->color);
+    buf_init(&ctl->out, CTL_OUT_MAX_BYTES);
+    list_init(&ctl->answers);
+}
+
+/* ---- events ---- */
+
+static bool take_signal(struct ctl *ctl)
+{
+    struct signalfd_siginfo info;
+    if (read(ctl->term.signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return false;
+    ctl->caught = (int)info.ssi_signo;
+    return true;
+}
+
+static void on_event(uv_poll_t *handle, int status, int events)
+{
+    struct ctl *ctl = handle->data;
+    (void)status, (void)events;
+    if (!take_signal(ctl) && term_reader_gone())
+        ctl->term.broken = true;
+}
+
+static void on_alarm(uv_timer_t *handle)
+{
+    (void)handle; /* uv_run returns: that is all */
+}
+
+/* A file as standard output cannot be watched, and needs not. */
+static int watch_events(struct ctl *ctl)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    ctl->term.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    ctl->event_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (ctl->term.signal_fd < 0 || ctl->event_fd < 0)
+        return -errno;
+    struct epoll_event in = {.events = EPOLLIN};
+    struct epoll_event end = {.events = EPOLLET}; /* errors come unasked, once */
+    if (epoll_ctl(ctl->event_fd, EPOLL_CTL_ADD, ctl->term.signal_fd, &in) != 0)
+        return -errno;
+    (void)epoll_ctl(ctl->event_fd, EPOLL_CTL_ADD, STDOUT_FILENO, &end);
+    int rc = uv_poll_init(&ctl->loop, &ctl->events, ctl->event_fd);
+    ctl->events.data = ctl;
+    return rc != 0 ? rc : uv_poll_start(&ctl->events, UV_READABLE, on_event);
+}
+
+enum ctl_exit ctl_start(struct ctl *ctl)
+{
+    int rc = uv_loop_init(&ctl->loop);
+    if (rc == 0)
+        rc = uv_timer_init(&ctl->loop, &ctl->alarm);
+    if (rc == 0)
+        rc = watch_events(ctl);
+    if (rc != 0) {
+        term_say(&ctl->term, "the system refused a resource: %s", uv_strerror(rc));
+        return CTL_EXIT_ERROR;
+    }
+    ctl->started = true;
+    ctl->started_ms = ctl_now_ms(ctl);
+    ctl->deadline_ms = ctl->started_ms + ctl->timeout_ms;
+    return CTL_EXIT_OK;
+}
+
+uint64_t ctl_now_ms(struct ctl *ctl)
+{
+    uv_update_time(&ctl->loop);
+    return uv_now(&ctl->loop);
+}
+
+static bool is_watching(const struct ctl *ctl)
+{
+    return ctl->on_state != NULL;
+}
+
+/* After a signal only the short waits that end things are left; likewise when nobody reads what a watching
+ * command shows. A call goes on without a reader: it may be made for what it does. */
+static bool is_over(const struct ctl *ctl)
+{
+    return !ctl->stopping && (ctl->caught != 0 || (ctl->term.broken && is_watching(ctl)));
+}
+
+enum ctl_wait ctl_wait(struct ctl *ctl, bool (*came)(void *data), void *data, uint64_t deadline_ms)
+{
+    for (;;) {
+        uint64_t now = ctl_now_ms(ctl);
+        if (came && came(data))
+            return CTL_CAME;
+        if (is_over(ctl))
+            return CTL_STOPPED;
+        if (now >= deadline_ms)
+            return CTL_LATE;
+        if (deadline_ms != CTL_NEVER)
+            uv_timer_start(&ctl->alarm, on_alarm, deadline_ms - now, 0);
+        uv_run(&ctl->loop, UV_RUN_ONCE);
+        uv_timer_stop(&ctl->alarm);
+    }
+}
+
+/* ---- the client ---- */
+
+static void on_state(struct ar_client *client, const struct ar_health *health, void *data)
+{
+    struct ctl *ctl = data;
+    (void)client;
+    ctl->health = *health;
+    if (ctl->on_state)
+        ctl->on_state(ctl);
+}
+
+static void on_agents(struct ar_client *client, const struct ar_snapshot *snapshot, void *data)
+{
+    struct ctl *ctl = data;
+    (void)client;
+    if (ctl->on_agents)
+        ctl->on_agents(ctl, snapshot);
+}
+
+static void on_notification(struct ar_client *client, const char *method, const char *params,
+                            size_t params_len, void *data)
+{
+    struct ctl *ctl = data;
+    (void)client;
+    if (ctl->on_notification)
+        ctl->on_notification(ctl, method, params, params_len);
+}
+
+/* Before --timeout ends all: an address that swallows everything is unreachable, not slow. */
+static uint32_t connect_ms(uint32_t timeout_ms)
+{
+    uint32_t ms = timeout_ms - timeout_ms / 10;
+    return ms < CONNECT_MAX_MS ? ms : CONNECT_MAX_MS;
+}
+
+static void fill_options(struct ctl *ctl, struct ar_options *o, uint32_t agents_poll_ms)
+{
+    bool watching = is_watching(ctl);
+    ar_options_init(o);
+    o->url = ctl->args->relay;
+    o->health_url = "";
+    o->client_name = "agent-relayctl";
+    o->client_version = AGENT_RELAY_VERSION;
+    o->loop = &ctl->loop;
+    o->connect_timeout_ms = connect_ms(ctl->timeout_ms);
+    o->init_timeout_ms =
+        watching && ctl->timeout_ms < WATCH_INIT_MS ? WATCH_INIT_MS : ctl->timeout_ms + LATE_MS;
+    o->call_timeout_ms = ctl->timeout_ms;
+    o->backoff_base_ms = BACKOFF_BASE_MS;
+    o->backoff_cap_ms = BACKOFF_CAP_MS;
+    o->agents_poll_ms = agents_poll_ms;
+    o->on_state = on_state;
+    o->on_agents = on_agents;
+    o->on_notification = on_notification;
+    o->data = ctl;
+}
+
+enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms)
+{
+    struct ar_options o;
+    char problem[AR_PROBLEM_SIZE] = "";
+    enum ctl_exit code = ctl_start(ctl);
+    if (code != CTL_EXIT_OK)
+        return code;
+    fill_options(ctl, &o, agents_poll_ms);
+    int rc = ar_open(&o, &ctl->client, problem, sizeof problem);
+    if (rc != AR_OK) {
+        ctl->client = NULL;
+        term_say(&ctl->term, "%s", problem[0] ? problem : ar_code_text(rc));
+        return rc == AR_E_INVALID ? CTL_EXIT_USAGE : CTL_EXIT_ERROR;
+    }
+    ctl_look(ctl);
+    return CTL_EXIT_OK;
+}
+
+void ctl_look(struct ctl *ctl)
+{
+    ar_health_init(&ctl->health);
+    (void)ar_health(ctl->client, &ctl->health); /* fails for a bad size alone */
+}
+
+static bool has_settled(void *data)
+{
+    struct ctl *ctl = data;
+    return ctl->health.state == AR_LIVE || (ctl->health.state == AR_DEGRADED && ctl->args->policy != AR_WAIT);
+}
+
+enum ctl_exit ctl_settle(struct ctl *ctl)
+{
+    if (ctl_wait(ctl, has_settled, ctl, ctl->deadline_ms) == CTL_STOPPED)
+        return CTL_EXIT_INTERRUPTED;
+    ctl_look(ctl);
+    return ctl_verdict_health(&ctl->health);
+}
+
+/* ---- the end ---- */
+
+static void on_closed(void *data)
+{
+    struct ctl *ctl = data;
+    ctl->closed = true;
+}
+
+static bool has_closed(void *data)
+{
+    struct ctl *ctl = data;
+    return ctl->closed;
+}
+
+static void close_all(struct ctl *ctl)
+{
+    uv_close((uv_handle_t *)&ctl->alarm, NULL);
+    uv_close((uv_handle_t *)&ctl->events, NULL);
+    uv_run(&ctl->loop, UV_RUN_NOWAIT);
+    close(ctl->event_fd);
+    close(ctl->term.signal_fd);
+}
+
+enum ctl_exit ctl_done(struct ctl *ctl, enum ctl_exit code)
+{
+    enum ctl_wait closed = CTL_CAME;
+    ctl->stopping = true;
+    if (ctl->client) {
+        ar_close(ctl->client, on_closed, ctl);
+        closed = ctl_wait(ctl, has_closed, ctl, ctl_now_ms(ctl) + CLOSE_MS);
+    }
+    term_progress(&ctl->term, NULL);
+    int caught = ctl->caught;
+    if (ctl->term.failed && code == CTL_EXIT_OK)
+        code = CTL_EXIT_ERROR;
+    if (caught)
+        code = (enum ctl_exit)(128 + caught);
+    if (ctl->started)
+        close_all(ctl);
+    /* A thread of libuv's pool may be busy still, with a name look-up: exit() would wait for it. */
+    if (closed != CTL_CAME || (ctl->started && uv_loop_close(&ctl->loop) != 0))
+        _exit((int)code);
+    ctl_answers_free(ctl);
+    buf_done(&ctl->out);
+    return code;
+}
+
+/* ---- saying things ---- */
+
+/* JSON may hold C1 controls and signs of direction as they are: on a terminal they become escapes. Each flush
+ * is one document then. */
+static int make_json_harmless(struct ctl *ctl)
+{
+    struct buf safe;
+    const struct ctl_args *a = ctl->args;
+    bool is_json =
+        ctl_given(a, CTL_FLAG_JSON) && !ctl_given(a, CTL_FLAG_HELP) && !ctl_given(a, CTL_FLAG_VERSION);
+    if (!is_json || !ctl->term.out_tty || buf_len(&ctl->out) == 0)
+        return 0;
+    buf_init(&safe, CTL_OUT_MAX_BYTES);
+    int rc = json_text_print(&safe, buf_data(&ctl->out), buf_len(&ctl->out), JSON_COMPACT, true);
+    if (rc == 0)
+        rc = buf_append(&safe, "\n", 1);
+    buf_done(&ctl->out);
+    ctl->out = safe;
+    return rc;
+}
+
+bool ctl_flush(struct ctl *ctl)
+{
+    int rc = make_json_harmless(ctl);
+    if (rc != 0) { /* nothing rather than half a document */
+        buf_clear(&ctl->out);
+        ctl->term.failed = true;
+        (void)ctl_say_broken(ctl, rc);
+    }
+    rc = term_out(&ctl->term, buf_len(&ctl->out) > 0 ? buf_data(&ctl->out) : "", buf_len(&ctl->out));
+    buf_clear(&ctl->out);
+    if (rc == -EINTR)
+        (void)take_signal(ctl);
+    return rc == 0;
+}
+
+enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
+{
+    term_say(&ctl->term, "the answer cannot be shown: %s", err_text(rc));
+    return CTL_EXIT_ERROR;
+}
+
+void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const char *name, int error_code,
+                     const char *message, const char *data, size_t data_len)
+{
+    struct writer w;
+    if (!ctl_given(ctl->args, CTL_FLAG_JSON))
+        return;
+    writer_init(&w, &ctl->out);
+    write_object(&w);
+    write_key(&w, "error");
+    write_object(&w);
+    write_member_string(&w, "name", name);
+    if (error_code != 0)
+        write_member_int(&w, "code", error_code);
+    write_member_string(&w, "message", message);
+    if (data_len > 0)
+        write_member_raw(&w, "data", data, data_len);
+    write_object_end(&w);
+    write_member_int(&w, "exit", (int)code);
+    write_object_end(&w);
+    int rc = writer_end(&w);
+    if (rc == 0)
+        rc = buf_append(&ctl->out, "\n", 1);
+    if (rc != 0)
+        buf_clear(&ctl->out); /* standard error says it */
+    (void)ctl_flush(ctl);
+}
+
+static const char *outage_name(const struct ctl *ctl, enum ctl_exit code)
+{
+    if (ctl->health.last_error_name[0])
+        return ctl->health.last_error_name;
+    return code == CTL_EXIT_TIMEOUT ? "AR_E_TIMEOUT" : "AR_E_DEGRADED";
+}
+
+enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
+{
+    char text[800];
+    if (code == CTL_EXIT_INTERRUPTED)
+        return code;
+    ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof text);
+    term_say(&ctl->term, "%s", text);
+    ctl_write_error(ctl, code, outage_name(ctl, code), 0, text, NULL, 0);
+    return code;
+}

@@ -1,0 +1,122 @@
+/* One run of the program: the loop, the client of the library on it, the signals, the deadline, the output.
+ *
+ * Everything happens on one thread: the client runs on this loop. Commands are written straight on: each wait
+ * runs the loop until what is waited for has come, the deadline has passed, or the user has had enough.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "agent_relay.h"
+#include "backend-client/cli/args.h"
+#include "backend-client/cli/term.h"
+#include "backend-client/cli/verdict.h"
+#include "base/buf.h"
+#include "base/list.h"
+
+#define CTL_OUT_MAX_BYTES ((size_t)256 << 20) /* the largest result, spread out or escaped, fits */
+#define CTL_NEVER         UINT64_MAX
+
+struct ctl {
+    const struct ctl_args *args; /* borrowed */
+    struct term term;
+    struct buf out; /* gathered output, written by ctl_flush */
+    uv_loop_t loop;
+    uv_poll_t events; /* of event_fd */
+    uv_timer_t alarm; /* ends a wait */
+    int event_fd;     /* an epoll set: the signals, and standard output's end */
+    bool started;
+    bool stopping; /* the last waits, after a signal: for what is being ended */
+    int caught;    /* the signal; 0: none */
+    struct ar_client *client;
+    bool closed;
+    struct ar_health health; /* as of the last change of state, or ctl_look */
+    uint32_t timeout_ms;
+    uint64_t started_ms;  /* uv_now's clock */
+    uint64_t deadline_ms; /* started_ms + timeout_ms */
+    struct list answers;  /* struct answer, until the client has closed */
+    size_t watched;       /* what a watching command has shown */
+    /* For the watching commands; may be NULL. On the loop, in a callback of the library's. */
+    void (*on_state)(struct ctl *ctl);
+    void (*on_agents)(struct ctl *ctl, const struct ar_snapshot *snapshot);
+    void (*on_notification)(struct ctl *ctl, const char *method, const char *params, size_t len);
+};
+
+void ctl_init(struct ctl *ctl, const struct ctl_args *args);
+/* Closes the client, bounded in time. Returns the exit code: `code`, or what outranks it (a signal; output
+ * that could not be written). */
+enum ctl_exit ctl_done(struct ctl *ctl, enum ctl_exit code);
+
+/* Opens the client. CTL_EXIT_OK, or USAGE (a bad address, said), ERROR (said). AR_NEVER: no agents. */
+MUSTCHECK enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms);
+/* The loop and the signals alone: for what asks without the library. */
+MUSTCHECK enum ctl_exit ctl_start(struct ctl *ctl);
+
+enum ctl_wait { CTL_CAME, CTL_LATE, CTL_STOPPED };
+/* Runs the loop until `came` says so (NULL: never), until `deadline_ms` (CTL_NEVER), or until a signal or the
+ * end of the output. */
+enum ctl_wait ctl_wait(struct ctl *ctl, bool (*came)(void *data), void *data, uint64_t deadline_ms);
+uint64_t ctl_now_ms(struct ctl *ctl);
+
+/* Waits until live. With the policy to fail (or mock), the first failure ends it as well; with the policy to
+ * wait, the deadline alone. OK, else what it comes to; nothing is said. */
+enum ctl_exit ctl_settle(struct ctl *ctl);
+/* Fills `health` with the present. */
+void ctl_look(struct ctl *ctl);
+/* Says why it is not live, and gives `code` back. With --json an error document goes to the output too. */
+enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
+
+/* Writes what was gathered, and empties it. False: nobody reads any more, or a signal came. */
+bool ctl_flush(struct ctl *ctl);
+/* For ERR_TOO_LARGE and -ENOMEM while putting the output together: says it. */
+enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc);
+/* Appends {"error":{...},"exit":code} and a newline; data (raw JSON) may be NULL. */
+void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const char *name, int error_code,
+                     const char *message, const char *data, size_t data_len);
+
+/* ---- ctl_call.c ---- */
+
+/* A call and its completion. Owned by ctl until it is done. */
+struct answer {
+    struct list node;
+    struct ctl *ctl;
+    bool done;
+    struct ar_reply reply; /* copies, owned; strings are "" where the reply had none */
+    uint64_t asked_ns;
+    uint64_t answered_ns;
+    bool link_only;
+    struct progress *progress; /* borrowed; NULL: none is shown */
+};
+
+struct ctl_ask {
+    const char *method;
+    const char *params; /* NULL: none */
+    size_t params_len;
+    enum ar_policy policy;
+    bool link_only; /* the relay itself answers: do not give up while only its server is down */
+    bool progress;  /* shown on a terminal */
+};
+
+/* Makes the call and waits for its completion, till the deadline. OK: there is a result, *ret_answer has it.
+ * Else nothing was said yet; *ret_answer is NULL where there was no completion. */
+MUSTCHECK enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer **ret_answer);
+/* Says why a call has failed (answer may be NULL: an outage), and gives `code` back. */
+enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
+                              const char *what);
+void ctl_answers_free(struct ctl *ctl);
+
+/* ---- the commands: each in a file of its own ---- */
+
+enum ctl_exit cmd_status(struct ctl *ctl);
+enum ctl_exit cmd_ping(struct ctl *ctl);
+enum ctl_exit cmd_call(struct ctl *ctl);
+enum ctl_exit cmd_tools(struct ctl *ctl);
+enum ctl_exit cmd_tool(struct ctl *ctl);
+enum ctl_exit cmd_agents(struct ctl *ctl);
+enum ctl_exit cmd_servers(struct ctl *ctl);
+enum ctl_exit cmd_watch(struct ctl *ctl);
+
+#endif

@@ -1,0 +1,31 @@
+# agent-relayctl: the client tool. What is pure in it is a module of its own, so that its tests need no program.
+MODULES     += relayctl
+relayctl_SRC := backend-client/cli/args.c backend-client/cli/commands.c backend-client/cli/help.c \
+                backend-client/cli/json_text.c backend-client/cli/json_advice.c backend-client/cli/params.c \
+                backend-client/cli/safe.c backend-client/cli/width.c backend-client/cli/table.c \
+                backend-client/cli/verdict.c backend-client/cli/rounds.c backend-client/cli/progress.c \
+                backend-client/cli/content.c backend-client/cli/units.c \
+                backend-client/cli/status_view.c
+
+PROGRAMS              += agent-relayctl
+agent-relayctl_SRC    := backend-client/cli/main.c backend-client/cli/ctl.c backend-client/cli/ctl_call.c \
+                         backend-client/cli/term.c backend-client/cli/look.c \
+                         backend-client/cli/cmd_status.c backend-client/cli/cmd_ping.c backend-client/cli/cmd_call.c \
+                         backend-client/cli/cmd_tools.c backend-client/cli/cmd_agents.c \
+                         backend-client/cli/agents_view.c \
+                         backend-client/cli/cmd_servers.c backend-client/cli/cmd_watch.c
+agent-relayctl_LIBS   := relayctl agentrelay mock_mcp mock wire base
+agent-relayctl_LDLIBS := $(uv_libs) $(curl_libs) -lm -lpthread
+
+UNIT_TESTS          += test_ctl_args test_ctl_json test_ctl_text test_ctl_verdict
+test_ctl_args_SRC    := tests/unit/test_ctl_args.c
+test_ctl_args_LIBS   := relayctl testkit wire base
+test_ctl_json_SRC    := tests/unit/test_ctl_json.c
+test_ctl_json_LIBS   := relayctl testkit wire base
+test_ctl_text_SRC    := tests/unit/test_ctl_text.c
+test_ctl_text_LIBS   := relayctl testkit wire base
+test_ctl_verdict_SRC  := tests/unit/test_ctl_verdict.c
+test_ctl_verdict_LIBS := relayctl testkit wire base
+
+NODE_TESTS += tests/integration/relayctl.test.mjs tests/integration/relayctl_views.test.mjs \
+              tests/integration/relayctl_shell.test.mjs

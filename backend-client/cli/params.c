@@ -1,0 +1,226 @@
+/* Parameters. Reading standard input may take as long as the one who writes there takes: it happens before
+ * anything is connected, and Ctrl-C ends it as it ends any program that reads.
+ *
+ * Failure modes: what is no JSON is refused here with its place, before the relay sees anything; what is
+ * longer than a frame may be is refused while it is read.
+ */
+#include "backend-client/cli/params.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend-client/cli/json_text.h"
+#include "backend-client/cli/safe.h"
+#include "wire/scan.h"
+#include "wire/writer.h"
+
+#define READ_BYTES  65536
+#define NAME_BYTES  80 /* of a key or a file name, as far as a message shows it */
+#define WRITE_PAIRS "write KEY=VALUE for a string, KEY:=JSON for anything else"
+
+/* ---- one JSON text ---- */
+
+static ssize_t read_some(int fd, char *room, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(fd, room, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* ERR_TOO_LARGE: there is more than the buffer may hold. */
+static int read_all(int fd, struct buf *ret_text)
+{
+    for (;;) {
+        char beyond;
+        char *room = &beyond;
+        size_t size = ret_text->max - buf_len(ret_text);
+        bool full = size == 0;
+        size = full ? 1 : size < READ_BYTES ? size : READ_BYTES;
+        int rc = full ? 0 : buf_reserve(ret_text, size, &room);
+        ssize_t n = rc == 0 ? read_some(fd, room, size) : rc;
+        if (n <= 0)
+            return (int)n;
+        if (full)
+            return ERR_TOO_LARGE;
+        buf_commit(ret_text, (size_t)n);
+    }
+}
+
+static int read_file(const char *path, struct buf *ret_text)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int rc = read_all(fd, ret_text);
+    close(fd);
+    return rc;
+}
+
+/* The first byte that is no white space; 0: there is none. */
+static char first_of(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!strchr(" \t\r\n", text[i]))
+            return text[i];
+    return '\0';
+}
+
+static int take_text(struct buf *out, const char *from, const char *text, size_t len, bool object_only,
+                     char *problem, size_t size)
+{
+    char why[320];
+    int rc = json_text_check(text, len, why, sizeof why);
+    if (rc != 0) {
+        snprintf(problem, size, "%s: %s", from, why);
+        return rc;
+    }
+    char first = first_of(text, len);
+    if (first != '{' && (object_only || first != '[')) {
+        snprintf(problem, size, "%s: %s is needed, such as {\"key\":\"value\"}", from,
+                 object_only ? "a JSON object" : "a JSON object or array");
+        return ERR_SYNTAX;
+    }
+    rc = json_text_print(out, text, len, JSON_COMPACT, false);
+    if (rc != 0)
+        snprintf(problem, size, "%s: %s", from, err_text(rc));
+    return rc;
+}
+
+int params_read(struct buf *out, const char *operand, bool object_only, int stdin_fd, char *problem,
+                size_t problem_size)
+{
+    if (strcmp(operand, "-") != 0 && operand[0] != '@')
+        return take_text(out, "the JSON", operand, strlen(operand), object_only, problem, problem_size);
+    char name[NAME_BYTES] = "standard input";
+    struct buf text;
+    buf_init(&text, PARAMS_MAX_BYTES);
+    if (operand[0] == '@')
+        safe_copy(name, sizeof name, operand + 1, strlen(operand + 1));
+    int rc = operand[0] == '@' ? read_file(operand + 1, &text) : read_all(stdin_fd, &text);
+    if (rc == ERR_TOO_LARGE)
+        snprintf(problem, problem_size, "%s: more than %zu bytes, which no relay takes in one message", name,
+                 PARAMS_MAX_BYTES);
+    else if (rc != 0)
+        snprintf(problem, problem_size, "%s: %s", name, err_text(rc));
+    else
+        rc = take_text(out, name, buf_len(&text) > 0 ? buf_data(&text) : "", buf_len(&text), object_only,
+                       problem, problem_size);
+    buf_done(&text);
+    return rc;
+}
+
+/* ---- pairs ---- */
+
+bool params_are_pairs(char *const *operands, size_t count)
+{
+    if (count == 0)
+        return false;
+    const char *first = operands[0];
+    return count > 1 || (strcmp(first, "-") != 0 && first[0] != '@' && first[0] != '{' && first[0] != '[' &&
+                         first[0] != '"' && strchr(first, '=') != NULL);
+}
+
+struct pair {
+    const char *key;
+    size_t key_len;
+    const char *value;
+    bool raw;
+};
+
+static bool split(const char *text, struct pair *ret)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return false;
+    bool raw = equals[-1] == ':';
+    *ret =
+        (struct pair){.key = text, .key_len = (size_t)(equals - text) - raw, .value = equals + 1, .raw = raw};
+    return ret->key_len > 0;
+}
+
+static bool stands_before(char *const *pairs, size_t index, const struct pair *p)
+{
+    for (size_t i = 0; i < index; i++) {
+        struct pair other;
+        if (split(pairs[i], &other) && other.key_len == p->key_len &&
+            memcmp(other.key, p->key, p->key_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int write_text(struct buf *out, const char *text, size_t len)
+{
+    struct writer w;
+    writer_init(&w, out);
+    write_string(&w, text, len);
+    return writer_end(&w);
+}
+
+static int write_pair(struct buf *out, const struct pair *p, bool first)
+{
+    int rc = buf_append(out, ",", first ? 0 : 1);
+    if (rc == 0)
+        rc = write_text(out, p->key, p->key_len);
+    if (rc == 0)
+        rc = buf_append(out, ":", 1);
+    if (rc != 0)
+        return rc;
+    size_t len = strlen(p->value);
+    return p->raw ? json_text_print(out, p->value, len, JSON_COMPACT, false) : write_text(out, p->value, len);
+}
+
+static bool is_utf8(const char *text, size_t len)
+{
+    for (size_t at = 0, used; at < len; at += used)
+        if (safe_decode(text + at, len - at, &used) == 0xfffd && used == 1)
+            return false;
+    return true;
+}
+
+static int check_pair(char *const *pairs, size_t index, struct pair *ret, char *problem, size_t size)
+{
+    char shown[NAME_BYTES];
+    char why[320];
+    safe_copy(shown, sizeof shown, pairs[index], strlen(pairs[index]));
+    if (!split(pairs[index], ret)) {
+        snprintf(problem, size, "'%s' is no pair: " WRITE_PAIRS, shown);
+        return ERR_SYNTAX;
+    }
+    safe_copy(shown, sizeof shown, ret->key, ret->key_len);
+    if (!is_utf8(pairs[index], strlen(pairs[index]))) {
+        snprintf(problem, size, "%s: not UTF-8", shown);
+        return ERR_SYNTAX;
+    }
+    if (stands_before(pairs, index, ret)) {
+        snprintf(problem, size, "'%s' stands twice: write it once", shown);
+        return ERR_SYNTAX;
+    }
+    if (ret->raw && json_text_check(ret->value, strlen(ret->value), why, sizeof why) != 0) {
+        snprintf(problem, size, "%s: %s; for a string write %s=VALUE", shown, why, shown);
+        return ERR_SYNTAX;
+    }
+    return 0;
+}
+
+int params_from_pairs(struct buf *out, char *const *pairs, size_t count, char *problem, size_t problem_size)
+{
+    int rc = buf_append(out, "{", 1);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct pair p;
+        rc = check_pair(pairs, i, &p, problem, problem_size);
+        if (rc == ERR_SYNTAX)
+            return rc;
+        rc = write_pair(out, &p, i == 0);
+    }
+    if (rc == 0)
+        rc = buf_append(out, "}", 1);
+    if (rc != 0)
+        snprintf(problem, problem_size, "the arguments: %s", err_text(rc));
+    return rc;
+}

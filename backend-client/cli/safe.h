@@ -1,0 +1,34 @@
+/* Text from outside, made harmless for a terminal and for a table. Pure.
+ *
+ * A server's words may hold anything: escape sequences that move the cursor or change the title, line breaks
+ * that forge a line, characters that turn the direction of writing. They are shown, not obeyed: as \n, \t,
+ * \x1b or \u{202e}. Invalid UTF-8 becomes U+FFFD.
+ */
+#ifndef CTL_SAFE_H
+#define CTL_SAFE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum safe_lines {
+    SAFE_ONE_LINE,   /* for a cell or a message: line breaks and tabs are shown */
+    SAFE_KEEP_LINES, /* for text that stands alone: \n and \t stay */
+};
+
+/* ERR_TOO_LARGE, -ENOMEM: part of it may have been appended. */
+MUSTCHECK int safe_append(struct buf *b, const char *text, size_t len, enum safe_lines lines);
+/* Into a fixed place, cut where it does not fit; always NUL-terminated. */
+void safe_copy(char *out, size_t size, const char *text, size_t len);
+
+/* The character at `text`, of which `len` bytes (at least 1) can be read; *ret_used is how many it takes.
+ * U+FFFD with one byte used where it is not valid UTF-8. */
+uint32_t safe_decode(const char *text, size_t len, size_t *ret_used);
+/* A control character (C0, DEL, C1), or one that changes the direction of writing or breaks lines. */
+bool safe_is_control(uint32_t c);
+/* Not empty, and without such a character: it may be printed as it is. */
+bool safe_is_clean(const char *text, size_t len);
+
+#endif

@@ -1,0 +1,34 @@
+/* What a command's end means: the exit code, and the words on standard error. Pure. */
+#ifndef CTL_VERDICT_H
+#define CTL_VERDICT_H
+
+#include <stddef.h>
+
+#include "agent_relay.h"
+
+/* X(name, number, meaning as the help and the manual page give it) */
+#define CTL_EXITS(X)                                                                                         \
+    X(CTL_EXIT_OK, 0, "live: what was asked was answered")                                                   \
+    X(CTL_EXIT_ERROR, 1, "the server or the relay answered with an error, or the output cannot be written")  \
+    X(CTL_EXIT_USAGE, 2, "the command line is wrong")                                                        \
+    X(CTL_EXIT_DEGRADED, 3,                                                                                  \
+      "degraded: the relay answers, its server does not; or what was shown is not live")                     \
+    X(CTL_EXIT_UNREACHABLE, 4, "the relay cannot be reached, or was lost")                                   \
+    X(CTL_EXIT_TIMEOUT, 5, "no answer within --timeout")                                                     \
+    X(CTL_EXIT_INTERRUPTED, 130, "interrupted (143: terminated)")
+
+enum ctl_exit {
+#define X(name, number, meaning) name = (number),
+    CTL_EXITS(X)
+#undef X
+};
+
+/* How an answered or failed call ends the program. `health` is the client's at that time. */
+enum ctl_exit ctl_verdict_reply(const struct ar_reply *reply, const struct ar_health *health);
+/* Where the client stands, when it is not live: DEGRADED, UNREACHABLE or, when nothing is known yet,
+ * TIMEOUT; OK while live. */
+enum ctl_exit ctl_verdict_health(const struct ar_health *health);
+/* In words, for standard error: what was tried, what refused it, what to do. Not made harmless yet. */
+void ctl_verdict_text(const struct ar_health *health, unsigned waited_ms, char *out, size_t size);
+
+#endif

@@ -1,0 +1,312 @@
+// agent-relayctl, one question each: status, ping, call, tools, tool. The real program against real relays and scripted ones.
+import fs from 'node:fs';
+import { assert, fake, scaled, test, until } from './lib/harness.mjs';
+import { Ctl, assertCode, ctl, deadAddress, document, fakeRelay, mock, urlOf } from './lib/relayctl.mjs';
+
+const servers = async (client) => (await client.request('relay/servers')).result.servers;
+
+// ---- status
+
+test('status: live is 0, and says what is there', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const run = await ctl(relay, ['status']);
+  assertCode(run, 0);
+  assert.match(run.stdout, /^state +live/m);
+  assert.match(run.stdout, /agent-relay \d+\.\d+\.\d+, pid \d+/);
+  assert.match(run.stdout, /^server +mock: ready/m);
+  assert.equal(run.stderr, '');
+  const status = document(await ctl(relay, ['status', '--json']));
+  assert.equal(status.state, 'live');
+  assert.equal(status.exit, 0);
+  assert.equal(status.relay.health, 'ok');
+  assert.equal(status.error, null);
+  assert.ok(status.roundTripMs > 0);
+  t.figure(`relayctl: a health check (status) takes ${(await ctl(relay, ['status'])).ms.toFixed(0)} ms`);
+});
+
+test('status: one connection; a lazy server is started by asking, and not by looking', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const client = await t.client(relay);
+  const looked = await ctl(relay, ['status', '--no-start', '--json']);
+  assertCode(looked, 0);
+  assert.equal(document(looked).relay.servers[0].state, 'down');
+  assert.equal((await servers(client))[0].state, 'down', 'looking has started nothing');
+  assertCode(await ctl(relay, ['status']), 0);
+  assert.equal((await servers(client))[0].state, 'ready');
+  const { accepted } = (await client.request('relay/status')).result.clients;
+  assert.equal(accepted, 3, 'one connection each');
+});
+
+test('status: 3 when the server cannot start, asked or looked at', async (t) => {
+  const relay = await t.relay({ servers: { broken: { command: 'false' } } });
+  const run = await ctl(relay, ['status', '--json']);
+  assertCode(run, 3);
+  assert.equal(document(run).state, 'degraded');
+  assert.match(run.stderr, /^agent-relayctl: .+/);
+  assertCode(await ctl(relay, ['tools']), 3);
+  const client = await t.client(relay);
+  await until(
+    async () => /backing-off|crash-loop/.test((await servers(client))[0].state),
+    'it is known to fail',
+  );
+  const looked = await ctl(relay, ['status', '--no-start']);
+  assertCode(looked, 3);
+  assert.match(looked.stdout, /broken: (backing-off|crash-loop)/);
+});
+
+test('status: 3 while the server is starting for longer than --timeout', async (t) => {
+  const relay = await t.relay({ servers: { mute: fake({ mute: true }) } });
+  const run = await ctl(relay, ['status', '--timeout', String(scaled(400))]);
+  assertCode(run, 3);
+  assert.match(run.stdout, /^server +mute: starting/m);
+  assertCode(await ctl(relay, ['status', '--no-start']), 0);
+});
+
+test('status: 4 when nobody listens, at once; 5 on silence, in time; both ways of asking', async (t) => {
+  const nobody = await deadAddress();
+  const silent = await fakeRelay(t, { initialize: () => undefined, 'relay/status': () => undefined });
+  for (const more of [[], ['--no-start']]) {
+    const refused = await ctl(nobody, ['status', '--timeout', '60000', ...more]);
+    assertCode(refused, 4);
+    assert.match(refused.stderr, new RegExp(`${nobody.port}.*refused`, 'i'));
+    const unanswered = await ctl(silent, ['status', '--timeout', '300', '--json', ...more]);
+    assertCode(unanswered, 5);
+    assert.equal(document(unanswered).exit, 5);
+    assert.ok(unanswered.ms < scaled(5000), `${unanswered.ms} ms`);
+  }
+});
+
+test('status: a server that is no Agent Relay but answers is live; --no-start cannot tell', async (t) => {
+  const other = await fakeRelay(t);
+  assertCode(await ctl(other, ['status']), 0);
+  const looked = await ctl(other, ['status', '--no-start']);
+  assertCode(looked, 1);
+  assert.match(looked.stderr, /no Agent Relay/);
+});
+
+test('a Unix socket, --relay before AGENT_CONTROL_URL, and addresses that cannot be', async (t) => {
+  const socket = t.file('relay.sock');
+  await t.relay({ servers: mock(), relay: { listen: [`unix:${socket}`] } });
+  assertCode(await ctl({ path: socket }, ['status']), 0);
+  assertCode(await ctl({ path: socket }, ['status', '--no-start']), 0);
+  assertCode(await ctl(await deadAddress(), ['status', '--relay', `unix:${socket}`]), 0);
+  for (const bad of ['tls://host:1', 'host:99999', 'ftp://x']) {
+    for (const more of [[], ['--no-start']]) {
+      const run = await ctl(undefined, ['status', '--relay', bad, ...more]);
+      assertCode(run, 2);
+      assert.match(run.stderr, /^agent-relayctl: /);
+      assert.equal(run.stdout, '');
+    }
+  }
+});
+
+// ---- ping
+
+test('ping: counts round trips', async (t) => {
+  const relay = await t.relay({ servers: { never: { command: 'false' } } });
+  const run = await ctl(relay, ['ping', '-n', '20', '-i', '0', '--json']);
+  assertCode(run, 0);
+  const sum = document(run);
+  assert.deepEqual([sum.sent, sum.answered, sum.lost], [20, 20, 0]);
+  assert.ok(sum.minMs > 0 && sum.minMs <= sum.p50Ms && sum.p50Ms <= sum.p99Ms && sum.p99Ms <= sum.maxMs);
+  const human = await ctl(relay, ['ping', '-n', '2', '-i', '1']);
+  assert.match(
+    human.stdout,
+    /2 sent, 2 answered, 0 lost\nmin [\d.]+ {2}p50 [\d.]+ {2}p99 [\d.]+ {2}max [\d.]+ ms\n$/,
+  );
+  assertCode(await ctl(await deadAddress(), ['ping']), 4);
+});
+
+test('ping: what is lost is counted, and 3; all lost at the start is 5; a plain MCP server gets ping', async (t) => {
+  let asked = 0;
+  const lossy = await fakeRelay(t, { 'relay/ping': () => (asked++ % 2 ? undefined : {}) });
+  const run = await ctl(lossy, ['ping', '-n', '4', '-i', '0', '--timeout', '200', '--json']);
+  assertCode(run, 3);
+  assert.equal(document(run).lost, 2);
+  assert.match(run.stderr, /lost: /);
+  const deaf = await fakeRelay(t, { 'relay/ping': () => undefined });
+  assertCode(await ctl(deaf, ['ping', '--timeout', '200']), 5);
+  const plain = await fakeRelay(t, { ping: {} });
+  assertCode(await ctl(plain, ['ping', '-n', '2', '-i', '0']), 0);
+});
+
+// ---- call
+
+test('call: results as they came, laid out for people; params inline, from standard input, from a file', async (t) => {
+  const exact = '{"big":9007199254740993,"e":1.50e+3,"s":"a\\u0000b"}';
+  const relay = await fakeRelay(t, {
+    'x/echo': (message) => message.params ?? { none: true },
+    'x/exact': (message, say) =>
+      void say(`{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${exact}}`),
+  });
+  assert.equal((await ctl(relay, ['call', 'x/exact', '--json'])).stdout, `${exact}\n`);
+  assert.equal(
+    (await ctl(relay, ['call', 'x/exact'])).stdout,
+    '{\n  "big": 9007199254740993,\n  "e": 1.50e+3,\n  "s": "a\\u0000b"\n}\n',
+  );
+  const file = t.file('params.json');
+  fs.writeFileSync(file, '{"from":\n "file"}');
+  const echo = async (operand, options) =>
+    document(await ctl(relay, ['call', 'x/echo', ...operand, '--json'], options));
+  assert.deepEqual(await echo([]), { none: true });
+  assert.deepEqual(await echo(['{"a":[1,2]}']), { a: [1, 2] });
+  assert.deepEqual(await echo(['[1]']), [1]);
+  assert.deepEqual(await echo([`@${file}`]), { from: 'file' });
+  assert.deepEqual(await echo(['-'], { input: '{"from": "stdin"}' }), { from: 'stdin' });
+});
+
+test('call: a mistake in the JSON is told with its place before anything is connected', async (t) => {
+  const relay = await fakeRelay(t);
+  for (const [args, says] of [
+    [['call', 'm', '{"a":1,}'], /line 1, column 8: .*last comma/],
+    [['call', 'm', "{'a':1}"], /line 1, column 2: .*double quotes/],
+    [['call', 'm', '{\n"a":True}'], /line 2, column 5: .*write true/],
+    [['call', 'm', '7'], /object or array is needed/],
+    [['tool', 'm', '[1]'], /object is needed/],
+    [['tool', 'm', 'a=1', 'b'], /'b' is no pair/],
+    [['call', 'm', '@/no/such/file'], /No such file/],
+  ]) {
+    const run = await ctl(relay, args);
+    assertCode(run, 2);
+    assert.match(run.stderr, says);
+  }
+  assert.equal(relay.connections, 0);
+});
+
+test('call: an error is 1, with the code and the data; --json gives a document', async (t) => {
+  const relay = await fakeRelay(t, {
+    'x/no': () => ({ error: { code: -32042, message: 'no\u001b[2J way', data: { why: ['because'] } } }),
+  });
+  const run = await ctl(relay, ['call', 'x/no', '--json']);
+  assertCode(run, 1);
+  const { error, exit } = document(run);
+  assert.deepEqual([error.code, error.data, exit], [-32042, { why: ['because'] }, 1]);
+  assert.match(run.stderr, /x\/no: no\\x1b\[2J way \(error -32042\)\n.*because/);
+  assert.ok(!run.stderr.includes('\u001b'));
+});
+
+test('call: time-outs are 5, and the server is told', async (t) => {
+  const relay = await fakeRelay(t, { 'x/never': () => undefined });
+  const run = await ctl(relay, ['call', 'x/never', '--timeout', '200']);
+  assertCode(run, 5);
+  const { params } = await relay.message('notifications/cancelled');
+  assert.equal(params.requestId, (await relay.message('x/never')).id);
+});
+
+test('call: a relay that goes away in the middle is 4', async (t) => {
+  const relay = await fakeRelay(t, { 'x/die': (message, say, socket) => void socket.destroy() });
+  const run = await ctl(relay, ['call', 'x/die']);
+  assertCode(run, 4);
+  assert.match(run.stderr, /may have run/);
+});
+
+test("call: the relay's own errors get their codes; its own methods need no server", async (t) => {
+  const relay = await t.relay({
+    servers: { mute: fake({ mute: true }), broken: { command: 'false' } },
+    relay: { listen: ['127.0.0.1:0=mute', '127.0.0.1:0=broken'] },
+  });
+  assertCode(await ctl(relay, ['call', 'relay/ping', '--json']), 0);
+  assertCode(await ctl(relay.addresses[1], ['call', 'tools/list']), 3);
+  assertCode(await ctl(relay.addresses[0], ['call', 'tools/list', '--timeout', '300']), 5);
+  assertCode(await ctl(relay.addresses[1], ['call', 'relay/no-such']), 1);
+});
+
+test('--policy: fail ends at once, wait waits for the relay, mock answers and says so', async (t) => {
+  const nobody = await deadAddress();
+  const refused = await ctl(nobody, ['tool', 'agent_list', '--timeout', '60000']);
+  assertCode(refused, 4);
+  assert.ok(refused.ms < scaled(5000));
+  const waiting = new Ctl(nobody, ['tool', 'echo', 'message=late', '--policy', 'wait', '--timeout', '60000']);
+  const relay = await t.relay({
+    servers: mock(),
+    relay: { listen: [urlOf(nobody)] },
+  });
+  assert.equal(relay.address.port, nobody.port);
+  const late = await waiting.end();
+  assertCode(late, 0);
+  assert.equal(late.stdout, 'late\n');
+  const dead = await deadAddress();
+  const gaveUp = await ctl(dead, ['call', 'tools/list', '--policy', 'wait', '--timeout', '300']);
+  assertCode(gaveUp, 4);
+  const mocked = await ctl(dead, ['call', 'agents/list', '--policy', 'mock', '--json']);
+  assertCode(mocked, 3);
+  assert.ok(document(mocked).agents.every((agent) => agent.mock === true));
+  assert.match(mocked.stderr, /made up/);
+  const unknown = await ctl(dead, ['call', 'x/unknown', '--policy', 'mock']);
+  assert.ok([1, 4].includes(unknown.code), `${unknown.code} ${unknown.stderr}`);
+});
+
+// ---- tools, tool
+
+test('tools: every page, as a table, as JSON, as names', async (t) => {
+  const pages = {
+    undefined: { tools: [{ name: 'a', description: 'first\nline' }], nextCursor: 'two"' },
+    'two"': { tools: [{ name: '中文', inputSchema: { properties: { x: {}, y: {} }, required: ['y'] } }] },
+  };
+  const relay = await fakeRelay(t, { 'tools/list': ({ params }) => pages[params?.cursor] });
+  const human = await ctl(relay, ['tools']);
+  assertCode(human, 0);
+  assert.equal(
+    human.stdout,
+    ['NAME  ARGUMENTS  DESCRIPTION', 'a     -          first\\nline', '中文  x, y*      -', ''].join('\n'),
+  );
+  const { tools } = document(await ctl(relay, ['tools', '--json']));
+  assert.deepEqual(tools, [...pages.undefined.tools, ...pages['two"'].tools]);
+  assert.equal((await ctl(relay, ['tools', '--names'])).stdout, 'a\n中文\n');
+});
+
+test('tools: pages without end and answers that are no list are errors', async (t) => {
+  const loop = await fakeRelay(t, { 'tools/list': { tools: [], nextCursor: 'again' } });
+  const run = await ctl(loop, ['tools']);
+  assertCode(run, 1);
+  assert.match(run.stderr, /same page/);
+  const odd = await fakeRelay(t, { 'tools/list': { tools: 7 } });
+  assertCode(await ctl(odd, ['tools', '--json']), 1);
+});
+
+test('tool: arguments as pairs or JSON; texts as they are; --json the raw result', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const text = 'Zeile 1\nZeile 2 \u200d 中';
+  const run = await ctl(relay, ['tool', 'echo', `message=${text}`]);
+  assertCode(run, 0);
+  assert.equal(run.stdout, `${text}\n`);
+  const raw = document(await ctl(relay, ['tool', 'echo', JSON.stringify({ message: text }), '--json']));
+  assert.deepEqual(raw.content, [{ type: 'text', text }]);
+  const spawned = await ctl(relay, [
+    'tool',
+    'agent_spawn',
+    'type=coder',
+    'capabilities:=["c","sql"]',
+    '--json',
+  ]);
+  assert.deepEqual(JSON.parse(document(spawned).content[0].text).capabilities, ['c', 'sql']);
+  const failed = await ctl(relay, ['tool', 'echo']);
+  assertCode(failed, 1);
+  assert.match(failed.stdout, /message is required/);
+  assertCode(await ctl(relay, ['tool', 'no_such_tool']), 1);
+});
+
+test('tool: other parts are named, bare results are shown as JSON, isError is 1 with --json too', async (t) => {
+  const relay = await fakeRelay(t, {
+    'tools/call': ({ params }) =>
+      ({
+        image: { content: [{ type: 'image', mimeType: 'image/png', data: 'AAAA' }] },
+        bare: { status: 'initialized' },
+        bad: { content: [{ type: 'text', text: 'no' }], isError: true },
+      })[params.name],
+  });
+  assert.equal((await ctl(relay, ['tool', 'image'])).stdout, '[image image/png, 4 bytes of base64]\n');
+  assert.equal((await ctl(relay, ['tool', 'bare'])).stdout, '{\n  "status": "initialized"\n}\n');
+  assertCode(await ctl(relay, ['tool', 'bad', '--json']), 1);
+});
+
+test('a result of megabytes comes out whole', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const message = 'x'.repeat(3 << 20);
+  const run = await ctl(relay, ['tool', 'echo', '-'], { input: JSON.stringify({ message }) });
+  assertCode(run, 0);
+  assert.equal(run.stdout.length, message.length + 1);
+  const tooMuch = await ctl(relay, ['tool', 'echo', '-'], { input: `{"message":"${'x'.repeat(9 << 20)}"}` });
+  assertCode(tooMuch, 2);
+  assert.match(tooMuch.stderr, /more than 8388608 bytes/);
+});

@@ -1,0 +1,231 @@
+// agent-relayctl among its surroundings: signals, pipes, terminals, the manual page, bash's completion.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { assert, cleanEnvironment, root, scaled, test, until } from './lib/harness.mjs';
+import {
+  Ctl,
+  assertCode,
+  ctl,
+  ctlBinary,
+  deadAddress,
+  document,
+  fakeRelay,
+  mock,
+  urlOf,
+} from './lib/relayctl.mjs';
+
+const manual = path.join(root, 'backend-client/cli/agent-relayctl.1');
+const completion = path.join(root, 'backend-client/cli/agent-relayctl.bash');
+const COMMANDS = ['status', 'ping', 'call', 'tools', 'tool', 'agents', 'servers', 'watch', 'help'];
+
+const has = (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+const connections = async (client) => (await client.request('relay/status')).result.clients.connections;
+
+// ---- ending
+
+test('Ctrl-C cancels what is in flight, and ends with 130 at once', async (t) => {
+  const relay = await fakeRelay(t, { 'tools/call': () => undefined });
+  const run = new Ctl(relay, ['tool', 'endless', '--timeout', '60000']);
+  const { id } = await relay.message('tools/call');
+  const from = performance.now();
+  run.kill('SIGINT');
+  const end = await run.end();
+  assertCode(end, 130);
+  t.figure(`relayctl: SIGINT to the end, a call in flight: ${(performance.now() - from).toFixed(0)} ms`);
+  assert.ok(performance.now() - from < scaled(1000));
+  assert.equal((await relay.message('notifications/cancelled')).params.requestId, id);
+  assert.equal(end.stdout, '');
+});
+
+test('Ctrl-C while connecting, while pinging, while only looking', async (t) => {
+  for (const args of [['status'], ['tools'], ['status', '--no-start']]) {
+    const silent = await fakeRelay(t, { initialize: () => undefined, 'relay/status': () => undefined });
+    const run = new Ctl(silent, [...args, '--timeout', '60000']);
+    await silent.message(args.length > 1 ? 'relay/status' : 'initialize');
+    run.kill('SIGINT');
+    assertCode(await run.end(), 130);
+  }
+  const relay = await fakeRelay(t, { 'relay/ping': {} });
+  const run = new Ctl(relay, ['ping', '-n', '1000', '-i', '60000', '--json']);
+  for (let i = 0; i < 2; i++) await relay.message('relay/ping');
+  run.kill('SIGINT');
+  const end = await run.end();
+  assertCode(end, 130);
+  assert.ok(document(end).sent >= 1, 'what was measured is told');
+});
+
+test('a reader that goes away ends it quietly; one that stands still does not keep Ctrl-C away', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const sh = (script) => (command) => ['bash', '-c', script, 'bash', ...command];
+  const head = await ctl(relay, ['watch'], { wrap: sh('"$@" | head -n 1') });
+  assertCode(head, 0);
+  assert.equal(head.stderr, '');
+  const closed = await ctl(relay, ['tool', 'echo', '-'], {
+    wrap: sh('"$@" | true; exit ${PIPESTATUS[0]}'),
+    input: JSON.stringify({ message: 'x'.repeat(1 << 20) }),
+  });
+  assertCode(closed, 0);
+  assert.equal(closed.stderr, '');
+  const client = await t.client(relay);
+  const stuck = new Ctl(relay, ['tool', 'echo', '-'], {
+    input: JSON.stringify({ message: 'x'.repeat(1 << 20) }),
+  });
+  stuck.process.stdout.pause();
+  await until(async () => (await connections(client)) === 2, 'it is connected');
+  await until(() => stuck.process.stdout.readableLength > 0, 'it writes');
+  stuck.kill('SIGINT');
+  stuck.process.stdout.resume();
+  assertCode(await stuck.end(), 130);
+  const full = await ctl(relay, ['tools'], { wrap: sh('"$@" >/dev/full') });
+  assertCode(full, 1);
+  assert.match(full.stderr, /cannot write to standard output: No space/);
+});
+
+// ---- terminals
+
+const script = { skip: has('script') ? false : 'no script(1) on this machine' };
+
+/** Under a pseudo-terminal. What comes is stdout and stderr together. */
+const onTerminal = (to, args, env) =>
+  ctl(to, args, {
+    env: { TERM: 'xterm', ...env },
+    wrap: (command) => ['script', '-qec', command.map((word) => `'${word}'`).join(' '), '/dev/null'],
+  });
+
+test('on a terminal: a progress line that is taken away, and colors unless NO_COLOR', script, async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const run = await onTerminal(relay, ['tool', 'slow', 'steps:=8', 'stepMs:=100', 'message=ready']);
+  assertCode(run, 0);
+  assert.match(run.stdout, /\r *\d+% step \d of 8 \(\d+\.\d s\)\u001b\[K/);
+  assert.match(run.stdout, /\r\u001b\[Kready\r\n$/);
+  assert.match((await onTerminal(relay, ['status'])).stdout, /\u001b\[32m/);
+  for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
+    assert.ok(!(await onTerminal(relay, ['status'], env)).stdout.includes('\u001b'));
+  }
+  assert.ok(!(await onTerminal(relay, ['status', '--color', 'never'])).stdout.includes('\u001b'));
+  assert.match((await ctl(relay, ['status', '--color=always'])).stdout, /\u001b\[32m/);
+  assert.ok(!(await ctl(relay, ['agents'])).stdout.includes('\u001b'));
+});
+
+test('on a terminal, a tool cannot drive it; in a pipe, its text is what it was', script, async (t) => {
+  const text = 'a\u001b[2J\u009bb\tc\n';
+  const relay = await fakeRelay(t, { 'tools/call': { content: [{ type: 'text', text }] } });
+  const seen = await onTerminal(relay, ['tool', 'x']);
+  assert.match(seen.stdout, /a\\x1b\[2J\\u\{9b\}b\tc\r\n/);
+  assert.equal((await ctl(relay, ['tool', 'x'])).stdout, text);
+  const json = (await onTerminal(relay, ['tool', 'x', '--json'])).stdout;
+  assert.ok(json.includes('a\\u001b[2J\\u009bb'), json);
+  assert.equal(JSON.parse(json).content[0].text, text, 'no value has changed');
+});
+
+// ---- help, manual, completion
+
+test('help: every command, with an example; usage errors are 2', async () => {
+  const overview = await ctl(undefined, ['--help']);
+  assertCode(overview, 0);
+  assert.equal((await ctl(undefined, ['help'])).stdout, overview.stdout);
+  for (const command of COMMANDS) {
+    assert.ok(overview.stdout.includes(`\n  ${command} `), command);
+    const one = await ctl(undefined, [command, '--help']);
+    assertCode(one, 0);
+    assert.match(one.stdout, /\nExample:\n {2}agent-relayctl /);
+    assert.match(one.stdout, /\n {4}4 {2}the relay cannot be reached/);
+    assert.equal((await ctl(undefined, ['help', command])).stdout, one.stdout);
+  }
+  assert.match((await ctl(undefined, ['--version'])).stdout, /^agent-relayctl \d+\.\d+\.\d+\n$/);
+  for (const args of [[], ['nope'], ['status', '--nope'], ['help', 'nope'], ['call']]) {
+    const run = await ctl(undefined, args);
+    assertCode(run, 2);
+    assert.match(run.stderr, /^agent-relayctl: /);
+  }
+});
+
+/** What the help says of flags: all that stand in it. */
+const flagsOf = (help) => [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag]) => flag);
+
+test(
+  'the manual page is well-formed and knows every command, flag and exit code',
+  { skip: has('man') && has('groff') ? false : 'no man or groff on this machine' },
+  async () => {
+    const { stdout, stderr, status } = spawnSync('man', ['--warnings', '-l', manual], {
+      env: { ...process.env, MANWIDTH: '100', LC_ALL: 'C.UTF-8' },
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0);
+    assert.equal(stderr, '');
+    for (const command of COMMANDS) {
+      assert.match(stdout, new RegExp(`^ {7}${command}\\b`, 'm'), command);
+      const flags = flagsOf((await ctl(undefined, ['help', command])).stdout);
+      assert.ok(flags.length >= 5);
+      for (const flag of flags) assert.match(stdout, new RegExp(`^ {7}.*${flag}\\b`, 'm'), flag);
+    }
+    const overview = (await ctl(undefined, ['--help'])).stdout;
+    const codes = [...overview.matchAll(/^ +(\d+) {2}/gm)].map(([, code]) => code);
+    assert.deepEqual(codes, ['0', '1', '2', '3', '4', '5', '130']);
+    for (const code of codes) assert.match(stdout, new RegExp(`^ {7}${code}\\b`, 'm'));
+  },
+);
+
+/** What bash offers for this line, the cursor at its end. The line is cut into words as readline does. */
+function complete(line, env) {
+  const words = line.match(/[:=]|[^\s:=]+/g) ?? [];
+  if (/\s$/.test(line)) words.push('');
+  const quoted = words.map((word) => `'${word}'`).join(' ');
+  const program = `source '${completion}'; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}
+    COMP_WORDS[0]='${ctlBinary}'; _agent_relayctl; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return new Promise((resolve) => {
+    const run = new Ctl(undefined, [], { env, wrap: () => ['bash', '-c', program] });
+    run.end().then(({ stdout, stderr }) => {
+      assert.equal(stderr, '');
+      resolve(stdout.split('\n').filter(Boolean));
+    });
+  });
+}
+
+test('completion: commands, flags, values, tools and servers', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const env = { AGENT_CONTROL_URL: urlOf(relay.address) };
+  assert.deepEqual(await complete('agent-relayctl ', env), COMMANDS);
+  assert.deepEqual(await complete('agent-relayctl to', env), ['tools', 'tool']);
+  assert.deepEqual(await complete('agent-relayctl --json st', env), ['status']);
+  assert.deepEqual(await complete('agent-relayctl help pi', env), ['ping']);
+  assert.deepEqual(await complete('agent-relayctl call m --policy ', env), ['fail', 'wait', 'mock']);
+  assert.deepEqual(await complete('agent-relayctl call m --policy=w', env), ['wait']);
+  assert.deepEqual(await complete('agent-relayctl tool agent_', env), [
+    'agent_list',
+    'agent_spawn',
+    'agent_metrics',
+  ]);
+  assert.deepEqual(await complete('agent-relayctl servers ', env), ['mock']);
+  for (const to of [`--relay ${urlOf(relay.address)}`, `--relay=${urlOf(relay.address)}`]) {
+    assert.deepEqual(await complete(`agent-relayctl ${to} tool ec`, {}), ['echo']);
+    assert.deepEqual(await complete(`agent-relayctl tool ${to} ec`, {}), ['echo']);
+  }
+  for (const command of COMMANDS) {
+    const offered = await complete(`agent-relayctl ${command} --`, env);
+    const known = flagsOf((await ctl(undefined, ['help', command])).stdout);
+    assert.deepEqual(offered.sort(), known.sort(), command);
+  }
+});
+
+test('completion: a relay that is not there or hangs costs a second at most; names are never run', async (t) => {
+  const nobody = await deadAddress();
+  assert.deepEqual(await complete('agent-relayctl tool ', { AGENT_CONTROL_URL: urlOf(nobody) }), []);
+  const silent = await fakeRelay(t, { initialize: () => undefined });
+  const from = performance.now();
+  assert.deepEqual(await complete('agent-relayctl tool ', { AGENT_CONTROL_URL: urlOf(silent.address) }), []);
+  assert.ok(performance.now() - from < scaled(3000));
+  const trace = t.file('run');
+  const names = [`$(touch ${trace})`, `\`touch ${trace}\``, 'two words', '*'];
+  const evil = await fakeRelay(t, { 'tools/list': { tools: names.map((name) => ({ name })) } });
+  const offered = await complete('agent-relayctl tool ', { AGENT_CONTROL_URL: urlOf(evil.address) });
+  assert.equal(offered.length, 4);
+  assert.ok(!fs.existsSync(trace));
+  const back = spawnSync('bash', ['-c', `printf '%s\\n' ${offered.join(' ')}`], {
+    encoding: 'utf8',
+    env: cleanEnvironment(),
+  });
+  assert.deepEqual(back.stdout.trimEnd().split('\n'), names, 'quoted as the shell reads them back');
+  assert.ok(!fs.existsSync(trace));
+});
