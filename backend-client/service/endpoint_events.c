@@ -1,0 +1,63 @@
+/* GET /api/bots/events: server-sent events.
+ *
+ * The answer's body is read from the hub for as long as the reader stays: first the agents as they are now,
+ * then each change as it happens, a comment where nothing happens. Failure modes: a reader that is gone is
+ * noticed when it is next written to; one that has stopped reading is dropped by the server's time-out.
+ */
+#include "publish.h"
+#include "routes.h"
+
+#define EVENTS_BLOCK_BYTES 8192 /* at most that much is handed over at once */
+
+static const char event_type[] = "text/event-stream; charset=utf-8";
+
+static ssize_t read_events(void *data, uint64_t at, char *into, size_t max)
+{
+    (void)at;
+    ssize_t n = hub_read(data, into, max);
+    return n == HUB_END ? MHD_CONTENT_READER_END_OF_STREAM : n;
+}
+
+static void end_events(void *data)
+{
+    hub_leave(data);
+}
+
+/* The reader, with what it reads first. */
+static int join(struct exchange *x, struct hub_reader **ret_reader)
+{
+    struct look look;
+    struct buf json;
+    struct hub *hub = x->service->hub;
+    uint64_t stamp = hub_stamp(hub);
+    buf_init(&json, ANSWER_MAX_BYTES);
+    look_take(&look, x->service->client);
+    int rc = publish_write_agents(&look, &json);
+    if (rc == 0)
+        rc = hub_join(hub, x->connection, stamp, ar_snapshot_version(look.view.snapshot), buf_data(&json),
+                      buf_len(&json), ret_reader);
+    look_done(&look);
+    buf_done(&json);
+    return rc;
+}
+
+void endpoint_events(struct exchange *x)
+{
+    struct hub_reader *reader;
+    if (join(x, &reader) != 0) {
+        exchange_fail_memory(x);
+        return;
+    }
+    x->stream = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENTS_BLOCK_BYTES, read_events, reader,
+                                                  end_events);
+    if (!x->stream) {
+        hub_leave(reader);
+        exchange_fail_memory(x);
+        return;
+    }
+    /* libmicrohttpd 0.9.75 ends a chunked answer to HEAD with the last chunk, which nobody expects there. */
+    if (x->head_only)
+        (void)MHD_set_response_options(x->stream, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    x->status = 200;
+    x->content_type = event_type;
+}

@@ -1,0 +1,261 @@
+/* POST /api/bots/initialize-swarm: swarm_init, then agent_spawn for each of agentTypes, one after the other.
+ *
+ * The steps are one thing for the caller, so they are answered from one source: what begins live must not end
+ * in the mock, or the reverse. What was made before a step failed is named in the answer, so that it can be
+ * used or destroyed. Failure modes: swarm_init fails: nothing was made, a plain failure; a spawn fails, or
+ * the source changes under way: 502 AGENTS_NOT_SPAWNED with swarm_id, the agents that there are, and what
+ * went wrong.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "mock/iso_time.h"
+#include "routes.h"
+
+#define PARAMS_MAX_BYTES  ((size_t)256 << 10)
+#define ANSWERS_MAX_BYTES ((size_t)1 << 20)
+
+struct swarm_job {
+    struct swarm_request request; /* owned */
+    char *swarm_id;               /* owned; NULL: the server named none */
+    enum ar_source source;        /* of swarm_init's answer */
+    bool mock;                    /* or the server says so of what it made */
+    size_t done;                  /* of request.types */
+    struct buf agents;            /* their objects, comma-separated */
+};
+
+static void job_free(void *data)
+{
+    struct swarm_job *job = data;
+    json_free(job->request.doc);
+    mem_free(job->swarm_id);
+    buf_done(&job->agents);
+    mem_free(job);
+}
+
+/* ---- the answer ---- */
+
+static void write_made(struct writer *w, const struct swarm_job *job)
+{
+    write_member_string(w, "swarm_id", job->swarm_id);
+    write_key(w, "agents");
+    write_array(w);
+    if (buf_len(&job->agents) > 0)
+        write_raw(w, buf_data(&job->agents), buf_len(&job->agents));
+    write_array_end(w);
+    write_member_string(w, "source", ar_source_name(job->source));
+    write_member_bool(w, "mock", job->mock);
+}
+
+static void finish_well(struct exchange *x, const struct swarm_job *job)
+{
+    struct writer w;
+    char now[ISO_TIME_SIZE];
+    char message[96];
+    iso_time_format((uint64_t)service_unix_ms(), now);
+    snprintf(message, sizeof message, "%s with %zu agents",
+             job->source == AR_SOURCE_MOCK ? "Nothing real was made: the mock made a swarm"
+                                           : "Swarm initialized",
+             job->done);
+    exchange_begin(x, &w);
+    write_object(&w);
+    write_member_bool(&w, "success", true);
+    write_member_string(&w, "message", message);
+    write_made(&w, job);
+    write_member_string(&w, "topology", job->request.topology);
+    write_member_int(&w, "max_agents", job->request.max_agents);
+    write_member_string(&w, "strategy", job->request.strategy);
+    write_member_string(&w, "timestamp", now);
+    write_object_end(&w);
+    exchange_end(x, &w, 200, 0);
+    exchange_finish(x);
+}
+
+/* Some of it is there, the rest is not. */
+static void finish_half(struct exchange *x, const struct swarm_job *job, const struct failure *why)
+{
+    struct failure f = *why;
+    struct writer w;
+    f.status = 502;
+    snprintf(f.code, sizeof f.code, "AGENTS_NOT_SPAWNED");
+    snprintf(f.text, sizeof f.text, "The swarm was made, but %zu of its %zu agents were not: %.300s",
+             job->request.type_count - job->done, job->request.type_count, why->text);
+    exchange_begin(x, &w);
+    failure_write_open(&f, &w);
+    write_member_string(&w, "cause", why->code);
+    write_made(&w, job);
+    write_object_end(&w);
+    write_object_end(&w);
+    exchange_end(x, &w, 502, 0);
+    exchange_finish(x);
+}
+
+/* ---- agent_spawn ---- */
+
+static void say_moved(struct failure *f, const struct ar_health *health)
+{
+    failure_format(f, 502, "SOURCE_CHANGED", "Send the request again.",
+                   "the relay at %s came or went in the middle of it", health->address);
+}
+
+static void next_agent(struct exchange *x);
+
+static int add_agent(struct swarm_job *job, const struct tool_result *r)
+{
+    struct writer w;
+    const char *type = job->request.types[job->done];
+    const char *status = tool_result_string(r, "status", NULL);
+    if (buf_len(&job->agents) > 0 && buf_append(&job->agents, ",", 1) != 0)
+        return -ENOMEM;
+    writer_init(&w, &job->agents);
+    write_object(&w);
+    write_member_string(&w, "id", tool_result_string(r, "agentId", "id"));
+    write_member_string(&w, "type", type);
+    write_member_string(&w, "name", tool_result_string(r, "name", NULL));
+    write_member_string(&w, "status", status ? status : "initializing");
+    write_member_string(&w, "swarm_id", job->swarm_id);
+    write_member_bool(&w, "mock", job->mock || tool_result_is_mock(r));
+    write_object_end(&w);
+    return writer_end(&w);
+}
+
+static void on_spawned(struct exchange *x, const struct ar_reply *reply)
+{
+    struct swarm_job *job = x->job;
+    struct tool_result r;
+    struct failure f;
+    struct ar_health health;
+    if (exchange_read_tool(x, "agent_spawn", reply, &r, &f) != 0) {
+        finish_half(x, job, &f);
+        return;
+    }
+    int rc = add_agent(job, &r);
+    tool_result_done(&r);
+    if (rc == 0 && reply->source == job->source) {
+        job->done++;
+        next_agent(x);
+        return;
+    }
+    exchange_health(x, &health);
+    if (rc != 0)
+        failure_from_code(&f, AR_E_NO_MEMORY, &health);
+    else
+        say_moved(&f, &health);
+    finish_half(x, job, &f);
+}
+
+/* claude-flow 2 and ruv-swarm read "type", claude-flow 3 "agentType". */
+static int write_agent(const struct swarm_job *job, struct buf *params)
+{
+    struct writer w;
+    writer_init(&w, params);
+    tool_params_begin(&w, "agent_spawn");
+    write_member_string(&w, "type", job->request.types[job->done]);
+    write_member_string(&w, "agentType", job->request.types[job->done]);
+    if (job->swarm_id)
+        write_member_string(&w, "swarmId", job->swarm_id);
+    tool_params_end(&w);
+    return writer_end(&w);
+}
+
+static void next_agent(struct exchange *x)
+{
+    struct swarm_job *job = x->job;
+    struct ar_health health;
+    struct failure f;
+    struct buf params;
+    if (job->done == job->request.type_count) {
+        finish_well(x, job);
+        return;
+    }
+    exchange_health(x, &health);
+    if ((job->source == AR_SOURCE_MOCK) == (health.state == AR_LIVE)) {
+        say_moved(&f, &health);
+        finish_half(x, job, &f);
+        return;
+    }
+    buf_init(&params, PARAMS_MAX_BYTES);
+    if (write_agent(job, &params) != 0) {
+        failure_from_code(&f, AR_E_NO_MEMORY, &health);
+        finish_half(x, job, &f);
+    } else {
+        exchange_call(x, &params, job->source == AR_SOURCE_MOCK ? AR_MOCK : AR_FAIL_FAST, false, on_spawned);
+    }
+    buf_done(&params);
+}
+
+/* ---- swarm_init ---- */
+
+static void on_swarm(struct exchange *x, const struct ar_reply *reply)
+{
+    struct swarm_job *job = x->job;
+    struct tool_result r;
+    struct failure f;
+    if (exchange_read_tool(x, "swarm_init", reply, &r, &f) != 0) {
+        exchange_fail(x, &f);
+        exchange_finish(x);
+        return;
+    }
+    const char *id = tool_result_string(&r, "swarmId", "id");
+    job->source = reply->source;
+    job->mock = reply->source == AR_SOURCE_MOCK || tool_result_is_mock(&r);
+    job->swarm_id = id ? mem_strdup(id) : NULL;
+    tool_result_done(&r);
+    next_agent(x);
+}
+
+static int write_swarm(const struct swarm_request *s, struct buf *params)
+{
+    struct writer w;
+    writer_init(&w, params);
+    tool_params_begin(&w, "swarm_init");
+    write_member_string(&w, "topology", s->topology);
+    write_member_int(&w, "maxAgents", s->max_agents);
+    write_member_string(&w, "strategy", s->strategy);
+    if (s->neural_given)
+        write_member_bool(&w, "enableNeural", s->enable_neural);
+    if (s->custom_prompt)
+        write_member_string(&w, "customPrompt", s->custom_prompt);
+    tool_params_end(&w);
+    return writer_end(&w);
+}
+
+static struct swarm_job *job_new(const struct swarm_request *request)
+{
+    struct swarm_job *job = mem_zalloc(sizeof *job);
+    if (!job)
+        return NULL;
+    job->request = *request;
+    buf_init(&job->agents, ANSWERS_MAX_BYTES);
+    return job;
+}
+
+void endpoint_swarm(struct exchange *x)
+{
+    struct swarm_request s;
+    struct failure f;
+    struct buf params;
+    const char *when_down = x->when_down_given ? x->when_down : NULL;
+    if (request_swarm(buf_data(&x->body), buf_len(&x->body), when_down, &s, &f) != 0) {
+        exchange_fail(x, &f);
+        return;
+    }
+    struct swarm_job *job = job_new(&s);
+    if (!job) {
+        json_free(s.doc);
+        exchange_fail_memory(x);
+        return;
+    }
+    x->job = job;
+    x->free_job = job_free;
+    buf_init(&params, PARAMS_MAX_BYTES);
+    if (write_swarm(&s, &params) != 0) {
+        exchange_fail_memory(x);
+    } else {
+        exchange_park(x);
+        exchange_call(x, &params, s.when_down, false, on_swarm);
+    }
+    buf_done(&params);
+}

@@ -1,0 +1,70 @@
+/* The endpoints that show: a snapshot, the health, and one of the views. They never wait for the relay: there
+ * is always a snapshot.
+ */
+#include "publish.h"
+#include "routes.h"
+#include "view.h"
+
+typedef int view_fn(const struct view *v, struct writer *w);
+
+static int write_health(const struct view *v, struct writer *w)
+{
+    view_health(v, w);
+    return 0;
+}
+
+static int write_agents(const struct view *v, struct writer *w)
+{
+    return view_agents(v, false, w);
+}
+
+static void show(struct exchange *x, view_fn *write)
+{
+    struct look look;
+    struct writer w;
+    look_take(&look, x->service->client);
+    exchange_begin(x, &w);
+    exchange_end(x, &w, 200, write(&look.view, &w));
+    look_done(&look);
+}
+
+void endpoint_health(struct exchange *x)
+{
+    show(x, write_health);
+}
+
+void endpoint_agents(struct exchange *x)
+{
+    show(x, write_agents);
+}
+
+void endpoint_data(struct exchange *x)
+{
+    show(x, view_graph);
+}
+
+/* Telemetry of no agents at all would be figures about nothing. */
+static void refuse_empty(struct exchange *x, const struct look *look)
+{
+    struct failure f;
+    failure_set(
+        &f, 503, "NO_AGENTS", "No agent telemetry data available",
+        look->health.agents_unsupported
+            ? "The server behind the relay has no way to list agents; choose another server for it."
+            : "The server behind the relay lists no agents; POST /api/bots/initialize-swarm makes some.");
+    exchange_fail(x, &f);
+}
+
+void endpoint_status(struct exchange *x)
+{
+    struct look look;
+    struct writer w;
+    look_take(&look, x->service->client);
+    if (ar_snapshot_count(look.view.snapshot) == 0) {
+        refuse_empty(x, &look);
+    } else {
+        exchange_begin(x, &w);
+        exchange_end(x, &w, 200, view_status(&look.view, &w));
+    }
+    look_done(&look);
+}

@@ -1,0 +1,146 @@
+/* One request and its answer.
+ *
+ * Happy path of a call: the handler parks the exchange (suspend first: the completion may come before ar_call
+ * has returned), exchange_call hands the call over, the completion writes the answer and resumes;
+ * libmicrohttpd then runs the handler again, which queues the answer. Failure modes: each ends in an answer
+ * of its own; without memory for that, in a 503 with an empty body, which needs none.
+ */
+#include "exchange.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+
+static const char json_type_text[] = "application/json; charset=utf-8";
+
+struct exchange *exchange_new(struct service *s, struct MHD_Connection *connection)
+{
+    struct exchange *x = mem_zalloc(sizeof *x);
+    if (!x)
+        return NULL;
+    x->service = s;
+    x->connection = connection;
+    x->content_type = json_type_text;
+    buf_init(&x->body, REQUEST_MAX_BYTES);
+    buf_init(&x->answer, ANSWER_MAX_BYTES);
+    return x;
+}
+
+void exchange_free(struct exchange *x)
+{
+    if (x->job)
+        x->free_job(x->job);
+    if (x->stream)
+        MHD_destroy_response(x->stream);
+    buf_done(&x->body);
+    buf_done(&x->answer);
+    mem_free(x);
+}
+
+/* ---- answers ---- */
+
+void exchange_begin(struct exchange *x, struct writer *w)
+{
+    buf_clear(&x->answer);
+    writer_init(w, &x->answer);
+}
+
+void exchange_end(struct exchange *x, struct writer *w, unsigned status, int rc)
+{
+    struct failure f;
+    if (rc == 0)
+        rc = writer_end(w);
+    x->status = status;
+    if (rc == 0)
+        return;
+    failure_format(&f, rc == -ENOMEM ? 503 : 500, rc == -ENOMEM ? "OUT_OF_MEMORY" : "TOO_LARGE",
+                   "Try again; if it stays so, give the service more memory.",
+                   "The answer could not be written: %s", err_text(rc));
+    exchange_fail(x, &f);
+}
+
+void exchange_fail(struct exchange *x, const struct failure *f)
+{
+    struct writer w;
+    buf_clear(&x->answer);
+    writer_init(&w, &x->answer);
+    failure_write(f, &w);
+    if (writer_end(&w) != 0)
+        buf_clear(&x->answer);
+    x->status = f->status;
+    x->allow = f->allow;
+    x->content_type = json_type_text;
+}
+
+void exchange_fail_memory(struct exchange *x)
+{
+    struct failure f;
+    failure_set(&f, 503, "OUT_OF_MEMORY", "This service is short of memory.", "Try again later.");
+    exchange_fail(x, &f);
+}
+
+/* ---- calls ---- */
+
+void exchange_park(struct exchange *x)
+{
+    x->parked = true;
+    MHD_suspend_connection(x->connection);
+}
+
+void exchange_finish(struct exchange *x)
+{
+    MHD_resume_connection(x->connection);
+}
+
+void exchange_health(const struct exchange *x, struct ar_health *ret)
+{
+    ar_health_init(ret);
+    (void)ar_health(x->service->client, ret); /* fails for a size that is none only */
+}
+
+int exchange_read_tool(const struct exchange *x, const char *tool, const struct ar_reply *reply,
+                       struct tool_result *ret_result, struct failure *ret_failure)
+{
+    struct ar_health health;
+    exchange_health(x, &health);
+    if (reply->code != AR_OK) {
+        failure_from_reply(ret_failure, reply, &health);
+        return -1;
+    }
+    int rc = tool_result_read(reply->result, reply->result_len, ret_result);
+    if (rc == 0 && !ret_result->failed)
+        return 0;
+    if (rc == 0) {
+        failure_from_tool(ret_failure, tool, ret_result->text, &health);
+        tool_result_done(ret_result);
+    } else {
+        failure_from_code(ret_failure, rc == -ENOMEM ? AR_E_NO_MEMORY : AR_E_BAD_REPLY, &health);
+        ret_failure->may_have_run = true;
+    }
+    return -1;
+}
+
+static void on_reply(struct ar_client *client, const struct ar_reply *reply, void *data)
+{
+    struct exchange *x = data;
+    (void)client;
+    x->on_reply(x, reply);
+}
+
+void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy policy, bool idempotent,
+                   exchange_reply_cb *reply_cb)
+{
+    struct ar_call call;
+    x->on_reply = reply_cb;
+    ar_call_init(&call);
+    call.method = "tools/call";
+    call.params = buf_data(params);
+    call.params_len = buf_len(params);
+    call.policy = policy;
+    call.idempotent = idempotent;
+    call.on_reply = on_reply;
+    call.data = x;
+    int rc = ar_call(x->service->client, &call, NULL);
+    if (rc != AR_OK)
+        reply_cb(x, &(struct ar_reply){.code = rc});
+}

@@ -1,0 +1,211 @@
+/* What a request gets when it cannot be served.
+ *
+ * Purpose: turn the library's codes, the relay's errors and a tool's refusals into an HTTP status, a code for
+ * programs, words for people, and a suggestion. Where the relay is not there, the code is made of the name of
+ * the last error (ECONNREFUSED: CONNECTION_REFUSED) and the words are the library's, which name what was
+ * tried. Failure modes: none of its own; an error that nobody knows is 502 under its own name.
+ */
+#include "failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/json.h"
+
+#define ERROR_DATA_MAX_TOKENS 256
+
+struct known {
+    const char *name;
+    const char *code;
+    unsigned status;
+};
+
+/* The last error's name, while not live. */
+static const struct known link_errors[] = {
+    {"ECONNREFUSED", "CONNECTION_REFUSED", 503}, {"ETIMEDOUT", "CONNECTION_TIMED_OUT", 503},
+    {"ECONNRESET", "CONNECTION_RESET", 503},     {"EHOSTUNREACH", "HOST_UNREACHABLE", 503},
+    {"ENETUNREACH", "NETWORK_UNREACHABLE", 503}, {"ENOENT", "NO_SUCH_SOCKET", 503},
+    {"EACCES", "PERMISSION_DENIED", 503},        {"EAI_NONAME", "HOST_NOT_FOUND", 503},
+    {"EAI_AGAIN", "HOST_NOT_FOUND", 503},        {"ENOTFOUND", "HOST_NOT_FOUND", 503},
+    {"EOF", "CONNECTION_CLOSED", 503},           {"EPIPE", "CONNECTION_CLOSED", 503},
+    {"EAI_NODATA", "HOST_NOT_FOUND", 503},       {"", "NOT_CONNECTED_YET", 503},
+};
+
+/* What the relay itself answers (data.relay), by data.code. */
+static const struct known relay_errors[] = {
+    {"SERVER_UNAVAILABLE", NULL, 503}, {"TIMEOUT", NULL, 504},   {"OVERLOADED", NULL, 503},
+    {"RATE_LIMITED", NULL, 429},       {"DRAINING", NULL, 503},  {"TOO_LARGE", NULL, 413},
+    {"CONNECTION_LOST", NULL, 502},    {"FORBIDDEN", NULL, 502}, {"UNAUTHENTICATED", NULL, 502},
+};
+
+static const struct {
+    const char *code;
+    const char *suggestion;
+    int rc;
+    unsigned status;
+} library_codes[] = {
+    {"TIMEOUT", "Ask GET /api/v1/bots/health whether the relay answers, then try again.", AR_E_TIMEOUT, 504},
+    {"CONNECTION_LOST",
+     "Look whether it was done (GET /api/bots/agents, /api/bots/task-status/ID) before sending it again.",
+     AR_E_CONNECTION_LOST, 502},
+    {"QUEUE_FULL", "Too many requests wait for the relay; try again later.", AR_E_QUEUE_FULL, 503},
+    {"SHUTTING_DOWN", "This service is being stopped; try again when it is back.", AR_E_CLOSED, 503},
+    {"TOO_LARGE", "Send less in one request.", AR_E_TOO_LARGE, 413},
+    {"BAD_REPLY", "Look at the log of the MCP server behind the relay.", AR_E_BAD_REPLY, 502},
+    {"NOT_MOCKED", "Leave whenDown away: the mock cannot answer this.", AR_E_NOT_MOCKED, 503},
+    {"OUT_OF_MEMORY", "This service is short of memory; try again later.", AR_E_NO_MEMORY, 503},
+};
+
+void failure_set(struct failure *f, unsigned status, const char *code, const char *text,
+                 const char *suggestion)
+{
+    *f = (struct failure){.status = status};
+    snprintf(f->code, sizeof f->code, "%s", code);
+    snprintf(f->text, sizeof f->text, "%s", text);
+    snprintf(f->suggestion, sizeof f->suggestion, "%s", suggestion);
+}
+
+void failure_format(struct failure *f, unsigned status, const char *code, const char *suggestion,
+                    const char *format, ...)
+{
+    char text[sizeof f->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    failure_set(f, status, code, text, suggestion);
+}
+
+static const struct known *find_known(const struct known *table, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
+}
+
+/* What every failed call says beside: where the relay is, and how things stand. */
+static void tell_relay(struct failure *f, const struct ar_health *h, bool may_have_run)
+{
+    f->about_call = true;
+    f->may_have_run = may_have_run;
+    f->state = h->state;
+    snprintf(f->address, sizeof f->address, "%s", h->address);
+    snprintf(f->peer, sizeof f->peer, "%s", h->peer);
+    snprintf(f->last_error, sizeof f->last_error, "%s", h->last_error);
+}
+
+/* Not live. The words are those of the error that made it so. */
+static void set_degraded(struct failure *f, const struct ar_health *h)
+{
+    const struct known *k =
+        find_known(link_errors, sizeof link_errors / sizeof link_errors[0], h->last_error_name);
+    const char *code = k ? k->code : h->last_error_name;
+    if (h->last_error[0] != '\0')
+        failure_set(f, 503, code, h->last_error, h->suggestion);
+    else
+        failure_format(f, 503, code, "It goes on trying by itself; try again in a moment.",
+                       "The relay at %s has not been reached yet.", h->address);
+    if (f->suggestion[0] == '\0')
+        snprintf(f->suggestion, sizeof f->suggestion, "See whether a relay listens at %s.", h->address);
+}
+
+void failure_from_code(struct failure *f, int rc, const struct ar_health *health)
+{
+    size_t count = sizeof library_codes / sizeof library_codes[0];
+    size_t i = 0;
+    if (rc == AR_E_DEGRADED) {
+        set_degraded(f, health);
+        tell_relay(f, health, false);
+        return;
+    }
+    while (i < count && library_codes[i].rc != rc)
+        i++;
+    if (i < count)
+        failure_set(f, library_codes[i].status, library_codes[i].code, ar_code_text(rc),
+                    library_codes[i].suggestion);
+    else
+        failure_set(f, 500, ar_code_name(rc), ar_code_text(rc),
+                    "This is a defect of this service; report it.");
+    tell_relay(f, health, false);
+}
+
+/* data.code of an error that the relay made itself, into `code`; false for a server's own error. */
+static bool relay_code(const struct ar_reply *r, char *code, size_t size)
+{
+    struct json_doc *doc;
+    bool relays = false;
+    if (r->error_data_len == 0 ||
+        json_parse(r->error_data, r->error_data_len, JSON_STRICT, ERROR_DATA_MAX_TOKENS, &doc, NULL) != 0)
+        return false;
+    const char *name = json_string(doc, json_get(doc, json_root(doc), "code"), NULL);
+    bool found = json_bool(doc, json_get(doc, json_root(doc), "relay"), &relays) && relays && name;
+    if (found)
+        snprintf(code, size, "%s", name);
+    json_free(doc);
+    return found;
+}
+
+static void set_server_error(struct failure *f, const struct ar_reply *r, const struct ar_health *h)
+{
+    char code[48];
+    const char *text = r->message ? r->message : ar_code_text(AR_E_SERVER);
+    if (!relay_code(r, code, sizeof code)) {
+        failure_format(f, 502, "SERVER_ERROR", "Look at the log of the MCP server behind the relay.",
+                       "The server behind the relay at %s answered with error %d: %s", h->address,
+                       r->error_code, text);
+        return;
+    }
+    const struct known *k = find_known(relay_errors, sizeof relay_errors / sizeof relay_errors[0], code);
+    char suggestion[sizeof f->suggestion];
+    snprintf(suggestion, sizeof suggestion, "%s",
+             h->suggestion[0] != '\0' ? h->suggestion : "Ask the relay: agent-relayctl servers.");
+    failure_format(f, k ? k->status : 502, code, suggestion, "The relay at %s answered: %s", h->address,
+                   text);
+}
+
+void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health)
+{
+    if (reply->code == AR_E_SERVER)
+        set_server_error(f, reply, health);
+    else
+        failure_from_code(f, reply->code, health);
+    if (reply->code != AR_E_SERVER && reply->code != AR_E_DEGRADED && reply->message &&
+        reply->message[0] != '\0')
+        snprintf(f->text, sizeof f->text, "%s", reply->message);
+    tell_relay(f, health, reply->may_have_run);
+}
+
+void failure_from_tool(struct failure *f, const char *tool, const char *text, const struct ar_health *health)
+{
+    failure_format(f, 502, "TOOL_ERROR",
+                   "The server behind the relay refused it; change the request as it says.", "%s: %s", tool,
+                   text[0] != '\0' ? text : "failed without a reason");
+    tell_relay(f, health, true);
+}
+
+void failure_write_open(const struct failure *f, struct writer *w)
+{
+    write_object(w);
+    write_member_bool(w, "success", false);
+    write_member_string(w, "error", f->text);
+    write_member_string(w, "code", f->code);
+    write_key(w, "details");
+    write_object(w);
+    write_member_string(w, "suggestion", f->suggestion);
+    if (!f->about_call)
+        return;
+    write_member_string(w, "address", f->address);
+    write_member_string(w, "peer", f->peer[0] != '\0' ? f->peer : NULL);
+    write_member_string(w, "state", ar_state_name(f->state));
+    write_member_string(w, "lastError", f->last_error[0] != '\0' ? f->last_error : NULL);
+    write_member_bool(w, "mayHaveRun", f->may_have_run);
+}
+
+void failure_write(const struct failure *f, struct writer *w)
+{
+    failure_write_open(f, w);
+    write_object_end(w);
+    write_object_end(w);
+}

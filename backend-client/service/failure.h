@@ -1,0 +1,49 @@
+/* What a request gets when it cannot be served: one shape everywhere,
+ *
+ *     {"success":false,"error":"...","code":"CONNECTION_REFUSED","details":{"suggestion":"..."}}
+ *
+ * with a suggestion that is true for the case: it names the address that was tried and what refused it. Pure.
+ */
+#ifndef SERVICE_FAILURE_H
+#define SERVICE_FAILURE_H
+
+#include <stdbool.h>
+
+#include "agent_relay.h"
+#include "wire/writer.h"
+
+struct failure {
+    unsigned status;      /* of HTTP */
+    char code[48];        /* for programs */
+    char text[512];       /* for people: what is wrong */
+    char suggestion[512]; /* and what to do */
+    const char *allow;    /* 405: the methods that there are; NULL. Borrowed from static data */
+    bool about_call;      /* a call failed: the members below stand in details */
+    bool may_have_run;    /* the server may have executed it */
+    char address[272];    /* the relay's, as configured */
+    char peer[80];        /* the address last tried; "" before any */
+    char last_error[256]; /* "" where there is none */
+    enum ar_state state;
+};
+
+/* Texts too long are cut. */
+void failure_set(struct failure *f, unsigned status, const char *code, const char *text,
+                 const char *suggestion);
+/* As failure_set with a format for the text. */
+__attribute__((format(printf, 5, 6))) void failure_format(struct failure *f, unsigned status,
+                                                          const char *code, const char *suggestion,
+                                                          const char *format, ...);
+
+/* A call's completion whose code is not AR_OK. */
+void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health);
+/* ar_call itself refused with `rc`. */
+void failure_from_code(struct failure *f, int rc, const struct ar_health *health);
+/* The tool was reached and says no: its own words. */
+void failure_from_tool(struct failure *f, const char *tool, const char *text, const struct ar_health *health);
+
+/* The whole object. */
+void failure_write(const struct failure *f, struct writer *w);
+/* Its members up to and with details' own, details left open for more: close it and the object. */
+void failure_write_open(const struct failure *f, struct writer *w);
+
+#endif

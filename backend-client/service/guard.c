@@ -1,0 +1,65 @@
+/* Who may POST: content type and origin (guard.h says why). */
+#include "guard.h"
+
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#define JSON_TYPE "application/json"
+#define HOST_MAX  256
+#define IPV4_MAX  16
+
+bool guard_is_json(const char *content_type)
+{
+    size_t len = sizeof JSON_TYPE - 1;
+    if (!content_type || strncasecmp(content_type, JSON_TYPE, len) != 0)
+        return false;
+    return content_type[len] == '\0' || content_type[len] == ';' || content_type[len] == ' ' ||
+           content_type[len] == '\t';
+}
+
+/* The host without its port; a bracketed IPv6 address keeps its brackets. */
+static bool host_name(const char *host, char name[HOST_MAX])
+{
+    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    if (len == 0 || len >= HOST_MAX || len > strlen(host))
+        return false;
+    memcpy(name, host, len);
+    name[len] = '\0';
+    return true;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t text_len = strlen(text);
+    size_t end_len = strlen(end);
+    return text_len >= end_len && strcasecmp(text + text_len - end_len, end) == 0;
+}
+
+/* Nobody outside can make such a name resolve to this service. */
+static bool cannot_be_rebound(const char *host)
+{
+    char name[HOST_MAX];
+    struct in_addr v4;
+    if (!host_name(host, name))
+        return false;
+    if (name[0] == '[' || !strchr(name, '.'))
+        return true;
+    return (strlen(name) < IPV4_MAX && inet_pton(AF_INET, name, &v4) == 1) || ends_with(name, ".localhost");
+}
+
+bool guard_origin(const char *origin, const char *host, const char *allowed)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    if (!origin)
+        return true;
+    if (allowed && strcmp(origin, allowed) == 0)
+        return true;
+    for (size_t i = 0; host && i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t len = strlen(schemes[i]);
+        if (strncasecmp(origin, schemes[i], len) == 0 && strcasecmp(origin + len, host) == 0)
+            return cannot_be_rebound(host);
+    }
+    return false;
+}

@@ -1,0 +1,226 @@
+/* The HTTP server.
+ *
+ * Happy path: the head comes, an exchange is made and its endpoint found; the body is gathered; the endpoint
+ * runs and answers, or parks the exchange until the relay's answer is there; the answer is queued.
+ *
+ * Failure modes: a head or a body that does not end in time is cut (watch.h); a body that is not
+ * wanted is read to an end that is near, so that its sender gets to read why, and cut where the end is not
+ * near; a reader that stops is dropped after IDLE_SECONDS; malformed HTTP is answered by libmicrohttpd
+ * itself.
+ */
+#include "http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "routes.h"
+
+#define IDLE_SECONDS      30u
+#define CONNECTION_MEMORY ((size_t)16 << 10) /* the head's limit; libmicrohttpd refuses longer ones (431) */
+#define BODY_SWALLOW_MAX  ((size_t)1 << 20)
+
+/* ---- answers ---- */
+
+static void add_headers(struct exchange *x, struct MHD_Response *r)
+{
+    static const char *const fixed[][2] = {
+        {"Cache-Control", "no-store"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Content-Security-Policy",
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+         "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+         "frame-ancestors 'none'"},
+    };
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        (void)MHD_add_response_header(r, fixed[i][0], fixed[i][1]);
+    (void)MHD_add_response_header(r, "Content-Type", x->content_type);
+    if (x->allow)
+        (void)MHD_add_response_header(r, "Allow", x->allow);
+}
+
+/* The answer's bytes go over to the response. */
+static struct MHD_Response *take_answer(struct exchange *x)
+{
+    size_t len = buf_len(&x->answer);
+    if (len == 0)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer_with_free_callback(len, x->answer.data, mem_free);
+    if (r)
+        buf_init(&x->answer, ANSWER_MAX_BYTES);
+    return r;
+}
+
+static enum MHD_Result queue_answer(struct exchange *x)
+{
+    struct MHD_Response *r = x->stream ? x->stream : take_answer(x);
+    if (!r)
+        return MHD_NO;
+    x->stream = NULL;
+    add_headers(x, r);
+    enum MHD_Result result = MHD_queue_response(x->connection, x->status, r);
+    MHD_destroy_response(r); /* our reference */
+    return result;
+}
+
+/* ---- requests ---- */
+
+static struct watched *watched_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void count_request(struct service *s, bool begins)
+{
+    pthread_mutex_lock(&s->end_lock);
+    s->requests += begins ? 1 : (size_t)-1;
+    pthread_cond_broadcast(&s->end_changed);
+    pthread_mutex_unlock(&s->end_lock);
+}
+
+/* Of a request that is refused for its head. An answer before the body's end closes the connection, and the
+ * sender, who is still sending, may get a reset in its place: a body that is near its end is read first. */
+static bool swallows_body(const struct exchange *x)
+{
+    const char *length = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Length");
+    bool asks_first = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Expect") != NULL;
+    return !asks_first && (!length || strtoull(length, NULL, 10) <= BODY_SWALLOW_MAX);
+}
+
+/* The head is there. */
+static enum MHD_Result begin(struct service *s, struct MHD_Connection *connection, const char *path,
+                             const char *method, void **ret_exchange)
+{
+    struct exchange *x = exchange_new(s, connection);
+    if (!x)
+        return MHD_NO;
+    *ret_exchange = x;
+    count_request(s, true);
+    watch_phase(&s->watch, watched_of(connection), service_now_ms(), WATCH_BODY_MS);
+    return routes_find(x, method, path) == 0 || swallows_body(x) ? MHD_YES : queue_answer(x);
+}
+
+static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t *size)
+{
+    size_t len = *size;
+    *size = 0;
+    if (x->status == 0 && !x->body_too_large && buf_append(&x->body, bytes, len) == 0)
+        return MHD_YES;
+    x->body_too_large = true;
+    return size_add(x->swallowed, len, &x->swallowed) && x->swallowed <= BODY_SWALLOW_MAX ? MHD_YES : MHD_NO;
+}
+
+static void refuse(struct exchange *x)
+{
+    struct failure f;
+    if (x->body_too_large)
+        failure_format(&f, 413, "TOO_LARGE", "Send less in one request.",
+                       "The body may have %zu bytes at most.", REQUEST_MAX_BYTES);
+    else
+        failure_from_code(&f, AR_E_CLOSED, &(struct ar_health){.state = AR_CLOSED});
+    f.about_call = false;
+    exchange_fail(x, &f);
+}
+
+/* The request is complete. */
+static enum MHD_Result run(struct exchange *x)
+{
+    struct service *s = x->service;
+    watch_phase(&s->watch, watched_of(x->connection), service_now_ms(), 0);
+    pthread_rwlock_rdlock(&s->gate);
+    if (x->status == 0 && (s->stopping || x->body_too_large))
+        refuse(x);
+    else if (x->status == 0)
+        x->route->run(x);
+    pthread_rwlock_unlock(&s->gate);
+    return x->parked ? MHD_YES : queue_answer(x);
+}
+
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **exchange)
+{
+    struct exchange *x = *exchange;
+    (void)version;
+    if (!x)
+        return begin(data, connection, path, method, exchange);
+    if (x->parked)
+        return queue_answer(x); /* it was finished */
+    if (*upload_size > 0)
+        return take_body(x, upload, upload_size);
+    return run(x);
+}
+
+static void on_request_end(void *data, struct MHD_Connection *connection, void **exchange,
+                           enum MHD_RequestTerminationCode why)
+{
+    struct service *s = data;
+    struct exchange *x = *exchange;
+    (void)why;
+    if (!x)
+        return;
+    *exchange = NULL;
+    exchange_free(x);
+    watch_phase(&s->watch, watched_of(connection), service_now_ms(), WATCH_PAUSE_MS);
+    count_request(s, false);
+}
+
+static void on_connection(void *data, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct service *s = data;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        watch_remove(&s->watch, *context);
+        *context = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *context = info ? watch_add(&s->watch, info->connect_fd, service_now_ms()) : NULL;
+}
+
+/* ---- the server ---- */
+
+int http_start(struct service *s)
+{
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+    s->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT,
+        HTTP_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_request_end, s,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+    return s->daemon ? 0 : -EIO;
+}
+
+void http_quiesce(struct service *s)
+{
+    /* It gives the descriptor back, which stays open until the threads have ended. */
+    (void)MHD_quiesce_daemon(s->daemon);
+}
+
+void http_wait_idle(struct service *s, uint64_t until_ms)
+{
+    pthread_mutex_lock(&s->end_lock);
+    while (s->requests > 0) {
+        struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                                 .tv_nsec = (long)(until_ms % 1000) * 1000000};
+        if (pthread_cond_timedwait(&s->end_changed, &s->end_lock, &until) != 0)
+            break;
+    }
+    pthread_mutex_unlock(&s->end_lock);
+}
+
+void http_stop(struct service *s)
+{
+    MHD_stop_daemon(s->daemon);
+    (void)close(s->listen_fd);
+    s->daemon = NULL;
+}

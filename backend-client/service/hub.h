@@ -1,0 +1,55 @@
+/* The hub of the event stream: what was published last, and everybody who reads it.
+ *
+ * A reader that is behind gets the newest event next, not the ones it missed: of each kind only the newest
+ * text is kept, once, shared by all readers. So a reader that stops costs the text that it is in the middle
+ * of and no more, however long it stands still and however much is published.
+ *
+ * It knows no HTTP. A reader that has nothing to read is suspended (ops.suspend, called inside hub_read), and
+ * resumed when there is something again (ops.resume, on the publisher's thread), each with the hub's lock
+ * held: they must not call back. Thread-safe.
+ */
+#ifndef SERVICE_HUB_H
+#define SERVICE_HUB_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum hub_kind { HUB_AGENTS, HUB_HEALTH, HUB_KINDS };
+
+struct hub_ops {
+    void (*suspend)(void *connection);
+    void (*resume)(void *connection);
+};
+
+struct hub;        /* opaque */
+struct hub_reader; /* opaque */
+
+#define HUB_END (-1)
+
+MUSTCHECK int hub_new(const struct hub_ops *ops, struct hub **ret_hub);
+void hub_free(struct hub *hub); /* no reader is left; NULL: nothing */
+
+/* Replaces the newest event of its kind. `json` is one line. -ENOMEM: the one before stays the newest. */
+MUSTCHECK int hub_publish(struct hub *hub, enum hub_kind kind, uint64_t version, const char *json,
+                          size_t len);
+/* Whoever has nothing to read gets a comment, so that a dead connection is noticed. */
+void hub_keep_alive(struct hub *hub);
+/* Every reader ends after the event that it is in; those who join later at once. */
+void hub_close(struct hub *hub);
+
+/* A mark to take before looking at what a new reader is to get first. */
+uint64_t hub_stamp(struct hub *hub);
+/* A reader that begins with an agents event of its own, and gets what was published after `stamp` next.
+ * `connection` is borrowed, for ops. -ENOMEM. */
+MUSTCHECK int hub_join(struct hub *hub, void *connection, uint64_t stamp, uint64_t version, const char *json,
+                       size_t len, struct hub_reader **ret_reader);
+void hub_leave(struct hub_reader *reader);
+size_t hub_reader_count(struct hub *hub);
+
+/* Bytes for the reader: their number, 0 (it was suspended), or HUB_END. */
+ssize_t hub_read(struct hub_reader *reader, char *into, size_t max);
+
+#endif

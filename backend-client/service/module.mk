@@ -1,0 +1,54 @@
+# agent-backend: the library in a service. libmicrohttpd brings its own threads.
+mhd_libs = $(shell pkg-config --libs libmicrohttpd 2>/dev/null || echo -lmicrohttpd)
+
+# All but main, so that the tests can link what they need.
+MODULES     += service
+service_SRC := backend-client/service/settings.c backend-client/service/listen.c backend-client/service/check.c \
+               backend-client/service/guard.c backend-client/service/request.c backend-client/service/tool.c \
+               backend-client/service/failure.c backend-client/service/view.c backend-client/service/view_health.c \
+               backend-client/service/view_agents.c backend-client/service/view_graph.c \
+               backend-client/service/view_status.c backend-client/service/hub.c backend-client/service/watch.c \
+               backend-client/service/publish.c backend-client/service/exchange.c backend-client/service/routes.c \
+               backend-client/service/endpoint_views.c backend-client/service/endpoint_events.c \
+               backend-client/service/endpoint_page.c backend-client/service/endpoint_task.c \
+               backend-client/service/endpoint_swarm.c backend-client/service/http.c \
+               backend-client/service/service.c $(OBJ)/backend-client/service/assets.c
+
+# The page's files as C arrays. od and sed are POSIX.
+service_assets := page.html page.css page.js icon.svg
+$(OBJ)/backend-client/service/assets.c: $(service_assets:%=backend-client/service/%) backend-client/service/module.mk
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q){ echo '/* Generated from the page'"'"'s files. */'; \
+	  echo '#include "backend-client/service/assets.h"'; \
+	  for file in $(service_assets); do \
+	    name=$$(echo "$$file" | tr . _); \
+	    echo "const char $$name[] = {"; \
+	    od -An -v -tx1 "backend-client/service/$$file" | sed 's/  */ /g; s/ \(..\)/(char)0x\1,/g'; \
+	    echo "};"; \
+	    echo "const size_t $${name}_len = sizeof $$name;"; \
+	  done; } >$@
+
+PROGRAMS             += agent-backend
+agent-backend_SRC    := backend-client/service/main.c
+agent-backend_LIBS   := service agentrelay mock_mcp mock wire base
+agent-backend_LDLIBS := $(uv_libs) $(curl_libs) $(mhd_libs) -lm -lpthread
+
+# The views are tested over snapshots of the tests' own making, so the library is not linked.
+UNIT_TESTS                 += test_service_request test_service_tool test_service_settings test_service_view \
+                              test_service_hub
+test_service_request_SRC   := tests/unit/test_service_request.c tests/unit/service_kit.c
+test_service_request_LIBS  := testkit service agentrelay wire base
+test_service_tool_SRC      := tests/unit/test_service_tool.c tests/unit/service_kit.c
+test_service_tool_LIBS     := testkit service wire base
+test_service_settings_SRC  := tests/unit/test_service_settings.c
+test_service_settings_LIBS := service agentrelay wire base
+test_service_view_SRC      := tests/unit/test_service_view.c tests/unit/service_kit.c
+test_service_view_LIBS     := testkit service agentrelay mock wire base
+test_service_view_LDLIBS   := -lm
+test_service_hub_SRC       := tests/unit/test_service_hub.c
+test_service_hub_LIBS      := testkit service base
+test_service_hub_LDLIBS    := -lpthread
+
+NODE_TESTS += tests/integration/backend.test.mjs tests/integration/backend_http.test.mjs \
+              tests/integration/page.test.mjs

@@ -1,0 +1,33 @@
+/* Which request goes where: the table of endpoints, and what a request's head is refused for. */
+#ifndef SERVICE_ROUTES_H
+#define SERVICE_ROUTES_H
+
+#include <stdbool.h>
+
+#include "exchange.h"
+
+struct route {
+    const char *method; /* GET (HEAD too) or POST */
+    const char *path;   /* one that ends with '/' takes what follows as an id; "/" itself does not */
+    /* Gives an answer, or parks the exchange. Runs inside the gate, on a thread of libmicrohttpd. */
+    void (*run)(struct exchange *x);
+    const char *what; /* for the list in a 404 */
+    bool streams;     /* takes as long as the reader stays */
+};
+
+/* Fills x->route and x->id, or answers: 404, 405, 403, 415, 413. 0, or -1 when it was answered. */
+MUSTCHECK int routes_find(struct exchange *x, const char *method, const char *path);
+
+/* ---- the endpoints ---- */
+
+void endpoint_health(struct exchange *x);
+void endpoint_agents(struct exchange *x);
+void endpoint_data(struct exchange *x);
+void endpoint_status(struct exchange *x);
+void endpoint_events(struct exchange *x);
+void endpoint_page(struct exchange *x);
+void endpoint_swarm(struct exchange *x);
+void endpoint_submit(struct exchange *x);
+void endpoint_task(struct exchange *x);
+
+#endif

@@ -1,0 +1,315 @@
+// agent-backend against a real relay that is killed, frozen and brought back: what it serves, changes, and how it ends.
+import path from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { assert, binDir, cleanEnvironment, scaled, test, until, within } from './lib/harness.mjs';
+import { addressOf, backendBinary, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
+
+const mockServer = { command: path.join(binDir, 'agent-mock'), args: ['--seed', '7'] };
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+/** Every endpoint says the same source, and the shape that goes with it. */
+async function looksLike(backend, source) {
+  const seen = async (where) => {
+    const { status, json } = await backend.get(where);
+    assert.equal(status, 200, where);
+    return json;
+  };
+  const agents = await seen('/api/bots/agents');
+  assert.equal(agents.source, source);
+  assert.equal(agents.success, true);
+  assert.equal(agents.mcpConnected, source === 'live');
+  assert.equal(agents.count, agents.agents.length);
+  assert.equal(agents.error === null, source === 'live');
+  const data = await seen('/api/bots/data');
+  assert.equal(data.source, source);
+  assert.equal(data.nodes.length, agents.count);
+  assert.ok(data.edges.length > 0);
+  const ids = new Set(data.nodes.map(({ id }) => id));
+  assert.ok(data.edges.every((edge) => ids.has(edge.source) && ids.has(edge.target)));
+  const status = await seen('/api/bots/status');
+  assert.equal(status.source, source);
+  assert.equal(status.telemetry.agent_counts.total, agents.count);
+  assert.equal(status.data_source, source === 'live' ? 'hive_mind_tcp' : 'bots_client_fallback');
+  if (source !== 'live') assert.notEqual(status.telemetry.system_health, 'healthy');
+  const health = await seen('/api/v1/bots/health');
+  assert.equal(health.source, source);
+  assert.equal(health.status, source === 'live' ? 'healthy' : 'degraded');
+  assert.equal(health.agents, agents.count);
+  assert.match(health.since, ISO);
+  for (const body of [agents, data, status]) {
+    assert.equal(body.agentsAreMock, source === 'mock', 'the real agents are no mocks, the made-up ones are');
+    assert.equal(typeof body.ageMs, 'number');
+    assert.match(body.takenAt, ISO);
+  }
+  assert.ok(agents.agents.every((agent) => agent.mock === (source === 'mock')));
+  return { agents, health };
+}
+
+// ---- the ladder
+
+test('live, stale, mock, live again: each endpoint and the events say so', async (t) => {
+  const first = await relayOn(t, 0, { exit: killed });
+  const { port } = first.address;
+  const backend = await startBackend(t, { relay: addressOf(first), args: flags(quick) });
+  const events = await backend.events();
+  await events.source('live');
+  const { agents } = await looksLike(backend, 'live');
+  assert.deepEqual(agents.agents.map(({ id }) => id), ['lead-1', 'coder-1']);
+  assert.deepEqual(agents.agents[1].connections, ['lead-1']);
+  assert.equal(agents.agents[1].health, null, 'what was not told is null');
+
+  const killedAt = performance.now();
+  first.signal('SIGKILL');
+  const stale = await events.source('stale');
+  const seen = await looksLike(backend, 'stale');
+  assert.deepEqual(seen.agents.agents.map(({ id }) => id), ['lead-1', 'coder-1'], 'the last live ones');
+  assert.ok(seen.health.lastError.message.includes(String(port)), seen.health.lastError.message);
+  assert.ok(seen.health.lastError.suggestion.length > 10);
+  const mock = await events.source('mock');
+  await looksLike(backend, 'mock');
+  const { health } = await looksLike(backend, 'mock');
+  assert.equal(health.lastError.code, 'ECONNREFUSED');
+  assert.equal(health.relay.reach, 'down');
+  assert.ok(health.attempts > 0);
+
+  await first.exited;
+  const second = await relayOn(t, port);
+  const backAt = performance.now();
+  const live = await events.source('live');
+  const { health: again } = await looksLike(backend, 'live');
+  assert.equal(again.links, 2);
+  assert.equal(again.losses, 1);
+  const ms = (from, to) => Math.round(to - from);
+  t.figure(
+    `backend: killed to stale ${ms(killedAt, stale.at)} ms, to mock ${ms(killedAt, mock.at)} ms (staleMax ` +
+      `${scaled(quick['stale-max-ms'])}), back to live ${ms(backAt, live.at)} ms (cap ${scaled(quick['backoff-cap-ms'])})`,
+  );
+  const versions = events.all.filter(({ event }) => event === 'agents').map(({ id }) => Number(id));
+  assert.ok(versions.every((version, i) => i === 0 || version > versions[i - 1]), 'never back in time');
+  events.close();
+  await second.stop();
+});
+
+test('a frozen relay is noticed, and its thawing too', async (t) => {
+  const relay = await relayOn(t, 0);
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  const events = await backend.events();
+  await events.source('live');
+  relay.signal('SIGSTOP');
+  t.atEnd(() => relay.signal('SIGCONT'));
+  await events.source('stale');
+  const health = await backend.health();
+  assert.equal(health.status, 'degraded');
+  await events.source('mock');
+  relay.signal('SIGCONT');
+  await events.source('live');
+  await looksLike(backend, 'live');
+  events.close();
+});
+
+test('a relay that lives with a server that does not: degraded, and said which of the two', async (t) => {
+  const broken = { command: process.execPath, args: ['-e', 'process.exit(3)'] };
+  const relay = await t.relay({ servers: { agents: broken } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  const health = await until(async () => {
+    const now = await backend.health();
+    return now.relay.reach === 'up' && now.server.reach === 'down' && now;
+  }, 'the relay is up, its server is not');
+  assert.equal(health.source, 'mock');
+  assert.ok(health.lastError.message.length > 10);
+});
+
+test('without any relay: mock at once, health 200, the error names what was tried', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  await looksLike(backend, 'mock').catch(async () => {
+    // The very first snapshot has no error to tell yet.
+    await until(async () => (await backend.health()).lastError, 'the first attempt has failed');
+    await looksLike(backend, 'mock');
+  });
+  const health = await backend.health();
+  assert.equal(health.relay.address, nobody);
+  assert.equal(health.relay.peer, nobody);
+  assert.equal(health.links, 0);
+});
+
+test('live with mock agents: live is what it is, mock is what they are', async (t) => {
+  const relay = await t.relay({ servers: { mock: mockServer } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  const events = await backend.events();
+  const { data } = await events.source('live');
+  assert.equal(data.agentsAreMock, true);
+  assert.ok(data.agents.every(({ mock }) => mock));
+  assert.equal(data.health.agentsAreMock, true);
+  assert.equal((await backend.health()).status, 'healthy');
+  events.close();
+});
+
+// ---- what changes things
+
+test('a swarm with its agents, a task, its status', async (t) => {
+  const relay = await relayOn(t, 0);
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  const events = await backend.events();
+  await events.source('live');
+  const swarm = await backend.post('/api/bots/initialize-swarm', { topology: 'mesh', agentTypes: ['coder', 'tester'] });
+  assert.equal(swarm.status, 200, swarm.text);
+  assert.equal(swarm.json.swarm_id, 's-2');
+  assert.equal(swarm.json.source, 'live');
+  assert.equal(swarm.json.mock, false);
+  assert.deepEqual(swarm.json.agents.map(({ type }) => type), ['coder', 'tester']);
+  const { id } = swarm.json.agents[1];
+  await events.inbox.take(
+    ({ event, data }) => event === 'agents' && data.agents.some((agent) => agent.id === id),
+    'the new agent in an event',
+  );
+  const task = await backend.post('/api/bots/submit-task', { task: 'x', priority: 'high' });
+  assert.deepEqual([task.status, task.json.taskId, task.json.status], [200, 't-1', 'pending']);
+  const status = await backend.get('/api/bots/task-status/t-1');
+  assert.deepEqual([status.status, status.json.status, status.json.task.progress], [200, 'completed', 100]);
+  const missing = await backend.get('/api/bots/task-status/t%2D9%20x');
+  assert.deepEqual([missing.status, missing.json.code], [404, 'TASK_NOT_FOUND']);
+  events.close();
+});
+
+test('a swarm that was made in part names what there is', async (t) => {
+  const relay = await relayOn(t, 0);
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const { status, json } = await backend.post('/api/bots/initialize-swarm', { agentTypes: ['coder', 'refused', 'tester'] });
+  assert.equal(status, 502);
+  assert.equal(json.success, false);
+  assert.equal(json.code, 'AGENTS_NOT_SPAWNED');
+  assert.match(json.error, /2 of its 3 agents were not: agent_spawn: no room for refused/);
+  assert.equal(json.details.swarm_id, 's-2');
+  assert.deepEqual(json.details.agents.map(({ type }) => type), ['coder']);
+});
+
+test('while the relay is down nothing is pretended: an error that names what refused, unless a mock was asked for', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  await until(async () => (await backend.health()).lastError, 'the first attempt has failed');
+  const requests = [
+    () => backend.post('/api/bots/submit-task', { task: 'x' }),
+    () => backend.post('/api/bots/initialize-swarm', {}),
+    () => backend.get('/api/bots/task-status/t-1'),
+  ];
+  for (const request of requests) {
+    const { status, json } = await request();
+    assert.equal(status, 503);
+    assert.equal(json.success, false);
+    assert.equal(json.code, 'CONNECTION_REFUSED');
+    assert.ok(json.error.includes(nobody), json.error);
+    assert.ok(json.details.suggestion.length > 10);
+    assert.equal(json.details.mayHaveRun, false);
+  }
+  const mocked = await backend.post('/api/bots/submit-task?whenDown=mock', { task: 'x' });
+  assert.equal(mocked.status, 200, mocked.text);
+  assert.deepEqual([mocked.json.source, mocked.json.mock], ['mock', true]);
+  assert.match(mocked.json.message, /mock/);
+  const status = await backend.get(`/api/bots/task-status/${mocked.json.taskId}?whenDown=mock`);
+  assert.deepEqual([status.status, status.json.source], [200, 'mock'], status.text);
+  const swarm = await backend.post('/api/bots/initialize-swarm', { agentTypes: ['coder'], whenDown: 'mock' });
+  assert.deepEqual([swarm.status, swarm.json.source, swarm.json.mock], [200, 'mock', true], swarm.text);
+  assert.equal(swarm.json.agents.length, 1);
+});
+
+test('whenDown=wait waits for the relay, and no longer than the call may take', async (t) => {
+  const relay = await relayOn(t, 0, { exit: killed });
+  const { port } = relay.address;
+  relay.signal('SIGKILL');
+  await relay.exited;
+  const args = [...flags(quick), `--call-timeout-ms=${scaled(1500)}`];
+  const backend = await startBackend(t, { relay: `127.0.0.1:${port}`, args });
+  const late = await backend.post('/api/bots/submit-task', { task: 'x', whenDown: 'wait' });
+  assert.deepEqual([late.status, late.json.code, late.json.details.mayHaveRun], [504, 'TIMEOUT', false], late.text);
+  const waiting = backend.post('/api/bots/submit-task', { task: 'x', whenDown: 'wait' });
+  await until(async () => (await backend.health()).waiting === 1, 'the call waits');
+  await relayOn(t, port);
+  const { status, json } = await waiting;
+  assert.deepEqual([status, json?.taskId, json?.source], [200, 't-1', 'live']);
+});
+
+test('a loss while a task is handed over: it may have run, and nothing is repeated', async (t) => {
+  const relay = await relayOn(t, 0, { exit: killed });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const lost = backend.post('/api/bots/submit-task', { task: 'never' });
+  await until(async () => (await backend.health()).inFlight > 0, 'the call is under way');
+  relay.signal('SIGKILL');
+  const { status, json } = await lost;
+  assert.deepEqual([status, json.code, json.details.mayHaveRun], [502, 'CONNECTION_LOST', true]);
+});
+
+// ---- starting and ending
+
+const run = (args, env) => spawnSync(backendBinary, args, { encoding: 'utf8', env: cleanEnvironment(env), timeout: 20_000 });
+
+test('wrong options end it with code 2 and say what to write', async () => {
+  const cases = [
+    [['--poll-ms', 'often'], /--poll-ms is "often"; write milliseconds/],
+    [['--unknown'], /no option "--unknown"/],
+    [['--relay', 'http://x:1'], /http/],
+    [['--listen', '8080'], /write HOST:PORT/],
+    [['--heartbeat-ms'], /needs a value/],
+    [['--dead-after-ms=10', '--heartbeat-ms=1000'], /dead_after|heartbeat/],
+  ];
+  for (const [args, wanted] of cases) {
+    const { status, stderr } = run(['--listen', '127.0.0.1:0', ...args]);
+    assert.equal(status, 2, `${args}: ${stderr}`);
+    assert.match(stderr, wanted);
+    assert.match(stderr, /^agent-backend: /);
+  }
+  assert.equal(run([], { AGENT_STALE_MAX_MS: 'x' }).status, 2);
+});
+
+test('--help lists every option with its variable, --version the version', async () => {
+  const { status, stdout } = run(['--help']);
+  assert.equal(status, 0);
+  const variables = ['BACKEND_LISTEN', 'CONTROL_URL', 'HEALTH_URL', 'STALE_MAX_MS', 'POLL_MS', 'HEARTBEAT_MS', 'DEAD_AFTER_MS'];
+  for (const variable of variables) assert.ok(stdout.includes(`AGENT_${variable} `), variable);
+  for (const flag of Object.keys(quick)) assert.ok(stdout.includes(`--${flag} `), flag);
+  assert.match(run(['--version']).stdout, /^agent-backend \d+\.\d+\.\d+\n$/);
+});
+
+test('a port in use ends it with code 3; the health check asks the one that serves', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  const listen = new URL(backend.url).host;
+  const second = run(['--listen', listen]);
+  assert.equal(second.status, 3);
+  assert.match(second.stderr, new RegExp(`cannot listen on ${listen.replaceAll('.', '\\.')}: .*in use.*--listen`));
+  for (const word of ['health', '--health']) {
+    const check = run([word, '--listen', listen]);
+    assert.equal(check.status, 0, check.stderr);
+    assert.equal(JSON.parse(check.stdout).source, 'mock');
+  }
+  assert.equal(run(['health'], { AGENT_BACKEND_LISTEN: listen }).status, 0);
+  await backend.stop();
+  assert.equal(run(['health', '--listen', listen]).status, 1);
+});
+
+test('SIGTERM and SIGINT end it within two seconds, whatever is under way', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    const relay = await relayOn(t, 0);
+    const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+    await until(async () => (await backend.health()).source === 'live', 'live');
+    const events = await backend.events();
+    await events.source('live');
+    const task = backend.post('/api/bots/submit-task', { task: 'never' });
+    await until(async () => (await backend.health()).inFlight > 0, 'the call is under way');
+    const idle = backend.raw();
+    await within(new Promise((resolve) => idle.socket.once('connect', resolve)), 'connected');
+    const { code } = await backend.stop(signal);
+    assert.equal(code, 0);
+    const { status, json } = await task;
+    assert.deepEqual([status, json.code], [503, 'SHUTTING_DOWN']);
+    await assert.rejects(events.inbox.take(({ event }) => event === 'nothing', 'its end'), /the stream ended/);
+    if (!/address|thread/.test(binDir)) assert.ok(backend.stopMs < 2000, `${backend.stopMs} ms`);
+    t.figure(`backend: ${signal} to exit ${Math.round(backend.stopMs)} ms`);
+  }
+});
+
+test('a backend that is ended while it connects, and at once', async (t) => {
+  for (let i = 0; i < 10; i++) {
+    const backend = await startBackend(t, { relay: 'name.invalid:9500', args: flags(quick) });
+    assert.equal((await backend.stop()).code, 0);
+  }
+});

@@ -1,0 +1,185 @@
+// agent-backend's HTTP: refusals, hostile clients, and very many or very slow readers of its events.
+import fs from 'node:fs';
+import http from 'node:http';
+import { assert, binDir, scaled, test, until } from './lib/harness.mjs';
+import { addressOf, crowdedServer, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
+
+// ---- HTTP
+
+test('refusals have one shape and say what to do', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  const json = { 'content-type': 'application/json' };
+  const task = '/api/bots/submit-task';
+  const cases = [
+    [404, 'NOT_FOUND', () => backend.get('/api/bots')],
+    [404, 'NOT_FOUND', () => backend.get('/../etc/passwd')],
+    [405, 'METHOD_NOT_ALLOWED', () => backend.request('DELETE', '/api/bots/agents')],
+    [405, 'METHOD_NOT_ALLOWED', () => backend.get(task)],
+    [405, 'METHOD_NOT_ALLOWED', () => backend.request('OPTIONS', task, { headers: { origin: 'http://x' } })],
+    [415, 'UNSUPPORTED_MEDIA_TYPE', () => backend.post(task, '{"task":"x"}', { 'content-type': 'text/plain' })],
+    [403, 'FOREIGN_ORIGIN', () => backend.post(task, { task: 'x' }, { origin: 'https://example.org' })],
+    [403, 'FOREIGN_ORIGIN', () => backend.post(task, { task: 'x' }, { origin: 'null' })],
+    [400, 'INVALID_JSON', () => backend.post(task, '{"task":\n}')],
+    [400, 'INVALID_JSON', () => backend.post(task, '')],
+    [400, 'INVALID_REQUEST', () => backend.post(task, {})],
+    [400, 'INVALID_REQUEST', () => backend.post('/api/bots/initialize-swarm', { topology: 'mesh', maxAgents: 21 })],
+    [400, 'INVALID_REQUEST', () => backend.get('/api/bots/task-status/')],
+    [400, 'INVALID_REQUEST', () => backend.get(`/api/bots/task-status/${'a'.repeat(300)}`)],
+    [400, 'INVALID_REQUEST', () => backend.get('/api/bots/task-status/x?whenDown=lie')],
+    [413, 'TOO_LARGE', () => backend.post(task, { task: 'x'.repeat(70_000) })],
+    [413, 'TOO_LARGE', () => backend.request('POST', task, { headers: json, body: `{"task":"${'x'.repeat(70_000)}"}` })],
+  ];
+  for (const [status, code, request] of cases) {
+    const answer = await request();
+    assert.equal(answer.status, status, `${code}: ${answer.text}`);
+    assert.equal(answer.json.success, false);
+    assert.equal(answer.json.code, code);
+    assert.ok(answer.json.error.length > 5 && answer.json.details.suggestion.length > 5, answer.text);
+    assert.equal(answer.headers['cache-control'], 'no-store');
+    assert.equal(answer.headers['access-control-allow-origin'], undefined);
+    if (status === 405) assert.match(answer.headers.allow, /GET|POST/);
+  }
+  const { json: list } = await backend.get('/nowhere');
+  assert.ok(list.details.endpoints.some((line) => line.includes('/api/bots/events')));
+});
+
+test('our own pages may POST; the body may have exactly 64 KiB', async (t) => {
+  const other = 'https://agents.example.org';
+  const backend = await startBackend(t, { relay: nobody, args: [...flags(quick), '--allow-origin', other] });
+  await until(async () => (await backend.health()).lastError, 'the first attempt has failed');
+  for (const origin of [backend.url, other]) {
+    const { status } = await backend.post('/api/bots/submit-task', { task: 'x' }, { origin });
+    assert.equal(status, 503, 'it got as far as the relay');
+  }
+  const padded = (size) => `{"task":"x","pad":"${'p'.repeat(size - 21)}"}`;
+  assert.equal(padded(65_536).length, 65_536);
+  assert.equal((await backend.post('/api/bots/submit-task', padded(65_536))).status, 503);
+  assert.equal((await backend.post('/api/bots/submit-task', padded(65_537))).status, 413);
+});
+
+test('HEAD gives what GET gives, without a body; connections are kept', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.atEnd(() => agent.destroy());
+  let sockets = 0;
+  agent.on('free', () => sockets++);
+  for (const where of ['/', '/page.js', '/page.css', '/icon.svg', '/api/v1/bots/health', '/api/bots/agents', '/nowhere']) {
+    const get = await backend.get(where, { agent });
+    const head = await backend.request('HEAD', where, { agent });
+    assert.equal(head.status, get.status, where);
+    assert.equal(head.text, '');
+    assert.equal(head.headers['content-type'], get.headers['content-type']);
+    assert.equal(get.headers['x-content-type-options'], 'nosniff');
+    assert.match(get.headers['content-security-policy'], /default-src 'none'/);
+  }
+  assert.equal(sockets, 14, 'one connection, free after each of its requests');
+  const events = await backend.request('HEAD', '/api/bots/events');
+  assert.match(events.headers['content-type'], /^text\/event-stream/);
+});
+
+test('hostile HTTP is answered or cut, and nobody else notices', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  const head = 'POST /api/bots/submit-task HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+  const chunk = `ffff\r\n${'x'.repeat(65_535)}\r\n`;
+  const cases = [
+    ['a huge header', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, /^HTTP\/1\.1 4\d\d/],
+    ['a huge path', `GET /${'x'.repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, /^HTTP\/1\.1 4\d\d/],
+    ['a bad chunk size', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`, /^(HTTP\/1\.1 4\d\d|$)/],
+    ['a chunked body without end', `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(40)}`, /^(HTTP\/1\.1 4\d\d|$)/],
+    ['a negative length', `${head}Content-Length: -5\r\n\r\n{}`, /^(HTTP\/1\.1 4\d\d|$)/],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400/],
+    ['no HTTP', '{"jsonrpc":"2.0","id":1,"method":"initialize"}\n\n', /^(HTTP\/1\.[01] 4\d\d|$)/],
+    ['a NUL', 'GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n', /^(HTTP\/1\.[01] [245]\d\d|$)/],
+  ];
+  for (const [what, text, wanted] of cases) {
+    const raw = backend.raw().send(text);
+    await until(() => raw.got.includes('\r\n\r\n') || raw.socket.destroyed, what);
+    raw.socket.destroy();
+    assert.match(raw.got, wanted, what);
+    assert.equal((await backend.get('/api/v1/bots/health')).status, 200, what);
+  }
+});
+
+test('a head or a body that comes byte by byte is cut after ten seconds', { timeoutMs: 60_000 }, async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  const from = performance.now();
+  const slow = [
+    'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ',
+    'POST /api/bots/submit-task HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n',
+  ].map((text) => backend.raw().send(text));
+  const drip = setInterval(() => slow.forEach(({ socket }) => socket.writable && socket.write('a')), 200);
+  t.atEnd(() => clearInterval(drip));
+  await Promise.all(slow.map((raw) => raw.answer(25_000)));
+  const ms = performance.now() - from;
+  assert.ok(ms > 9_000 && ms < 20_000, `${ms}`);
+  assert.equal((await backend.get('/')).status, 200);
+});
+
+// ---- events
+
+const residentKb = (pid) => Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);
+const descriptors = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
+
+test('a thousand readers of the events', { timeoutMs: 120_000 }, async (t) => {
+  const relay = await relayOn(t, 0, { exit: killed });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const before = { kb: residentKb(backend.process.pid), fds: descriptors(backend.process.pid) };
+  const readers = [];
+  for (let i = 0; i < 1000; i += 100) {
+    readers.push(...(await Promise.all(Array.from({ length: 100 }, () => backend.events()))));
+  }
+  await Promise.all(readers.map((reader) => reader.source('live')));
+  const with1000 = residentKb(backend.process.pid);
+  const from = performance.now();
+  relay.signal('SIGKILL');
+  const stale = await Promise.all(readers.map((reader) => reader.source('stale')));
+  const spread = Math.max(...stale.map(({ at }) => at)) - Math.min(...stale.map(({ at }) => at));
+  assert.equal((await backend.get('/api/v1/bots/health')).status, 200, 'others are served meanwhile');
+  t.figure(
+    `backend: 1,000 event readers cost ${((with1000 - before.kb) / 1000).toFixed(1)} KiB each; a change reached all within ` +
+      `${Math.round(spread)} ms of the first, ${Math.round(Math.max(...stale.map(({ at }) => at)) - from)} ms after the kill`,
+  );
+  for (const reader of readers) reader.close();
+  // Nobody announces to a server that a reader is gone: it finds out when it next writes.
+  await until(() => descriptors(backend.process.pid) <= before.fds + 5, 'their descriptors are closed', scaled(40_000));
+});
+
+test('a reader that stops reading costs nothing more, and is dropped', { timeoutMs: 180_000 }, async (t) => {
+  const relay = await t.relay({ servers: { agents: crowdedServer(2000) } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags({ ...quick, 'dead-after-ms': 5000 }) });
+  const reader = await backend.events();
+  await reader.source('live');
+  const { pid } = backend.process;
+  const fds = descriptors(pid);
+  const stopped = [];
+  for (let i = 0; i < 20; i++) {
+    const raw = backend.raw().send('GET /api/bots/events HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => raw.got.includes('event: agents'), 'the first event');
+    raw.socket.pause();
+    stopped.push(raw);
+  }
+  const count = (n) => until(() => reader.all.length >= n, `${n} events`, scaled(60_000));
+  await count(reader.all.length + 15); // of more than a megabyte each: the sockets' buffers are full
+  const before = residentKb(pid);
+  const from = reader.all.length;
+  await count(from + 40);
+  const grown = residentKb(pid) - before;
+  const eventKb = Math.round(JSON.stringify(reader.all.at(-1).data).length / 1024);
+  t.figure(`backend: 20 readers that stand still, 40 events of ${eventKb} KiB published: ${grown} KiB more`);
+  // What sanitizers keep of freed memory is theirs.
+  if (!/address|thread/.test(binDir)) assert.ok(grown < 10 * eventKb, `${grown} KiB`);
+  await until(() => descriptors(pid) <= fds, 'the server has dropped them', 60_000);
+  const at = reader.all.length;
+  await count(at + 3);
+  for (const raw of stopped) raw.socket.destroy();
+  reader.close();
+});
+
+test('a quiet stream has a comment every 15 seconds', { timeoutMs: 60_000 }, async (t) => {
+  const args = [...flags(quick), '--mock-refresh-ms=never', '--backoff-base-ms=3600000', '--backoff-cap-ms=3600000'];
+  const backend = await startBackend(t, { relay: nobody, args });
+  const events = await backend.events();
+  await until(() => events.comments > 0, 'a comment', 25_000);
+  events.close();
+});
