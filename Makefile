@@ -205,6 +205,10 @@ test-san: deps-test
 	  tests/run --bin build/address-undefined/bin --tests build/address-undefined/tests --unit $(UNIT_TESTS) \
 	  --fuzz $(FUZZERS) --node $(NODE_TESTS)
 
+# The real images on a real network: needs a Docker engine.
+test-compose: deps-test $(node_modules)
+	$(Q)tests/compose/run
+
 # Each fuzz target for FUZZ_SECONDS, from the committed corpus; what it finds new goes to build/fuzz.
 FUZZ_SECONDS ?= 600
 fuzz_san     := fuzzer-no-link,address,undefined
@@ -236,17 +240,31 @@ tidy: deps-tidy
 # ---- installing --------------------------------------------------------------------------------------------------
 
 bindir     := $(DESTDIR)$(PREFIX)/bin
+libdir     := $(DESTDIR)$(PREFIX)/lib
+includedir := $(DESTDIR)$(PREFIX)/include
 libexecdir := $(DESTDIR)$(PREFIX)/libexec/agent-relay
 docdir     := $(DESTDIR)$(PREFIX)/share/doc/agent-relay
+mandir     := $(DESTDIR)$(PREFIX)/share/man/man1
+compdir    := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 install: all
-	install -d '$(bindir)' '$(libexecdir)' '$(docdir)'
-	install -m 0755 $(BIN)/agent-relay $(BIN)/agent-mock '$(bindir)'
+	install -d '$(bindir)' '$(libdir)/pkgconfig' '$(includedir)' '$(libexecdir)' '$(docdir)' '$(mandir)' '$(compdir)'
+	install -m 0755 $(addprefix $(BIN)/,agent-relay agent-mock agent-relayctl agent-backend) '$(bindir)'
 	install -m 0755 $(BIN)/agent-relay-keeper '$(libexecdir)'
+	install -m 0644 $(LIBDIR)/libagentrelay.a '$(libdir)'
+	install -m 0755 $(LIBDIR)/$(SONAME) '$(libdir)'
+	ln -sf $(SONAME) '$(libdir)/libagentrelay.so'
+	install -m 0644 backend-client/include/agent_relay.h '$(includedir)'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' backend-client/agentrelay.pc.in \
+	  >'$(libdir)/pkgconfig/agentrelay.pc'
+	install -m 0644 backend-client/cli/agent-relayctl.1 '$(mandir)'
+	install -m 0644 backend-client/cli/agent-relayctl.bash '$(compdir)/agent-relayctl'
 	install -m 0644 README.md LICENSE '$(docdir)'
 
 uninstall:
-	rm -f '$(bindir)/agent-relay' '$(bindir)/agent-mock' '$(libexecdir)/agent-relay-keeper'
+	rm -f $(foreach p,agent-relay agent-mock agent-relayctl agent-backend,'$(bindir)/$(p)') '$(libexecdir)/agent-relay-keeper'
+	rm -f '$(libdir)/libagentrelay.a' '$(libdir)/libagentrelay.so' '$(libdir)/$(SONAME)' '$(libdir)/pkgconfig/agentrelay.pc'
+	rm -f '$(includedir)/agent_relay.h' '$(mandir)/agent-relayctl.1' '$(compdir)/agent-relayctl'
 	rm -f '$(docdir)/README.md' '$(docdir)/LICENSE'
 	-rmdir '$(libexecdir)' '$(docdir)'
 
@@ -260,6 +278,7 @@ help:
 	@echo 'make test            install what is missing, build, run every test that needs no Docker'
 	@echo 'make test-unit       the C tests alone        make test-integration   the Node tests alone'
 	@echo 'make test-san        the tests under ASan and UBSan'
+	@echo 'make test-compose    the real images on a real network; needs a Docker engine'
 	@echo 'make soak            ten minutes of churn (SOAK_SECONDS=600)'
 	@echo 'make fuzz            each fuzz target for ten minutes (FUZZ_SECONDS=600)'
 	@echo 'make bench           this relay and its peers side by side, as ratios'
@@ -267,5 +286,5 @@ help:
 	@echo 'make install         into PREFIX (/usr/local), under DESTDIR   make uninstall'
 	@echo 'make clean'
 
-.PHONY: all run test test-unit test-integration test-san fuzz soak bench format tidy install uninstall clean help \
+.PHONY: all run test test-unit test-integration test-san test-compose fuzz soak bench format tidy install uninstall clean help \
         tests-built fuzz-built bench-built library listed-sources deps-build deps-test deps-fuzz deps-tidy deps-bench

@@ -1,3 +1,4 @@
 EXAMPLES += backend-client/examples/ten_lines.c backend-client/examples/own_loop.c
 
-CHECKS += scripts/check-symbols
+NODE_TESTS += tests/integration/library.test.mjs
+CHECKS     += scripts/check-symbols
