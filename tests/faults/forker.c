@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum kind { PLAIN, GROUP, SESSION, DAEMON, KINDS };
@@ -31,8 +32,12 @@ static void start_descendant(enum kind kind, int tell_fd)
     pid_t pid = fork();
     if (pid < 0)
         exit(70);
-    if (pid > 0)
+    if (pid > 0) {
+        if (kind == DAEMON &&
+            waitpid(pid, NULL, 0) != pid) /* the one in between is gone before anybody counts */
+            exit(70);
         return;
+    }
     if (kind == GROUP)
         (void)setpgid(0, 0);
     if (kind == SESSION || kind == DAEMON)
