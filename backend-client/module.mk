@@ -11,6 +11,6 @@ agentrelay_SRC  := backend-client/src/address.c backend-client/src/reconnect.c b
                    backend-client/src/engine_link.c backend-client/src/engine_open.c \
                    backend-client/src/engine_own.c backend-client/src/engine_queue.c \
                    backend-client/src/engine_reply.c backend-client/src/engine_show.c \
-                   backend-client/src/link.c backend-client/src/resolve.c backend-client/src/probe.c \
+                   backend-client/src/link.c backend-client/src/resolve.c backend-client/src/probe.c backend-client/src/curl_api.c \
                    backend-client/src/client.c backend-client/src/inbox.c backend-client/src/options.c \
                    backend-client/src/names.c

@@ -25,7 +25,7 @@ RUN make -j"$(nproc)" CFLAGS=-O2 build/bin/agent-relay build/bin/agent-relay-kee
 # All but what is built, so that a change to a source installs no package again.
 FROM ${BASE} AS runtime
 RUN apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libcurl4 libuv1 tini >/dev/null \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libuv1 tini >/dev/null \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig/* \
               /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \

@@ -15,7 +15,7 @@ agent-relayctl_SRC    := backend-client/cli/main.c backend-client/cli/ctl.c back
                          backend-client/cli/agents_view.c \
                          backend-client/cli/cmd_servers.c backend-client/cli/cmd_watch.c
 agent-relayctl_LIBS   := relayctl agentrelay mock_mcp mock wire base
-agent-relayctl_LDLIBS := $(uv_libs) $(curl_libs) -lm -lpthread
+agent-relayctl_LDLIBS := $(uv_libs) -lm -lpthread
 
 UNIT_TESTS          += test_ctl_args test_ctl_json test_ctl_text test_ctl_verdict
 test_ctl_args_SRC    := tests/unit/test_ctl_args.c

@@ -129,7 +129,7 @@ struct ar_health {
     uint64_t links;             /* ever made */
     uint64_t losses;            /* links lost, and times the server behind a good link stopped answering */
     uint64_t in_flight;         /* calls */
-    uint64_t waiting;           /* calls of the policy AR_WAIT */
+    uint64_t waiting;           /* calls: AR_WAIT's for live, any for a place in flight */
     uint64_t calls;             /* ever accepted */
     uint64_t completions;       /* ever delivered */
     uint64_t bad_frames;        /* received and not understood, or answering nobody */
@@ -234,7 +234,8 @@ struct ar_options {
     uint32_t mock_refresh_ms; /* 2,000: mock agents move; AR_NEVER: they stand */
     uint32_t call_timeout_ms; /* 30,000, for calls that name no deadline */
     uint32_t queue_max_calls; /* 1,024 waiting calls */
-    uint32_t in_flight_max;   /* 256; further ones wait in the same queue whatever their policy */
+    uint32_t in_flight_max;   /* 256; further ones wait, whatever their policy. It also bounds the bytes in
+                                 flight: times frame_max_bytes */
     size_t queue_max_bytes;   /* 16 MiB of waiting calls */
     size_t frame_max_bytes;   /* 8 MiB: the longest line sent or received */
     ar_state_cb *on_state;    /* each may be NULL */
@@ -306,19 +307,21 @@ AR_API void ar_call_init_sized(struct ar_call *c, size_t size);
 
 /* Hands the call over. AR_OK: on_reply will run once, on the client's thread, and *ret_id (may be NULL) names
  * the call. AR_E_INVALID (no method, params that are no JSON object or array, a method of the library's own:
- * initialize and notifications/...), AR_E_TOO_LARGE, AR_E_NO_MEMORY, AR_E_CLOSED: it will not. Methods that
+ * initialize and notifications/...), AR_E_TOO_LARGE, AR_E_NO_MEMORY, AR_E_CLOSED,
+ * AR_E_QUEUE_FULL (the client's thread is behind with what was handed over): it will not. Methods that
  * begin with relay/ go to the relay itself and need the link alone, not the server. */
 AR_API int ar_call(struct ar_client *client, const struct ar_call *call, uint64_t *ret_id);
 /* Completes the call with AR_E_CANCELLED and tells the server. The answer may have crossed it: the one
- * completion says what came first. AR_E_NOT_FOUND only where the id was never given out. */
+ * completion says what came first. AR_E_NOT_FOUND only where the id was never given out; AR_E_CLOSED,
+ * AR_E_NO_MEMORY, AR_E_QUEUE_FULL as ar_call. */
 AR_API int ar_cancel(struct ar_client *client, uint64_t id);
 /* For threads that may wait: makes the call, waits for its completion, and gives a copy of the reply, to be
  * freed with ar_reply_free. Returns AR_OK whenever there is a reply (look at its code); else as ar_call, or
- * AR_E_WOULD_DEADLOCK. on_reply is not used. */
+ * AR_E_WOULD_DEADLOCK. on_reply and on_progress are not used. */
 AR_API int ar_call_wait(struct ar_client *client, const struct ar_call *call, struct ar_reply **ret_reply);
 AR_API void ar_reply_free(struct ar_reply *reply); /* NULL: nothing */
-/* Sends a notification while live (AR_FAIL_FAST's way); it is not queued. AR_OK: handed over, no more is
- * known. */
+/* Sends a notification while live; it is not queued. AR_OK: handed over, no more is known. AR_E_DEGRADED: not
+ * live; else as ar_call. */
 AR_API int ar_notify(struct ar_client *client, const char *method, const char *params, size_t params_len);
 
 #ifdef __cplusplus

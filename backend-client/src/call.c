@@ -197,8 +197,9 @@ static struct call *allocate(const struct ar_call *o, const char *params, size_t
 static void fill(struct call *c, const struct ar_call *o, uint64_t now_ms, uint32_t default_timeout_ms)
 {
     uint32_t timeout_ms = o->deadline_ms ? o->deadline_ms : default_timeout_ms;
+    bool never = timeout_ms == AR_NEVER || timeout_ms > UINT64_MAX - now_ms; /* or after the clock's end */
     c->began_at_ms = now_ms;
-    c->deadline_at_ms = timeout_ms == AR_NEVER ? UINT64_MAX : now_ms + timeout_ms;
+    c->deadline_at_ms = never ? UINT64_MAX : now_ms + timeout_ms;
     c->policy = o->policy;
     c->idempotent = o->idempotent;
     c->to_relay = strncmp(c->method, "relay/", 6) == 0;
@@ -226,10 +227,12 @@ int call_new(const struct ar_call *options, uint64_t now_ms, uint32_t default_ti
         return AR_E_INVALID;
     const char *params = o.params;
     size_t params_len = !params ? 0 : o.params_len ? o.params_len : strlen(params);
+    /* As given, blanks around included, so that no byte is read of a length that cannot be. */
+    size_t line = line_max(o.method, strlen(o.method), params_len, o.on_progress != NULL);
+    if (line == SIZE_MAX || line > frame_max_bytes)
+        return AR_E_TOO_LARGE;
     if (params)
         trim(&params, &params_len);
-    if (line_max(o.method, strlen(o.method), params_len, o.on_progress != NULL) > frame_max_bytes)
-        return AR_E_TOO_LARGE;
     /* A line end inside a string would be blanked into something valid: so such params are proved first. */
     if (params && has_line_ends(params, params_len) && rpc_check_json(params, params_len, NULL) != RPC_OK)
         return AR_E_INVALID;

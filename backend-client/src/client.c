@@ -88,14 +88,14 @@ void client_begin_close(struct ar_client *c)
     if (c->closing)
         return;
     c->closing = true;
+    /* The inbox is empty: the wish to close was the last thing to go in. */
     engine_close(&c->engine, c->now_ms);
-    (void)client_take_inbox(c); /* the engine completes them as closed; nothing goes in any more */
     c->handles = 4;
     link_done(&c->link);
-    uv_close((uv_handle_t *)&c->async, on_handle_closed);
-    uv_close((uv_handle_t *)&c->timer, on_handle_closed);
     probe_close(c->probe, on_probe_closed, c);
     c->probe = NULL;
+    uv_close((uv_handle_t *)&c->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&c->async, on_handle_closed); /* last: link and probe may have had it sent */
 }
 
 /* ---- the thread ---- */

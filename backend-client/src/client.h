@@ -93,8 +93,6 @@ extern const struct link_conn_ops client_link_ops;
 /* Around everything that enters the engine. */
 void client_turn_begin(struct ar_client *c);
 void client_turn_end(struct ar_client *c);
-/* Hands what the inbox has to the engine; false: it was empty. */
-bool client_take_inbox(struct ar_client *c);
 void client_on_async(uv_async_t *async);
 void client_on_probe(void *data, int status, const char *text);
 

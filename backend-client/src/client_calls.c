@@ -6,7 +6,8 @@
  *
  * Failure modes: what cannot be sent is refused at once, and then no completion comes; the one of an accepted
  * call always does, so that a waiter needs no deadline of its own. No memory for the copy of a reply:
- * AR_E_NO_MEMORY for the waiter.
+ * the waiter gets a reply that says so, never AR_E_NO_MEMORY as if the call had not been made; what holds
+ * that reply is allocated before the call is.
  */
 #include "client.h"
 
@@ -67,16 +68,19 @@ int ar_cancel(struct ar_client *client, uint64_t id)
 
 /* ---- waiting ---- */
 
-struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t cond;
-    bool done;
-    struct ar_reply *reply; /* NULL: no memory for it */
-};
+/* A reply of usual size needs no second allocation. */
+#define REPLY_TEXT_BYTES 1000
 
 struct copied_reply {
     struct ar_reply reply; /* first: what the caller gets, and gives back */
     char text[];
+};
+
+struct waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool done;
+    struct copied_reply *copy; /* made before the call, so that there is always one to hand out */
 };
 
 static char *put_text(char *at, const char *text, size_t len, const char **ret_text)
@@ -89,30 +93,50 @@ static char *put_text(char *at, const char *text, size_t len, const char **ret_t
     return at + len + 1;
 }
 
-static struct ar_reply *copy_reply(const struct ar_reply *reply)
+/* Into the copy that is there, or a larger one in its place. false: no memory for that. */
+static bool copy_reply(struct copied_reply **copy, const struct ar_reply *reply)
 {
     size_t message_len = reply->message != NULL ? strlen(reply->message) : 0;
-    size_t size = sizeof(struct copied_reply) + message_len + 3;
-    if (!size_add(size, reply->result_len, &size) || !size_add(size, reply->error_data_len, &size))
-        return NULL;
-    struct copied_reply *copy = mem_alloc(size);
-    if (copy == NULL)
-        return NULL;
-    copy->reply = *reply;
-    char *at = copy->text;
-    at = put_text(at, reply->result, reply->result_len, &copy->reply.result);
-    at = put_text(at, reply->message, message_len, &copy->reply.message);
-    (void)put_text(at, reply->error_data, reply->error_data_len, &copy->reply.error_data);
-    return &copy->reply;
+    size_t text_bytes = message_len + 3;
+    size_t size;
+    if (!size_add(text_bytes, reply->result_len, &text_bytes) ||
+        !size_add(text_bytes, reply->error_data_len, &text_bytes) ||
+        !size_add(text_bytes, sizeof **copy, &size))
+        return false;
+    if (text_bytes > REPLY_TEXT_BYTES) {
+        struct copied_reply *larger = mem_alloc(size);
+        if (larger == NULL)
+            return false;
+        mem_free(*copy);
+        *copy = larger;
+    }
+    (*copy)->reply = *reply;
+    char *at = (*copy)->text;
+    at = put_text(at, reply->result, reply->result_len, &(*copy)->reply.result);
+    at = put_text(at, reply->message, message_len, &(*copy)->reply.message);
+    (void)put_text(at, reply->error_data, reply->error_data_len, &(*copy)->reply.error_data);
+    return true;
+}
+
+/* The answer came and cannot be held: the caller must know that the call was made. */
+static void give_no_memory(struct copied_reply *copy, const struct ar_reply *reply)
+{
+    bool answered = reply->code == AR_OK && reply->source == AR_SOURCE_LIVE;
+    copy->reply = (struct ar_reply){.code = AR_E_NO_MEMORY,
+                                    .source = reply->source,
+                                    .may_have_run = reply->may_have_run || answered,
+                                    .message = ar_code_text(AR_E_NO_MEMORY),
+                                    .error_data = "",
+                                    .elapsed_ms = reply->elapsed_ms};
 }
 
 static void on_waited(struct ar_client *client, const struct ar_reply *reply, void *data)
 {
     struct waiter *w = data;
     (void)client;
-    struct ar_reply *copy = copy_reply(reply);
     (void)pthread_mutex_lock(&w->mutex);
-    w->reply = copy;
+    if (!copy_reply(&w->copy, reply))
+        give_no_memory(w->copy, reply);
     w->done = true;
     (void)pthread_cond_signal(&w->cond);
     (void)pthread_mutex_unlock(&w->mutex); /* `w` is gone from here on */
@@ -126,6 +150,9 @@ int ar_call_wait(struct ar_client *client, const struct ar_call *call, struct ar
     if (inbox_on_loop_thread(&client->inbox))
         return AR_E_WOULD_DEADLOCK;
     struct waiter w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    w.copy = mem_alloc(sizeof *w.copy + REPLY_TEXT_BYTES);
+    if (w.copy == NULL)
+        return AR_E_NO_MEMORY;
     full.on_reply = on_waited;
     full.on_progress = NULL; /* its data is the waiter's now */
     full.data = &w;
@@ -135,10 +162,9 @@ int ar_call_wait(struct ar_client *client, const struct ar_call *call, struct ar
         while (!w.done)
             (void)pthread_cond_wait(&w.cond, &w.mutex);
         (void)pthread_mutex_unlock(&w.mutex);
-        if (w.reply != NULL)
-            *ret_reply = w.reply;
-        else
-            rc = AR_E_NO_MEMORY;
+        *ret_reply = &w.copy->reply;
+    } else {
+        mem_free(w.copy);
     }
     (void)pthread_cond_destroy(&w.cond);
     (void)pthread_mutex_destroy(&w.mutex);
@@ -174,7 +200,9 @@ int ar_notify(struct ar_client *client, const char *method, const char *params, 
     int rc = make_call(client, &full, &checked);
     if (rc != AR_OK)
         return rc;
-    if (atomic_load_explicit(&client->view->state, memory_order_acquire) != AR_LIVE)
+    if (inbox_is_closing(&client->inbox))
+        rc = AR_E_CLOSED;
+    else if (atomic_load_explicit(&client->view->state, memory_order_acquire) != AR_LIVE)
         rc = AR_E_DEGRADED;
     else
         rc = inbox_push_notify(&client->inbox, method, checked);

@@ -127,7 +127,7 @@ void client_turn_begin(struct ar_client *c)
     c->inbox.in_turn = true;
     if (c->announce && !c->quiet) {
         c->announce = false;
-        if (c->options.values.on_agents != NULL)
+        if (c->options.values.on_agents != NULL && !inbox_is_closing(&c->inbox))
             c->options.values.on_agents(c, c->published.snapshot, c->options.values.data);
     }
 }
@@ -141,7 +141,7 @@ static void take_item(struct ar_client *c, struct inbox_item *item)
     inbox_item_free(item);
 }
 
-bool client_take_inbox(struct ar_client *c)
+static bool take_inbox(struct ar_client *c)
 {
     struct inbox_load load;
     struct call *call;
@@ -201,7 +201,7 @@ static void arm(struct ar_client *c)
 
 void client_turn_end(struct ar_client *c)
 {
-    for (int pass = 0; pass < INBOX_PASSES && client_take_inbox(c); pass++)
+    for (int pass = 0; pass < INBOX_PASSES && take_inbox(c); pass++)
         ;
     flush(c);
     if (c->close_wanted) {

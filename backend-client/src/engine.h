@@ -17,7 +17,8 @@
  * - A poll refused, unanswered, unusable: degraded, "server down", the link stays; polling goes on at the
  *   back-off's pace, at most agents_poll_ms or 5 s, the shorter, so that it is live again soon after the
  *   server is. The relay is busy (OVERLOADED, RATE_LIMITED, DRAINING) or memory is short: stays live and asks
- *   again, but degraded when the last good poll is agents_timeout_ms old.
+ *   again, but degraded when the last good poll is agents_timeout_ms old; where polls are further apart, so
+ *   long after the next one was due.
  * - A call of the server refused with SERVER_UNAVAILABLE: a poll at once, which then tells.
  * - Garbage: 16 lines that are no JSON-RPC since the last good one, or any before the first good one: not a
  *   relay, link dropped. One that carries the id of a call in flight ends that call with AR_E_BAD_REPLY.
@@ -39,12 +40,12 @@
  * left (sent_end) has not run: AR_WAIT goes back to the queue, in its old order, and above the queue's limits
  * if need be (it was accepted; there are at most in_flight_max such), AR_MOCK is mocked, AR_FAIL_FAST gets
  * AR_E_CONNECTION_LOST with may_have_run false; one that had left gets AR_E_CONNECTION_LOST with may_have_run
- * true, or, with AR_WAIT and idempotent, goes back to the queue. A relay error with data.retryable true:
- * AR_WAIT waits again (for retryAfterMs, and for the next good agents poll; where there are no polls, and for
- * relay/ methods, for ENGINE_RETRY_MS at least; others overtake it), AR_MOCK is mocked, AR_FAIL_FAST gets
- * AR_E_SERVER. may_have_run of an AR_E_SERVER is data.sent of a relay error, true otherwise. Deadline or
- * cancel in flight: notifications/cancelled goes out (not for relay/ methods), may_have_run is true, the late
- * answer is dropped and counted in late_answers.
+ * true, or, with AR_WAIT and idempotent, goes back to the queue. A relay error with data.retryable true and
+ * data.sent false: AR_WAIT waits again if the queue has room (for retryAfterMs, and for the next good agents
+ * poll; where there are no polls, and for relay/ methods, for ENGINE_RETRY_MS at least; others overtake it),
+ * AR_MOCK is mocked, AR_FAIL_FAST gets AR_E_SERVER. may_have_run of an AR_E_SERVER is data.sent of a relay
+ * error, true otherwise. Deadline or cancel in flight: notifications/cancelled goes out (not for relay/
+ * methods), may_have_run is true, the late answer is dropped and counted in late_answers.
  *
  * The engine is not re-entrant: ops must not call back into it (the shell's inbox sees to that). One thread.
  */
@@ -71,9 +72,10 @@
 
 #define ENGINE_OUT_HIGH_BYTES ((size_t)1 << 20)
 #define ENGINE_GARBAGE_LINES  16
-#define ENGINE_FRAME_MS       UINT64_C(60000) /* a line once begun, or a ping, must end within it */
-#define ENGINE_WAKE_MS        UINT64_C(1000)
-#define ENGINE_RETRY_MS       UINT64_C(500)
+/* A line once begun must end within it; a ping too, or within dead_after_ms where that is longer. */
+#define ENGINE_FRAME_MS UINT64_C(60000)
+#define ENGINE_WAKE_MS  UINT64_C(1000)
+#define ENGINE_RETRY_MS UINT64_C(500)
 
 struct engine;
 
@@ -118,7 +120,8 @@ enum engine_link {
 enum engine_list {
     ENGINE_LIST_METHOD, /* agents/list */
     ENGINE_LIST_TOOL,   /* tools/call agent_list {"filter":"all"} */
-    ENGINE_LIST_NONE,   /* neither: asked again when tools/list_changed comes, and every 30 s */
+    ENGINE_LIST_NONE,   /* neither: asked again when tools/list_changed comes, and every 30 s
+                           or agents_poll_ms, the longer */
 };
 
 struct engine {
@@ -166,7 +169,7 @@ struct engine {
     struct list waiting;    /* struct call.node, in the order of their ids: for the server */
     struct list to_relay;   /* likewise: waiting, relay/ methods */
     struct list patient;    /* likewise: waiting, asked for patience */
-    struct list in_flight;  /* likewise */
+    struct list in_flight;  /* likewise, in the order in which they were written */
     uint64_t patient_at_ms; /* the earliest not_before_ms in `patient` that is still to come */
     uint64_t sent_id;       /* the highest id ever written */
     size_t abandoned;       /* requests of this link given up: their answers may still come */

@@ -39,6 +39,12 @@ static uint64_t poll_ms(const struct engine *e)
     return later(e->options.agents_poll_ms, 1);
 }
 
+/* From a good poll to the next one. */
+static uint64_t interval_ms(const struct engine *e)
+{
+    return e->list == ENGINE_LIST_NONE ? later(poll_ms(e), NONE_POLL_MS) : poll_ms(e);
+}
+
 static void ask(struct engine *e, enum engine_list how, uint64_t now_ms)
 {
     static const char tool[] = "{\"name\":\"agent_list\",\"arguments\":{\"filter\":\"all\"}}";
@@ -105,7 +111,7 @@ static void succeeded(struct engine *e, struct agent_set *set, enum engine_list 
 {
     e->list = how;
     e->good_polls++;
-    end_round(e, now_ms + (how == ENGINE_LIST_NONE ? NONE_POLL_MS : poll_ms(e)), now_ms);
+    end_round(e, now_ms + interval_ms(e), now_ms);
     engine_go_live(e, set, now_ms);
     engine_calls_wake(e, now_ms);
 }
@@ -118,10 +124,13 @@ static void failed(struct engine *e, const struct fault *why, uint64_t now_ms)
     end_round(e, now_ms + later(wait_ms, earlier(most_ms, DOWN_FLOOR_MS)), now_ms);
 }
 
-/* Not the server's fault, perhaps: it has until agents_timeout_ms after the last good poll. */
+/* Not the server's fault, perhaps: it has until agents_timeout_ms after the last good poll; where polls are
+ * further apart than that, after the next one was due, or it would have no time at all. */
 static void put_off(struct engine *e, const struct fault *why, uint64_t wait_ms, uint64_t now_ms)
 {
-    uint64_t end_ms = e->live_at_ms + e->options.agents_timeout_ms;
+    uint64_t timeout_ms = e->options.agents_timeout_ms;
+    uint64_t due_ms = interval_ms(e) < timeout_ms ? 0 : interval_ms(e);
+    uint64_t end_ms = e->live_at_ms + due_ms + timeout_ms;
     if (!engine_is_live(e) || now_ms >= end_ms) {
         failed(e, why, now_ms);
         return;

@@ -63,11 +63,13 @@ static void answer_error(struct engine *e, struct call *c, const struct answer *
     relay_error_read(&relay, a->json, a->len);
     if (relay.relay && relay.code == RPC_E_SERVER_UNAVAILABLE && !c->to_relay)
         engine_agents_push(e, now_ms);
-    if (relay.retryable && c->policy == AR_WAIT) {
+    /* Retryable and sent is a contradiction: whoever says so is not taken at its word. */
+    bool again = relay.retryable && !relay.sent;
+    if (again && c->policy == AR_WAIT) {
         engine_call_postpone(e, c, relay.retry_after_ms, now_ms);
         return;
     }
-    if (relay.retryable && c->policy == AR_MOCK) {
+    if (again && c->policy == AR_MOCK) {
         engine_call_mocked(e, c, now_ms);
         return;
     }

@@ -62,9 +62,30 @@ static bool may_go(const struct engine *e, const struct call *c)
     return c->to_relay ? engine_has_link(e) : engine_is_live(e) && e->link == ENGINE_READY;
 }
 
+static struct list *queue_of(struct engine *e, const struct call *c)
+{
+    return c->to_relay ? &e->to_relay : &e->waiting;
+}
+
 static void enqueue(struct engine *e, struct call *c)
 {
-    engine_call_wait(e, c, c->to_relay ? &e->to_relay : &e->waiting);
+    struct list *queue = queue_of(e, c);
+    engine_call_wait(e, c, queue, queue->prev);
+}
+
+/* Where the last call went that went back to its queue; at first the queues themselves. */
+struct places {
+    struct list *server;
+    struct list *relay;
+};
+
+/* Many, more or less in the order of their ids. */
+static void go_back(struct engine *e, struct call *c, struct places *last)
+{
+    struct list **near = c->to_relay ? &last->relay : &last->server;
+    engine_call_unlist(e, c);
+    engine_call_wait(e, c, queue_of(e, c), *near);
+    *near = &c->node;
 }
 
 static void send(struct engine *e, struct call *c, uint64_t now_ms)
@@ -188,38 +209,40 @@ void engine_call_postpone(struct engine *e, struct call *c, uint64_t retry_after
 {
     bool poll_tells = !c->to_relay && engine_polls(e) && e->list != ENGINE_LIST_NONE;
     engine_call_unlist(e, c);
+    if (!engine_queue_has_room(e, c)) { /* else a relay that refuses all would fill it without end */
+        engine_fail(e, c, AR_E_QUEUE_FULL, false, NULL, now_ms);
+        return;
+    }
     c->after_poll = poll_tells ? e->good_polls + 1 : 0;
     c->not_before_ms = now_ms + (poll_tells ? retry_after_ms : later(retry_after_ms, ENGINE_RETRY_MS));
     if (c->not_before_ms > now_ms)
         e->patient_at_ms = earlier(e->patient_at_ms, c->not_before_ms);
-    engine_call_wait(e, c, &e->patient);
+    engine_call_wait(e, c, &e->patient, e->patient.prev);
 }
 
 void engine_calls_wake(struct engine *e, uint64_t now_ms)
 {
+    struct places last = {&e->waiting, &e->to_relay};
     e->patient_at_ms = UINT64_MAX;
     LIST_EACH(node, safe, &e->patient)
     {
         struct call *c = call_of(node);
-        if (is_awake(e, c, now_ms)) {
-            engine_call_unlist(e, c);
-            enqueue(e, c);
-        } else if (c->not_before_ms > now_ms) {
+        if (is_awake(e, c, now_ms))
+            go_back(e, c, &last);
+        else if (c->not_before_ms > now_ms)
             e->patient_at_ms = earlier(e->patient_at_ms, c->not_before_ms);
-        }
     }
 }
 
 /* ---- the link goes, or the server ---- */
 
-static void settle(struct engine *e, struct call *c, uint64_t now_ms)
+static void settle(struct engine *e, struct call *c, struct places *last, uint64_t now_ms)
 {
     bool left = has_left(e, c);
     bool again = c->policy == AR_WAIT && (!left || c->idempotent);
     if (again) {
         c->may_have_run = c->may_have_run || left;
-        engine_call_unlist(e, c);
-        enqueue(e, c);
+        go_back(e, c, last);
     } else if (!left && c->policy == AR_MOCK) {
         engine_call_mocked(e, c, now_ms);
     } else {
@@ -229,8 +252,9 @@ static void settle(struct engine *e, struct call *c, uint64_t now_ms)
 
 void engine_calls_settle(struct engine *e, uint64_t now_ms)
 {
+    struct places last = {&e->waiting, &e->to_relay};
     LIST_EACH(node, safe, &e->in_flight)
-    settle(e, call_of(node), now_ms);
+    settle(e, call_of(node), &last, now_ms);
     LIST_EACH(node, safe, &e->to_relay)
     settle_waiting(e, call_of(node), now_ms);
     engine_calls_sweep(e, now_ms);

@@ -141,8 +141,9 @@ struct call *engine_call_find(const struct engine *e, uint64_t id);
 MUSTCHECK int engine_call_admit(struct engine *e, struct call *c);
 /* Out of everything; its memory is not touched. */
 void engine_call_remove(struct engine *e, struct call *c);
-/* Into one of the lists, in the order of ids. */
-void engine_call_wait(struct engine *e, struct call *c, struct list *list);
+/* Into one of the waiting lists, in the order of ids. `near`: a node of it, or the list itself, from where
+ * its place is looked for. */
+void engine_call_wait(struct engine *e, struct call *c, struct list *list, struct list *near);
 void engine_call_fly(struct engine *e, struct call *c);
 /* Out of its list, still with the engine. */
 void engine_call_unlist(struct engine *e, struct call *c);
@@ -157,7 +158,7 @@ struct call *engine_call_next(const struct engine *e);
 void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms);
 void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
                  uint64_t now_ms);
-/* The relay asked for patience. The call is in flight. */
+/* The relay asked for patience. The call is in flight; it is over when the queue is full. */
 void engine_call_postpone(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms);
 /* The link is gone. */
 void engine_calls_settle(struct engine *e, uint64_t now_ms);

@@ -169,7 +169,7 @@ static uint64_t dead_at_ms(const struct engine *e)
         return UINT64_MAX;
     uint64_t silent_ms =
         later(e->received_at_ms + e->options.dead_after_ms, e->own.ping_at_ms + ping_grace_ms(e));
-    return earlier(silent_ms, e->own.ping_at_ms + ENGINE_FRAME_MS);
+    return earlier(silent_ms, e->own.ping_at_ms + later(ping_grace_ms(e), ENGINE_FRAME_MS));
 }
 
 /* ---- what the peer owes ---- */

@@ -1,9 +1,9 @@
 /* Which call stands where: the table of all calls, their deadlines, and the lists they wait in.
  *
  * Happy path: engine_call_admit puts a call into the table and the heap; engine_call_wait or _fly puts it
- * into one list and counts it; engine_call_remove takes it out of everything. The lists are in the order of
- * the ids, which is the order of the callers: a call is inserted from the back, where it nearly always
- * belongs.
+ * into one list and counts it; engine_call_remove takes it out of everything. What waits is in the order of
+ * the ids, which is the order of the callers. A new call belongs at the back; where many go back at once,
+ * each is looked for from where the last one went, so that all of them cost one walk and not one each.
  *
  * Failure modes: no memory for the table or the heap: the call is not admitted, and its owner says so.
  */
@@ -59,18 +59,20 @@ void engine_call_remove(struct engine *e, struct call *c)
     heap_remove(&e->deadlines, &c->deadline);
 }
 
-static void insert(struct list *list, struct call *c)
+/* The node of the list (the list itself: before all) behind which `id` belongs, looked for from `near`. */
+static struct list *place_of(struct list *list, struct list *near, uint64_t id)
 {
-    struct list *after = list->prev;
-    while (after != list && call_of(after)->id > c->id)
-        after = after->prev;
-    list_push_front(after, &c->node);
+    while (near != list && call_of(near)->id > id)
+        near = near->prev;
+    while (near->next != list && call_of(near->next)->id < id)
+        near = near->next;
+    return near;
 }
 
-void engine_call_wait(struct engine *e, struct call *c, struct list *list)
+void engine_call_wait(struct engine *e, struct call *c, struct list *list, struct list *near)
 {
     assert(c->state == CALL_NEW);
-    insert(list, c);
+    list_push_front(place_of(list, near, c->id), &c->node);
     c->state = CALL_WAITING;
     e->waiting_count++;
     e->waiting_bytes += c->bytes;
@@ -79,7 +81,7 @@ void engine_call_wait(struct engine *e, struct call *c, struct list *list)
 void engine_call_fly(struct engine *e, struct call *c)
 {
     assert(c->state == CALL_NEW);
-    insert(&e->in_flight, c);
+    list_push_back(&e->in_flight, &c->node);
     c->state = CALL_IN_FLIGHT;
     e->in_flight_count++;
 }

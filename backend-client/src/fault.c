@@ -98,6 +98,9 @@ struct advice {
 #define NO_SUCH_NAME                                                                                         \
     "Nobody knows a host of that name: check its spelling in AGENT_CONTROL_URL, and that this machine "      \
     "is on the network where it is known (a stopped container's name is not)"
+#define NO_NAME_SERVER                                                                                       \
+    "The name server did not answer, or cannot say yet: check this machine's network and its "               \
+    "/etc/resolv.conf, and the name in AGENT_CONTROL_URL"
 #define NO_WAY                                                                                               \
     "No way leads there from this machine: check that the relay's host is up, that both are on the same "    \
     "network, and the address in AGENT_CONTROL_URL"
@@ -119,11 +122,12 @@ static const struct advice advice_rows[] = {
     {ON_RESOLVE, ANYWHERE, UV_EAI_NONAME, NO_SUCH_NAME},
     {ON_RESOLVE, ANYWHERE, UV_EAI_NODATA, NO_SUCH_NAME},
     {ON_RESOLVE, ANYWHERE, UV_EAI_ADDRFAMILY, NO_SUCH_NAME},
-    {ON_RESOLVE, ANYWHERE, UV_EAI_AGAIN,
-     "The name server did not answer, or cannot say yet: check this machine's network and its "
-     "/etc/resolv.conf, and the name in AGENT_CONTROL_URL"},
+    {ON_RESOLVE, ANYWHERE, UV_EAI_AGAIN, NO_NAME_SERVER},
     {ON_RESOLVE, ANYWHERE, UV_EAI_FAIL,
      "The name server failed: check it (/etc/resolv.conf), and the name in AGENT_CONTROL_URL"},
+    {ON_RESOLVE, ANYWHERE, UV_EAGAIN,
+     "No thread could be had to look the name up: this process, or this machine, runs as many as it may"},
+    {ON_RESOLVE, ANYWHERE, UV_ETIMEDOUT, NO_NAME_SERVER},
     {ON_RESOLVE, ANYWHERE, 0,
      "The name in AGENT_CONTROL_URL does not resolve: check it and the network, or write a numeric address"},
 

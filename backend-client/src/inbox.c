@@ -162,6 +162,14 @@ void inbox_close_locked(struct inbox *inbox)
     inbox->in.closing = true;
 }
 
+bool inbox_is_closing(struct inbox *inbox)
+{
+    inbox_lock(inbox);
+    bool is = inbox->in.closing;
+    inbox_unlock(inbox);
+    return is;
+}
+
 /* ---- out ---- */
 
 bool inbox_take(struct inbox *inbox, struct inbox_load *ret_load)

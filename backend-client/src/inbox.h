@@ -70,6 +70,7 @@ MUSTCHECK int inbox_push_cancel(struct inbox *inbox, uint64_t id);
 MUSTCHECK int inbox_push_notify(struct inbox *inbox, const char *method, struct call *params);
 /* Nothing goes in any more; wakes the loop. Again: nothing. With the mutex held: see inbox_lock. */
 void inbox_close_locked(struct inbox *inbox);
+MUSTCHECK bool inbox_is_closing(struct inbox *inbox);
 void inbox_lock(struct inbox *inbox);
 void inbox_unlock(struct inbox *inbox);
 

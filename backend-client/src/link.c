@@ -7,8 +7,8 @@
  * Failure modes: the peer ends or resets, or the kernel reports an error (libuv then says UV_EBADF and stops
  * watching): what was received before is read first, since answers may stand in front of the end; then
  * on_lost. A send that fails: LINK_BREAKING; told from the loop, again after what can be read. A socket's own
- * error (SO_ERROR) names the reason where reading does not. No memory for the read buffer or the handle: the
- * attempt fails as any other.
+ * error (SO_ERROR) names the reason where reading does not. No memory for the handle: the attempt fails
+ * as any other.
  */
 #include "link_internal.h"
 
@@ -18,7 +18,8 @@
 
 #include "base/alloc.h"
 
-#define LINK_READS_PER_EVENT 8
+#define LINK_READS_PER_EVENT  8
+#define LINK_SMALL_READ_BYTES 2048
 
 /* ---- letting go ---- */
 
@@ -26,8 +27,6 @@ static void maybe_closed(struct link_conn *l)
 {
     if (l->phase != LINK_DONE || !l->closed || l->closing > 0)
         return;
-    mem_free(l->read_bytes);
-    l->read_bytes = NULL;
     l->ops->on_closed(l); /* may free l */
 }
 
@@ -108,28 +107,39 @@ int link_socket_error(const struct link_conn *l)
     return -error;
 }
 
-/* Up to `reads` buffers. 0: there may be more; UV_EAGAIN: nothing now; else how it ended (UV_EOF, a code).
- * *ret_gone: a callback has closed this link, and nothing of it may be touched. */
-static int read_some(struct link_conn *l, unsigned reads, bool *ret_gone)
+static int read_into(struct link_conn *l, unsigned reads, char *bytes, size_t size, bool *ret_gone)
 {
     const uv_poll_t *poll = l->poll;
     for (unsigned i = 0; i < reads; i++) {
-        ssize_t got = recv(l->fd, l->read_bytes, LINK_READ_BYTES, 0);
+        ssize_t got = recv(l->fd, bytes, size, 0);
         if (got == 0)
             return UV_EOF;
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return -errno;
-        l->ops->on_bytes(l, l->read_bytes, (size_t)got);
+        l->ops->on_bytes(l, bytes, (size_t)got);
         if (l->poll != poll) {
             *ret_gone = true;
             return 0;
         }
-        if ((size_t)got < LINK_READ_BYTES)
+        if ((size_t)got < size)
             return 0;
     }
     return 0;
+}
+
+/* Up to `reads` buffers. 0: there may be more; UV_EAGAIN: nothing now; else how it ended (UV_EOF, a code).
+ * *ret_gone: a callback has closed this link, and nothing of it may be touched. The buffer is held for this
+ * call alone, so that idle clients hold none; without memory for it a small one does. */
+static int read_some(struct link_conn *l, unsigned reads, bool *ret_gone)
+{
+    char small[LINK_SMALL_READ_BYTES];
+    char *bytes = mem_alloc(LINK_READ_BYTES);
+    int end = bytes != NULL ? read_into(l, reads, bytes, LINK_READ_BYTES, ret_gone)
+                            : read_into(l, reads, small, sizeof small, ret_gone);
+    mem_free(bytes);
+    return end;
 }
 
 /* Reads to the end of what the kernel still holds. Bounded: a socket in this state receives nothing more, and
@@ -191,10 +201,6 @@ static void on_up_event(uv_poll_t *handle, int status, int events)
 
 int link_watch_up(struct link_conn *l)
 {
-    if (l->read_bytes == NULL)
-        l->read_bytes = mem_alloc(LINK_READ_BYTES);
-    if (l->read_bytes == NULL)
-        return UV_ENOMEM;
     return uv_poll_start(l->poll, UV_READABLE, on_up_event);
 }
 

@@ -80,7 +80,6 @@ struct link_conn {
     struct sockaddr_storage numeric_address;
     struct fault fault; /* the last address's */
     char peer[LINK_PEER_SIZE];
-    char *read_bytes; /* owned, LINK_READ_BYTES; from the first connection on */
 };
 
 /* `wake` is the owner's, which calls link_wake whenever it fires; initialised before link_open, closed not

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -206,6 +207,30 @@ void link_wake(struct link_conn *l)
     try_next(l);
 }
 
+/* libuv runs timers before it looks at descriptors: on a loop that stood still, what came in time is still to
+ * be looked at when the time-out comes. */
+static void on_resolve_timeout(struct link_conn *l)
+{
+    const struct resolve *r = l->resolve;
+    link_wake(l);
+    if (r == NULL || l->resolve != r)
+        return;
+    note(l, FAULT_RESOLVE, UV_ETIMEDOUT);
+    fail(l);
+}
+
+static void on_connect_timeout(struct link_conn *l)
+{
+    struct pollfd connected = {.fd = l->fd, .events = POLLOUT};
+    if (poll(&connected, 1, 0) > 0) {
+        on_connect_event(l->poll, 0, UV_WRITABLE);
+        return;
+    }
+    note(l, FAULT_CONNECT, UV_ETIMEDOUT);
+    link_drop_socket(l);
+    try_next(l);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct link_conn *l = timer->data;
@@ -214,13 +239,10 @@ static void on_timer(uv_timer_t *timer)
         begin(l);
         break;
     case LINK_RESOLVING:
-        note(l, FAULT_RESOLVE, UV_ETIMEDOUT);
-        fail(l);
+        on_resolve_timeout(l);
         break;
     case LINK_CONNECTING:
-        note(l, FAULT_CONNECT, UV_ETIMEDOUT);
-        link_drop_socket(l);
-        try_next(l);
+        on_connect_timeout(l);
         break;
     case LINK_BREAKING:
         link_told_broken(l);

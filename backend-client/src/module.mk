@@ -64,7 +64,7 @@ enginekit_SRC := tests/unit/engine_kit.c tests/unit/engine_kit_ops.c tests/unit/
                  tests/unit/engine_kit_peer.c tests/unit/engine_talk.c
 engine_tests  := test_engine_start test_engine_ladder test_engine_server test_engine_agents test_engine_life \
                  test_engine_calls test_engine_queue test_engine_ends test_engine_hostile test_engine_garbage \
-                 test_engine_cuts test_engine_memory test_engine_model test_engine_call_new
+                 test_engine_cuts test_engine_memory test_engine_model test_engine_call_new test_engine_bounds
 UNIT_TESTS    += $(engine_tests)
 FUZZERS       += fuzz_engine
 $(foreach t,$(engine_tests),$(eval $(t)_SRC := tests/unit/$(t).c))
@@ -74,10 +74,18 @@ $(foreach t,$(engine_tests) fuzz_engine,$(eval $(t)_LDLIBS := $$(uv_libs) -lm))
 
 # ---- the shell's tests: a real loop, a relay of plain sockets (peer_kit), a client both on its own thread and on a loop
 MODULES       += clientkit
-clientkit_SRC := tests/unit/client_kit.c tests/unit/peer_kit.c
-client_tests  := test_client_options test_client_link test_client_probe test_client_client test_client_close \
-                 test_client_failures test_client_hostile test_client_threads
+clientkit_SRC := tests/unit/client_kit.c tests/unit/peer_kit.c tests/unit/link_kit.c
+client_tests  := test_client_inbox test_client_options test_client_link test_client_link_inside test_client_probe \
+                 test_client_client test_client_close test_client_failures test_client_hostile test_client_threads
 UNIT_TESTS    += $(client_tests)
 $(foreach t,$(client_tests),$(eval $(t)_SRC := tests/unit/$(t).c))
 $(foreach t,$(client_tests),$(eval $(t)_LIBS := clientkit testkit agentrelay mock_mcp mock wire base))
-$(foreach t,$(client_tests),$(eval $(t)_LDLIBS := $$(uv_libs) $$(curl_libs) -lm -lpthread))
+$(foreach t,$(client_tests),$(eval $(t)_LDLIBS := $$(uv_libs) -lm -lpthread))
+
+# ---- calls
+UNIT_TESTS += test_client_call test_client_call_lines
+call_files                  := tests/unit/client_call_kit.c backend-client/src/call.c
+test_client_call_SRC        := tests/unit/test_client_call.c $(call_files)
+test_client_call_LIBS       := testkit wire base
+test_client_call_lines_SRC  := tests/unit/test_client_call_lines.c $(call_files)
+test_client_call_lines_LIBS := testkit wire base

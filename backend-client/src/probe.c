@@ -12,9 +12,7 @@
  */
 #include "probe.h"
 
-#include <curl/curl.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "curl_api.h"
 #include "pipe_guard.h"
 #include "probe_url.h"
 #include "resolve.h"
@@ -30,8 +29,9 @@
 #define PIN_SIZE (PROBE_HOST_MAX + 16 + PINS_MAX * 60)
 
 struct probe {
-    uv_loop_t *loop;  /* borrowed */
-    uv_async_t *wake; /* borrowed */
+    const struct curl_api *curl; /* static */
+    uv_loop_t *loop;             /* borrowed */
+    uv_async_t *wake;            /* borrowed */
     probe_cb *on_verdict;
     void *data;
     char *url; /* owned */
@@ -40,6 +40,7 @@ struct probe {
     uv_timer_t timer;    /* libcurl's */
     uv_timer_t deadline; /* ours, for everything */
     bool busy;
+    bool last_look;          /* the deadline has passed; one more turn */
     struct resolve *resolve; /* under way, or NULL */
     CURLM *multi;            /* both NULL outside a transfer */
     CURL *easy;
@@ -103,13 +104,13 @@ static void end_request(struct probe *p)
     struct pipe_guard g;
     pipe_guard_begin(&g); /* TLS says goodbye */
     if (p->easy != NULL && p->multi != NULL)
-        (void)curl_multi_remove_handle(p->multi, p->easy);
-    curl_easy_cleanup(p->easy);
-    (void)curl_multi_cleanup(p->multi);
+        (void)p->curl->multi_remove_handle(p->multi, p->easy);
+    p->curl->easy_cleanup(p->easy);
+    (void)p->curl->multi_cleanup(p->multi);
     pipe_guard_end(&g);
     p->easy = NULL;
     p->multi = NULL;
-    curl_slist_free_all(p->pins);
+    p->curl->slist_free_all(p->pins);
     p->pins = NULL;
     while (!list_empty(&p->sockets))
         unwatch(CONTAINER_OF(p->sockets.next, struct watched, node));
@@ -119,7 +120,7 @@ static void end_request(struct probe *p)
 static void tell(struct probe *p, const char *why)
 {
     long status = 0;
-    if (p->easy != NULL && curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
+    if (p->easy != NULL && p->curl->easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
         status = 0;
     if (status < 200 || status > 999)
         status = 0;
@@ -130,10 +131,10 @@ static void tell(struct probe *p, const char *why)
 static void look_for_end(struct probe *p)
 {
     int left;
-    const CURLMsg *message = curl_multi_info_read(p->multi, &left);
+    const CURLMsg *message = p->curl->multi_info_read(p->multi, &left);
     if (message == NULL || message->msg != CURLMSG_DONE)
         return;
-    tell(p, p->text[0] != '\0' ? p->text : curl_easy_strerror(message->data.result));
+    tell(p, p->text[0] != '\0' ? p->text : p->curl->easy_strerror(message->data.result));
 }
 
 /* ---- what libcurl asks for ---- */
@@ -143,10 +144,10 @@ static void drive(struct probe *p, curl_socket_t fd, int events)
     int running;
     struct pipe_guard g;
     pipe_guard_begin(&g);
-    CURLMcode rc = curl_multi_socket_action(p->multi, fd, events, &running);
+    CURLMcode rc = p->curl->multi_socket_action(p->multi, fd, events, &running);
     pipe_guard_end(&g);
     if (rc != CURLM_OK)
-        tell(p, curl_multi_strerror(rc));
+        tell(p, p->curl->multi_strerror(rc));
     else
         look_for_end(p);
 }
@@ -192,14 +193,14 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *data, vo
     if (what == CURL_POLL_REMOVE) {
         if (w != NULL)
             unwatch(w);
-        (void)curl_multi_assign(p->multi, fd, NULL);
+        (void)p->curl->multi_assign(p->multi, fd, NULL);
         return 0;
     }
     if (w == NULL) {
         w = watch_new(p, fd);
         if (w == NULL)
             return -1;
-        (void)curl_multi_assign(p->multi, fd, w);
+        (void)p->curl->multi_assign(p->multi, fd, w);
     }
     int events =
         ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
@@ -237,40 +238,40 @@ static size_t on_curl_body(const char *bytes, size_t size, size_t count, void *d
 static bool set_up_easy(struct probe *p)
 {
     CURL *e = p->easy;
-    bool ok = curl_easy_setopt(e, CURLOPT_URL, p->url) == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
+    bool ok = p->curl->easy_setopt(e, CURLOPT_URL, p->url) == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
     /* The container next door is not behind the proxy that the environment may name. */
-    ok = ok && curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_USERAGENT, "libagentrelay/" AGENT_RELAY_VERSION) == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_ERRORBUFFER, p->text) == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_curl_open) == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_curl_body) == CURLE_OK;
-    ok = ok && curl_easy_setopt(e, CURLOPT_WRITEDATA, p) == CURLE_OK;
-    return ok && (p->pins == NULL || curl_easy_setopt(e, CURLOPT_RESOLVE, p->pins) == CURLE_OK);
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_USERAGENT, "libagentrelay/" AGENT_RELAY_VERSION) == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_ERRORBUFFER, p->text) == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_curl_open) == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_WRITEFUNCTION, on_curl_body) == CURLE_OK;
+    ok = ok && p->curl->easy_setopt(e, CURLOPT_WRITEDATA, p) == CURLE_OK;
+    return ok && (p->pins == NULL || p->curl->easy_setopt(e, CURLOPT_RESOLVE, p->pins) == CURLE_OK);
 }
 
 static bool set_up_multi(struct probe *p)
 {
     CURLM *m = p->multi;
-    bool ok = curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_curl_socket) == CURLM_OK;
-    ok = ok && curl_multi_setopt(m, CURLMOPT_SOCKETDATA, p) == CURLM_OK;
-    ok = ok && curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_curl_timer) == CURLM_OK;
-    return ok && curl_multi_setopt(m, CURLMOPT_TIMERDATA, p) == CURLM_OK;
+    bool ok = p->curl->multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_curl_socket) == CURLM_OK;
+    ok = ok && p->curl->multi_setopt(m, CURLMOPT_SOCKETDATA, p) == CURLM_OK;
+    ok = ok && p->curl->multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_curl_timer) == CURLM_OK;
+    return ok && p->curl->multi_setopt(m, CURLMOPT_TIMERDATA, p) == CURLM_OK;
 }
 
 static void begin_transfer(struct probe *p)
 {
     p->text[0] = '\0';
     p->body_bytes = 0;
-    p->multi = curl_multi_init();
-    p->easy = curl_easy_init();
+    p->multi = p->curl->multi_init();
+    p->easy = p->curl->easy_init();
     struct pipe_guard g;
     pipe_guard_begin(&g);
     bool ok = p->multi != NULL && p->easy != NULL && set_up_multi(p) && set_up_easy(p) &&
-              curl_multi_add_handle(p->multi, p->easy) == CURLM_OK;
+              p->curl->multi_add_handle(p->multi, p->easy) == CURLM_OK;
     pipe_guard_end(&g);
     if (!ok)
         tell(p, err_text(-ENOMEM));
@@ -292,7 +293,7 @@ static bool pin(struct probe *p, const struct addrinfo *addresses)
         at += snprintf(text + at, sizeof text - (size_t)at, "%s%s", count > 0 ? "," : "", one);
         count++;
     }
-    p->pins = count > 0 ? curl_slist_append(NULL, text) : NULL;
+    p->pins = count > 0 ? p->curl->slist_append(NULL, text) : NULL;
     return p->pins != NULL;
 }
 
@@ -338,6 +339,13 @@ static void on_timer(uv_timer_t *timer)
 static void on_deadline(uv_timer_t *timer)
 {
     struct probe *p = timer->data;
+    if (!p->last_look) {
+        /* libuv runs timers before it looks at descriptors: on a loop that stood still, what came in time is
+         * still to be looked at. */
+        p->last_look = true;
+        (void)uv_timer_start(timer, on_deadline, 1, 0); /* open: cannot fail */
+        return;
+    }
     char why[64];
     (void)snprintf(why, sizeof why, "no answer within %d ms", PROBE_TIMEOUT_MS);
     tell(p, why);
@@ -354,31 +362,26 @@ void probe_start(struct probe *p)
         p->has_handles = true;
     }
     p->busy = true;
+    p->last_look = false;
     (void)uv_timer_start(&p->timer, on_timer, 0, 0);                      /* open: cannot fail */
     (void)uv_timer_start(&p->deadline, on_deadline, PROBE_TIMEOUT_MS, 0); /* likewise */
 }
 
 /* ---- life ---- */
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_ready = CURLE_FAILED_INIT;
-
-static void init_curl(void)
-{
-    /* For the process, and never undone: the host may use libcurl as well. */
-    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_verdict, void *data,
               struct probe **ret_probe, char *problem, size_t problem_size)
 {
-    (void)pthread_once(&curl_once, init_curl);
-    struct probe *p = curl_ready == CURLE_OK ? mem_zalloc(sizeof *p) : NULL;
+    const struct curl_api *curl;
+    int rc = curl_api_get(&curl, problem, problem_size);
+    if (rc != 0)
+        return rc;
+    struct probe *p = mem_zalloc(sizeof *p);
     if (p == NULL)
         return -ENOMEM;
-    *p = (struct probe){.loop = loop, .wake = wake, .on_verdict = on_verdict, .data = data};
+    *p = (struct probe){.curl = curl, .loop = loop, .wake = wake, .on_verdict = on_verdict, .data = data};
     list_init(&p->sockets);
-    int rc = probe_url_parse(url, &p->where, problem, problem_size);
+    rc = probe_url_parse(url, &p->where, problem, problem_size);
     if (rc == 0 && (p->url = mem_strdup(url)) == NULL)
         rc = -ENOMEM;
     if (rc != 0) {

@@ -1,6 +1,6 @@
 /* Asks an HTTP health address, with libcurl on the client's loop: is the relay's container there, when the
- * relay does not answer, or its server does not? libcurl is initialised only when a client has such an
- * address.
+ * relay does not answer, or its server does not? libcurl is loaded only when a client has such an address
+ * (curl_api.h).
  *
  * One request at a time, and nothing of libcurl's (descriptors, connections) in between. Names are resolved
  * by resolve.h and pinned with CURLOPT_RESOLVE (libcurl's own resolver would join its thread on the loop). No
@@ -25,8 +25,8 @@ struct probe; /* opaque */
 typedef void probe_cb(void *data, int status, const char *text);
 
 /* Makes no handle on the loop yet. `wake` is the owner's, which calls probe_wake whenever it fires; closed
- * not before probe_close. ERR_SYNTAX for an address that is no http(s) URL (problem says what to write),
- * -ENOMEM. */
+ * not before probe_close. ERR_SYNTAX for an address that is no http(s) URL, ERR_NOT_FOUND without libcurl
+ * (problem says what to do), -ENOMEM. */
 MUSTCHECK int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_verdict, void *data,
                         struct probe **ret_probe, char *problem, size_t problem_size);
 /* Nothing while one is under way. */

@@ -4,5 +4,5 @@ NODE_TESTS += tests/faults/links.test.mjs
 TEST_PROGRAMS += client_storm
 client_storm_SRC    := tests/faults/client_storm.c tests/unit/peer_kit.c
 client_storm_LIBS   := agentrelay mock_mcp mock wire base
-client_storm_LDLIBS := $(uv_libs) $(curl_libs) -lm -lpthread
+client_storm_LDLIBS := $(uv_libs) -lm -lpthread
 NODE_TESTS += tests/faults/client_storm.test.mjs

@@ -95,7 +95,7 @@ test('an installed copy: pkg-config, a C and a C++ program, shared and static, m
   const builds = [
     ['cc', ['-std=c11', '-Wall', '-Wextra', '-Werror', source, ...flags('--cflags', '--libs'), '-o', t.file('c')]],
     ['c++', ['-std=c++17', '-Wall', '-Wextra', '-Wold-style-cast', '-Werror', plain, ...flags('--cflags', '--libs'), '-o', t.file('cc')]],
-    ['cc', [source, ...flags('--cflags'), `${stage}/usr/lib/libagentrelay.a`, '-luv', '-lcurl', '-lm', '-lpthread', '-o', t.file('static')]],
+    ['cc', [source, ...flags('--cflags'), `${stage}/usr/lib/libagentrelay.a`, '-luv', '-lm', '-lpthread', '-o', t.file('static')]],
   ];
   for (const [compiler, args] of builds) execFileSync(compiler, args, { env, stdio: 'pipe' });
 

@@ -28,7 +28,7 @@ extern void (*kit_failed)(const char *file, int line);
             kit_complain(__FILE__, __LINE__, #condition, __VA_ARGS__);                                       \
     } while (0)
 void kit_complain(const char *file, int line, const char *condition, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5), noreturn));
 
 #define KIT_START_MS UINT64_C(1000000)
 #define KIT_UNIX_MS  INT64_C(1700000000000) /* Unix time at KIT_START_MS */

@@ -52,10 +52,9 @@ void kit_say_bytes(struct kit *kit, const char *bytes, size_t len)
 void kit_say(struct kit *kit, const char *line)
 {
     size_t len = strlen(line);
-    char *text = malloc(len + 1);
+    char *text = malloc(len + 2);
     KIT_REQUIRE(text != NULL, "no memory for the test itself");
-    memcpy(text, line, len);
-    text[len] = '\n';
+    (void)snprintf(text, len + 2, "%s\n", line);
     kit_say_bytes(kit, text, len + 1);
     free(text);
 }

@@ -232,7 +232,7 @@ static void feed_lines(struct peer *p, struct conn *c)
 static bool read_conn(struct peer *p, struct conn *c)
 {
     if (c->cap - c->len < 65536) {
-        c->cap = c->cap * 2 + 65536 * 2;
+        c->cap = c->cap * 2 + 131072;
         c->bytes = realloc(c->bytes, c->cap + 1);
         must(c->bytes != NULL, "memory");
     }

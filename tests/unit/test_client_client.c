@@ -34,6 +34,9 @@ static void test_is_live(void **state)
     assert_string_equal(h.peer, peer_url(k->peer));
     assert_string_equal(h.address, peer_url(k->peer));
     assert_string_equal(h.last_error_name, "");
+    uint64_t until_ns = uv_hrtime() + UINT64_C(20000000000);
+    while (kit_health(k).state_for_ms == h.state_for_ms) /* times pass without a turn of the loop */
+        assert_true(uv_hrtime() < until_ns);
     kit_close(k);
     assert_int_equal(ar_snapshot_count(s), 1); /* held beyond the client */
     ar_snapshot_release(s);
@@ -127,6 +130,51 @@ static void test_ladder(void **state)
     kit_until(k, kit_is_live);
     assert_true(atomic_load(&k->agents[AR_SOURCE_STALE]) > 0);
     assert_int_equal(atomic_load(&k->states[AR_LIVE]), 2);
+}
+
+/* ---- the health probe ---- */
+
+static bool probe_is_up(struct kit *k)
+{
+    return kit_health(k).health_probe == AR_REACH_UP;
+}
+
+static bool probe_is_down(struct kit *k)
+{
+    return kit_health(k).health_probe == AR_REACH_DOWN;
+}
+
+/* Asked while degraded, with the attempts, and not more often than once a second. */
+static void test_health_probe(void **state)
+{
+    struct kit *k = *state;
+    static const char well[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    static const char ill[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    char url[80];
+    struct peer *http = peer_start(PEER_IP4);
+    peer_set_mode(http, PEER_HTTP);
+    peer_set_raw(http, well, sizeof well - 1);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/health", (unsigned)peer_port(http));
+    k->peer = peer_start(PEER_IP4);
+    kit_quick(k, peer_url(k->peer));
+    k->options.health_url = url;
+    kit_open(k);
+    kit_until(k, kit_is_live);
+    assert_int_equal(peer_requests(http), 0);
+    assert_int_equal(kit_health(k).health_probe, AR_REACH_UNKNOWN);
+    uint64_t from_ns = uv_hrtime();
+    peer_set_listening(k->peer, false);
+    peer_drop_all(k->peer, true);
+    kit_until(k, probe_is_up);
+    assert_int_equal(kit_health(k).health_probe_status, 200);
+    peer_set_raw(http, ill, sizeof ill - 1);
+    kit_until(k, probe_is_down);
+    assert_int_equal(kit_health(k).health_probe_status, 503);
+    uint64_t seconds = (uv_hrtime() - from_ns) / UINT64_C(1000000000);
+    assert_true(kit_health(k).attempts > 3);
+    assert_in_range(peer_requests(http), 2, seconds + 1);
+    kit_close(k);
+    peer_stop(http);
 }
 
 /* ---- calls ---- */
@@ -271,10 +319,11 @@ static void test_refuses_what_cannot_be_sent(void **state)
     size_t size = k->options.frame_max_bytes;
     char *large = malloc(size + 3);
     assert_non_null(large);
-    memset(large, ' ', size);
-    memcpy(large, "[\"", 2);
-    memset(large + 2, 'x', size - 4);
-    memcpy(large + size - 2, "\"]", 3);
+    memset(large, 'x', size);
+    large[0] = '[';
+    large[1] = large[size - 2] = '"';
+    large[size - 1] = ']';
+    large[size] = '\0';
     c.params = large;
     assert_int_equal(ar_call(k->client, &c, NULL), AR_E_TOO_LARGE);
     free(large);
@@ -395,6 +444,7 @@ int main(void)
         KIT_TESTS(test_start_order_is_free),
         KIT_TESTS(test_name_that_does_not_exist),
         KIT_TESTS(test_ladder),
+        KIT_TESTS(test_health_probe),
         KIT_TESTS(test_call),
         KIT_TESTS(test_call_fails),
         KIT_TESTS(test_call_runs_out_of_time),

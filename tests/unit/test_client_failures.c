@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "tests/unit/client_kit.h"
 
 static bool one_reply(struct kit *k)
@@ -80,7 +81,9 @@ static void test_failures_20_signal_free(void **state)
         (void)sigaction(i, NULL, &before[i]); /* two are the C library's own, and cannot be asked for */
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
     assert_true(before[SIGPIPE].sa_handler == SIG_DFL);
-    kit_open_live(k);
+    k->peer = peer_start(PEER_UNIX); /* a path says EPIPE to the first send already */
+    kit_quick(k, peer_url(k->peer));
+    kit_open(k);
     for (int round = 0; round < 20; round++) {
         kit_until(k, kit_is_live);
         for (int i = 0; i < 50; i++)
@@ -128,6 +131,78 @@ static void test_failures_20_fork_free_and_log_free(void **state)
         (void)close(*fd);
 }
 
+/* ---- no memory for an answer ---- */
+
+/* The Nth allocation of 64 KiB or more fails, whichever thread makes it. */
+static atomic_int large_left;
+
+static bool fails_now(size_t size)
+{
+    return size >= 65536 && atomic_fetch_sub(&large_left, 1) == 1;
+}
+
+static void *picky_malloc(size_t size)
+{
+    return fails_now(size) ? NULL : malloc(size);
+}
+
+static void *picky_calloc(size_t count, size_t size)
+{
+    return fails_now(count * size) ? NULL : calloc(count, size);
+}
+
+static void *picky_realloc(void *p, size_t size)
+{
+    return fails_now(size) ? NULL : realloc(p, size);
+}
+
+/* A large call and its large answer. AR_E_NO_MEMORY from ar_call_wait itself only where the server never saw
+ * the call: whoever repeats it must not run it twice. */
+static void test_waiting_without_memory(void **state)
+{
+    struct kit *k = *state;
+    static const struct allocator picky = {picky_malloc, picky_calloc, picky_realloc, free};
+    static char params[100000];
+    struct ar_call c;
+    unsigned short_replies = 0;
+    memset(params, 'x', sizeof params - 1);
+    params[0] = '[';
+    params[1] = params[sizeof params - 3] = '"';
+    params[sizeof params - 2] = ']';
+    mem_set(&picky);
+    kit_open_live(k);
+    ar_call_init(&c);
+    c.method = "echo";
+    c.params = params;
+    for (int n = 1; n < 50; n++) {
+        struct ar_reply *reply;
+        kit_until(k, kit_is_live);
+        uint64_t before = peer_requests(k->peer);
+        atomic_store(&large_left, n);
+        int rc = ar_call_wait(k->client, &c, &reply);
+        bool spent = atomic_exchange(&large_left, 0) <= 0;
+        if (rc != AR_OK) {
+            assert_int_equal(rc, AR_E_NO_MEMORY);
+            assert_int_equal(peer_requests(k->peer), before);
+            continue;
+        }
+        if (reply->code == AR_E_NO_MEMORY) {
+            short_replies++;
+            assert_true(reply->message[0] != '\0');
+            assert_true(reply->may_have_run || peer_requests(k->peer) == before);
+        }
+        bool whole = reply->code == AR_OK && reply->result_len == sizeof params - 1 + strlen("{\"echo\":}");
+        ar_reply_free(reply);
+        if (!spent) {
+            assert_true(whole);
+            break;
+        }
+    }
+    assert_true(short_replies >= 1);
+    kit_close(k);
+    mem_set(NULL);
+}
+
 /* ---- several at once ---- */
 
 static void note_closed(void *data)
@@ -165,6 +240,7 @@ int main(void)
         KIT_TESTS(test_failures_16_reconnects_after_a_long_outage),
         KIT_TESTS(test_failures_20_signal_free),
         KIT_TESTS(test_failures_20_fork_free_and_log_free),
+        KIT_TEST(test_waiting_without_memory, kit_on_thread),
         KIT_TESTS(test_two_clients_on_one_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,11 @@ static void names_that_do_not_resolve(void **state)
     assert_contains(f.suggestion, "name server failed");
     system_fault(FAULT_RESOLVE, UV_EAI_MEMORY, "relay:9500", "");
     assert_contains(f.suggestion, "Memory is short");
+    system_fault(FAULT_RESOLVE, UV_ETIMEDOUT, "relay:9500", "");
+    assert_contains(f.suggestion, "name server did not answer");
+    system_fault(FAULT_RESOLVE, UV_EAGAIN, "relay:9500", "");
+    assert_contains(f.suggestion, "No thread could be had");
+    assert_lacks(f.suggestion, "resolve");
     system_fault(FAULT_RESOLVE, UV_EAI_SOCKTYPE, "relay:9500", "");
     assert_contains(f.suggestion, "does not resolve");
 }

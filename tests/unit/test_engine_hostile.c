@@ -294,7 +294,8 @@ static void a_line_is_too_long_beyond_its_limit_and_not_at_it(void **state)
         uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
         kit_pump(&kit);
         memset(line, ' ', sizeof line);
-        memcpy(line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}", 35);
+        int start = snprintf(line, sizeof line, "%s", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}");
+        line[start] = ' ';
         line[len - 1] = '}';
         line[len] = '\n';
         kit.calls[id].answers++;
