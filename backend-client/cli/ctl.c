@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "backend-client/cli/json_text.h"
-#include "wire/writer.h"
 
 #define CLOSE_MS        500
 #define CONNECT_MAX_MS  5000  /* for one address of several */
@@ -276,7 +275,7 @@ enum ctl_exit ctl_done(struct ctl *ctl, enum ctl_exit code)
     return code;
 }
 
-/* ---- saying things ---- */
+/* ---- the output ---- */
 
 /* JSON may hold C1 controls and signs of direction as they are: on a terminal they become escapes. Each flush
  * is one document then. */
@@ -310,55 +309,4 @@ bool ctl_flush(struct ctl *ctl)
     if (rc == -EINTR)
         (void)take_signal(ctl);
     return rc == 0;
-}
-
-enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
-{
-    term_say(&ctl->term, "the answer cannot be shown: %s", err_text(rc));
-    return CTL_EXIT_ERROR;
-}
-
-void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const char *name, int error_code,
-                     const char *message, const char *data, size_t data_len)
-{
-    struct writer w;
-    if (!ctl_given(ctl->args, CTL_FLAG_JSON))
-        return;
-    writer_init(&w, &ctl->out);
-    write_object(&w);
-    write_key(&w, "error");
-    write_object(&w);
-    write_member_string(&w, "name", name);
-    if (error_code != 0)
-        write_member_int(&w, "code", error_code);
-    write_member_string(&w, "message", message);
-    if (data_len > 0)
-        write_member_raw(&w, "data", data, data_len);
-    write_object_end(&w);
-    write_member_int(&w, "exit", (int)code);
-    write_object_end(&w);
-    int rc = writer_end(&w);
-    if (rc == 0)
-        rc = buf_append(&ctl->out, "\n", 1);
-    if (rc != 0)
-        buf_clear(&ctl->out); /* standard error says it */
-    (void)ctl_flush(ctl);
-}
-
-static const char *outage_name(const struct ctl *ctl, enum ctl_exit code)
-{
-    if (ctl->health.last_error_name[0])
-        return ctl->health.last_error_name;
-    return code == CTL_EXIT_TIMEOUT ? "AR_E_TIMEOUT" : "AR_E_DEGRADED";
-}
-
-enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
-{
-    char text[800];
-    if (code == CTL_EXIT_INTERRUPTED)
-        return code;
-    ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof text);
-    term_say(&ctl->term, "%s", text);
-    ctl_write_error(ctl, code, outage_name(ctl, code), 0, text, NULL, 0);
-    return code;
 }

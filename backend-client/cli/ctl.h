@@ -66,11 +66,14 @@ uint64_t ctl_now_ms(struct ctl *ctl);
 enum ctl_exit ctl_settle(struct ctl *ctl);
 /* Fills `health` with the present. */
 void ctl_look(struct ctl *ctl);
-/* Says why it is not live, and gives `code` back. With --json an error document goes to the output too. */
-enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
 
 /* Writes what was gathered, and empties it. False: nobody reads any more, or a signal came. */
 bool ctl_flush(struct ctl *ctl);
+
+/* ---- ctl_say.c ---- */
+
+/* Says why it is not live, and gives `code` back. With --json an error document goes to the output too. */
+enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
 /* For ERR_TOO_LARGE and -ENOMEM while putting the output together: says it. */
 enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc);
 /* Appends {"error":{...},"exit":code} and a newline; data (raw JSON) may be NULL. */
@@ -106,6 +109,7 @@ MUSTCHECK enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, str
 /* Says why a call has failed (answer may be NULL: an outage), and gives `code` back. */
 enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
                               const char *what);
+/* Those that are complete. */
 void ctl_answers_free(struct ctl *ctl);
 
 /* ---- the commands: each in a file of its own ---- */

@@ -61,10 +61,15 @@ static void answer_free(struct answer *a)
     mem_free(a);
 }
 
+/* What is not complete is the library's still: it will write there. Once it has closed, all is. */
 void ctl_answers_free(struct ctl *ctl)
 {
-    while (!list_empty(&ctl->answers))
-        answer_free(CONTAINER_OF(ctl->answers.next, struct answer, node));
+    LIST_EACH(it, safe, &ctl->answers)
+    {
+        struct answer *a = CONTAINER_OF(it, struct answer, node);
+        if (a->done)
+            answer_free(a);
+    }
 }
 
 /* ---- waiting ---- */
@@ -78,6 +83,12 @@ static bool has_come(void *data)
 {
     const struct answer *a = data;
     return a->done || (a->link_only && relay_is_gone(a->ctl));
+}
+
+static bool is_complete(void *data)
+{
+    const struct answer *a = data;
+    return a->done;
 }
 
 static void draw_progress(struct ctl *ctl, const struct answer *a)
@@ -111,7 +122,7 @@ static void cancel(struct ctl *ctl, struct answer *a, uint64_t id)
     bool stopping = ctl->stopping;
     ctl->stopping = true;
     if (ar_cancel(ctl->client, id) == AR_OK)
-        (void)ctl_wait(ctl, has_come, a, ctl_now_ms(ctl) + CANCEL_MS);
+        (void)ctl_wait(ctl, is_complete, a, ctl_now_ms(ctl) + CANCEL_MS);
     ctl->stopping = stopping;
 }
 

@@ -1,7 +1,8 @@
 /* Standard output and standard error: what is written there, and what must not stop the program from ending.
  *
- * Writing waits for a slow reader, but never longer than until a signal comes; a reader that is gone ends the
- * output quietly. The progress line on standard error is taken away before anything else is written.
+ * Writing waits for a slow reader, but never longer than until a signal comes, and on standard error for
+ * TERM_PATIENCE_MS; a reader that is gone ends the output quietly. The progress line on standard error is
+ * taken away before anything else is written.
  */
 #ifndef CTL_TERM_H
 #define CTL_TERM_H
@@ -17,13 +18,18 @@
 #define TERM_DIM    "\x1b[2m"
 #define TERM_RESET  "\x1b[0m"
 
+#define TERM_PATIENCE_MS 1000 /* with who reads standard error: what is to be said must not keep us */
+
 struct term {
     bool out_tty;
-    bool err_tty;  /* and one that knows escape sequences */
-    bool color;    /* on standard output */
-    bool broken;   /* nobody reads standard output any more, or it cannot be written */
-    bool failed;   /* the latter, and it was said */
-    bool drawn;    /* a progress line stands on standard error */
+    bool err_tty; /* and one that knows escape sequences */
+    bool color;   /* on standard output */
+    bool broken;  /* nobody reads standard output any more, or it cannot be written */
+    bool failed;  /* the latter, and it was said */
+    bool drawn;   /* a progress line stands on standard error */
+    bool unheard; /* standard error was not read when we last waited for it */
+    int out_fd;   /* standard output and standard error, where possible through descriptions of our own */
+    int err_fd;
     int signal_fd; /* readable when SIGINT or SIGTERM came; -1: not caught yet. Owned by ctl.c */
 };
 

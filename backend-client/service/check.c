@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "listen.h"
+#include "service.h"
 
+#define CHECK_MS        2000 /* for the answer; a container's health check is given about three seconds */
 #define STEP_TIMEOUT_MS 1000
 #define ANSWER_SIZE     16384 /* the health has about 1 KiB */
 
@@ -36,7 +38,12 @@ static int send_request(int fd)
 static int read_answer(int fd, char *answer, size_t size)
 {
     size_t got = 0;
+    uint64_t until_ms = service_now_ms() + CHECK_MS;
     while (got < size - 1) {
+        if (service_now_ms() >= until_ms) { /* a byte now and then is no answer */
+            errno = ETIMEDOUT;
+            return -1;
+        }
         ssize_t n = recv(fd, answer + got, size - 1 - got, 0);
         if (n < 0 && errno != EINTR)
             return -1;

@@ -6,7 +6,8 @@
 #include "base/err.h"
 
 /* Prints the answer on stdout. The exit code: 0 for an answer with status 200, 1 for any other or none (said
- * on stderr), 2 for an address that cannot be one. All within about two seconds. */
+ * on stderr), 2 for an address that cannot be one. At most about a second for each address that the name has,
+ * and three for the answer. */
 MUSTCHECK int check_health(const char *listen);
 
 #endif

@@ -14,7 +14,7 @@ static const char event_type[] = "text/event-stream; charset=utf-8";
 static ssize_t read_events(void *data, uint64_t at, char *into, size_t max)
 {
     (void)at;
-    ssize_t n = hub_read(data, into, max);
+    ssize_t n = hub_read(data, service_now_ms(), into, max);
     return n == HUB_END ? MHD_CONTENT_READER_END_OF_STREAM : n;
 }
 
@@ -23,19 +23,25 @@ static void end_events(void *data)
     hub_leave(data);
 }
 
-/* The reader, with what it reads first. */
+/* The reader, with what it reads first: what others read first just now, where that is still so. */
 static int join(struct exchange *x, struct hub_reader **ret_reader)
 {
     struct look look;
     struct buf json;
     struct hub *hub = x->service->hub;
-    uint64_t stamp = hub_stamp(hub);
+    int rc = hub_join(hub, x->connection, service_now_ms(), NULL, ret_reader);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    struct hub_first first = {.stamp = hub_stamp(hub)};
     buf_init(&json, ANSWER_MAX_BYTES);
     look_take(&look, x->service->client);
-    int rc = publish_write_agents(&look, &json);
-    if (rc == 0)
-        rc = hub_join(hub, x->connection, stamp, ar_snapshot_version(look.view.snapshot), buf_data(&json),
-                      buf_len(&json), ret_reader);
+    rc = publish_write_agents(&look, &json);
+    if (rc == 0) {
+        first.version = ar_snapshot_version(look.view.snapshot);
+        first.json = buf_data(&json);
+        first.len = buf_len(&json);
+        rc = hub_join(hub, x->connection, service_now_ms(), &first, ret_reader);
+    }
     look_done(&look);
     buf_done(&json);
     return rc;

@@ -34,7 +34,11 @@ static bool read_result(struct exchange *x, const char *tool, const struct ar_re
         f.status = 404;
         f.may_have_run = false;
         snprintf(f.code, sizeof f.code, "TASK_NOT_FOUND");
-        snprintf(f.suggestion, sizeof f.suggestion, "Write the taskId that submit-task answered with.");
+        snprintf(
+            f.suggestion, sizeof f.suggestion, "%s",
+            f.from_mock
+                ? "The mock knows its own tasks only: leave whenDown away to ask the server when it is back."
+                : "Write the taskId that submit-task answered with.");
     }
     exchange_fail(x, &f);
     exchange_finish(x);

@@ -21,6 +21,7 @@ struct exchange *exchange_new(struct service *s, struct MHD_Connection *connecti
     x->service = s;
     x->connection = connection;
     x->content_type = json_type_text;
+    list_init(&x->waiting.node);
     buf_init(&x->body, REQUEST_MAX_BYTES);
     buf_init(&x->answer, ANSWER_MAX_BYTES);
     return x;
@@ -30,6 +31,7 @@ void exchange_free(struct exchange *x)
 {
     if (x->job)
         x->free_job(x->job);
+    (void)atomic_fetch_sub(&x->service->held_bytes, x->held_bytes);
     if (x->stream)
         MHD_destroy_response(x->stream);
     buf_done(&x->body);
@@ -83,12 +85,16 @@ void exchange_fail_memory(struct exchange *x)
 
 void exchange_park(struct exchange *x)
 {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     x->parked = true;
+    parked_add(&x->service->parked, &x->waiting, info ? info->connect_fd : -1);
     MHD_suspend_connection(x->connection);
 }
 
 void exchange_finish(struct exchange *x)
 {
+    parked_remove(&x->service->parked, &x->waiting);
     MHD_resume_connection(x->connection);
 }
 
@@ -111,7 +117,7 @@ int exchange_read_tool(const struct exchange *x, const char *tool, const struct 
     if (rc == 0 && !ret_result->failed)
         return 0;
     if (rc == 0) {
-        failure_from_tool(ret_failure, tool, ret_result->text, &health);
+        failure_from_tool(ret_failure, tool, ret_result->text, reply->source, &health);
         tool_result_done(ret_result);
     } else {
         failure_from_code(ret_failure, rc == -ENOMEM ? AR_E_NO_MEMORY : AR_E_BAD_REPLY, &health);
@@ -131,6 +137,7 @@ void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy 
                    exchange_reply_cb *reply_cb)
 {
     struct ar_call call;
+    uint64_t id;
     x->on_reply = reply_cb;
     ar_call_init(&call);
     call.method = "tools/call";
@@ -140,7 +147,9 @@ void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy 
     call.idempotent = idempotent;
     call.on_reply = on_reply;
     call.data = x;
-    int rc = ar_call(x->service->client, &call, NULL);
-    if (rc != AR_OK)
+    int rc = ar_call(x->service->client, &call, &id);
+    if (rc == AR_OK)
+        parked_wait_for(&x->service->parked, &x->waiting, id);
+    else
         reply_cb(x, &(struct ar_reply){.code = rc});
 }

@@ -15,6 +15,7 @@
 #include "agent_relay.h"
 #include "base/buf.h"
 #include "failure.h"
+#include "parked.h"
 #include "request.h"
 #include "service.h"
 #include "tool.h"
@@ -47,6 +48,8 @@ struct exchange {
     struct MHD_Response *stream; /* the answer is this instead; owned until queued */
 
     bool parked;
+    struct parked_request waiting;
+    size_t held_bytes; /* of its answer, as counted in service.held_bytes */
     exchange_reply_cb *on_reply;
     void *job; /* the endpoint's; freed with free_job at the end */
     void (*free_job)(void *job);

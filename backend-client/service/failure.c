@@ -49,6 +49,8 @@ static const struct {
     {"CONNECTION_LOST",
      "Look whether it was done (GET /api/bots/agents, /api/bots/task-status/ID) before sending it again.",
      AR_E_CONNECTION_LOST, 502},
+    {"CANCELLED", "Keep the connection open, in both directions, until the answer is there.", AR_E_CANCELLED,
+     400},
     {"QUEUE_FULL", "Too many requests wait for the relay; try again later.", AR_E_QUEUE_FULL, 503},
     {"SHUTTING_DOWN", "This service is being stopped; try again when it is back.", AR_E_CLOSED, 503},
     {"TOO_LARGE", "Send less in one request.", AR_E_TOO_LARGE, 413},
@@ -174,15 +176,21 @@ void failure_from_reply(struct failure *f, const struct ar_reply *reply, const s
     if (reply->code != AR_E_SERVER && reply->code != AR_E_DEGRADED && reply->message &&
         reply->message[0] != '\0')
         snprintf(f->text, sizeof f->text, "%s", reply->message);
+    if (reply->code == AR_E_CONNECTION_LOST && !reply->may_have_run)
+        snprintf(f->suggestion, sizeof f->suggestion, "It did not reach the server: send it again.");
     tell_relay(f, health, reply->may_have_run);
 }
 
-void failure_from_tool(struct failure *f, const char *tool, const char *text, const struct ar_health *health)
+void failure_from_tool(struct failure *f, const char *tool, const char *text, enum ar_source source,
+                       const struct ar_health *health)
 {
+    bool mock = source == AR_SOURCE_MOCK;
     failure_format(f, 502, "TOOL_ERROR",
-                   "The server behind the relay refused it; change the request as it says.", "%s: %s", tool,
-                   text[0] != '\0' ? text : "failed without a reason");
-    tell_relay(f, health, true);
+                   mock ? "The mock refused it; leave whenDown away to ask the server when it is back."
+                        : "The server behind the relay refused it; change the request as it says.",
+                   "%s: %s", tool, text[0] != '\0' ? text : "failed without a reason");
+    tell_relay(f, health, !mock);
+    f->from_mock = mock;
 }
 
 void failure_write_open(const struct failure *f, struct writer *w)
@@ -201,6 +209,8 @@ void failure_write_open(const struct failure *f, struct writer *w)
     write_member_string(w, "state", ar_state_name(f->state));
     write_member_string(w, "lastError", f->last_error[0] != '\0' ? f->last_error : NULL);
     write_member_bool(w, "mayHaveRun", f->may_have_run);
+    if (f->from_mock)
+        write_member_string(w, "source", ar_source_name(AR_SOURCE_MOCK));
 }
 
 void failure_write(const struct failure *f, struct writer *w)

@@ -20,6 +20,7 @@ struct failure {
     const char *allow;    /* 405: the methods that there are; NULL. Borrowed from static data */
     bool about_call;      /* a call failed: the members below stand in details */
     bool may_have_run;    /* the server may have executed it */
+    bool from_mock;       /* the refusal is the mock's: nothing is known of the server */
     char address[272];    /* the relay's, as configured */
     char peer[80];        /* the address last tried; "" before any */
     char last_error[256]; /* "" where there is none */
@@ -38,8 +39,9 @@ __attribute__((format(printf, 5, 6))) void failure_format(struct failure *f, uns
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health);
 /* ar_call itself refused with `rc`. */
 void failure_from_code(struct failure *f, int rc, const struct ar_health *health);
-/* The tool was reached and says no: its own words. */
-void failure_from_tool(struct failure *f, const char *tool, const char *text, const struct ar_health *health);
+/* The tool was reached, or its mock, and says no: its own words. */
+void failure_from_tool(struct failure *f, const char *tool, const char *text, enum ar_source source,
+                       const struct ar_health *health);
 
 /* The whole object. */
 void failure_write(const struct failure *f, struct writer *w);

@@ -6,13 +6,17 @@
  * Failure modes: a head or a body that does not end in time is cut (watch.h); a body that is not
  * wanted is read to an end that is near, so that its sender gets to read why, and cut where the end is not
  * near; a reader that stops is dropped after IDLE_SECONDS; malformed HTTP is answered by libmicrohttpd
- * itself.
+ * itself. Answers that are large together are more than memory should hold for those who read them slowly:
+ * beyond HELD_MAX_BYTES, further large ones are refused (503). Descriptors are kept back from connections for
+ * what reaches the relay.
  */
 #include "http.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,8 +25,18 @@
 #define IDLE_SECONDS      30u
 #define CONNECTION_MEMORY ((size_t)16 << 10) /* the head's limit; libmicrohttpd refuses longer ones (431) */
 #define BODY_SWALLOW_MAX  ((size_t)1 << 20)
+#define HELD_MAX_BYTES    ((size_t)256 << 20) /* what HTTP_MAX_CONNECTIONS small answers come to */
+#define SMALL_ANSWER      ((size_t)64 << 10)
+#define OWN_DESCRIPTORS   64 /* about 20 are in use; the rest for the relay, the health probe, look-ups */
 
 /* ---- answers ---- */
+
+static struct watched *watched_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
 
 static void add_headers(struct exchange *x, struct MHD_Response *r)
 {
@@ -43,6 +57,21 @@ static void add_headers(struct exchange *x, struct MHD_Response *r)
         (void)MHD_add_response_header(r, "Allow", x->allow);
 }
 
+/* Counts the answer among those that are held, or refuses it. */
+static void hold_answer(struct exchange *x)
+{
+    struct failure f;
+    size_t len = buf_len(&x->answer);
+    if (len <= SMALL_ANSWER)
+        return;
+    x->held_bytes = len;
+    if (atomic_fetch_add(&x->service->held_bytes, len) + len <= HELD_MAX_BYTES)
+        return;
+    failure_set(&f, 503, "OVERLOADED", "Too many large answers are being read at once.",
+                "Try again in a moment; GET /api/bots/events needs less.");
+    exchange_fail(x, &f);
+}
+
 /* The answer's bytes go over to the response. */
 static struct MHD_Response *take_answer(struct exchange *x)
 {
@@ -58,6 +87,10 @@ static struct MHD_Response *take_answer(struct exchange *x)
 
 static enum MHD_Result queue_answer(struct exchange *x)
 {
+    if (!x->stream) {
+        watch_phase(&x->service->watch, watched_of(x->connection), service_now_ms(), WATCH_ANSWER_MS);
+        hold_answer(x);
+    }
     struct MHD_Response *r = x->stream ? x->stream : take_answer(x);
     if (!r)
         return MHD_NO;
@@ -69,13 +102,6 @@ static enum MHD_Result queue_answer(struct exchange *x)
 }
 
 /* ---- requests ---- */
-
-static struct watched *watched_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
 
 static void count_request(struct service *s, bool begins)
 {
@@ -94,6 +120,33 @@ static bool swallows_body(const struct exchange *x)
     return !asks_first && (!length || strtoull(length, NULL, 10) <= BODY_SWALLOW_MAX);
 }
 
+static enum MHD_Result count_length(void *data, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    (void)kind, (void)value;
+    *(unsigned *)data += strcasecmp(key, "Content-Length") == 0;
+    return MHD_YES;
+}
+
+/* Where the body ends is not certain: who stands between may see another end than libmicrohttpd does, and so
+ * another next request. */
+static bool is_ambiguous(struct MHD_Connection *connection)
+{
+    unsigned lengths = 0;
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_length, &lengths);
+    bool chunked = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    return lengths > 1 || (chunked && lengths > 0);
+}
+
+/* At once, with the body unread: the connection ends with it. */
+static enum MHD_Result refuse_ambiguous(struct exchange *x)
+{
+    struct failure f;
+    failure_set(&f, 400, "INVALID_REQUEST", "The request gives its body's length more than once.",
+                "Send one Content-Length, or Transfer-Encoding: chunked.");
+    exchange_fail(x, &f);
+    return queue_answer(x);
+}
+
 /* The head is there. */
 static enum MHD_Result begin(struct service *s, struct MHD_Connection *connection, const char *path,
                              const char *method, void **ret_exchange)
@@ -104,6 +157,8 @@ static enum MHD_Result begin(struct service *s, struct MHD_Connection *connectio
     *ret_exchange = x;
     count_request(s, true);
     watch_phase(&s->watch, watched_of(connection), service_now_ms(), WATCH_BODY_MS);
+    if (is_ambiguous(connection))
+        return refuse_ambiguous(x);
     return routes_find(x, method, path) == 0 || swallows_body(x) ? MHD_YES : queue_answer(x);
 }
 
@@ -188,14 +243,24 @@ static void on_connection(void *data, struct MHD_Connection *connection, void **
 
 /* ---- the server ---- */
 
+/* The event streams of a crowd must not keep the relay out. */
+static unsigned connection_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= HTTP_MAX_CONNECTIONS + OWN_DESCRIPTORS)
+        return HTTP_MAX_CONNECTIONS;
+    rlim_t kept = limit.rlim_cur / 2 < OWN_DESCRIPTORS ? limit.rlim_cur / 2 : OWN_DESCRIPTORS;
+    return (unsigned)(limit.rlim_cur - kept);
+}
+
 int http_start(struct service *s)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT,
-        HTTP_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_request_end, s,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_request_end, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
     return s->daemon ? 0 : -EIO;
 }

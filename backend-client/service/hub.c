@@ -40,6 +40,8 @@ struct hub {
     struct list readers;
     size_t reader_count;
     struct slot newest[HUB_KINDS];
+    struct slot first; /* what the last one who joined began with */
+    uint64_t first_at_ms;
     struct text *keep_alive;
     uint64_t stamp;
     uint64_t keep_alives;
@@ -52,6 +54,7 @@ struct hub_reader {
     void *connection;
     struct text *current; /* NULL: between two events */
     size_t offset;
+    uint64_t begun_ms;        /* `current` */
     uint64_t seen[HUB_KINDS]; /* stamps */
     uint64_t keep_alives;
     bool suspended;
@@ -120,6 +123,7 @@ void hub_free(struct hub *hub)
         return;
     for (size_t i = 0; i < HUB_KINDS; i++)
         text_release(hub->newest[i].text);
+    text_release(hub->first.text);
     text_release(hub->keep_alive);
     pthread_mutex_destroy(&hub->lock);
     mem_free(hub);
@@ -184,24 +188,55 @@ size_t hub_reader_count(struct hub *hub)
 
 /* ---- readers ---- */
 
-int hub_join(struct hub *hub, void *connection, uint64_t stamp, uint64_t version, const char *json,
-             size_t len, struct hub_reader **ret_reader)
+static void take(struct hub_reader *r, struct text *text, uint64_t now_ms)
+{
+    text->refs++;
+    r->current = text;
+    r->offset = 0;
+    r->begun_ms = now_ms;
+}
+
+/* Also when something was published after `stamp`: it comes next then. */
+static void keep_first(struct hub *hub, struct text *text, uint64_t stamp, uint64_t now_ms)
+{
+    text_release(hub->first.text);
+    hub->first = (struct slot){.text = text, .stamp = stamp};
+    hub->first_at_ms = now_ms;
+}
+
+static bool first_is_fresh(const struct hub *hub, uint64_t now_ms)
+{
+    return hub->first.text && hub->first.stamp == hub->stamp && now_ms - hub->first_at_ms <= HUB_SHARE_MS;
+}
+
+int hub_join(struct hub *hub, void *connection, uint64_t now_ms, const struct hub_first *first,
+             struct hub_reader **ret_reader)
 {
     struct hub_reader *r = mem_zalloc(sizeof *r);
-    struct text *first = event_new(HUB_AGENTS, version, true, json, len);
-    if (!r || !first) {
+    struct text *text = first ? event_new(HUB_AGENTS, first->version, true, first->json, first->len) : NULL;
+    if (!r || (first && !text)) {
         mem_free(r);
-        mem_free(first);
+        mem_free(text);
         return -ENOMEM;
     }
-    *r = (struct hub_reader){.hub = hub, .connection = connection, .current = first};
-    r->seen[HUB_AGENTS] = r->seen[HUB_HEALTH] = stamp;
+    *r = (struct hub_reader){.hub = hub, .connection = connection};
     list_init(&r->node);
     pthread_mutex_lock(&hub->lock);
-    r->keep_alives = hub->keep_alives;
-    list_push_back(&hub->readers, &r->node);
-    hub->reader_count++;
+    if (text)
+        keep_first(hub, text, first->stamp, now_ms);
+    bool joins = text || first_is_fresh(hub, now_ms);
+    if (joins) {
+        take(r, hub->first.text, now_ms);
+        r->seen[HUB_AGENTS] = r->seen[HUB_HEALTH] = hub->first.stamp;
+        r->keep_alives = hub->keep_alives;
+        list_push_back(&hub->readers, &r->node);
+        hub->reader_count++;
+    }
     pthread_mutex_unlock(&hub->lock);
+    if (!joins) {
+        mem_free(r);
+        return ERR_NOT_FOUND;
+    }
     *ret_reader = r;
     return 0;
 }
@@ -218,25 +253,25 @@ void hub_leave(struct hub_reader *reader)
 }
 
 /* Takes the text to send next; false where there is none. */
-static bool choose(struct hub_reader *r)
+static bool choose(struct hub_reader *r, uint64_t now_ms)
 {
     const struct hub *hub = r->hub;
     const struct slot *agents = &hub->newest[HUB_AGENTS];
     const struct slot *health = &hub->newest[HUB_HEALTH];
+    struct text *text;
     if (agents->stamp > r->seen[HUB_AGENTS]) {
-        r->current = agents->text;
+        text = agents->text;
         r->seen[HUB_AGENTS] = agents->stamp;
     } else if (health->stamp > r->seen[HUB_HEALTH] && health->stamp > r->seen[HUB_AGENTS]) {
-        r->current = health->text;
+        text = health->text;
         r->seen[HUB_HEALTH] = health->stamp;
     } else if (hub->keep_alives != r->keep_alives) {
-        r->current = hub->keep_alive;
+        text = hub->keep_alive;
     } else {
         return false;
     }
     r->keep_alives = hub->keep_alives; /* any event shows that we are here */
-    r->current->refs++;
-    r->offset = 0;
+    take(r, text, now_ms);
     return true;
 }
 
@@ -253,14 +288,15 @@ static size_t copy_some(struct hub_reader *r, char *into, size_t max)
     return n;
 }
 
-ssize_t hub_read(struct hub_reader *reader, char *into, size_t max)
+ssize_t hub_read(struct hub_reader *reader, uint64_t now_ms, char *into, size_t max)
 {
     struct hub *hub = reader->hub;
     ssize_t result = 0;
     pthread_mutex_lock(&hub->lock);
-    if (!reader->current && hub->closed) {
+    bool late = reader->current && now_ms - reader->begun_ms > HUB_EVENT_MAX_MS;
+    if (late || (!reader->current && hub->closed)) {
         result = HUB_END;
-    } else if (reader->current || choose(reader)) {
+    } else if (reader->current || choose(reader, now_ms)) {
         result = (ssize_t)copy_some(reader, into, max);
     } else {
         reader->suspended = true;

@@ -1,8 +1,9 @@
 /* The hub of the event stream: what was published last, and everybody who reads it.
  *
  * A reader that is behind gets the newest event next, not the ones it missed: of each kind only the newest
- * text is kept, once, shared by all readers. So a reader that stops costs the text that it is in the middle
- * of and no more, however long it stands still and however much is published.
+ * text is kept, once, shared by all readers; those who join at about the same time share what they begin
+ * with, too. So a reader that stops costs the text that it is in the middle of and no more, however much is
+ * published, and for HUB_EVENT_MAX_MS at most: whoever takes longer over one event is ended.
  *
  * It knows no HTTP. A reader that has nothing to read is suspended (ops.suspend, called inside hub_read), and
  * resumed when there is something again (ops.resume, on the publisher's thread), each with the hub's lock
@@ -27,7 +28,9 @@ struct hub_ops {
 struct hub;        /* opaque */
 struct hub_reader; /* opaque */
 
-#define HUB_END (-1)
+#define HUB_END          (-1)
+#define HUB_EVENT_MAX_MS 30000
+#define HUB_SHARE_MS     1000 /* so long is a first event as good as one made now */
 
 MUSTCHECK int hub_new(const struct hub_ops *ops, struct hub **ret_hub);
 void hub_free(struct hub *hub); /* no reader is left; NULL: nothing */
@@ -42,14 +45,21 @@ void hub_close(struct hub *hub);
 
 /* A mark to take before looking at what a new reader is to get first. */
 uint64_t hub_stamp(struct hub *hub);
-/* A reader that begins with an agents event of its own, and gets what was published after `stamp` next.
- * `connection` is borrowed, for ops. -ENOMEM. */
-MUSTCHECK int hub_join(struct hub *hub, void *connection, uint64_t stamp, uint64_t version, const char *json,
-                       size_t len, struct hub_reader **ret_reader);
+/* What a reader begins with: an agents event, and what is published after `stamp` comes next. */
+struct hub_first {
+    uint64_t stamp;
+    uint64_t version;
+    const char *json;
+    size_t len;
+};
+/* A reader that begins with `first`, or, where that is NULL, with what the last one began with: ERR_NOT_FOUND
+ * if that is too old, or something was published since. `connection` is borrowed, for ops. -ENOMEM. */
+MUSTCHECK int hub_join(struct hub *hub, void *connection, uint64_t now_ms, const struct hub_first *first,
+                       struct hub_reader **ret_reader);
 void hub_leave(struct hub_reader *reader);
 size_t hub_reader_count(struct hub *hub);
 
 /* Bytes for the reader: their number, 0 (it was suspended), or HUB_END. */
-ssize_t hub_read(struct hub_reader *reader, char *into, size_t max);
+ssize_t hub_read(struct hub_reader *reader, uint64_t now_ms, char *into, size_t max);
 
 #endif

@@ -4,6 +4,7 @@
  * does the little that is due now and then meanwhile. Exit codes: 0 ended in order; 1 failed; 2 usage; 3
  * cannot listen.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,11 +81,24 @@ static int serve(const struct settings *settings)
     _exit(EXIT_FAILED); /* its thread still runs: nothing may be freed under it */
 }
 
+/* A closed 0, 1 or 2 would become the number of a socket, which then gets what is meant for standard error.
+ */
+static int fill_standard_files(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd < 0 ? -1 : close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings;
     char problem[SETTINGS_PROBLEM_SIZE];
     enum settings_verb verb;
+    if (fill_standard_files() != 0)
+        return EXIT_FAILED;
     hash_seed_random();
     raise_descriptor_limit();
     if (settings_read(&settings, argc - 1, argv + 1, environment, &verb, problem) != 0)

@@ -8,6 +8,7 @@ service_SRC := backend-client/service/settings.c backend-client/service/listen.c
                backend-client/service/failure.c backend-client/service/view.c backend-client/service/view_health.c \
                backend-client/service/view_agents.c backend-client/service/view_graph.c \
                backend-client/service/view_status.c backend-client/service/hub.c backend-client/service/watch.c \
+               backend-client/service/parked.c \
                backend-client/service/publish.c backend-client/service/exchange.c backend-client/service/routes.c \
                backend-client/service/endpoint_views.c backend-client/service/endpoint_events.c \
                backend-client/service/endpoint_page.c backend-client/service/endpoint_task.c \
@@ -32,7 +33,7 @@ $(OBJ)/backend-client/service/assets.c: $(service_assets:%=backend-client/servic
 PROGRAMS             += agent-backend
 agent-backend_SRC    := backend-client/service/main.c
 agent-backend_LIBS   := service agentrelay mock_mcp mock wire base
-agent-backend_LDLIBS := $(uv_libs) $(curl_libs) $(mhd_libs) -lm -lpthread
+agent-backend_LDLIBS := $(uv_libs) $(mhd_libs) -lm -lpthread
 
 # The views are tested over snapshots of the tests' own making, so the library is not linked.
 UNIT_TESTS                 += test_service_request test_service_tool test_service_settings test_service_view \

@@ -1,16 +1,21 @@
 // Draws what GET /api/bots/events tells. Nothing is polled: each event replaces the picture; between events only the ages
-// count on. Text from agents goes in as text, never as markup.
+// count on. The backend says something every five seconds at least: one that is silent for longer is taken for gone, and
+// nothing of it is called live then. Text from agents goes in as text, never as markup.
 'use strict';
 
 const $ = (id) => document.getElementById(id);
 const SVG = 'http://www.w3.org/2000/svg';
 const WORDS = { live: 'Live', stale: 'Stale', mock: 'Mock' };
 const NODES_MAX = 200; // more than that is a list, not a picture
+const ROWS_MAX = 500; // and more than that nobody reads
+const SILENT_MS = 15000;
 const narrow = matchMedia('(max-width: 40rem)');
 
 let shown; // the last agents event, and when it came
 let health; // the last health, and when it came
 let stream = 'connecting';
+let heardAt = performance.now();
+let triedAt;
 
 const since = (event) => performance.now() - event.at;
 
@@ -57,8 +62,10 @@ function sentence() {
 
 function ageText() {
   if (!shown) return '';
-  const age = duration(shown.data.ageMs + since(shown));
-  if (stream === 'down') return `as of ${duration(since(shown))} ago`;
+  // Agents that have not changed are not sent again; that they were asked for is told by the health.
+  const told = health.data.snapshotVersion === shown.data.version ? health : shown;
+  const age = duration(told.data.ageMs + since(told));
+  if (stream === 'down') return `as of ${duration(performance.now() - heardAt)} ago`;
   return { live: `updated ${age} ago`, stale: `${age} old`, mock: 'no live data' }[shown.data.source] ?? '';
 }
 
@@ -225,8 +232,11 @@ function row(agent) {
 }
 
 function list() {
-  $('rows').replaceChildren(...shown.data.agents.map(row));
-  $('empty').hidden = shown.data.agents.length > 0;
+  const { agents } = shown.data;
+  $('rows').replaceChildren(...agents.slice(0, ROWS_MAX).map(row));
+  $('empty').hidden = agents.length > 0;
+  $('more').hidden = agents.length <= ROWS_MAX;
+  setText($('more'), `And ${agents.length - ROWS_MAX} more.`);
 }
 
 // ---- the stream
@@ -254,19 +264,40 @@ function onHealth(event) {
   showAge();
 }
 
+let events;
+
 function connect() {
-  const events = new EventSource('/api/bots/events');
-  events.addEventListener('agents', onAgents);
-  events.addEventListener('health', onHealth);
-  events.addEventListener('error', () => {
-    stream = 'down';
-    showState();
-    showAge();
-    if (events.readyState !== EventSource.CLOSED) return; // it connects again by itself
-    setTimeout(connect, 2000);
+  events?.close();
+  triedAt = performance.now();
+  const mine = new EventSource('/api/bots/events');
+  events = mine;
+  const heard = (take) => (event) => {
+    heardAt = performance.now();
+    take(event);
+  };
+  mine.addEventListener('agents', heard(onAgents));
+  mine.addEventListener('health', heard(onHealth));
+  mine.addEventListener('error', () => {
+    showDown();
+    if (mine.readyState !== EventSource.CLOSED) return; // it connects again by itself
+    setTimeout(() => mine === events && connect(), 2000);
   });
+}
+
+function showDown() {
+  stream = 'down';
+  showState();
+  showAge();
+}
+
+function tick() {
+  if (performance.now() - Math.max(heardAt, triedAt) > SILENT_MS) {
+    showDown();
+    connect();
+  }
+  showAge();
 }
 
 connect();
 narrow.addEventListener('change', () => shown && draw());
-setInterval(showAge, 1000);
+setInterval(tick, 1000);

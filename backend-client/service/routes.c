@@ -87,9 +87,10 @@ static int check_post(struct exchange *x)
     const char *length = header(x, "Content-Length");
     const char *origin = header(x, "Origin");
     if (!guard_origin(origin, header(x, "Host"), x->service->settings->allow_origin))
-        failure_format(&f, 403, "FOREIGN_ORIGIN",
-                       "Serve the page from this service, or name its origin with --allow-origin.",
-                       "Pages of %.100s may not command agents here.", origin);
+        failure_format(
+            &f, 403, "FOREIGN_ORIGIN",
+            "Serve the page from this service; behind a proxy, name its origin with --allow-origin.",
+            "Pages of %.100s may not command agents here.", origin);
     else if (!guard_is_json(header(x, "Content-Type")))
         failure_set(&f, 415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON.",
                     "Send the header Content-Type: application/json.");

@@ -18,6 +18,7 @@
 #include "publish.h"
 
 #define KEEP_ALIVE_MS   15000
+#define HEALTH_MS       5000 /* the page takes a stream for dead that is silent for three times as long */
 #define CLIENT_END_MS   1200
 #define REQUESTS_END_MS 500
 
@@ -126,7 +127,7 @@ enum service_result service_start(struct service *s, const struct settings *sett
     enum service_result result = SERVICE_FAILED;
     *s = (struct service){.settings = settings, .listen_fd = listen_fd};
     snprintf(problem, SERVICE_PROBLEM_SIZE, "out of memory");
-    if (make_locks(s) != 0 || watch_init(&s->watch) != 0)
+    if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || parked_init(&s->parked) != 0)
         goto fail_fd;
     if (hub_new(&ops, &s->hub) != 0)
         goto fail_fd;
@@ -148,17 +149,18 @@ fail_fd:
 
 /* ---- running ---- */
 
-/* What changes without a new snapshot or state: another attempt, another error. */
-static void look_at_health(struct service *s)
+/* What changes without a new snapshot or state: another attempt, another error, and the age. */
+static void look_at_health(struct service *s, uint64_t now_ms)
 {
     struct ar_health health;
     ar_health_init(&health);
     if (ar_health(s->client, &health) != AR_OK)
         return;
     uint64_t mark = publish_health_mark(&health);
-    if (mark == s->health_mark)
+    if (mark == s->health_mark && now_ms < s->health_at_ms)
         return;
     s->health_mark = mark;
+    s->health_at_ms = now_ms + HEALTH_MS;
     publish_health(s->hub, s->client);
 }
 
@@ -166,7 +168,8 @@ void service_tick(struct service *s)
 {
     uint64_t now_ms = service_now_ms();
     (void)watch_cut(&s->watch, now_ms);
-    look_at_health(s);
+    parked_look(&s->parked, s->client);
+    look_at_health(s, now_ms);
     if (now_ms < s->keep_alive_at_ms)
         return;
     s->keep_alive_at_ms = now_ms + KEEP_ALIVE_MS;
@@ -203,6 +206,7 @@ int service_stop(struct service *s)
     http_stop(s);
     hub_free(s->hub);
     watch_done(&s->watch);
+    parked_done(&s->parked);
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->end_lock);
     pthread_cond_destroy(&s->end_changed);

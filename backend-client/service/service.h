@@ -8,6 +8,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include "agent_relay.h"
 #include "base/err.h"
 #include "hub.h"
+#include "parked.h"
 #include "settings.h"
 #include "watch.h"
 
@@ -22,6 +24,7 @@ struct service {
     const struct settings *settings; /* borrowed */
     struct hub *hub;
     struct watch watch;
+    struct parked parked;
     struct ar_client *client;
     struct MHD_Daemon *daemon;
     int listen_fd; /* owned after http_quiesce */
@@ -37,6 +40,8 @@ struct service {
 
     uint64_t keep_alive_at_ms; /* main thread's */
     uint64_t health_mark;      /* what the last health event said, hashed */
+    uint64_t health_at_ms;     /* the next one is due, changed or not */
+    atomic_size_t held_bytes;  /* of answers that are being read */
 };
 
 #define SERVICE_PROBLEM_SIZE 400
@@ -50,8 +55,8 @@ enum service_result {
 /* Takes the listening descriptor, also when it fails. The problem in words. */
 MUSTCHECK enum service_result service_start(struct service *s, const struct settings *settings, int listen_fd,
                                             char problem[SERVICE_PROBLEM_SIZE]);
-/* What is due: late connections, keep-alives, a health event when something changed. Every SERVICE_TICK_MS.
- */
+/* What is due: late connections, askers that are gone, keep-alives, a health event when something changed or
+ * HEALTH_MS have passed. Every SERVICE_TICK_MS. */
 void service_tick(struct service *s);
 /* Ends it: open requests are answered, event streams ended. Within two seconds. 0, or -1 when the client did
  * not end in time: the process must then exit without freeing anything. */

@@ -45,7 +45,7 @@ static const struct option {
     TEXT("--health-url", "AGENT_HEALTH_URL", client.health_url,
          "http address that tells whether the relay's container is well (none)"),
     TEXT("--allow-origin", "AGENT_BACKEND_ALLOW_ORIGIN", allow_origin,
-         "one more origin whose pages may POST, such as https://agents.example.org (none)"),
+         "the origin under which a proxy shows this service, such as https://agents.example.org (none)"),
     MS("--stale-max-ms", "AGENT_STALE_MAX_MS", 0, stale_max_ms, "how old agents may be shown, marked stale"),
     MS("--poll-ms", "AGENT_POLL_MS", 1, agents_poll_ms, "how often the agents are asked for"),
     MS("--poll-timeout-ms", "AGENT_POLL_TIMEOUT_MS", 1, agents_timeout_ms,

@@ -1,6 +1,7 @@
 /* Deadlines for connections that say too little: libmicrohttpd's own time-out counts from the last byte, so
  * one byte now and then holds a connection for ever. Here each phase has a time within which it must be over:
- * a request's head, its body, and the pause before the next request.
+ * a request's head, its body, its answer (that of an event stream excepted: see hub.h), and the pause before
+ * the next request.
  *
  * Connections are cut with shutdown(2) while their descriptor is certain to be theirs: libmicrohttpd says
  * that one is closed before it closes the descriptor. Thread-safe.
@@ -15,9 +16,10 @@
 #include "base/err.h"
 #include "base/list.h"
 
-#define WATCH_HEAD_MS  10000 /* the first request's head */
-#define WATCH_BODY_MS  10000
-#define WATCH_PAUSE_MS 30000 /* the next request's head, the pause before it included */
+#define WATCH_HEAD_MS   10000 /* the first request's head */
+#define WATCH_BODY_MS   10000
+#define WATCH_ANSWER_MS 120000
+#define WATCH_PAUSE_MS  30000 /* the next request's head, the pause before it included */
 
 struct watch {
     pthread_mutex_t lock;

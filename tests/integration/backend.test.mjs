@@ -205,6 +205,8 @@ test('while the relay is down nothing is pretended: an error that names what ref
   assert.equal(mocked.status, 200, mocked.text);
   assert.deepEqual([mocked.json.source, mocked.json.mock], ['mock', true]);
   assert.match(mocked.json.message, /mock/);
+  const { status: none, json: refusal } = await backend.get('/api/bots/task-status/t-1?whenDown=mock');
+  assert.deepEqual([none, refusal.details.source, refusal.details.mayHaveRun], [404, 'mock', false], 'the refusal of a mock says that it is one');
   const status = await backend.get(`/api/bots/task-status/${mocked.json.taskId}?whenDown=mock`);
   assert.deepEqual([status.status, status.json.source], [200, 'mock'], status.text);
   const swarm = await backend.post('/api/bots/initialize-swarm', { agentTypes: ['coder'], whenDown: 'mock' });

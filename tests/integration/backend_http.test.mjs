@@ -1,8 +1,13 @@
 // agent-backend's HTTP: refusals, hostile clients, and very many or very slow readers of its events.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
-import { assert, binDir, scaled, test, until } from './lib/harness.mjs';
-import { addressOf, crowdedServer, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
+import net from 'node:net';
+import { assert, binDir, scaled, test, until, within } from './lib/harness.mjs';
+import { addressOf, backendBinary, crowdedServer, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
+
+const residentKb = (pid) => Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);
 
 // ---- HTTP
 
@@ -87,6 +92,8 @@ test('hostile HTTP is answered or cut, and nobody else notices', async (t) => {
     ['a bad chunk size', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`, /^(HTTP\/1\.1 4\d\d|$)/],
     ['a chunked body without end', `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(40)}`, /^(HTTP\/1\.1 4\d\d|$)/],
     ['a negative length', `${head}Content-Length: -5\r\n\r\n{}`, /^(HTTP\/1\.1 4\d\d|$)/],
+    ['a length twice', `${head}Content-Length: 3\r\nContent-Length: 5\r\n\r\n{}x{}`, /^HTTP\/1\.1 400/],
+    ['a length and chunks', `${head}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, /^HTTP\/1\.1 400/],
     ['no host', 'GET / HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400/],
     ['no HTTP', '{"jsonrpc":"2.0","id":1,"method":"initialize"}\n\n', /^(HTTP\/1\.[01] 4\d\d|$)/],
     ['a NUL', 'GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n', /^(HTTP\/1\.[01] [245]\d\d|$)/],
@@ -98,6 +105,75 @@ test('hostile HTTP is answered or cut, and nobody else notices', async (t) => {
     assert.match(raw.got, wanted, what);
     assert.equal((await backend.get('/api/v1/bots/health')).status, 200, what);
   }
+});
+
+test('what nobody waits for any more is cancelled, and never runs', async (t) => {
+  const relay = await relayOn(t, 0, { exit: killed });
+  const { port } = relay.address;
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags({ ...quick, 'call-timeout-ms': 20_000 }) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const body = (task) => JSON.stringify({ task, whenDown: 'wait' });
+  const submit = (task) =>
+    backend.raw().send(
+      `POST /api/bots/submit-task HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body(task).length}\r\n\r\n${body(task)}`,
+    );
+  const inFlight = submit('never'); // the server does not answer that one
+  await until(async () => (await backend.health()).inFlight === 1, 'it is in flight');
+  inFlight.socket.destroy();
+  await until(async () => (await backend.health()).inFlight === 0, 'it is cancelled');
+  relay.signal('SIGKILL');
+  await until(async () => (await backend.health()).state === 'degraded', 'degraded');
+  const waiting = Array.from({ length: 10 }, (_, i) => submit(`t${i}`));
+  await until(async () => (await backend.health()).waiting === 10, 'ten wait');
+  waiting.forEach(({ socket }, i) => i > 0 && (i % 2 ? socket.resetAndDestroy() : socket.destroy()));
+  await until(async () => (await backend.health()).waiting === 1, 'the one whose asker is there still waits');
+  await relay.exited;
+  await relayOn(t, port);
+  await until(() => waiting[0].got.includes('"taskId":"t-1"'), 'its answer');
+  waiting[0].socket.destroy();
+});
+
+test('large answers that are read slowly are bounded together, and small ones go on', { timeoutMs: 120_000 }, async (t) => {
+  const relay = await t.relay({ servers: { agents: crowdedServer(9900) } });
+  const times = { ...quick, 'poll-ms': 1000, 'poll-timeout-ms': 10_000, 'dead-after-ms': 10_000 };
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(times) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const before = residentKb(backend.process.pid);
+  const stopped = [];
+  const refused = () => stopped.find((raw) => raw.got.startsWith('HTTP/1.1 503'));
+  while (!refused() && stopped.length < 400) {
+    const raw = backend.raw().send('GET /api/bots/agents HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => raw.got.includes('\r\n\r\n'), 'its head');
+    raw.socket.pause();
+    stopped.push(raw);
+  }
+  assert.match(refused().got, /"code":"OVERLOADED"/);
+  const grown = residentKb(backend.process.pid) - before;
+  t.figure(`backend: ${stopped.length} readers of 6 MiB that stand still cost ${grown >> 10} MiB`);
+  if (!/address|thread/.test(binDir)) assert.ok(grown < 400 << 10, `${grown} KiB`);
+  assert.equal((await backend.get('/api/v1/bots/health')).status, 200);
+  for (const raw of stopped) raw.socket.destroy();
+  await until(async () => (await backend.get('/api/bots/agents')).status === 200, 'large ones are served again');
+});
+
+test('the health check ends in time also when what answers says a byte now and then', async (t) => {
+  const drips = new Set();
+  const dripping = net.createServer((socket) => {
+    const drip = setInterval(() => socket.write('x'), 100);
+    drips.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => clearInterval(drip));
+  });
+  await new Promise((resolve) => dripping.listen(0, '127.0.0.1', resolve));
+  t.atEnd(() => {
+    for (const socket of drips) socket.destroy();
+    dripping.close();
+  });
+  const from = performance.now();
+  const check = spawn(backendBinary, ['health', '--listen', `127.0.0.1:${dripping.address().port}`], { stdio: 'ignore' });
+  const [code] = await within(once(check, 'exit'), 'the check ends');
+  assert.equal(code, 1);
+  assert.ok(performance.now() - from < scaled(4000));
 });
 
 test('a head or a body that comes byte by byte is cut after ten seconds', { timeoutMs: 60_000 }, async (t) => {
@@ -117,7 +193,6 @@ test('a head or a body that comes byte by byte is cut after ten seconds', { time
 
 // ---- events
 
-const residentKb = (pid) => Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);
 const descriptors = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
 
 test('a thousand readers of the events', { timeoutMs: 120_000 }, async (t) => {
@@ -176,10 +251,12 @@ test('a reader that stops reading costs nothing more, and is dropped', { timeout
   reader.close();
 });
 
-test('a quiet stream has a comment every 15 seconds', { timeoutMs: 60_000 }, async (t) => {
+test('a quiet stream has the health every 5 seconds and a comment every 15', { timeoutMs: 60_000 }, async (t) => {
   const args = [...flags(quick), '--mock-refresh-ms=never', '--backoff-base-ms=3600000', '--backoff-cap-ms=3600000'];
   const backend = await startBackend(t, { relay: nobody, args });
   const events = await backend.events();
   await until(() => events.comments > 0, 'a comment', 25_000);
+  const ages = events.all.filter(({ event, data }) => event === 'health' && data.state === 'degraded').map(({ data }) => data.ageMs);
+  assert.ok(ages.length >= 3 && ages.at(-1) > ages[0], `${ages}`);
   events.close();
 });

@@ -133,6 +133,23 @@ test('the page says when the backend itself is gone, and recovers by itself', { 
   assert.deepEqual(page.complaints.filter((text) => !text.includes('net::ERR_')), []);
 });
 
+test('agents that do not change stay young; a backend that stands still is not called live', { skip, timeoutMs: 120_000 }, async (t) => {
+  const relay = await t.relay({ servers: { agents: realServer } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  const page = await openPage(t, await openBrowser(t), backend.url);
+  await shows(page, 'live');
+  const age = (seconds) =>
+    page.waitForFunction((pattern) => new RegExp(pattern).test(document.querySelector('#age').textContent), `updated ${seconds} s ago`);
+  await age('[3-9]');
+  await age('[01]');
+  backend.process.kill('SIGSTOP');
+  await page.waitForSelector('body[data-stream="down"]', { timeout: scaled(40_000) });
+  assert.equal((await signs(page)).word, 'Backend unreachable');
+  backend.process.kill('SIGCONT');
+  await shows(page, 'live');
+  assert.deepEqual(page.complaints, []);
+});
+
 test('it fits a phone, light and dark, and shows hostile names as text', { skip, timeoutMs: 90_000 }, async (t) => {
   const evil = `<img src=x onerror=console.error('run')>`;
   const server = { ...realServer, args: ['-e', realServer.args[1].replace("name: 'Coder'", `name: ${JSON.stringify(evil)}`)] };

@@ -130,6 +130,16 @@ test('ping: what is lost is counted, and 3; all lost at the start is 5; a plain 
   assertCode(await ctl(plain, ['ping', '-n', '2', '-i', '0']), 0);
 });
 
+test('ping: a relay that goes away between two rounds is counted as lost', async (t) => {
+  let asked = 0;
+  const leaving = await fakeRelay(t, { 'relay/ping': (message, say, socket) => (asked++ < 3 ? {} : void socket.destroy()) });
+  const run = await ctl(leaving, ['ping', '-n', '6', '-i', '0', '--timeout', '400', '--json']);
+  assertCode(run, 3);
+  const { sent, answered, lost } = document(run);
+  assert.equal(sent, answered + lost);
+  assert.ok(answered >= 2 && lost >= 1, run.stdout);
+});
+
 // ---- call
 
 test('call: results as they came, laid out for people; params inline, from standard input, from a file', async (t) => {

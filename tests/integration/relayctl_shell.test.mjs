@@ -82,6 +82,18 @@ test('a reader that goes away ends it quietly; one that stands still does not ke
   assert.match(full.stderr, /cannot write to standard output: No space/);
 });
 
+test('a standard error that nobody reads does not keep it from ending', async (t) => {
+  const fifo = path.join(t.dir, 'stderr');
+  spawnSync('mkfifo', [fifo]);
+  const fd = fs.openSync(fifo, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+  t.atEnd(() => fs.closeSync(fd));
+  assert.throws(() => {
+    for (;;) fs.writeSync(fd, Buffer.alloc(4096));
+  }, /EAGAIN/);
+  const run = await ctl(await deadAddress(), ['status'], { wrap: (command) => ['bash', '-c', `exec "$@" 2>'${fifo}'`, 'bash', ...command] });
+  assertCode(run, 4);
+});
+
 // ---- terminals
 
 const script = { skip: has('script') ? false : 'no script(1) on this machine' };
@@ -106,6 +118,21 @@ test('on a terminal: a progress line that is taken away, and colors unless NO_CO
   assert.ok(!(await onTerminal(relay, ['status', '--color', 'never'])).stdout.includes('\u001b'));
   assert.match((await ctl(relay, ['status', '--color=always'])).stdout, /\u001b\[32m/);
   assert.ok(!(await ctl(relay, ['agents'])).stdout.includes('\u001b'));
+});
+
+test('a terminal that takes nothing does not keep signals away', script, async (t) => {
+  const relay = await fakeRelay(t, { 'tools/call': { content: [{ type: 'text', text: 'x'.repeat(1 << 20) }] } });
+  const run = new Ctl(relay, ['tool', 'long'], { wrap: (command) => ['script', '-qec', `exec ${command.join(' ')}`, '/dev/null'] });
+  run.process.stdout.pause();
+  await until(() => run.process.stdout.readableLength > 0, 'it writes');
+  const { pid } = run.process;
+  const [program] = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  const state = () => fs.readFileSync(`/proc/${program}/stat`, 'utf8').split(' ')[2];
+  await until(() => state() === 'S', 'it waits for the terminal');
+  process.kill(Number(program), 'SIGTERM');
+  await until(() => !fs.existsSync(`/proc/${program}`) || state() === 'Z', 'it ends', scaled(3000));
+  run.process.stdout.resume();
+  assertCode(await run.end(), 143);
 });
 
 test('on a terminal, a tool cannot drive it; in a pipe, its text is what it was', script, async (t) => {

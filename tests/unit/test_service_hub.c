@@ -37,6 +37,7 @@ static const struct hub_ops ops = {.suspend = on_suspend, .resume = on_resume};
 static struct hub *hub;
 static struct connection connection;
 static char got[4096];
+static uint64_t now_ms;
 
 static void publish(enum hub_kind kind, uint64_t version, const char *json)
 {
@@ -46,8 +47,9 @@ static void publish(enum hub_kind kind, uint64_t version, const char *json)
 static struct hub_reader *join(const char *json)
 {
     struct hub_reader *reader;
+    struct hub_first first = {.stamp = hub_stamp(hub), .version = 1, .json = json, .len = strlen(json)};
     connection = (struct connection){0};
-    assert_int_equal(hub_join(hub, &connection, hub_stamp(hub), 1, json, strlen(json), &reader), 0);
+    assert_int_equal(hub_join(hub, &connection, now_ms, &first, &reader), 0);
     return reader;
 }
 
@@ -56,7 +58,7 @@ static const char *drain(struct hub_reader *reader, size_t max)
 {
     size_t len = 0;
     ssize_t n;
-    while ((n = hub_read(reader, got + len, max)) > 0)
+    while ((n = hub_read(reader, now_ms, got + len, max)) > 0)
         len += (size_t)n;
     got[len] = '\0';
     assert_true(n == HUB_END || connection.suspended);
@@ -96,7 +98,7 @@ static void an_event_is_never_torn(void **state)
     (void)state;
     struct hub_reader *reader = join("\"first\"");
     char head[8];
-    assert_int_equal(hub_read(reader, head, 5), 5);
+    assert_int_equal(hub_read(reader, now_ms, head, 5), 5);
     publish(HUB_AGENTS, 2, "\"second\"");
     publish(HUB_AGENTS, 3, "\"third\"");
     assert_string_equal(drain(reader, 7),
@@ -129,9 +131,9 @@ static void nothing_between_stamp_and_join_is_lost(void **state)
     (void)state;
     struct hub_reader *reader;
     connection = (struct connection){0};
-    uint64_t stamp = hub_stamp(hub);
+    struct hub_first first = {.stamp = hub_stamp(hub), .version = 4, .json = "\"older\"", .len = 7};
     publish(HUB_AGENTS, 5, "\"newer\"");
-    assert_int_equal(hub_join(hub, &connection, stamp, 4, "\"older\"", 7, &reader), 0);
+    assert_int_equal(hub_join(hub, &connection, now_ms, &first, &reader), 0);
     assert_non_null(strstr(drain(reader, 64), "\"newer\""));
     hub_leave(reader);
 }
@@ -149,12 +151,48 @@ static void who_hears_nothing_gets_a_comment(void **state)
     hub_leave(reader);
 }
 
+static void who_joins_together_shares_the_first_event(void **state)
+{
+    (void)state;
+    struct hub_reader *one = join("\"first\"");
+    struct hub_reader *two;
+    size_t live = fault_alloc_live();
+    now_ms += HUB_SHARE_MS;
+    assert_int_equal(hub_join(hub, &connection, now_ms, NULL, &two), 0);
+    assert_int_equal(fault_alloc_live(), live + 1); /* the reader */
+    assert_string_equal(drain(two, 64), "retry: 1000\nid: 1\nevent: agents\ndata: \"first\"\n\n");
+    connection = (struct connection){0};
+    assert_string_equal(drain(one, 64), "retry: 1000\nid: 1\nevent: agents\ndata: \"first\"\n\n");
+    hub_leave(one);
+    hub_leave(two);
+    assert_int_equal(hub_join(hub, &connection, now_ms + 1, NULL, &two), ERR_NOT_FOUND);
+    publish(HUB_HEALTH, 1, "\"newer\"");
+    assert_int_equal(hub_join(hub, &connection, now_ms, NULL, &two), ERR_NOT_FOUND);
+    assert_int_equal(hub_reader_count(hub), 0);
+}
+
+static void who_takes_too_long_over_one_event_is_ended(void **state)
+{
+    (void)state;
+    char byte;
+    struct hub_reader *reader = join("\"first\"");
+    assert_int_equal(hub_read(reader, now_ms + HUB_EVENT_MAX_MS, &byte, 1), 1);
+    assert_int_equal(hub_read(reader, now_ms + HUB_EVENT_MAX_MS + 1, &byte, 1), HUB_END);
+    hub_leave(reader);
+    reader = join("0");
+    (void)drain(reader, 64);
+    now_ms += HUB_EVENT_MAX_MS + 1; /* waiting for an event is not reading one */
+    publish(HUB_AGENTS, 2, "1");
+    assert_string_equal(drain(reader, 1), "id: 2\nevent: agents\ndata: 1\n\n");
+    hub_leave(reader);
+}
+
 static void closing_ends_readers_after_their_event(void **state)
 {
     (void)state;
     struct hub_reader *reader = join("\"first\"");
     char head[8];
-    assert_int_equal(hub_read(reader, head, 5), 5);
+    assert_int_equal(hub_read(reader, now_ms, head, 5), 5);
     hub_close(hub);
     assert_string_equal(drain(reader, 64), ": 1000\nid: 1\nevent: agents\ndata: \"first\"\n\n");
     assert_false(connection.suspended);
@@ -173,10 +211,11 @@ static void without_memory(void **state)
     assert_int_not_equal(hub_publish(hub, HUB_AGENTS, 3, "\"lost\"", 6), 0);
     assert_non_null(strstr(drain(reader, 64), "\"kept\""));
     hub_leave(reader);
+    const struct hub_first first = {.version = 1, .json = "0", .len = 1};
     for (size_t n = 1; n <= 2; n++) {
         size_t live = fault_alloc_live();
         fault_alloc_fail_at(n);
-        assert_int_not_equal(hub_join(hub, &connection, 0, 1, "0", 1, &reader), 0);
+        assert_int_not_equal(hub_join(hub, &connection, now_ms, &first, &reader), 0);
         assert_int_equal(fault_alloc_live(), live);
     }
     fault_alloc_fail_at(0);
@@ -208,6 +247,8 @@ int main(void)
         TEST(a_reader_never_goes_back),
         TEST(nothing_between_stamp_and_join_is_lost),
         TEST(who_hears_nothing_gets_a_comment),
+        TEST(who_joins_together_shares_the_first_event),
+        TEST(who_takes_too_long_over_one_event_is_ended),
         TEST(closing_ends_readers_after_their_event),
         TEST(without_memory),
     };

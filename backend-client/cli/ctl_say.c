@@ -1,0 +1,57 @@
+/* What went wrong, in words on standard error, and with --json as a document on standard output too.
+ *
+ * Failure mode: a document that cannot be put together is left out; standard error has said it.
+ */
+#include "backend-client/cli/ctl.h"
+#include "wire/writer.h"
+
+enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
+{
+    term_say(&ctl->term, "the answer cannot be shown: %s", err_text(rc));
+    return CTL_EXIT_ERROR;
+}
+
+void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const char *name, int error_code,
+                     const char *message, const char *data, size_t data_len)
+{
+    struct writer w;
+    if (!ctl_given(ctl->args, CTL_FLAG_JSON))
+        return;
+    writer_init(&w, &ctl->out);
+    write_object(&w);
+    write_key(&w, "error");
+    write_object(&w);
+    write_member_string(&w, "name", name);
+    if (error_code != 0)
+        write_member_int(&w, "code", error_code);
+    write_member_string(&w, "message", message);
+    if (data_len > 0)
+        write_member_raw(&w, "data", data, data_len);
+    write_object_end(&w);
+    write_member_int(&w, "exit", (int)code);
+    write_object_end(&w);
+    int rc = writer_end(&w);
+    if (rc == 0)
+        rc = buf_append(&ctl->out, "\n", 1);
+    if (rc != 0)
+        buf_clear(&ctl->out); /* standard error says it */
+    (void)ctl_flush(ctl);
+}
+
+static const char *outage_name(const struct ctl *ctl, enum ctl_exit code)
+{
+    if (ctl->health.last_error_name[0])
+        return ctl->health.last_error_name;
+    return code == CTL_EXIT_TIMEOUT ? "AR_E_TIMEOUT" : "AR_E_DEGRADED";
+}
+
+enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
+{
+    char text[800];
+    if (code == CTL_EXIT_INTERRUPTED)
+        return code;
+    ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof text);
+    term_say(&ctl->term, "%s", text);
+    ctl_write_error(ctl, code, outage_name(ctl, code), 0, text, NULL, 0);
+    return code;
+}
