@@ -110,6 +110,7 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call program_rule,$(t),$(TESTBIN),-lcmocka)))
 # ---- the client library ------------------------------------------------------------------------------------------
 # Its objects and those of the modules it stands on, position independent, become one relocatable object in which every
 # symbol but ar_* is local: -fvisibility=hidden alone does not reach into a static library. Both libraries are made of it.
+# nodelete: a thread that looks up a name may outlive its client, and a host's dlclose.
 # Asserts are for our tests, which link the archives: in a host the library does not abort.
 SONAME      := libagentrelay.so.0
 library_src  = $(foreach m,agentrelay $(agentrelay_LIBS),$($(m)_SRC))
@@ -139,7 +140,7 @@ $(LIBDIR)/libagentrelay.a: $(OBJ)/agentrelay.o
 $(LIBDIR)/$(SONAME): $(OBJ)/agentrelay.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(filter-out -pie,$(project_ldflags)) $(LDFLAGS) -o $@ $^ $(library_libs)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,nodelete $(filter-out -pie,$(project_ldflags)) $(LDFLAGS) -o $@ $^ $(library_libs)
 	@ln -sf $(SONAME) $(LIBDIR)/libagentrelay.so
 
 library: $(LIBDIR)/libagentrelay.a $(LIBDIR)/$(SONAME)

@@ -18,6 +18,8 @@
  * thread, ar_open in that case excepted. Callbacks run on the client's loop thread, never inside an ar_*
  * call, and may call any ar_* function but the two that wait (these say AR_E_WOULD_DEADLOCK there).
  *
+ * Names are looked up on short-lived threads of the library's own, so that closing never waits for DNS.
+ *
  * What it never does: block the caller (but for ar_call_wait and ar_close_wait), log, exit, abort, fork,
  * install or raise signals (it is safe in a host with SIGPIPE at its default), or pass a mock off as real.
  *
@@ -133,13 +135,13 @@ struct ar_health {
     uint64_t calls;             /* ever accepted */
     uint64_t completions;       /* ever delivered */
     uint64_t bad_frames;        /* received and not understood, or answering nobody */
-    double round_trip_ms;       /* of the last heartbeat or agent poll; negative: none yet */
-    char address[272];          /* as configured */
-    char peer[80];              /* the address last tried, numeric; "" before any */
-    char last_error_name[40];   /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ...; "" while live and never lost */
-    char last_error[256];       /* in words, naming what was tried and what refused it */
-    char suggestion[256];       /* what to look at; "" while live */
-    int64_t last_error_at_ms;   /* Unix; 0: none yet */
+    double round_trip_ms; /* of the last heartbeat or agent poll, whole milliseconds; negative: none yet */
+    char address[272];    /* as configured */
+    char peer[80];        /* the address last tried, numeric; "" before any */
+    char last_error_name[40]; /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ...; "" while live and never lost */
+    char last_error[256];     /* in words, naming what was tried and what refused it */
+    char suggestion[256];     /* what to look at; "" while live */
+    int64_t last_error_at_ms; /* Unix; 0: none yet */
 };
 
 #define ar_health_init(h) ((h)->size = sizeof *(h))
@@ -212,7 +214,8 @@ struct ar_options {
     /* host:port, tcp://host:port, [ipv6]:port or unix:PATH. NULL: AGENT_CONTROL_URL, else 127.0.0.1:9500. */
     const char *url;
     /* http:// or https:// address that says whether the relay's container is well; asked while degraded, to
-     * tell "relay down" from "server behind it down". NULL: AGENT_HEALTH_URL, else none; "": none. */
+     * tell "relay down" from "server behind it down". NULL: AGENT_HEALTH_URL, else none; "": none. No
+     * user or password in it; no proxy is used. */
     const char *health_url;
     const char *client_name; /* for initialize's clientInfo; NULL: "libagentrelay" */
     const char *client_version;
@@ -252,12 +255,15 @@ AR_API void ar_options_init_sized(struct ar_options *o, size_t size);
 /* Starts a client; it connects by itself. `o` NULL: all defaults; it and its strings are copied. AR_E_INVALID
  * for an option that cannot be (`problem`, which may be NULL, then says which, why, and what to write),
  * AR_E_NO_MEMORY, AR_E_SYSTEM (no thread, no descriptor): nothing was started then. A relay that is not there
- * is no error: the client is then degraded and goes on trying. */
+ * is no error: the client is then degraded and goes on trying.
+ * With a thread of its own, callbacks may run before ar_open has returned; *ret_client is written before the
+ * first of them. */
 AR_API int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *problem,
                    size_t problem_size);
 /* Ends it, without waiting: every call that is not complete is completed with AR_E_CLOSED, then on_closed
- * (may be NULL) runs, last of all, on the client's thread. Legal in any callback, and again (the first
- * on_closed counts). The handle is valid until on_closed has returned; where there is none, no longer. */
+ * (may be NULL) runs, last of all, on the client's thread. on_state still tells AR_CLOSED, on_agents runs no
+ * more. Legal in any callback, and again (the first on_closed counts). The handle is valid until on_closed
+ * has returned; where there is none, no longer. */
 AR_API void ar_close(struct ar_client *client, ar_closed_cb *on_closed, void *data);
 /* The same, and returns when all is over and freed. With options.loop, or in a callback:
  * AR_E_WOULD_DEADLOCK, and nothing was done. */
@@ -321,7 +327,8 @@ AR_API int ar_cancel(struct ar_client *client, uint64_t id);
 AR_API int ar_call_wait(struct ar_client *client, const struct ar_call *call, struct ar_reply **ret_reply);
 AR_API void ar_reply_free(struct ar_reply *reply); /* NULL: nothing */
 /* Sends a notification while live; it is not queued. AR_OK: handed over, no more is known. AR_E_DEGRADED: not
- * live; else as ar_call. */
+ * live; AR_E_INVALID also for notifications/initialized and notifications/cancelled, which are the library's;
+ * else as ar_call. */
 AR_API int ar_notify(struct ar_client *client, const char *method, const char *params, size_t params_len);
 
 #ifdef __cplusplus
