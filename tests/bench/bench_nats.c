@@ -28,8 +28,8 @@ static natsConnection *connect_to(const char *url)
     natsOptions *o;
     check(natsOptions_Create(&o), "options");
     check(natsOptions_SetURL(o, url), url);
-    /* Without it a flusher thread gathers writes for a millisecond, and one call after the other is many times
-     * slower. */
+    /* Without it a flusher thread gathers writes for a millisecond, and one call after the other is many
+     * times slower. */
     check(natsOptions_SetSendAsap(o, true), "SendAsap");
     check(natsConnection_Connect(&c, o), url);
     natsOptions_Destroy(o);

@@ -43,6 +43,7 @@ struct call *call_must(const struct ar_call *o)
 {
     struct call *c = NULL;
     assert_int_equal(call_try(o, CALL_FRAME_MAX, &c), AR_OK);
+    assert_non_null(c);
     c->id = CALL_ID;
     return c;
 }
