@@ -138,10 +138,39 @@ unsigned kit_dns_waiting(void)
 
 /* ---- callbacks ---- */
 
+/* A callback ran: whoever waits for what callbacks tell looks again. */
+static pthread_mutex_t news_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news_cond = PTHREAD_COND_INITIALIZER;
+static unsigned news;
+
+static void bring_news(void)
+{
+    (void)pthread_mutex_lock(&news_mutex);
+    news++;
+    (void)pthread_cond_broadcast(&news_cond);
+    (void)pthread_mutex_unlock(&news_mutex);
+}
+
+/* A few milliseconds at most: the peer's side and the health's counters move without a callback. */
+static void await_news(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 2000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_mutex_lock(&news_mutex);
+    unsigned before = news;
+    while (news == before && pthread_cond_timedwait(&news_cond, &news_mutex, &until) == 0)
+        ;
+    (void)pthread_mutex_unlock(&news_mutex);
+}
+
 static void on_closed(void *data)
 {
     struct kit *k = data;
     atomic_store(&k->closed, true);
+    bring_news();
 }
 
 static void told(struct kit *k, enum close_in where)
@@ -153,6 +182,7 @@ static void told(struct kit *k, enum close_in where)
         ar_close(k->client, on_closed, k);
         ar_close(k->client, NULL, NULL); /* again: the first counts */
     }
+    bring_news();
 }
 
 static void on_state(struct ar_client *client, const struct ar_health *health, void *data)
@@ -257,7 +287,7 @@ static void turn(struct kit *k)
     if (k->host)
         (void)uv_run(&k->loop, UV_RUN_ONCE);
     else
-        (void)usleep(1000);
+        await_news();
 }
 
 void kit_until(struct kit *k, kit_condition *condition)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +213,19 @@ static bool is_drained(void *data)
     return seen.writable > *(size_t *)data && seen.child->link.queued_bytes == 0;
 }
 
+/* The keeper tells it, which may come later than the child's first words. */
+static pid_t await_child_pid(void)
+{
+    struct pollfd told = {.fd = seen.child->lifeline_fd, .events = POLLIN};
+    pid_t pid = child_pid(seen.child);
+    if (pid == 0) {
+        assert_int_equal(poll(&told, 1, 10000), 1);
+        pid = child_pid(seen.child);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
 static void test_queue_fills_and_drains(void **state)
 {
     (void)state;
@@ -231,9 +245,7 @@ static void test_queue_fills_and_drains(void **state)
     assert_int_equal(send_bytes(MAX_FRAME), ERR_TOO_LARGE);
     assert_int_equal(seen.writable, before);
     assert_true(seen.memory.held_bytes >= LINK_CHILD_HIGH_BYTES);
-    pid_t pid = child_pid(seen.child);
-    assert_true(pid > 0);
-    assert_int_equal(kill(pid, SIGUSR1), 0);
+    assert_int_equal(kill(await_child_pid(), SIGUSR1), 0);
     run_until(&seen.loop, is_drained, &before);
     assert_int_equal(seen.writable, before + 1);
     assert_true(seen.queued_at_writable < LINK_CHILD_HIGH_BYTES / 2);
