@@ -238,10 +238,8 @@ void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t n
         take_error(e, a, now_ms);
         break;
     case ANSWER_BAD:
-        unusable(e, "the answer is no JSON-RPC", now_ms);
-        break;
     case ANSWER_TOO_LARGE:
-        unusable(e, "the answer is larger than the frame limit", now_ms);
+        unusable(e, answer_problem(a->kind), now_ms);
         break;
     }
 }

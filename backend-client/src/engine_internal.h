@@ -99,6 +99,13 @@ enum answer_kind {
     ANSWER_TOO_LARGE, /* over the limit: only its id is known */
 };
 
+/* Why an answer of the last two kinds cannot be used. */
+static inline const char *answer_problem(enum answer_kind kind)
+{
+    return kind == ANSWER_TOO_LARGE ? "the answer is larger than the frame limit"
+                                    : "the answer is no JSON-RPC";
+}
+
 struct answer {
     enum answer_kind kind;
     const char *json; /* the result, or the error; borrowed */

@@ -191,17 +191,7 @@ static void apply(struct subject *s, const struct rule *rule, json_node value)
 static void read_agent(struct subject *s)
 {
     note_all(s);
-    s->agent = (struct ar_agent){.health = AR_ABSENT,
-                                 .cpu = AR_ABSENT,
-                                 .memory = AR_ABSENT,
-                                 .workload = AR_ABSENT,
-                                 .success_rate = AR_ABSENT,
-                                 .tasks_active = AR_ABSENT,
-                                 .tasks_completed = AR_ABSENT,
-                                 .tasks_failed = AR_ABSENT,
-                                 .tokens = AR_ABSENT,
-                                 .created_at_ms = AR_ABSENT,
-                                 .last_activity_ms = AR_ABSENT};
+    s->agent = agent_of_id(NULL);
     for (size_t i = 0; i < NORMALISE_RULES; i++) {
         if (s->values[i] != JSON_ABSENT)
             apply(s, &normalise_rules[i], s->values[i]);

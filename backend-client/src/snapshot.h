@@ -26,6 +26,23 @@
 
 struct agent_set; /* opaque */
 
+/* An agent of which only the id is known: every number is AR_ABSENT, every string NULL. */
+static inline struct ar_agent agent_of_id(const char *id)
+{
+    return (struct ar_agent){.id = id,
+                             .health = AR_ABSENT,
+                             .cpu = AR_ABSENT,
+                             .memory = AR_ABSENT,
+                             .workload = AR_ABSENT,
+                             .success_rate = AR_ABSENT,
+                             .tasks_active = AR_ABSENT,
+                             .tasks_completed = AR_ABSENT,
+                             .tasks_failed = AR_ABSENT,
+                             .tokens = AR_ABSENT,
+                             .created_at_ms = AR_ABSENT,
+                             .last_activity_ms = AR_ABSENT};
+}
+
 /* Gathers agents. Strings are copied; one that is too long is cut at a character's edge; bytes that are no
  * UTF-8 become U+FFFD, so every string of a set is valid UTF-8; control characters are kept (JSON carries
  * them; showing them is the host's business). */

@@ -10,7 +10,6 @@
  */
 #include <agent_relay.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <uv.h>
 
 #include "peer_bench.h"
@@ -166,14 +165,14 @@ static void bench_pipe(const struct bench_args *a)
 struct reader {
     struct ar_client *client;
     pthread_t thread;
+    uint64_t until_ns;
     uint64_t reads;
 };
-static atomic_bool reading = true;
 
 static void *read_snapshots(void *data)
 {
     struct reader *r = data;
-    while (atomic_load_explicit(&reading, memory_order_relaxed)) {
+    while (bench_now_ns() < r->until_ns) {
         for (int i = 0; i < 1000; i++)
             ar_snapshot_release(ar_agents(r->client));
         r->reads += 1000;
@@ -185,7 +184,6 @@ static void bench_read(const struct bench_args *a)
 {
     struct reader *readers = calloc(a->count, sizeof *readers);
     struct ar_client *client = open_client(a, NULL);
-    struct timespec run = {(time_t)(a->duration_ns / 1000000000U), (long)(a->duration_ns % 1000000000U)};
     uint64_t reads = 0;
     if (readers == NULL)
         bench_die("readers", "no memory");
@@ -193,11 +191,10 @@ static void bench_read(const struct bench_args *a)
     uint64_t began = bench_now_ns();
     for (unsigned i = 0; i < a->count; i++) {
         readers[i].client = client;
+        readers[i].until_ns = began + a->duration_ns;
         if (pthread_create(&readers[i].thread, NULL, read_snapshots, &readers[i]) != 0)
             bench_die("pthread_create", "refused");
     }
-    nanosleep(&run, NULL); /* the length of the run */
-    atomic_store(&reading, false);
     for (unsigned i = 0; i < a->count; i++) {
         pthread_join(readers[i].thread, NULL);
         reads += readers[i].reads;

@@ -93,6 +93,49 @@ static uint64_t draw(struct worker *w)
     return w->random >> 33;
 }
 
+/* ---- what there is to wait for: a completion, or a change of state ---- */
+
+static pthread_mutex_t news_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news_cond = PTHREAD_COND_INITIALIZER;
+static uint64_t news;
+
+static void bring_news(void)
+{
+    (void)pthread_mutex_lock(&news_mutex);
+    news++;
+    (void)pthread_cond_broadcast(&news_cond);
+    (void)pthread_mutex_unlock(&news_mutex);
+}
+
+/* Taken before looking at what is waited for, so that nothing slips between the look and the wait. */
+static uint64_t news_now(void)
+{
+    (void)pthread_mutex_lock(&news_mutex);
+    uint64_t now = news;
+    (void)pthread_mutex_unlock(&news_mutex);
+    return now;
+}
+
+/* Until there is more than `seen`, or for a minute. */
+static void await_news(uint64_t seen)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    (void)pthread_mutex_lock(&news_mutex);
+    while (news == seen && pthread_cond_timedwait(&news_cond, &news_mutex, &until) == 0)
+        ;
+    (void)pthread_mutex_unlock(&news_mutex);
+}
+
+static void on_state(struct ar_client *c, const struct ar_health *health, void *data)
+{
+    (void)c;
+    (void)health;
+    (void)data;
+    bring_news();
+}
+
 /* ---- calls ---- */
 
 static void on_reply(struct ar_client *c, const struct ar_reply *reply, void *data)
@@ -113,6 +156,7 @@ static void on_reply(struct ar_client *c, const struct ar_reply *reply, void *da
         atomic_store(&worst_elapsed_ms, elapsed);
     (void)atomic_fetch_add(&w->completed, 1);
     check(atomic_exchange(&s->open, 0) == 1, "a call completed twice");
+    bring_news();
 }
 
 static struct slot *free_slot(struct worker *w)
@@ -188,11 +232,12 @@ static void *work(void *data)
     const unsigned *index = data;
     struct worker *w = &workers[*index];
     while (!atomic_load(&stop)) {
+        uint64_t seen = news_now();
         struct slot *s = free_slot(w);
         if (s != NULL)
             call_once(w, s);
         else
-            (void)usleep(500); /* as many as it may have open are open */
+            await_news(seen); /* as many as it may have open are open */
         if (draw(w) % 64 == 0)
             wait_once(w);
         if (draw(w) % 16 == 0)
@@ -237,9 +282,9 @@ static void until_live(uint64_t *ret_took_ms)
 {
     struct ar_health h;
     uint64_t from = now_ms();
-    while (state_now(&h) != AR_LIVE) {
+    for (uint64_t seen = news_now(); state_now(&h) != AR_LIVE; seen = news_now()) {
         check(now_ms() - from < 60000, "not live again within a minute");
-        (void)usleep(500);
+        await_news(seen);
     }
     *ret_took_ms = now_ms() - from;
 }
@@ -254,9 +299,9 @@ static uint64_t losses_now(void)
 static void until_noticed(uint64_t losses_before)
 {
     uint64_t from = now_ms();
-    while (losses_now() == losses_before) {
+    for (uint64_t seen = news_now(); losses_now() == losses_before; seen = news_now()) {
         check(now_ms() - from < 60000, "the loss was never noticed");
-        (void)usleep(500);
+        await_news(seen);
     }
 }
 
@@ -287,6 +332,7 @@ static void open_client(const char *url)
     struct ar_options o;
     char problem[AR_PROBLEM_SIZE];
     ar_options_init(&o);
+    o.on_state = on_state;
     o.url = url;
     o.health_url = "";
     o.backoff_base_ms = 5;
@@ -368,6 +414,7 @@ int main(int argc, char **argv)
     until_live(&took_ms);
     long late_kib = resident_kib();
     atomic_store(&stop, true);
+    bring_news();
     for (unsigned i = 0; i < THREADS; i++)
         (void)pthread_join(workers[i].thread, NULL);
     struct ar_health h;

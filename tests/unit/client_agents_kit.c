@@ -17,18 +17,7 @@ char reason[256];
 
 struct ar_agent bare_agent(const char *id)
 {
-    return (struct ar_agent){.id = id,
-                             .health = AR_ABSENT,
-                             .cpu = AR_ABSENT,
-                             .memory = AR_ABSENT,
-                             .workload = AR_ABSENT,
-                             .success_rate = AR_ABSENT,
-                             .tasks_active = AR_ABSENT,
-                             .tasks_completed = AR_ABSENT,
-                             .tasks_failed = AR_ABSENT,
-                             .tokens = AR_ABSENT,
-                             .created_at_ms = AR_ABSENT,
-                             .last_activity_ms = AR_ABSENT};
+    return agent_of_id(id);
 }
 
 struct ar_agent full_agent(const char *id)

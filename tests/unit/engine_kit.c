@@ -61,30 +61,12 @@ void kit_trace(struct kit *kit, const char *format, ...)
 
 struct ar_options kit_options(void)
 {
-    return (struct ar_options){
-        .size = sizeof(struct ar_options),
-        .url = "relay:9500",
-        .client_name = "kit",
-        .client_version = "1",
-        .mock_seed = 1,
-        .connect_timeout_ms = 5000,
-        .backoff_base_ms = 1000,
-        .backoff_factor = 2,
-        .backoff_cap_ms = 30000,
-        .backoff_stable_ms = 60000,
-        .heartbeat_ms = 5000,
-        .dead_after_ms = 10000,
-        .init_timeout_ms = 30000,
-        .agents_poll_ms = 2000,
-        .agents_timeout_ms = 10000,
-        .stale_max_ms = 30000,
-        .mock_refresh_ms = 2000,
-        .call_timeout_ms = 30000,
-        .queue_max_calls = 1024,
-        .in_flight_max = 256,
-        .queue_max_bytes = (size_t)16 << 20,
-        .frame_max_bytes = (size_t)8 << 20,
-    };
+    struct ar_options o;
+    ar_options_init(&o);
+    o.url = "relay:9500";
+    o.client_name = "kit";
+    o.client_version = "1";
+    return o;
 }
 
 int kit_try_open(struct kit *kit, const struct ar_options *o)

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "backend-client/src/snapshot.h"
+
 struct json_doc *kit_doc;
 static struct buf text;
 
@@ -47,20 +49,10 @@ int64_t ar_snapshot_taken_at_ms(const struct ar_snapshot *snapshot)
 
 struct ar_agent kit_agent(const char *id, const char *type, const char *swarm_id)
 {
-    return (struct ar_agent){.id = id,
-                             .type = type,
-                             .swarm_id = swarm_id,
-                             .health = AR_ABSENT,
-                             .cpu = AR_ABSENT,
-                             .memory = AR_ABSENT,
-                             .workload = AR_ABSENT,
-                             .success_rate = AR_ABSENT,
-                             .tasks_active = AR_ABSENT,
-                             .tasks_completed = AR_ABSENT,
-                             .tasks_failed = AR_ABSENT,
-                             .tokens = AR_ABSENT,
-                             .created_at_ms = AR_ABSENT,
-                             .last_activity_ms = AR_ABSENT};
+    struct ar_agent agent = agent_of_id(id);
+    agent.type = type;
+    agent.swarm_id = swarm_id;
+    return agent;
 }
 
 void kit_write_begin(struct writer *w)
