@@ -19,18 +19,3 @@ const char *units_span(uint64_t ms, char *out)
         snprintf(out, UNITS_SIZE, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s % 86400 / 3600);
     return out;
 }
-
-const char *units_bytes(uint64_t bytes, char *out)
-{
-    static const char *const names[] = {"KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes / 1024;
-    size_t i = 0;
-    if (bytes < 1024) {
-        snprintf(out, UNITS_SIZE, "%" PRIu64 " B", bytes);
-        return out;
-    }
-    for (; value >= 1024 && i < 3; i++)
-        value /= 1024;
-    snprintf(out, UNITS_SIZE, "%.1f %s", value, names[i]);
-    return out;
-}

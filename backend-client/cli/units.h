@@ -9,7 +9,5 @@
 
 /* "850 ms", "3.2 s", "4 min 5 s", "2 h 3 min", "5 d 6 h". `out` has UNITS_SIZE bytes and is returned. */
 const char *units_span(uint64_t ms, char *out);
-/* "512 B", "3.4 KiB", "1.2 MiB", "5.0 GiB" */
-const char *units_bytes(uint64_t bytes, char *out);
 
 #endif
