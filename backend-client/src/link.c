@@ -224,7 +224,7 @@ ssize_t link_send(struct link_conn *l, const char *bytes, size_t len)
             l->broken = -errno;
             l->phase = LINK_BREAKING;
             link_soon(l);
-            return l->broken;
+            return sent > 0 ? (ssize_t)sent : l->broken; /* what was taken may have been read */
         }
     }
     return (ssize_t)sent;

@@ -89,8 +89,8 @@ void link_init(struct link_conn *l, uv_loop_t *loop, uv_async_t *wake, const str
 /* Legal while idle: at first, after on_failed or on_lost, and after link_close. */
 void link_open(struct link_conn *l);
 void link_wake(struct link_conn *l);
-/* Bytes that the kernel took (0: none now), or a negative libuv code: not connected, or broken; on_lost then
- * comes by itself. */
+/* Bytes that the kernel took (0: none now), or a negative libuv code: not connected, or broken before it took
+ * any. A link that broke tells by on_lost, which comes by itself. */
 MUSTCHECK ssize_t link_send(struct link_conn *l, const char *bytes, size_t len);
 void link_close(struct link_conn *l);
 /* on_closed comes from the loop, once no handle is left. */

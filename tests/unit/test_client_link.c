@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,6 +23,25 @@
 #include "tests/unit/client_kit.h"
 #include "tests/unit/fault_alloc.h"
 #include "tests/unit/link_kit.h"
+
+/* ---- a kernel that takes some, and then finds the link broken ---- */
+
+static size_t takes_then_breaks; /* bytes; 0: the real one */
+static bool broken;
+
+/* In place of the C library's, for this program. */
+ssize_t send(int fd, const void *bytes, size_t len, int flags)
+{
+    if (broken) {
+        errno = ECONNRESET;
+        return -1;
+    }
+    if (takes_then_breaks > 0 && (flags & MSG_NOSIGNAL) != 0) {
+        len = takes_then_breaks;
+        broken = true;
+    }
+    return sendto(fd, bytes, len, flags, NULL, 0);
+}
 
 /* ---- connecting ---- */
 
@@ -236,6 +256,24 @@ static void test_sending_to_one_who_is_gone(void **state)
     assert_int_equal(seen.bytes, 4); /* and what was there is heard */
 }
 
+/* What the kernel took before may be on its way: whoever asks whether a request may have run must know. */
+static void test_breaking_half_way(void **state)
+{
+    (void)state;
+    char got[8];
+    connect_it();
+    takes_then_breaks = 3;
+    ssize_t sent = link_send(&seen.link, "hello", 5);
+    takes_then_breaks = 0;
+    broken = false;
+    assert_int_equal(sent, 3);
+    assert_int_equal(seen.lost, 0);
+    assert_int_equal(link_send(&seen.link, "x", 1), UV_ENOTCONN);
+    turns_until(&seen.lost, 1);
+    assert_string_equal(seen.fault, "ECONNRESET");
+    assert_int_equal(recv(seen.server, got, sizeof got, 0), 3);
+}
+
 static void test_short_writes(void **state)
 {
     (void)state;
@@ -309,6 +347,7 @@ int main(void)
         LINK_TEST(test_answers_before_a_reset),
         LINK_TEST(test_sending_to_a_path_that_is_gone),
         LINK_TEST(test_sending_to_one_who_is_gone),
+        LINK_TEST(test_breaking_half_way),
         LINK_TEST(test_short_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
