@@ -36,8 +36,8 @@ struct mock_options {
     size_t cast_len;
 };
 
-/* ERR_SYNTAX, ERR_TYPE, ERR_RANGE or ERR_TOO_LARGE for a cast that cannot be used (ret_problem then says
- * where and why), -ENOMEM. */
+/* ERR_SYNTAX, ERR_TYPE, ERR_RANGE or ERR_TOO_LARGE for a cast that cannot be used (ret_problem, which
+ * may be NULL with size 0, then says where and why), -ENOMEM. */
 MUSTCHECK int mock_new(const struct mock_options *options, struct mock **ret_mock, char *ret_problem,
                        size_t problem_size);
 void mock_free(struct mock *m);

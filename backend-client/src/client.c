@@ -100,14 +100,35 @@ void client_begin_close(struct ar_client *c)
 
 /* ---- the thread ---- */
 
+static int make_loop(struct ar_client *c)
+{
+    c->loop = mem_zalloc(sizeof *c->loop);
+    if (c->loop == NULL)
+        return -ENOMEM;
+    int rc = uv_loop_init(c->loop);
+    if (rc != 0) {
+        mem_free(c->loop);
+        return rc;
+    }
+    c->owns_loop = true;
+    return 0;
+}
+
+/* It has no handle left. */
+static void drop_loop(struct ar_client *c)
+{
+    int rc = uv_loop_close(c->loop);
+    assert(rc == 0);
+    (void)rc;
+    mem_free(c->loop);
+}
+
 static void *run_thread(void *data)
 {
     struct ar_client *c = data;
     (void)pthread_setname_np(pthread_self(), "agent-relay");
-    (void)uv_run(&c->own_loop, UV_RUN_DEFAULT);
-    int rc = uv_loop_close(&c->own_loop);
-    assert(rc == 0);
-    (void)rc;
+    (void)uv_run(c->loop, UV_RUN_DEFAULT);
+    drop_loop(c);
     run_on_closed(c);
 
     inbox_lock(&c->inbox);
@@ -243,13 +264,12 @@ static int open_on_host(struct ar_client *c, char *problem, size_t size)
 /* *ret_client is written before the thread is there: its callbacks may look at it before ar_open returns. */
 static int open_on_thread(struct ar_client *c, struct ar_client **ret_client, char *problem, size_t size)
 {
-    int uv = uv_loop_init(&c->own_loop);
+    int uv = make_loop(c);
     if (uv != 0)
         return say(problem, size, code_of(uv), "no event loop", uv);
-    c->owns_loop = true;
     int rc = open_on_host(c, problem, size);
     if (rc != AR_OK) {
-        (void)uv_loop_close(&c->own_loop); /* it never had a handle */
+        drop_loop(c); /* it never had a handle */
         return rc;
     }
     struct ar_client *before = *ret_client;
@@ -259,8 +279,8 @@ static int open_on_thread(struct ar_client *c, struct ar_client **ret_client, ch
     *ret_client = before;
     c->quiet = true;
     client_begin_close(c);
-    (void)uv_run(&c->own_loop, UV_RUN_DEFAULT);
-    (void)uv_loop_close(&c->own_loop);
+    (void)uv_run(c->loop, UV_RUN_DEFAULT);
+    drop_loop(c);
     release(c);
     return say(problem, size, AR_E_SYSTEM, "no thread", -EAGAIN);
 }
@@ -285,8 +305,8 @@ int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *pro
     c->quiet = true;
     c->link.phase = LINK_DONE; /* there is none yet: dropping it does nothing */
     c->armed_ms = UINT64_MAX;
-    c->loop = c->options.values.loop != NULL ? c->options.values.loop : &c->own_loop;
-    if (c->loop == &c->own_loop)
+    c->loop = c->options.values.loop;
+    if (c->loop == NULL)
         rc = open_on_thread(c, ret_client, problem, problem_size);
     else if ((rc = open_on_host(c, problem, problem_size)) == AR_OK)
         *ret_client = c;

@@ -44,8 +44,7 @@ struct ar_client {
     struct link_conn link;
     struct probe *probe; /* owned; NULL: no address for it */
     struct inbox inbox;
-    uv_loop_t *loop; /* &own_loop, or the host's */
-    uv_loop_t own_loop;
+    uv_loop_t *loop; /* the host's, or owned */
     bool owns_loop;
     uv_async_t async; /* the inbox has something, or a resolution is done */
     uv_timer_t timer;

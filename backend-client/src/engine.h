@@ -109,6 +109,22 @@ struct engine_own {
     uint64_t ping_at_ms;
 };
 
+/* What ar_health tells as it stands here; its members of the same names. */
+struct engine_counters {
+    enum ar_reach relay;
+    enum ar_reach server;
+    enum ar_reach health_probe;
+    int health_probe_status;
+    uint64_t attempts;
+    uint64_t links;
+    uint64_t losses;
+    uint64_t calls;
+    uint64_t completions;
+    uint64_t bad_frames;
+    double round_trip_ms;
+    char peer[sizeof((struct ar_health *)0)->peer];
+};
+
 enum engine_link {
     ENGINE_IDLE,       /* waiting for the next attempt */
     ENGINE_CONNECTING, /* ops.connect is under way */
@@ -193,8 +209,7 @@ struct engine {
     bool shown_any;
     bool short_of_memory; /* the last publication was a stand-in without agents: tried again soon */
 
-    struct ar_health counters; /* attempts, links, losses, calls, completions, bad_frames, round_trip_ms,
-                                  peer, probe: what engine_health copies */
+    struct engine_counters counters;
     uint64_t late_answers;
 };
 

@@ -84,11 +84,26 @@ static void fill_snapshot(const struct engine *e, uint64_t now_ms, struct ar_hea
     h->snapshot_age_ms = now_ms > e->shown.taken_at_ms ? now_ms - e->shown.taken_at_ms : 0;
 }
 
+static void fill_counters(const struct engine_counters *from, struct ar_health *h)
+{
+    h->relay = from->relay;
+    h->server = from->server;
+    h->health_probe = from->health_probe;
+    h->health_probe_status = from->health_probe_status;
+    h->attempts = from->attempts;
+    h->links = from->links;
+    h->losses = from->losses;
+    h->calls = from->calls;
+    h->completions = from->completions;
+    h->bad_frames = from->bad_frames;
+    h->round_trip_ms = from->round_trip_ms;
+    memcpy(h->peer, from->peer, sizeof h->peer);
+}
+
 void engine_health(const struct engine *e, uint64_t now_ms, struct ar_health *ret_health)
 {
-    size_t size = ret_health->size;
-    *ret_health = e->counters;
-    ret_health->size = size;
+    *ret_health = (struct ar_health){.size = ret_health->size};
+    fill_counters(&e->counters, ret_health);
     fill_state(e, now_ms, ret_health);
     fill_snapshot(e, now_ms, ret_health);
     copy(ret_health->address, sizeof ret_health->address, e->address);

@@ -93,9 +93,10 @@ void link_done(struct link_conn *l)
 
 static void lose(struct link_conn *l, enum fault_stage stage, int code)
 {
-    fault_system(&l->fault, stage, code, l->address->text, l->peer);
+    struct fault why;
+    fault_system(&why, stage, code, l->address->text, l->peer);
     link_close(l);
-    l->ops->on_lost(l, &l->fault);
+    l->ops->on_lost(l, &why);
 }
 
 int link_socket_error(const struct link_conn *l)

@@ -78,8 +78,9 @@ struct link_conn {
     const struct addrinfo *next; /* to be tried after the one under way */
     struct addrinfo numeric;     /* an address that needs no resolver, as a list of one */
     struct sockaddr_storage numeric_address;
-    struct fault fault; /* the last address's */
-    char peer[LINK_PEER_SIZE];
+    enum fault_stage failed_at; /* the last address's failure */
+    int failed_by;
+    char peer[LINK_PEER_SIZE]; /* the last address tried */
 };
 
 /* `wake` is the owner's, which calls link_wake whenever it fires; initialised before link_open, closed not

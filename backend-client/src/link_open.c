@@ -25,13 +25,16 @@ static void try_next(struct link_conn *l);
 
 static void fail(struct link_conn *l)
 {
+    struct fault why;
+    fault_system(&why, l->failed_at, l->failed_by, l->address->text, l->peer);
     link_close(l);
-    l->ops->on_failed(l, &l->fault, l->peer);
+    l->ops->on_failed(l, &why, l->peer);
 }
 
 static void note(struct link_conn *l, enum fault_stage stage, int code)
 {
-    fault_system(&l->fault, stage, code, l->address->text, l->peer);
+    l->failed_at = stage;
+    l->failed_by = code;
 }
 
 /* ---- one address ---- */

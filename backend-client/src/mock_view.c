@@ -5,12 +5,18 @@
  * agent-mock's server (a struct in this process, no descriptor), let slow calls end, find the answer among
  * the lines that it wrote.
  *
+ * Most clients are live nearly all the time, and ask the mock for nothing but a look at its agents. So the
+ * world and its server stand only from the first call on; until then, each look makes the world anew from
+ * its recipe (cast, seed, start), which gives the same world each time, and frees it. A world is five times
+ * the size of its recipe.
+ *
  * Time stands still for the server, and slow calls would wait for real time: their own clock is put forward
  * instead, one step at a time, for at most as many steps as a slow call may have: no call waits here,
  * whatever it asks for.
  *
- * Failure modes: no memory, or an answer over the server's limit: the server takes the line back and says so;
- * the world stays whole, and the next call begins afresh. A request that is no JSON-RPC is answered by the
+ * Failure modes: no memory for a world: that look or call says so, and the next one tries again. No memory
+ * for an answer, or one over the server's limit: the server takes the line back and says so; the world stays
+ * whole, and the next call begins afresh. A request that is no JSON-RPC is answered by the
  * server's own error. No answer at all would be our bug; it becomes an internal error, never silence.
  */
 #include "mock_view.h"
@@ -39,47 +45,96 @@
     "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"libagentrelay\","    \
     "\"version\":\"" AGENT_RELAY_VERSION "\"}}"
 
-struct mock_view {
+/* A world with agent-mock's server before it. */
+struct mock_stage {
     struct mock *mock; /* owned */
     struct mcp server;
     struct buf request;     /* the one being answered */
     struct json_doc *error; /* owned; of the last answer, whose message may be borrowed from it */
 };
 
+struct mock_view {
+    struct mock_options recipe; /* its cast is `cast`, or NULL */
+    struct mock_stage *stage;   /* owned; NULL until the first call */
+    char cast[];                /* the caller's, copied */
+};
+
 /* ---- its life ---- */
 
-static int initialize(struct mock_view *v, uint64_t now_unix_ms)
+static int stage_call(struct mock_stage *stage, const char *method, const char *params, size_t params_len,
+                      uint64_t now_unix_ms, struct mock_answer *ret_answer);
+
+static void stage_free(struct mock_stage *stage)
+{
+    if (!stage)
+        return;
+    json_free(stage->error);
+    buf_done(&stage->request);
+    mcp_done(&stage->server);
+    mock_free(stage->mock);
+    mem_free(stage);
+}
+
+static int stage_initialize(struct mock_stage *stage, uint64_t now_unix_ms)
 {
     struct mock_answer answer;
-    int rc = mock_view_call(v, "initialize", INITIALIZE, sizeof INITIALIZE - 1, now_unix_ms, &answer);
+    int rc = stage_call(stage, "initialize", INITIALIZE, sizeof INITIALIZE - 1, now_unix_ms, &answer);
     if (rc != 0)
         return rc;
     return answer.result ? 0 : -ENOMEM; /* the one reason why the server could refuse this */
 }
 
+/* -ENOMEM; the recipe is known to be good. */
+static int stage_new(const struct mock_options *recipe, struct mock_stage **ret_stage)
+{
+    struct mock_stage *stage = mem_zalloc(sizeof *stage);
+    if (!stage)
+        return -ENOMEM;
+    int rc = mock_new(recipe, &stage->mock, NULL, 0);
+    if (rc != 0) {
+        mem_free(stage);
+        return rc;
+    }
+    mcp_init(&stage->server, stage->mock);
+    stage->server.clock_stands = true;
+    buf_init(&stage->request, MCP_MAX_FRAME_BYTES);
+    rc = stage_initialize(stage, recipe->start_ms);
+    if (rc != 0) {
+        stage_free(stage);
+        return rc;
+    }
+    *ret_stage = stage;
+    return 0;
+}
+
+/* Whether the recipe makes a world. */
+static int check_recipe(const struct mock_options *recipe, char *ret_problem, size_t problem_size)
+{
+    struct mock *world;
+    int rc = mock_new(recipe, &world, ret_problem, problem_size);
+    if (rc == 0)
+        mock_free(world);
+    else if (problem_size > 0 && ret_problem[0] == '\0')
+        snprintf(ret_problem, problem_size, "%s", err_text(rc));
+    return rc;
+}
+
 int mock_view_new(const char *cast, uint64_t seed, uint64_t start_unix_ms, struct mock_view **ret_view,
                   char *ret_problem, size_t problem_size)
 {
-    struct mock_options options = {
-        .seed = seed, .start_ms = start_unix_ms, .cast = cast, .cast_len = cast ? strlen(cast) : 0};
+    size_t cast_len = cast ? strlen(cast) : 0;
     if (problem_size > 0)
         ret_problem[0] = '\0';
-    struct mock_view *v = mem_zalloc(sizeof *v);
+    struct mock_view *v = mem_zalloc(sizeof *v + cast_len);
     if (!v)
         return -ENOMEM;
-    int rc = mock_new(&options, &v->mock, ret_problem, problem_size);
+    if (cast)
+        memcpy(v->cast, cast, cast_len);
+    v->recipe = (struct mock_options){
+        .seed = seed, .start_ms = start_unix_ms, .cast = cast ? v->cast : NULL, .cast_len = cast_len};
+    int rc = check_recipe(&v->recipe, ret_problem, problem_size);
     if (rc != 0) {
-        if (problem_size > 0 && ret_problem[0] == '\0')
-            snprintf(ret_problem, problem_size, "%s", err_text(rc));
         mem_free(v);
-        return rc;
-    }
-    mcp_init(&v->server, v->mock);
-    v->server.clock_stands = true;
-    buf_init(&v->request, MCP_MAX_FRAME_BYTES);
-    rc = initialize(v, start_unix_ms);
-    if (rc != 0) {
-        mock_view_free(v);
         return rc;
     }
     *ret_view = v;
@@ -90,10 +145,7 @@ void mock_view_free(struct mock_view *v)
 {
     if (!v)
         return;
-    json_free(v->error);
-    buf_done(&v->request);
-    mcp_done(&v->server);
-    mock_free(v->mock);
+    stage_free(v->stage);
     mem_free(v);
 }
 
@@ -125,13 +177,13 @@ static struct ar_agent as_agent(const struct mock_agent *m)
     };
 }
 
-int mock_view_agents(struct mock_view *v, uint64_t now_unix_ms, struct agent_set **ret_set)
+static int read_world(const struct mock *world, uint64_t now_unix_ms, struct agent_set **ret_set)
 {
     struct set_builder builder;
     struct mock_agent m;
     int rc = 0;
     set_builder_init(&builder);
-    for (size_t i = 0; rc == 0 && mock_agent_get(v->mock, i, now_unix_ms, &m); i++) {
+    for (size_t i = 0; rc == 0 && mock_agent_get(world, i, now_unix_ms, &m); i++) {
         struct ar_agent agent = as_agent(&m);
         rc = set_builder_add(&builder, &agent);
     }
@@ -141,21 +193,34 @@ int mock_view_agents(struct mock_view *v, uint64_t now_unix_ms, struct agent_set
     return rc;
 }
 
+int mock_view_agents(const struct mock_view *v, uint64_t now_unix_ms, struct agent_set **ret_set)
+{
+    struct mock *world;
+    if (v->stage)
+        return read_world(v->stage->mock, now_unix_ms, ret_set);
+    int rc = mock_new(&v->recipe, &world, NULL, 0);
+    if (rc != 0)
+        return rc;
+    rc = read_world(world, now_unix_ms, ret_set);
+    mock_free(world);
+    return rc;
+}
+
 /* ---- calls ---- */
 
 /* Nothing of the last call is left, and no more storage than a call usually needs. */
-static void begin(struct mock_view *v, uint64_t now_unix_ms)
+static void begin(struct mock_stage *stage, uint64_t now_unix_ms)
 {
-    json_free(v->error);
-    v->error = NULL;
-    buf_clear(&v->server.out);
-    buf_trim(&v->server.out, KEEP_BYTES);
-    buf_clear(&v->server.scratch);
-    buf_trim(&v->server.scratch, KEEP_BYTES);
-    buf_clear(&v->request);
-    buf_trim(&v->request, KEEP_BYTES);
-    v->server.failed = 0;
-    v->server.fixed_now_ms = now_unix_ms;
+    json_free(stage->error);
+    stage->error = NULL;
+    buf_clear(&stage->server.out);
+    buf_trim(&stage->server.out, KEEP_BYTES);
+    buf_clear(&stage->server.scratch);
+    buf_trim(&stage->server.scratch, KEEP_BYTES);
+    buf_clear(&stage->request);
+    buf_trim(&stage->request, KEEP_BYTES);
+    stage->server.failed = 0;
+    stage->server.fixed_now_ms = now_unix_ms;
 }
 
 /* In JSON a newline stands between values only, where any blank does; the scan takes it for the line's end.
@@ -168,10 +233,10 @@ static void make_one_line(struct buf *request)
         *at++ = ' ';
 }
 
-static int write_request(struct mock_view *v, const char *method, const char *params, size_t params_len)
+static int write_request(struct mock_stage *stage, const char *method, const char *params, size_t params_len)
 {
     struct writer w;
-    writer_init(&w, &v->request);
+    writer_init(&w, &stage->request);
     write_object(&w);
     write_member_string(&w, "jsonrpc", "2.0");
     write_member_int(&w, "id", 1);
@@ -181,7 +246,7 @@ static int write_request(struct mock_view *v, const char *method, const char *pa
     write_object_end(&w);
     int rc = writer_end(&w);
     if (rc == 0)
-        make_one_line(&v->request);
+        make_one_line(&stage->request);
     return rc;
 }
 
@@ -213,55 +278,64 @@ static bool find_answer(const struct mcp *s, const char **ret_line, struct rpc_e
     return false;
 }
 
-static int take_error(struct mock_view *v, const char *line, struct span error, struct mock_answer *ret)
+static int take_error(struct mock_stage *stage, const char *line, struct span error, struct mock_answer *ret)
 {
     int64_t code = CODE_INTERNAL_ERROR;
-    int rc = json_parse(line + error.off, error.len, JSON_STRICT, MCP_MAX_TOKENS, &v->error, NULL);
+    int rc = json_parse(line + error.off, error.len, JSON_STRICT, MCP_MAX_TOKENS, &stage->error, NULL);
     if (rc != 0)
         return rc;
-    json_node root = json_root(v->error);
-    if (!json_int(v->error, json_get(v->error, root, "code"), INT32_MIN, INT32_MAX, &code))
+    json_node root = json_root(stage->error);
+    if (!json_int(stage->error, json_get(stage->error, root, "code"), INT32_MIN, INT32_MAX, &code))
         code = CODE_INTERNAL_ERROR;
     if (code == RPC_E_METHOD_NOT_FOUND)
         return ERR_NOT_FOUND;
     ret->error_code = (int)code;
-    ret->message = json_raw(v->error, json_get(v->error, root, "message"), &ret->message_len);
+    ret->message = json_raw(stage->error, json_get(stage->error, root, "message"), &ret->message_len);
     return 0;
 }
 
-static int take_answer(struct mock_view *v, struct mock_answer *ret)
+static int take_answer(struct mock_stage *stage, struct mock_answer *ret)
 {
     static const char missing[] = "\"The mock gave no answer\"";
     const char *line;
     struct rpc_envelope env;
-    if (!find_answer(&v->server, &line, &env)) {
+    if (!find_answer(&stage->server, &line, &env)) {
         ret->error_code = CODE_INTERNAL_ERROR;
         ret->message = missing;
         ret->message_len = sizeof missing - 1;
         return 0;
     }
     if (env.kind == RPC_ERROR)
-        return take_error(v, line, env.error, ret);
+        return take_error(stage, line, env.error, ret);
     ret->result = line + env.result.off;
     ret->result_len = env.result.len;
     return 0;
 }
 
-int mock_view_call(struct mock_view *v, const char *method, const char *params, size_t params_len,
-                   uint64_t now_unix_ms, struct mock_answer *ret_answer)
+static int stage_call(struct mock_stage *stage, const char *method, const char *params, size_t params_len,
+                      uint64_t now_unix_ms, struct mock_answer *ret_answer)
 {
     struct rpc_envelope env;
     struct mock_answer answer = {0};
-    begin(v, now_unix_ms);
-    int rc = write_request(v, method, params, params_len);
+    begin(stage, now_unix_ms);
+    int rc = write_request(stage, method, params, params_len);
     if (rc != 0)
         return rc;
-    const char *line = buf_data(&v->request);
-    rpc_scan_line(line, buf_len(&v->request), &env);
-    mcp_frame(&v->server, line, buf_len(&v->request), &env);
-    end_slow_calls(&v->server);
-    rc = v->server.failed != 0 ? v->server.failed : take_answer(v, &answer);
+    const char *line = buf_data(&stage->request);
+    rpc_scan_line(line, buf_len(&stage->request), &env);
+    mcp_frame(&stage->server, line, buf_len(&stage->request), &env);
+    end_slow_calls(&stage->server);
+    rc = stage->server.failed != 0 ? stage->server.failed : take_answer(stage, &answer);
     if (rc == 0)
         *ret_answer = answer;
     return rc;
+}
+
+int mock_view_call(struct mock_view *v, const char *method, const char *params, size_t params_len,
+                   uint64_t now_unix_ms, struct mock_answer *ret_answer)
+{
+    int rc = v->stage ? 0 : stage_new(&v->recipe, &v->stage);
+    if (rc != 0)
+        return rc;
+    return stage_call(v->stage, method, params, params_len, now_unix_ms, ret_answer);
 }

@@ -1,6 +1,7 @@
 /* The mock behind the client: the world of mock/ as agents for a snapshot, and as answers to calls whose
  * policy is AR_MOCK. Not thread-safe; belongs to the engine. Times are Unix milliseconds.
  *
+ * Until the first call, the world stands for the length of a look alone; from then on for good.
  * What calls make (spawned agents, swarms, tasks) is bounded by the world's own limits (mock/mock.h).
  */
 #ifndef CLIENT_MOCK_VIEW_H
@@ -15,13 +16,13 @@
 
 struct mock_view; /* opaque */
 
-/* `cast`: agents.json's form, or NULL. ERR_SYNTAX, ERR_TYPE, ERR_RANGE, ERR_TOO_LARGE (ret_problem says where
- * and why), -ENOMEM. */
+/* `cast`: agents.json's form, or NULL; copied. ERR_SYNTAX, ERR_TYPE, ERR_RANGE, ERR_TOO_LARGE (ret_problem
+ * says where and why), -ENOMEM. */
 MUSTCHECK int mock_view_new(const char *cast, uint64_t seed, uint64_t start_unix_ms,
                             struct mock_view **ret_view, char *ret_problem, size_t problem_size);
 void mock_view_free(struct mock_view *v); /* NULL: nothing */
 /* The agents as they are now, spawned ones included, each with mock set. -ENOMEM. */
-MUSTCHECK int mock_view_agents(struct mock_view *v, uint64_t now_unix_ms, struct agent_set **ret_set);
+MUSTCHECK int mock_view_agents(const struct mock_view *v, uint64_t now_unix_ms, struct agent_set **ret_set);
 
 struct mock_answer {
     const char *result; /* JSON text, or NULL */

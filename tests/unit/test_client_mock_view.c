@@ -66,15 +66,28 @@ static void a_cast_of_its_own(void **state)
     (void)state;
     char problem[200];
     struct mock_view *own;
-    static const char cast[] = "{\"agents\":[{\"id\":\"x\",\"name\":\"X\",\"type\":\"coder\"}]}";
+    char cast[] = "{\"agents\":[{\"id\":\"x\",\"name\":\"X\",\"type\":\"coder\"}]}";
     struct agent_set *set = NULL;
     assert_int_equal(mock_view_new(cast, 1, START, &own, problem, sizeof problem), 0);
+    memset(cast, '#', sizeof cast); /* the caller's again */
     assert_int_equal(mock_view_agents(own, START, &set), 0);
     assert_int_equal(agent_set_count(set), 1);
     assert_string_equal(agent_set_get(set, 0)->name, "X");
     agent_set_release(set);
     mock_view_free(own);
     mock_view_free(NULL);
+}
+
+/* The world is made anew for each look until the first call needs one for good: nobody can tell. */
+static void the_first_call_changes_nothing(void **state)
+{
+    (void)state;
+    struct agent_set *before = agents_at(SECOND(300));
+    check_result("ping", NULL, "{}");
+    struct agent_set *after = agents_at(SECOND(300));
+    assert_true(agent_set_equal(before, after));
+    agent_set_release(before);
+    agent_set_release(after);
 }
 
 static void a_cast_that_cannot_be(void **state)
@@ -268,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_cast_as_it_starts),
         TEST(it_moves_and_repeats_itself),
+        TEST(the_first_call_changes_nothing),
         cmocka_unit_test(a_cast_of_its_own),
         cmocka_unit_test(a_cast_that_cannot_be),
         TEST(an_answer_is_its_result_alone),

@@ -99,28 +99,35 @@ static const char *const session[][2] = {
     {"no/such", NULL},
 };
 
+/* Where there is a view. */
+static void look(int opened, size_t *ret_failures)
+{
+    struct agent_set *set = NULL;
+    int rc = opened == 0 ? mock_view_agents(view, START, &set) : -ENOMEM;
+    assert_true(rc == 0 || rc == -ENOMEM);
+    *ret_failures += rc != 0;
+    agent_set_release(set);
+}
+
 /* One short life with the nth allocation failing, and with `go_on` every later one. Every call says
  * something, and the rest is not harmed. */
 static bool live_short_of_memory(size_t n, bool go_on, size_t *ret_failures)
 {
     char problem[200];
-    struct agent_set *set = NULL;
     if (go_on)
         fault_alloc_fail_from(n);
     else
         fault_alloc_fail_at(n);
     int rc = mock_view_new(NULL, 1, START, &view, problem, sizeof problem);
     assert_true(rc == 0 || rc == -ENOMEM);
+    look(rc, ret_failures);
     for (size_t i = 0; rc == 0 && i < sizeof session / sizeof session[0]; i++) {
         int called = call_at(START, session[i][0], session[i][1]);
         assert_true(called == 0 || called == -ENOMEM || called == ERR_NOT_FOUND);
         assert_true(called != 0 || answer.result || (answer.message && answer.error_code != 0));
         *ret_failures += called == -ENOMEM || (called == 0 && answer.error_code == -32603);
     }
-    int seen = rc == 0 ? mock_view_agents(view, START, &set) : -ENOMEM;
-    assert_true(seen == 0 || seen == -ENOMEM);
-    *ret_failures += seen != 0;
-    agent_set_release(set);
+    look(rc, ret_failures);
     bool fired = fault_alloc_fired();
     fault_alloc_fail_at(0);
     if (rc == 0)
@@ -205,10 +212,29 @@ static void weigh_free(void *p)
     free(p);
 }
 
+static const struct allocator weighing = {weigh_malloc, weigh_calloc, weigh_realloc, weigh_free};
+
+/* Until somebody calls, a view is its recipe: a look at the agents makes a world and keeps nothing of it. */
+static void a_look_is_not_kept(void **state)
+{
+    live_bytes = 0;
+    mem_set(&weighing);
+    assert_int_equal(view_set_up(state), 0);
+    size_t recipe = live_bytes;
+    assert_true(recipe < 200);
+    struct agent_set *set = agents_at(START);
+    assert_int_equal(agent_set_count(set), 5);
+    assert_true(live_bytes > recipe);
+    agent_set_release(set);
+    assert_int_equal(live_bytes, recipe);
+    assert_int_equal(view_tear_down(state), 0);
+    assert_int_equal(live_bytes, 0);
+    mem_set(NULL);
+}
+
 /* One large call, and the next one gives its memory back. */
 static void a_large_answer_is_not_kept(void **state)
 {
-    static const struct allocator table = {weigh_malloc, weigh_calloc, weigh_realloc, weigh_free};
     static char params[(4 << 20) + 100];
     static const char begin[] = "{\"name\":\"echo\",\"arguments\":{\"message\":\"";
     char *at = params + sizeof begin - 1;
@@ -216,8 +242,9 @@ static void a_large_answer_is_not_kept(void **state)
     memset(at, 'x', (size_t)4 << 20);
     memcpy(at + ((size_t)4 << 20), "\"}}", 4);
     live_bytes = 0;
-    mem_set(&table);
+    mem_set(&weighing);
     assert_int_equal(view_set_up(state), 0);
+    assert_int_equal(call_at(START, "ping", NULL), 0);
     size_t before = live_bytes;
     assert_int_equal(call_at(START, "tools/call", params), 0);
     assert_non_null(answer.result);
@@ -234,9 +261,9 @@ static void a_large_answer_is_not_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_hundred_thousand_calls),   TEST(a_full_world),
-        cmocka_unit_test(the_nth_allocation_fails),   cmocka_unit_test(not_even_a_refusal_fits),
-        cmocka_unit_test(a_large_answer_is_not_kept),
+        cmocka_unit_test(a_hundred_thousand_calls), TEST(a_full_world),
+        cmocka_unit_test(the_nth_allocation_fails), cmocka_unit_test(not_even_a_refusal_fits),
+        cmocka_unit_test(a_look_is_not_kept),       cmocka_unit_test(a_large_answer_is_not_kept),
     };
     return cmocka_run_group_tests_name("client_mock_view_faults", tests, NULL, NULL);
 }
