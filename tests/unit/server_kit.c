@@ -34,19 +34,26 @@ static void on_tick(uv_timer_t *t)
     (void)t;
 }
 
+static void on_tick_closed(uv_handle_t *tick)
+{
+    free(tick);
+}
+
+/* Nothing more happens on the loop once the condition holds: the tick is gone with the next turn, whoever
+ * makes it. */
 void run_until(struct loop *loop, condition_cb *condition, void *data)
 {
     uint64_t end_ms = wall_ms() + LIMIT_MS * time_scale();
-    uv_timer_t tick; /* so that a turn ends even when nothing happens */
-    assert_int_equal(uv_timer_init(&loop->uv, &tick), 0);
-    assert_int_equal(uv_timer_start(&tick, on_tick, 5, 5), 0);
+    uv_timer_t *tick = malloc(sizeof *tick); /* so that a turn ends even when nothing happens */
+    assert_non_null(tick);
+    assert_int_equal(uv_timer_init(&loop->uv, tick), 0);
+    assert_int_equal(uv_timer_start(tick, on_tick, 5, 5), 0);
     bool held = condition(data);
     while (!held && wall_ms() < end_ms) {
         (void)uv_run(&loop->uv, UV_RUN_ONCE);
         held = condition(data);
     }
-    uv_close((uv_handle_t *)&tick, NULL);
-    (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    uv_close((uv_handle_t *)tick, on_tick_closed);
     assert_true(held);
 }
 

@@ -353,7 +353,8 @@ static void ignore(struct memory_user *u)
     (void)u;
 }
 
-/* A long line that does not end, over the budget: its reading stops, and goes on when there is room again.
+/* A line over the budget that has not ended: its reading stops, and goes on when there is room again. The
+ * rest of it comes when asked for: a whole line might be read within one turn, before anybody decides.
  * Another one, smaller, reads on meanwhile: the last is never stopped. */
 static void test_memory_budget(void **state)
 {
@@ -362,10 +363,12 @@ static void test_memory_budget(void **state)
     memory_set_limit(&seen.memory, 100000);
     memory_join(&seen.memory, &others, ignore, ignore);
     memory_set(&seen.memory, &others, MEMORY_PARTIAL_MIN_BYTES + 1, MEMORY_PARTIAL_MIN_BYTES + 1);
-    start("printf '{\"x\":\"'; head -c 3000000 /dev/zero | tr '\\0' x; echo '\"}'; exec cat");
+    start("part() { head -c $1 /dev/zero | tr '\\0' x; }; printf '{\"x\":\"'; part 1000000; read -r go; "
+          "part 2000000; echo '\"}'; exec cat");
     run_until(&seen.loop, is_paused_by_memory, NULL);
     assert_int_equal(seen.frames, 0);
     memory_set_limit(&seen.memory, 100000000);
+    assert_int_equal(send_bytes(2), 0);
     await_frames(1);
     assert_int_equal(seen.longest, 3000000 + 8);
     assert_false(seen.child->paused_by_memory);

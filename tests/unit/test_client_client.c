@@ -175,7 +175,8 @@ static void test_health_probe(void **state)
     peer_set_raw(http, ill, sizeof ill - 1);
     kit_until(k, probe_is_down);
     assert_int_equal(kit_health(k).health_probe_status, 503);
-    uint64_t seconds = (uv_hrtime() - from_ns) / UINT64_C(1000000000);
+    /* The client counts whole milliseconds, which began up to one earlier. */
+    uint64_t seconds = (uv_hrtime() - from_ns + UINT64_C(2000000)) / UINT64_C(1000000000);
     assert_true(kit_health(k).attempts > 3);
     assert_in_range(peer_requests(http), 2, seconds + 1);
     kit_close(k);
@@ -418,7 +419,7 @@ static void call_again(struct ar_client *client, const struct ar_reply *reply, v
 static bool long_chain(struct kit *k)
 {
     (void)k;
-    return atomic_load(&chain) >= 1000;
+    return atomic_load(&chain) >= 200;
 }
 
 static void test_calls_from_completions(void **state)

@@ -133,7 +133,7 @@ class TestContext {
     for (const relay of this.#relays) {
       for (const { pid } of relay.descendants()) process.kill(pid, 'SIGKILL');
     }
-    fs.rmSync(this.dir, { recursive: true, force: true });
+    fs.rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 }); // a browser may still be writing
     const failed = stopped.find(({ status }) => status === 'rejected');
     if (failed) throw failed.reason;
   }
