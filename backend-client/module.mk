@@ -8,7 +8,7 @@ agentrelay_SRC  := backend-client/src/address.c backend-client/src/reconnect.c b
                    backend-client/src/call.c backend-client/src/engine.c backend-client/src/engine_agents.c \
                    backend-client/src/engine_answers.c backend-client/src/engine_calls.c \
                    backend-client/src/engine_frames.c backend-client/src/engine_health.c \
-                   backend-client/src/engine_link.c backend-client/src/engine_open.c \
+                   backend-client/src/engine_link.c backend-client/src/engine_owed.c backend-client/src/engine_open.c \
                    backend-client/src/engine_own.c backend-client/src/engine_queue.c \
                    backend-client/src/engine_reply.c backend-client/src/engine_show.c \
                    backend-client/src/link.c backend-client/src/resolve.c backend-client/src/probe.c backend-client/src/curl_api.c \

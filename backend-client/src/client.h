@@ -69,10 +69,12 @@ struct ar_client {
     pthread_cond_t over_cond;
 };
 
+#define CLIENT_MS_NS UINT64_C(1000000)
+
 /* The one clock: CLOCK_MONOTONIC in ms, as uv_now and snapshots have it. */
 static inline uint64_t client_clock_ms(void)
 {
-    return uv_hrtime() / UINT64_C(1000000);
+    return uv_hrtime() / CLIENT_MS_NS;
 }
 
 /* ---- client_view.c ---- */

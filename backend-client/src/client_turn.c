@@ -52,6 +52,11 @@ static void op_drop(struct engine *e)
     link_close(&of_engine(e)->link);
 }
 
+static size_t op_unacked(struct engine *e)
+{
+    return link_unacked(&of_engine(e)->link);
+}
+
 static void op_complete(struct engine *e, struct call *call, const struct ar_reply *reply)
 {
     if (call->on_reply != NULL)
@@ -86,7 +91,7 @@ static void op_publish(struct engine *e, const struct ar_snapshot *s, bool chang
     client_view_put_snapshot(&c->published, s);
     if (c->quiet) {
         c->announce = true;
-    } else if (changed && on_agents != NULL && !c->closing) { /* closing brings no news of agents */
+    } else if (changed && on_agents != NULL && !inbox_is_closing(&c->inbox)) { /* closing brings none */
         struct ar_health h;
         publish_health(c, &h); /* a callback that asks for it sees what belongs to the snapshot */
         on_agents(c, s, c->options.values.data);
@@ -105,6 +110,7 @@ static void op_state(struct engine *e)
 
 const struct engine_ops client_engine_ops = {.connect = op_connect,
                                              .drop = op_drop,
+                                             .unacked = op_unacked,
                                              .complete = op_complete,
                                              .progress = op_progress,
                                              .notification = op_notification,
@@ -122,7 +128,9 @@ static int64_t wall_offset_ms(uint64_t now_ms)
 
 void client_turn_begin(struct ar_client *c)
 {
-    c->now_ms = client_clock_ms();
+    uint64_t now_ns = uv_hrtime();
+    c->now_ms = now_ns / CLIENT_MS_NS;
+    c->engine.fraction_ms = (double)(now_ns % CLIENT_MS_NS) / (double)CLIENT_MS_NS;
     c->engine.wall_offset_ms = wall_offset_ms(c->now_ms);
     c->inbox.in_turn = true;
     if (c->announce && !c->quiet) {
@@ -174,6 +182,9 @@ static void on_timer(uv_timer_t *timer)
 {
     struct ar_client *c = timer->data;
     c->armed_ms = UINT64_MAX;
+    link_hear(&c->link);
+    if (c->closing)
+        return;
     client_turn_begin(c);
     engine_tick(&c->engine, c->now_ms);
     maybe_probe(c, CLIENT_PROBE_EVERY_MS);

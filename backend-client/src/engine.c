@@ -45,6 +45,7 @@ static void init_times(struct engine *e, uint64_t seed, uint64_t now_ms, int64_t
         .stable_ms = e->options.backoff_stable_ms,
     };
     reconnect_init(&e->reconnect, &backoff, seed);
+    reconnect_init(&e->again, &backoff, ~seed);
     ladder_init(&e->ladder, e->options.stale_max_ms, now_ms);
     e->wall_offset_ms = now_unix_ms - (int64_t)now_ms;
     e->mock_offset_ms = e->wall_offset_ms;

@@ -19,6 +19,8 @@
  *   server is. The relay is busy (OVERLOADED, RATE_LIMITED, DRAINING) or memory is short: stays live and asks
  *   again, but degraded when the last good poll is agents_timeout_ms old; where polls are further apart, so
  *   long after the next one was due.
+ * - A link so slow that a question has not arrived, or its answer stands behind a line still coming in: the
+ *   question's time-out does not run meanwhile (engine_owed.c).
  * - A call of the server refused with SERVER_UNAVAILABLE: a poll at once, which then tells.
  * - Garbage: 16 lines that are no JSON-RPC since the last good one, or any before the first good one: not a
  *   relay, link dropped. One that carries the id of a call in flight ends that call with AR_E_BAD_REPLY.
@@ -29,8 +31,10 @@
  * - The host stood still: what the peer is late with is judged ENGINE_WAKE_MS after waking: its answer may
  *   lie in the socket, unread.
  *
- * Refusals that mean "no such list": -32601; from the tool also -32602, and an error or an isError result
- * whose text says that the tool is unknown. Any other error of the server (isError too) is a poll refused.
+ * Refusals that mean "no such list": -32601 and -32602 (which servers on the Python SDK say of a method that
+ * they do not know; what the engine asks with is never wrong by itself); from the tool also an error or an
+ * isError result whose text says that the tool is unknown. Any other error of the server (isError too) is a
+ * poll refused.
  *
  * Calls. Each is completed once, through ops.complete. A live call is written at once while fewer than
  * in_flight_max are in flight and out holds less than ENGINE_OUT_HIGH_BYTES; else it waits in the queue, in
@@ -86,6 +90,9 @@ struct engine_ops {
     /* Abort the attempt, or close the link: no engine_link_* for it any more. Its unsent bytes are forgotten.
      */
     void (*drop)(struct engine *e);
+    /* Bytes of the link that have left and that the peer's system has not acknowledged; 0 where nobody knows.
+     */
+    size_t (*unacked)(struct engine *e);
     /* The call is over and linked nowhere; it is the shell's to free, after its callback. The reply is
      * borrowed. */
     void (*complete)(struct engine *e, struct call *c, const struct ar_reply *reply);
@@ -99,14 +106,19 @@ struct engine_ops {
     void (*state)(struct engine *e);
 };
 
-/* Which requests of its own are under way; 0: none. */
+/* A request of the engine's own, under way. */
+struct engine_asked {
+    uint64_t id;        /* 0: there is none */
+    uint64_t at_ms;     /* when it was written; had it to wait to arrive, when it had arrived */
+    double fraction_ms; /* of that moment */
+    uint64_t end;       /* how many bytes of the link the peer must have for it to be there */
+    bool on_its_way;    /* when last looked at, it had not arrived */
+};
+
 struct engine_own {
-    uint64_t init_id;
-    uint64_t poll_id;
-    uint64_t ping_id;
-    uint64_t init_at_ms;
-    uint64_t poll_at_ms;
-    uint64_t ping_at_ms;
+    struct engine_asked init;
+    struct engine_asked poll;
+    struct engine_asked ping;
 };
 
 /* What ar_health tells as it stands here; its members of the same names. */
@@ -148,9 +160,11 @@ struct engine {
     struct buf out;               /* to be sent on the link; the shell takes from the front and says so */
     uint64_t sent_total;          /* bytes of this link that have left */
     uint64_t queued_total;        /* bytes of this link ever appended to `out` */
+    uint64_t acked_total;         /* bytes of this link that had arrived when last looked at */
 
     struct frame_reader reader;
-    struct reconnect reconnect;
+    struct reconnect reconnect; /* between attempts to connect */
+    struct reconnect again;     /* between questions to a server that refuses, on a good link */
     struct ladder ladder;
     struct mock_view *mock; /* owned */
     struct fault fault;     /* the last one, with what the health probe says of it */
@@ -159,6 +173,7 @@ struct engine {
     bool probed; /* since it was last live */
     int64_t fault_at_unix_ms;
     int64_t wall_offset_ms; /* Unix time less now_ms; the shell keeps it right */
+    double fraction_ms;     /* of now_ms, for round trips; likewise, 0 where nobody does */
 
     enum engine_link link;
     enum engine_list list;
@@ -172,6 +187,8 @@ struct engine {
     uint64_t next_show_at_ms; /* likewise: a publication that memory was short for */
     uint64_t next_push_at_ms; /* a pushed change may not cause a poll earlier */
     uint64_t stall_at_ms;     /* when `out` last moved; UINT64_MAX: it is empty */
+    uint64_t moved_at_ms;     /* when something sent last left, or was seen to have arrived */
+    uint64_t look_at_ms;      /* when to look whether it has; UINT64_MAX: no need */
     uint64_t judge_at_ms;     /* what the peer owes is not judged earlier: the host stood still */
     uint64_t good_polls;
     enum engine_list asking; /* what the poll under way asks for */

@@ -56,8 +56,7 @@ static void ask(struct engine *e, enum engine_list how, uint64_t now_ms)
     }
     e->asking = how;
     e->asked[how] = true;
-    e->own.poll_id = id;
-    e->own.poll_at_ms = now_ms;
+    engine_asked(e, &e->own.poll, id, now_ms);
     e->next_poll_at_ms = UINT64_MAX;
 }
 
@@ -76,7 +75,7 @@ void engine_agents_start(struct engine *e, uint64_t now_ms)
 
 void engine_agents_run(struct engine *e, uint64_t now_ms)
 {
-    if (e->link == ENGINE_READY && e->own.poll_id == 0 && e->next_poll_at_ms <= now_ms)
+    if (e->link == ENGINE_READY && e->own.poll.id == 0 && e->next_poll_at_ms <= now_ms)
         start_round(e, now_ms);
 }
 
@@ -84,7 +83,7 @@ void engine_agents_push(struct engine *e, uint64_t now_ms)
 {
     if (e->link != ENGINE_READY || !engine_polls(e))
         return;
-    if (e->own.poll_id != 0) {
+    if (e->own.poll.id != 0) {
         e->poll_again = true;
         return;
     }
@@ -99,7 +98,7 @@ void engine_agents_push(struct engine *e, uint64_t now_ms)
 
 static void end_round(struct engine *e, uint64_t next_at_ms, uint64_t now_ms)
 {
-    e->own.poll_id = 0;
+    e->own.poll.id = 0;
     e->next_poll_at_ms = next_at_ms;
     if (e->poll_again) {
         e->poll_again = false;
@@ -120,7 +119,7 @@ static void failed(struct engine *e, const struct fault *why, uint64_t now_ms)
 {
     engine_server_down(e, why, now_ms);
     uint64_t most_ms = earlier(poll_ms(e), DOWN_POLL_MS);
-    uint64_t wait_ms = earlier(reconnect_next_ms(&e->reconnect), most_ms);
+    uint64_t wait_ms = earlier(reconnect_next_ms(&e->again), most_ms);
     end_round(e, now_ms + later(wait_ms, earlier(most_ms, DOWN_FLOOR_MS)), now_ms);
 }
 
@@ -177,11 +176,15 @@ static bool is_unknown(const struct engine *e, const struct relay_error *relay, 
     char text[ERROR_LOOK_MAX];
     if (relay->code == RPC_E_METHOD_NOT_FOUND)
         return true;
-    if (relay->relay || e->asking != ENGINE_LIST_TOOL)
+    if (relay->relay)
+        return false;
+    if (relay->code == RPC_E_INVALID_PARAMS)
+        return true;
+    if (e->asking != ENGINE_LIST_TOOL)
         return false;
     (void)snprintf(text, sizeof text, "%.*s", (int)(a->len < sizeof text ? a->len : sizeof text - 1),
                    a->json);
-    return relay->code == RPC_E_INVALID_PARAMS || names_unknown_tool(text);
+    return names_unknown_tool(text);
 }
 
 static bool is_busy(const struct relay_error *relay)
@@ -228,8 +231,8 @@ static void take_list(struct engine *e, const struct answer *a, uint64_t now_ms)
 
 void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t now_ms)
 {
-    e->own.poll_id = 0;
-    e->counters.round_trip_ms = (double)(now_ms - e->own.poll_at_ms);
+    e->own.poll.id = 0;
+    e->counters.round_trip_ms = engine_asked_for_ms(e, &e->own.poll, now_ms);
     switch (a->kind) {
     case ANSWER_RESULT:
         take_list(e, a, now_ms);
@@ -249,11 +252,11 @@ void engine_agents_unanswered(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
     char id[40];
-    (void)snprintf(id, sizeof id, "\"ar-%" PRIu64 "\"", e->own.poll_id);
+    (void)snprintf(id, sizeof id, "\"ar-%" PRIu64 "\"", e->own.poll.id);
     engine_write_cancelled(e, id);
     e->abandoned++;
-    fault_no_answer(&why, asked_name[e->asking], now_ms - e->own.poll_at_ms, e->address);
+    fault_no_answer(&why, asked_name[e->asking], now_ms - e->own.poll.at_ms, e->address);
     failed(e, &why, now_ms);
-    if (e->own.ping_id == 0)
+    if (e->own.ping.id == 0)
         engine_ping(e, now_ms);
 }

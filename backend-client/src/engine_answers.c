@@ -121,11 +121,11 @@ static void count_stray(struct engine *e, bool once_asked, const struct answer *
 
 static void answer_own(struct engine *e, uint64_t number, const struct answer *a, uint64_t now_ms)
 {
-    if (number == e->own.init_id)
+    if (number == e->own.init.id)
         engine_open_answered(e, a, now_ms);
-    else if (number == e->own.poll_id)
+    else if (number == e->own.poll.id)
         engine_agents_answered(e, a, now_ms);
-    else if (number == e->own.ping_id)
+    else if (number == e->own.ping.id)
         engine_ping_answered(e, now_ms);
     else
         count_stray(e, number < e->next_own_id, a);

@@ -209,9 +209,12 @@ static void take_long_line(struct engine *e, const struct frame *f, uint64_t now
 /* When the line under way began: it may not take for ever. `chunk` is what came last. */
 static void watch_line(struct engine *e, const char *chunk, size_t len, uint64_t now_ms)
 {
+    bool ended = memchr(chunk, '\n', len) != NULL;
+    if (ended && e->line_at_ms != UINT64_MAX)
+        engine_line_ended(e, e->line_at_ms, now_ms);
     if (!frame_reader_in_line(&e->reader))
         e->line_at_ms = UINT64_MAX;
-    else if (e->line_at_ms == UINT64_MAX || memchr(chunk, '\n', len))
+    else if (e->line_at_ms == UINT64_MAX || ended)
         e->line_at_ms = now_ms;
 }
 

@@ -4,19 +4,10 @@
  * those of the next one, until the client is live. engine_health copies the counters and works out the rest.
  * Nothing here can fail.
  */
-#include <string.h>
-
 #include "engine_internal.h"
 
 #define PROBE_GOOD_FROM 200
 #define PROBE_GOOD_TO   299
-
-static void copy(char *to, size_t size, const char *from)
-{
-    size_t len = strnlen(from, size - 1);
-    memcpy(to, from, len);
-    to[len] = '\0';
-}
 
 /* ---- faults ---- */
 
@@ -37,7 +28,7 @@ void engine_probe(struct engine *e, int status, const char *text, uint64_t now_m
     if (e->ladder.state != AR_DEGRADED)
         return;
     e->probe_status = status;
-    copy(e->probe_text, sizeof e->probe_text, text ? text : "");
+    copy_text(e->probe_text, sizeof e->probe_text, text ? text : "");
     e->probed = true;
     fault_add_probe(&e->fault, e->probe_status, e->probe_text);
 }
@@ -106,10 +97,10 @@ void engine_health(const struct engine *e, uint64_t now_ms, struct ar_health *re
     fill_counters(&e->counters, ret_health);
     fill_state(e, now_ms, ret_health);
     fill_snapshot(e, now_ms, ret_health);
-    copy(ret_health->address, sizeof ret_health->address, e->address);
-    copy(ret_health->last_error_name, sizeof ret_health->last_error_name, e->fault.name);
-    copy(ret_health->last_error, sizeof ret_health->last_error, e->fault.text);
+    copy_text(ret_health->address, sizeof ret_health->address, e->address);
+    copy_text(ret_health->last_error_name, sizeof ret_health->last_error_name, e->fault.name);
+    copy_text(ret_health->last_error, sizeof ret_health->last_error, e->fault.text);
     if (!engine_is_live(e))
-        copy(ret_health->suggestion, sizeof ret_health->suggestion, e->fault.suggestion);
+        copy_text(ret_health->suggestion, sizeof ret_health->suggestion, e->fault.suggestion);
     ret_health->last_error_at_ms = e->fault_at_unix_ms;
 }

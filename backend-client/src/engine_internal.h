@@ -2,6 +2,8 @@
 #ifndef CLIENT_ENGINE_INTERNAL_H
 #define CLIENT_ENGINE_INTERNAL_H
 
+#include <string.h>
+
 #include "engine.h"
 
 /* A peer that asks for more patience than this gets no more. */
@@ -19,6 +21,14 @@ static inline uint64_t earlier(uint64_t a, uint64_t b)
 static inline uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+/* As much as fits, and a NUL. */
+static inline void copy_text(char *to, size_t size, const char *from)
+{
+    size_t len = strnlen(from, size - 1);
+    memcpy(to, from, len);
+    to[len] = '\0';
 }
 
 static inline bool engine_has_link(const struct engine *e)
@@ -70,11 +80,24 @@ void engine_server_down(struct engine *e, const struct fault *why, uint64_t now_
 void engine_link_forget(struct engine *e);
 /* Starts the clock that runs while bytes wait to leave. At the end of whatever may have written. */
 void engine_link_watch_out(struct engine *e, uint64_t now_ms);
+/* Asks whether the relay is there. */
 void engine_ping(struct engine *e, uint64_t now_ms);
 void engine_ping_answered(struct engine *e, uint64_t now_ms);
 void engine_link_tick(struct engine *e, uint64_t now_ms);
 void engine_attempt_tick(struct engine *e, uint64_t now_ms);
 uint64_t engine_link_due_ms(const struct engine *e);
+
+/* ---- engine_owed.c: what the peer owes ---- */
+
+/* A request of the engine's own has just been written. */
+void engine_asked(struct engine *e, struct engine_asked *a, uint64_t id, uint64_t now_ms);
+/* How long ago, with what there is of a fraction. */
+double engine_asked_for_ms(const struct engine *e, const struct engine_asked *a, uint64_t now_ms);
+/* A line has ended that was under way since then. */
+void engine_line_ended(struct engine *e, uint64_t began_at_ms, uint64_t now_ms);
+/* Ends the link, or calls the server down, where something owed is overdue. */
+void engine_judge(struct engine *e, uint64_t now_ms);
+uint64_t engine_judge_at_ms(const struct engine *e);
 
 /* ---- engine_own.c: what the engine itself writes ---- */
 

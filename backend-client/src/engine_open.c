@@ -47,8 +47,7 @@ void engine_open_ask(struct engine *e, uint64_t now_ms)
         engine_end_no_memory(e, now_ms);
         return;
     }
-    e->own.init_id = id;
-    e->own.init_at_ms = now_ms;
+    engine_asked(e, &e->own.init, id, now_ms);
     e->next_init_at_ms = UINT64_MAX;
 }
 
@@ -76,7 +75,7 @@ static void refused(struct engine *e, const struct answer *a, uint64_t now_ms)
         return;
     }
     engine_server_down(e, &why, now_ms);
-    uint64_t wait_ms = later(reconnect_next_ms(&e->reconnect), relay.retry_after_ms);
+    uint64_t wait_ms = later(reconnect_next_ms(&e->again), relay.retry_after_ms);
     e->next_init_at_ms = now_ms + later(wait_ms, 1);
 }
 
@@ -89,7 +88,7 @@ static void unusable(struct engine *e, const char *reason, uint64_t now_ms)
 
 void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now_ms)
 {
-    e->own.init_id = 0;
+    e->own.init.id = 0;
     switch (a->kind) {
     case ANSWER_RESULT:
         if (a->json[0] == '{')
@@ -110,6 +109,6 @@ void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now
 void engine_open_unanswered(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
-    fault_no_answer(&why, "initialize", now_ms - e->own.init_at_ms, e->address);
+    fault_no_answer(&why, "initialize", now_ms - e->own.init.at_ms, e->address);
     engine_end_link(e, &why, ENGINE_END_REFUSED, now_ms);
 }

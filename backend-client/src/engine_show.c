@@ -133,6 +133,7 @@ void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms)
     e->counters.attempts = 0;
     e->probed = false;
     reconnect_note_live(&e->reconnect, now_ms);
+    reconnect_note_live(&e->again, now_ms);
     unsigned moved = ladder_up(&e->ladder, now_ms);
     publish(e, false, now_ms);
     if (moved & LADDER_STATE)
@@ -142,6 +143,7 @@ void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms)
 void engine_go_down(struct engine *e, uint64_t now_ms)
 {
     reconnect_note_down(&e->reconnect, now_ms);
+    reconnect_note_down(&e->again, now_ms);
     tell(e, ladder_down(&e->ladder, now_ms), now_ms);
 }
 

@@ -242,6 +242,30 @@ void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
     sentence_add_duration(&text, silent_ms);
 }
 
+void fault_stalled(struct fault *f, const char *address, uint64_t stalled_ms)
+{
+    struct sentence text;
+    fault_begin(
+        f, &text, "RELAY_STALLED",
+        "The relay has stopped reading, or the network to it passes nothing: see whether its process runs, "
+        "and how busy its machine is");
+    fault_say_address(&text, address);
+    sentence_add(&text, " has taken nothing of what was sent to it for ");
+    sentence_add_duration(&text, stalled_ms);
+}
+
+void fault_slow_line(struct fault *f, const char *address, uint64_t line_ms)
+{
+    struct sentence text;
+    fault_begin(
+        f, &text, "LINE_TOO_SLOW",
+        "The network to the relay is too slow for an answer so large, or the relay stopped in the middle of "
+        "one: see what else uses the link, and whether the relay's process runs");
+    fault_say_address(&text, address);
+    sentence_add(&text, " began a line and has not ended it for ");
+    sentence_add_duration(&text, line_ms);
+}
+
 static bool begins(const char *line, size_t len, const char *with)
 {
     size_t n = strlen(with);

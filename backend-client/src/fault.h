@@ -5,6 +5,8 @@
  * Names: libuv's for what the system says (ECONNREFUSED, EAI_NONAME, EOF, ENOMEM ...), the relay's for what
  * the relay says (SERVER_UNAVAILABLE, DRAINING ...: wire/rpc_error.h), and
  *   RELAY_SILENT   nothing came for too long
+ *   RELAY_STALLED  it reads nothing of what was sent
+ *   LINE_TOO_SLOW  a line begun did not end in time
  *   NOT_A_RELAY    what listens there speaks something else
  *   SERVER_SILENT  the relay answers, the server behind it does not
  *   SERVER_ERROR   the server behind the relay answered with an error of its own
@@ -24,7 +26,7 @@ struct fault {
 };
 
 enum fault_stage {
-    FAULT_RESOLVE, /* uv_getaddrinfo failed */
+    FAULT_RESOLVE, /* its name could not be looked up: a code of uv_getaddrinfo's */
     FAULT_CONNECT, /* connect(2) failed or timed out (UV_ETIMEDOUT), or there is no socket for it */
     FAULT_READ,    /* a link broke; UV_EOF: the relay closed it */
     FAULT_WRITE,
@@ -34,6 +36,9 @@ enum fault_stage {
 void fault_system(struct fault *f, enum fault_stage stage, int code, const char *address, const char *peer);
 /* Nothing came for `silent_ms`: half-open link, frozen relay. */
 void fault_silent(struct fault *f, const char *address, uint64_t silent_ms);
+/* It took no byte for `stalled_ms`; or a line of its was under way for `line_ms`. */
+void fault_stalled(struct fault *f, const char *address, uint64_t stalled_ms);
+void fault_slow_line(struct fault *f, const char *address, uint64_t line_ms);
 /* What answered speaks no newline-delimited JSON-RPC (an HTTP or SSH server, say): `line` is what it sent,
  * NULL with 0 where nothing of it is at hand. */
 void fault_not_a_relay(struct fault *f, const char *address, const char *line, size_t len);

@@ -14,6 +14,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -45,9 +47,12 @@ void link_drop_socket(struct link_conn *l)
         l->closing++;
         l->poll = NULL;
     }
-    /* uv_close has taken it out of epoll already: the number may be used again at once. */
-    if (l->fd >= 0)
+    /* uv_close has taken it out of epoll already: the number may be used again at once. A process that the
+     * host forked holds the socket too, and the peer is to see the end all the same. */
+    if (l->fd >= 0) {
+        (void)shutdown(l->fd, SHUT_RDWR);
         (void)close(l->fd);
+    }
     l->fd = -1;
     l->watching_write = false;
 }
@@ -200,12 +205,26 @@ static void on_up_event(uv_poll_t *handle, int status, int events)
     }
 }
 
+void link_hear(struct link_conn *l)
+{
+    if (l->phase == LINK_UP)
+        on_up_event(l->poll, 0, UV_READABLE);
+}
+
 int link_watch_up(struct link_conn *l)
 {
     return uv_poll_start(l->poll, UV_READABLE, on_up_event);
 }
 
 /* ---- sending ---- */
+
+size_t link_unacked(const struct link_conn *l)
+{
+    int bytes = 0;
+    if (l->phase != LINK_UP || ioctl(l->fd, SIOCOUTQ, &bytes) != 0 || bytes < 0)
+        return 0;
+    return (size_t)bytes;
+}
 
 ssize_t link_send(struct link_conn *l, const char *bytes, size_t len)
 {

@@ -11,8 +11,8 @@
  * idempotent and silences every callback at once; link_done ends for good, with on_closed as the last
  * callback, and never waits for DNS.
  *
- * Callbacks run from the loop, never inside a link_* call (link_wake excepted, which is one of the loop's
- * callbacks by another name). Any of them may call link_close, link_open and link_done.
+ * Callbacks run from the loop, never inside a link_* call (link_wake and link_hear excepted, which are the
+ * loop's callbacks by other names). Any of them may call link_close, link_open and link_done.
  */
 #ifndef CLIENT_LINK_H
 #define CLIENT_LINK_H
@@ -93,6 +93,11 @@ void link_wake(struct link_conn *l);
 /* Bytes that the kernel took (0: none now), or a negative libuv code: not connected, or broken before it took
  * any. A link that broke tells by on_lost, which comes by itself. */
 MUSTCHECK ssize_t link_send(struct link_conn *l, const char *bytes, size_t len);
+/* Bytes sent that the peer's system has not acknowledged; 0 where the kernel does not tell. */
+size_t link_unacked(const struct link_conn *l);
+/* Reads what has come and was not looked at yet: libuv runs timers before it looks at descriptors, so on a
+ * loop that stood still an answer may lie there that came in time. Of the loop's callbacks, as link_wake. */
+void link_hear(struct link_conn *l);
 void link_close(struct link_conn *l);
 /* on_closed comes from the loop, once no handle is left. */
 void link_done(struct link_conn *l);

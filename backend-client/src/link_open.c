@@ -114,6 +114,15 @@ static int make_socket(struct link_conn *l, int family)
 
 static void on_timer(uv_timer_t *timer);
 
+/* From now, whatever the loop's own, possibly older idea of it. */
+static void start_timer(struct link_conn *l, uint64_t ms)
+{
+    uint64_t now_ms = uv_hrtime() / UINT64_C(1000000);
+    uint64_t loop_ms = uv_now(l->loop);
+    uint64_t behind_ms = now_ms > loop_ms ? now_ms - loop_ms : 0;
+    (void)uv_timer_start(&l->timer, on_timer, ms + behind_ms, 0); /* cannot fail before link_done */
+}
+
 /* 0: under way, on_connect_event or the timer tells; else the reason, and the socket is gone. */
 static int try_address(struct link_conn *l, const struct sockaddr *address, socklen_t size)
 {
@@ -130,7 +139,7 @@ static int try_address(struct link_conn *l, const struct sockaddr *address, sock
         return rc;
     }
     l->phase = LINK_CONNECTING;
-    (void)uv_timer_start(&l->timer, on_timer, l->connect_timeout_ms, 0); /* cannot fail before link_done */
+    start_timer(l, l->connect_timeout_ms);
     return 0;
 }
 
@@ -188,7 +197,7 @@ static void begin(struct link_conn *l)
         return;
     }
     l->phase = LINK_RESOLVING;
-    (void)uv_timer_start(&l->timer, on_timer, LINK_RESOLVE_TIMEOUT_MS, 0); /* as above */
+    start_timer(l, LINK_RESOLVE_TIMEOUT_MS);
 }
 
 void link_wake(struct link_conn *l)

@@ -64,7 +64,7 @@ enginekit_SRC := tests/unit/engine_kit.c tests/unit/engine_kit_ops.c tests/unit/
                  tests/unit/engine_kit_peer.c tests/unit/engine_talk.c
 engine_tests  := test_engine_start test_engine_ladder test_engine_server test_engine_agents test_engine_life \
                  test_engine_calls test_engine_queue test_engine_ends test_engine_hostile test_engine_garbage \
-                 test_engine_cuts test_engine_memory test_engine_model test_engine_bounds
+                 test_engine_cuts test_engine_slow test_engine_memory test_engine_model test_engine_bounds
 UNIT_TESTS    += $(engine_tests)
 FUZZERS       += fuzz_engine
 $(foreach t,$(engine_tests),$(eval $(t)_SRC := tests/unit/$(t).c))

@@ -38,6 +38,7 @@ enum kit_mood {
     KIT_GOOD,
     KIT_SILENT,  /* noted in `lines`, to be answered by the test, or never */
     KIT_UNKNOWN, /* -32601 */
+    KIT_INVALID, /* -32602 */
     KIT_DOWN,    /* the relay's SERVER_UNAVAILABLE: retryable, not sent */
     KIT_ERROR,   /* -32603, from the server itself */
     KIT_ODD,     /* a result without what was asked for */
@@ -108,6 +109,7 @@ struct kit {
     bool closed;
     bool forgetful; /* keep no lines, for long runs */
     bool deaf;      /* kit_pump does nothing: the peer does not read */
+    size_t unacked; /* of what it read, so much has not arrived as far as the kernel can tell */
     bool raw_peer;  /* the peer says what the kit does not know of: some checks are off */
     bool starved;   /* allocations fail: the engine may show its static snapshot */
 

@@ -199,9 +199,15 @@ static void on_state(struct engine *e)
     kit_trace(kit, "state %s", kit_state_name(h.state));
 }
 
+static size_t on_unacked(struct engine *e)
+{
+    return kit_of(e)->unacked;
+}
+
 const struct engine_ops kit_ops = {
     .connect = on_connect,
     .drop = on_drop,
+    .unacked = on_unacked,
     .complete = on_complete,
     .progress = on_progress,
     .notification = on_notification,

@@ -207,6 +207,9 @@ static void answer(struct kit *kit, const struct kit_line *line, enum kit_mood m
     case KIT_UNKNOWN:
         plain_error(kit, line->id, -32601);
         break;
+    case KIT_INVALID:
+        plain_error(kit, line->id, -32602);
+        break;
     case KIT_DOWN:
         relay_error(kit, line->id, true, false, kit->script.retry_after_ms);
         break;

@@ -256,6 +256,19 @@ static void test_sending_to_one_who_is_gone(void **state)
     assert_int_equal(seen.bytes, 4); /* and what was there is heard */
 }
 
+/* A process that the host forked holds the socket as well: the peer sees the end all the same. */
+static void test_end_while_another_holds_the_socket(void **state)
+{
+    (void)state;
+    char got;
+    connect_it();
+    int other = dup(seen.link.fd);
+    assert_true(other >= 0);
+    link_close(&seen.link);
+    assert_int_equal(recv(seen.server, &got, 1, 0), 0);
+    (void)close(other);
+}
+
 /* What the kernel took before may be on its way: whoever asks whether a request may have run must know. */
 static void test_breaking_half_way(void **state)
 {
@@ -347,6 +360,7 @@ int main(void)
         LINK_TEST(test_answers_before_a_reset),
         LINK_TEST(test_sending_to_a_path_that_is_gone),
         LINK_TEST(test_sending_to_one_who_is_gone),
+        LINK_TEST(test_end_while_another_holds_the_socket),
         LINK_TEST(test_breaking_half_way),
         LINK_TEST(test_short_writes),
     };

@@ -41,6 +41,20 @@ static void without_the_method_the_tool_is_asked(void **state)
     kit_close(&kit);
 }
 
+/* What servers on the official Python SDK say of a method that they do not know. */
+static void a_method_that_is_called_invalid_is_unknown(void **state)
+{
+    (void)state;
+    kit_open(&kit, NULL);
+    kit_start(&kit);
+    kit.script.list = KIT_INVALID;
+    kit_up(&kit);
+    expect_shown(AR_LIVE, AR_SOURCE_LIVE);
+    assert_int_equal(kit.last.count, 3);
+    assert_int_equal(kit.methods_heard[KIT_M_TOOL], 1);
+    kit_close(&kit);
+}
+
 static void with_neither_it_is_live_and_says_that_there_is_no_list(void **state)
 {
     (void)state;
@@ -284,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_the_method_the_tool_is_asked),
+        cmocka_unit_test(a_method_that_is_called_invalid_is_unknown),
         cmocka_unit_test(with_neither_it_is_live_and_says_that_there_is_no_list),
         cmocka_unit_test(a_tool_refused_in_each_of_its_ways_is_no_tool),
         cmocka_unit_test(a_tool_that_fails_is_server_down),

@@ -209,6 +209,8 @@ static void a_line_that_never_ends_ends_the_link(void **state)
     }
     assert_int_equal(kit.dropped_at_ms, began_at_ms + ENGINE_FRAME_MS);
     assert_int_equal(kit.last.state, AR_DEGRADED);
+    assert_string_equal(kit_health(&kit).last_error_name, "LINE_TOO_SLOW");
+    assert_non_null(strstr(kit_health(&kit).last_error, " began a line and has not ended it for 60 s"));
     kit_back_to_live(&kit);
     kit_close(&kit);
 }
@@ -260,11 +262,26 @@ static void a_peer_that_reads_nothing_is_given_up(void **state)
         kit_advance(&kit, 250);
     }
     assert_in_range(kit.dropped_at_ms, asked_at_ms + ENGINE_FRAME_MS - 250, asked_at_ms + ENGINE_FRAME_MS);
+    assert_string_equal(kit_health(&kit).last_error_name, "RELAY_STALLED");
     kit.deaf = false;
     kit_expect_open(&kit, id);
     kit_back_to_live(&kit);
     kit_pump(&kit);
     kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
+    kit_close(&kit);
+}
+
+/* An outage may be long, and half a line of megabytes is of no use in it. */
+static void half_a_line_is_not_held_through_an_outage(void **state)
+{
+    (void)state;
+    kit_go_live(&kit, NULL);
+    kit_say_part(&kit, "{\"jsonrpc\":\"2.0\",\"id\":1,");
+    assert_true(kit.engine.reader.partial.cap > 0);
+    kit_lose(&kit);
+    kit_tick(&kit);
+    assert_int_equal(kit.engine.reader.partial.cap, 0);
+    kit_back_to_live(&kit);
     kit_close(&kit);
 }
 
@@ -306,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_line_that_takes_almost_as_long_is_a_line),
         cmocka_unit_test(a_ping_never_answered_ends_a_link_that_chatters),
         cmocka_unit_test(a_peer_that_reads_nothing_is_given_up),
+        cmocka_unit_test(half_a_line_is_not_held_through_an_outage),
         cmocka_unit_test(requests_of_the_server_are_answered),
     };
     kit_failed = (void (*)(const char *, int))_fail;

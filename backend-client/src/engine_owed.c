@@ -1,0 +1,170 @@
+/* What the peer owes, and by when: an answer to initialize, to a poll, to a ping; the end of a line once
+ * begun; the reading of what was sent.
+ *
+ * Happy path: engine_asked starts a request's clock when it is written; the answer stops it. Where one runs
+ * out, engine_judge ends the link, or calls the server behind it down.
+ *
+ * A request may stand behind megabytes of a call on its way over a slow link. So its clock does not run
+ * before the peer's system has acknowledged it: a second after it was written, and each second from then on
+ * while it is on its way, the engine looks (ops.unacked). A link is dead when nothing has come and nothing
+ * was acknowledged for dead_after_ms. Likewise a poll's answer may stand behind a long line that is still
+ * coming in.
+ *
+ * Failure modes: none of its own. Nothing is judged when the tick comes late by itself: the host stood still,
+ * and the answer may be there, unread.
+ */
+#include "engine_internal.h"
+
+#define LOOK_MS UINT64_C(1000)
+
+void engine_asked(struct engine *e, struct engine_asked *a, uint64_t id, uint64_t now_ms)
+{
+    *a = (struct engine_asked){
+        .id = id, .at_ms = now_ms, .fraction_ms = e->fraction_ms, .end = e->queued_total};
+    e->look_at_ms = earlier(e->look_at_ms, now_ms + LOOK_MS);
+}
+
+double engine_asked_for_ms(const struct engine *e, const struct engine_asked *a, uint64_t now_ms)
+{
+    double ms = (double)(now_ms - a->at_ms) + e->fraction_ms - a->fraction_ms;
+    return ms > 0 ? ms : 0;
+}
+
+static uint64_t after(uint64_t at_ms, uint64_t wait_ms)
+{
+    return at_ms > UINT64_MAX - wait_ms ? UINT64_MAX : at_ms + wait_ms;
+}
+
+/* ---- on its way ---- */
+
+static void look_at(const struct engine *e, struct engine_asked *a, uint64_t now_ms)
+{
+    if (e->acked_total < a->end) {
+        a->on_its_way = true;
+    } else if (a->on_its_way) {
+        a->on_its_way = false;
+        a->at_ms = now_ms;
+        a->fraction_ms = e->fraction_ms;
+    }
+}
+
+/* How much of what was sent has arrived, and which requests with it. */
+static void look(struct engine *e, uint64_t now_ms)
+{
+    uint64_t left = e->ops->unacked(e);
+    uint64_t acked = e->sent_total > left ? e->sent_total - left : 0;
+    if (acked > e->acked_total) {
+        e->acked_total = acked;
+        e->moved_at_ms = now_ms;
+    }
+    bool any = false;
+    struct engine_asked *const own[] = {&e->own.init, &e->own.poll, &e->own.ping};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (own[i]->id == 0)
+            continue;
+        look_at(e, own[i], now_ms);
+        any = any || own[i]->on_its_way;
+    }
+    e->look_at_ms = any ? now_ms + LOOK_MS : UINT64_MAX;
+}
+
+void engine_line_ended(struct engine *e, uint64_t began_at_ms, uint64_t now_ms)
+{
+    if (now_ms - began_at_ms >= LOOK_MS && e->own.poll.id != 0)
+        e->own.poll.at_ms = now_ms;
+}
+
+/* ---- by when ---- */
+
+/* How long a ping may be out at least before the link is called dead. */
+static uint64_t ping_grace_ms(const struct engine *e)
+{
+    uint64_t dead_ms = e->options.dead_after_ms;
+    uint64_t heartbeat_ms = e->options.heartbeat_ms;
+    return later(dead_ms > heartbeat_ms ? dead_ms - heartbeat_ms : dead_ms, 1);
+}
+
+static uint64_t dead_at_ms(const struct engine *e)
+{
+    const struct engine_asked *ping = &e->own.ping;
+    if (ping->id == 0)
+        return UINT64_MAX;
+    if (ping->on_its_way)
+        return later(e->received_at_ms, e->moved_at_ms) + e->options.dead_after_ms;
+    uint64_t silent_ms = later(e->received_at_ms + e->options.dead_after_ms, ping->at_ms + ping_grace_ms(e));
+    return earlier(silent_ms, ping->at_ms + later(ping_grace_ms(e), ENGINE_FRAME_MS));
+}
+
+static uint64_t line_end_ms(const struct engine *e)
+{
+    return after(e->line_at_ms, ENGINE_FRAME_MS);
+}
+
+static uint64_t stall_end_ms(const struct engine *e)
+{
+    return after(e->stall_at_ms, ENGINE_FRAME_MS);
+}
+
+static uint64_t answer_end_ms(const struct engine_asked *a, uint32_t timeout_ms)
+{
+    return a->id != 0 && !a->on_its_way ? a->at_ms + later(timeout_ms, 1) : UINT64_MAX;
+}
+
+static uint64_t init_end_ms(const struct engine *e)
+{
+    return answer_end_ms(&e->own.init, e->options.init_timeout_ms);
+}
+
+static uint64_t poll_end_ms(const struct engine *e)
+{
+    uint64_t end_ms = answer_end_ms(&e->own.poll, e->options.agents_timeout_ms);
+    if (end_ms == UINT64_MAX || e->line_at_ms == UINT64_MAX)
+        return end_ms;
+    return later(end_ms,
+                 e->received_at_ms + later(e->options.agents_timeout_ms, 1)); /* it stands behind a line */
+}
+
+static uint64_t owed_at_ms(const struct engine *e)
+{
+    uint64_t link_ms = earlier(dead_at_ms(e), earlier(line_end_ms(e), stall_end_ms(e)));
+    return earlier(link_ms, earlier(init_end_ms(e), poll_end_ms(e)));
+}
+
+uint64_t engine_judge_at_ms(const struct engine *e)
+{
+    return earlier(later(owed_at_ms(e), e->judge_at_ms), e->look_at_ms);
+}
+
+/* ---- the verdict ---- */
+
+/* A tick that is late by itself puts judgement off, once for each thing owed. */
+static void notice_standstill(struct engine *e, uint64_t now_ms)
+{
+    uint64_t owed_ms = owed_at_ms(e);
+    if (now_ms > after(owed_ms, ENGINE_WAKE_MS) && e->judge_at_ms <= owed_ms)
+        e->judge_at_ms = now_ms + ENGINE_WAKE_MS;
+}
+
+void engine_judge(struct engine *e, uint64_t now_ms)
+{
+    struct fault why;
+    notice_standstill(e, now_ms);
+    if (earlier(e->look_at_ms, owed_at_ms(e)) <= now_ms)
+        look(e, now_ms);
+    if (now_ms < e->judge_at_ms)
+        return;
+    if (dead_at_ms(e) <= now_ms) {
+        fault_silent(&why, e->address, now_ms - e->received_at_ms);
+        engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
+    } else if (line_end_ms(e) <= now_ms) {
+        fault_slow_line(&why, e->address, now_ms - e->line_at_ms);
+        engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
+    } else if (stall_end_ms(e) <= now_ms) {
+        fault_stalled(&why, e->address, now_ms - e->stall_at_ms);
+        engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
+    } else if (init_end_ms(e) <= now_ms) {
+        engine_open_unanswered(e, now_ms);
+    } else if (poll_end_ms(e) <= now_ms) {
+        engine_agents_unanswered(e, now_ms);
+    }
+}
