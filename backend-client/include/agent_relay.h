@@ -16,7 +16,9 @@
  * Threads. By default the client runs on a thread of its own. With options.loop it runs on the caller's
  * libuv loop instead: ar_open is then called on that loop's thread. Every function may be called from any
  * thread, ar_open in that case excepted. Callbacks run on the client's loop thread, never inside an ar_*
- * call, and may call any ar_* function but the two that wait (these say AR_E_WOULD_DEADLOCK there).
+ * call, and may call any ar_* function but the two that wait (these say AR_E_WOULD_DEADLOCK there). The
+ * client's own thread blocks every signal that can be blocked: a process started in a callback inherits that
+ * mask unless it sets one. After fork without exec, the child may call nothing of this.
  *
  * Names are looked up on short-lived threads of the library's own, so that closing never waits for DNS.
  *
@@ -49,30 +51,30 @@ struct ar_snapshot; /* opaque, immutable, reference counted */
 
 /* ---- what can go wrong ---- */
 
-/* X(name, number, text). A function that can fail returns AR_OK or one of these; a call's completion carries
- * one. */
-#define AR_CODES(X)                                                                                          \
-    X(AR_OK, 0, "ok")                                                                                        \
-    X(AR_E_SERVER, -1, "the server or the relay answered with an error")                                     \
-    X(AR_E_TIMEOUT, -2, "no answer within the deadline")                                                     \
-    X(AR_E_CANCELLED, -3, "cancelled by the caller")                                                         \
-    X(AR_E_CONNECTION_LOST, -4, "the connection was lost while the call was in flight")                      \
-    X(AR_E_DEGRADED, -5, "not live, and the call's policy is to fail fast")                                  \
-    X(AR_E_QUEUE_FULL, -6, "too many calls wait")                                                            \
-    X(AR_E_CLOSED, -7, "the client is closed")                                                               \
-    X(AR_E_TOO_LARGE, -8, "larger than the frame limit")                                                     \
-    X(AR_E_BAD_REPLY, -9, "the answer is not a valid JSON-RPC response")                                     \
-    X(AR_E_INVALID, -10, "an argument is not valid")                                                         \
-    X(AR_E_NO_MEMORY, -11, "out of memory")                                                                  \
-    X(AR_E_WOULD_DEADLOCK, -12, "waiting on the client's own thread would never end")                        \
-    X(AR_E_NOT_FOUND, -13, "there is no such call")                                                          \
-    X(AR_E_NOT_MOCKED, -14, "not live, and the mock does not offer this method")                             \
-    X(AR_E_SYSTEM, -15, "the system refused a resource")
+/* AR_X_(name, number, text). A function that can fail returns AR_OK or one of these; a call's completion
+ * carries one. */
+#define AR_CODES(AR_X_)                                                                                      \
+    AR_X_(AR_OK, 0, "ok")                                                                                    \
+    AR_X_(AR_E_SERVER, -1, "the server or the relay answered with an error")                                 \
+    AR_X_(AR_E_TIMEOUT, -2, "no answer within the deadline")                                                 \
+    AR_X_(AR_E_CANCELLED, -3, "cancelled by the caller")                                                     \
+    AR_X_(AR_E_CONNECTION_LOST, -4, "the connection was lost while the call was in flight")                  \
+    AR_X_(AR_E_DEGRADED, -5, "not live, and the call's policy is to fail fast")                              \
+    AR_X_(AR_E_QUEUE_FULL, -6, "too many calls wait")                                                        \
+    AR_X_(AR_E_CLOSED, -7, "the client is closed")                                                           \
+    AR_X_(AR_E_TOO_LARGE, -8, "larger than the frame limit")                                                 \
+    AR_X_(AR_E_BAD_REPLY, -9, "the answer is not a valid JSON-RPC response")                                 \
+    AR_X_(AR_E_INVALID, -10, "an argument is not valid")                                                     \
+    AR_X_(AR_E_NO_MEMORY, -11, "out of memory")                                                              \
+    AR_X_(AR_E_WOULD_DEADLOCK, -12, "waiting on the client's own thread would never end")                    \
+    AR_X_(AR_E_NOT_FOUND, -13, "there is no such call")                                                      \
+    AR_X_(AR_E_NOT_MOCKED, -14, "not live, and the mock does not offer this method")                         \
+    AR_X_(AR_E_SYSTEM, -15, "the system refused a resource")
 
 enum ar_code {
-#define X(name, number, text) name = (number),
-    AR_CODES(X)
-#undef X
+#define AR_X_(name, number, text) name = (number),
+    AR_CODES(AR_X_)
+#undef AR_X_
 };
 
 /* "AR_E_TIMEOUT", and the text above; "AR_E_UNKNOWN" and "unknown error" for any other number. Static. */
@@ -135,13 +137,13 @@ struct ar_health {
     uint64_t calls;             /* ever accepted */
     uint64_t completions;       /* ever delivered */
     uint64_t bad_frames;        /* received and not understood, or answering nobody */
-    double round_trip_ms; /* of the last heartbeat or agent poll, whole milliseconds; negative: none yet */
-    char address[272];    /* as configured */
-    char peer[80];        /* the address last tried, numeric; "" before any */
-    char last_error_name[40]; /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ...; "" while live and never lost */
-    char last_error[256];     /* in words, naming what was tried and what refused it */
-    char suggestion[256];     /* what to look at; "" while live */
-    int64_t last_error_at_ms; /* Unix; 0: none yet */
+    double round_trip_ms;       /* of the last heartbeat or agent poll; negative: none yet */
+    char address[272];          /* as configured */
+    char peer[80];              /* the address last tried, numeric; "" before any */
+    char last_error_name[40];   /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ...; "" while live and never lost */
+    char last_error[256];       /* in words, naming what was tried and what refused it */
+    char suggestion[256];       /* what to look at; "" while live */
+    int64_t last_error_at_ms;   /* Unix; 0: none yet */
 };
 
 #define ar_health_init(h) ((h)->size = sizeof *(h))

@@ -175,6 +175,14 @@ static int code_of(int rc)
     return rc == -ENOMEM ? AR_E_NO_MEMORY : AR_E_SYSTEM;
 }
 
+/* Puts the option's name before what is wrong with it. */
+static void name_option(const char *option, char *problem, size_t size)
+{
+    char why[AR_PROBLEM_SIZE];
+    (void)snprintf(why, sizeof why, "%s", problem);
+    (void)snprintf(problem, size, "%s: %s", option, why); /* cut where it is longer */
+}
+
 /* What needs no handle. */
 static int make_parts(struct ar_client *c, char *problem, size_t size)
 {
@@ -195,14 +203,17 @@ static int make_parts(struct ar_client *c, char *problem, size_t size)
     c->now_ms = client_clock_ms();
     rc = engine_init(&c->engine, &client_engine_ops, c, o, c->options.address.text, random_u64(), c->now_ms,
                      (int64_t)time(NULL) * 1000, problem, size);
-    if (rc != 0)
+    if (rc != 0) {
+        name_option("mock_cast", problem, size);
         goto fail_engine;
-    c->engine.options.mock_cast = NULL; /* used up, and the caller's */
-    c->options.values.mock_cast = NULL;
+    }
+    c->options.values.mock_cast = NULL; /* used up, and the caller's */
     if (o->health_url != NULL)
         rc = probe_new(c->loop, &c->async, o->health_url, client_on_probe, c, &c->probe, problem, size);
-    if (rc != 0)
+    if (rc != 0) {
+        name_option(c->options.health_source, problem, size);
         goto fail_probe;
+    }
     return AR_OK;
 
 fail_probe:
@@ -258,6 +269,8 @@ static int open_on_host(struct ar_client *c, char *problem, size_t size)
     }
     start_engine(c);
     c->quiet = false;
+    if (c->announce)
+        (void)uv_async_send(&c->async); /* open: cannot fail */
     return AR_OK;
 }
 

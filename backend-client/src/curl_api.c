@@ -1,8 +1,8 @@
 /* libcurl through dlopen: the shared object's name is its ABI's (libcurl.so.4 since 2006), so what is found
  * has the functions and types of any curl/curl.h of that ABI.
  *
- * Failure modes: not installed, or without a function (before 7.17): a problem that names it, for ever, since
- * the attempt is made once.
+ * Failure modes: not installed, or without a function: a problem that names it, for ever, since the attempt
+ * is made once. An option that it does not know shows when it is set (probe.c).
  */
 #include "curl_api.h"
 

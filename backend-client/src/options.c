@@ -206,7 +206,7 @@ static int copy_given(struct ar_options *v, const struct ar_options *o, char *pr
 static int take_address(struct options *o, char *problem, size_t size)
 {
     struct ar_options *v = &o->values;
-    const char *source = "";
+    const char *source = "url: ";
     if (v->url == NULL && (v->url = environment("AGENT_CONTROL_URL")) != NULL)
         source = "AGENT_CONTROL_URL: ";
     if (v->url == NULL)
@@ -216,8 +216,11 @@ static int take_address(struct options *o, char *problem, size_t size)
         (void)snprintf(problem, size, "%s%s", source, why);
         return AR_E_INVALID;
     }
-    if (v->health_url == NULL)
+    o->health_source = "health_url";
+    if (v->health_url == NULL) {
         v->health_url = environment("AGENT_HEALTH_URL");
+        o->health_source = "AGENT_HEALTH_URL";
+    }
     if (v->health_url != NULL && v->health_url[0] == '\0')
         v->health_url = NULL;
     return AR_OK;

@@ -13,7 +13,8 @@ struct options {
     struct ar_options values; /* every member set, its strings in `strings`; health_url NULL: none. mock_cast
                                  is still the caller's, borrowed for ar_open */
     struct address address;
-    char *strings; /* owned */
+    const char *health_source; /* where health_url came from, for its problems; static */
+    char *strings;             /* owned */
 };
 
 /* `o` may be NULL (all defaults) or of an older, smaller size. AR_OK, or AR_E_INVALID or AR_E_NO_MEMORY with

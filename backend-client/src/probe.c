@@ -94,10 +94,6 @@ static void unwatch(struct watched *w)
 static void end_request(struct probe *p)
 {
     p->busy = false;
-    if (p->has_handles) {
-        (void)uv_timer_stop(&p->timer);    /* cannot fail */
-        (void)uv_timer_stop(&p->deadline); /* cannot fail */
-    }
     if (p->resolve != NULL)
         resolve_cancel(p->resolve);
     p->resolve = NULL;
@@ -114,6 +110,10 @@ static void end_request(struct probe *p)
     p->pins = NULL;
     while (!list_empty(&p->sockets))
         unwatch(CONTAINER_OF(p->sockets.next, struct watched, node));
+    if (p->has_handles) {                  /* last: libcurl may set its timer while it ends a connection */
+        (void)uv_timer_stop(&p->timer);    /* cannot fail */
+        (void)uv_timer_stop(&p->deadline); /* cannot fail */
+    }
 }
 
 /* `why`: where there is no status. */
@@ -235,11 +235,19 @@ static size_t on_curl_body(const char *bytes, size_t size, size_t count, void *d
 
 /* ---- a request ---- */
 
+/* Only what its address says, which may be http or https alone (probe_url.h), is ever asked for: a libcurl
+ * before 7.85, which does not know the option, loses nothing by it. */
+static bool restrict_protocols(struct probe *p)
+{
+    CURLcode rc = p->curl->easy_setopt(p->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    return rc == CURLE_OK || rc == CURLE_UNKNOWN_OPTION;
+}
+
 static bool set_up_easy(struct probe *p)
 {
     CURL *e = p->easy;
     bool ok = p->curl->easy_setopt(e, CURLOPT_URL, p->url) == CURLE_OK;
-    ok = ok && p->curl->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+    ok = ok && restrict_protocols(p);
     ok = ok && p->curl->easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
     ok = ok && p->curl->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
     ok = ok && p->curl->easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
@@ -274,14 +282,26 @@ static void begin_transfer(struct probe *p)
               p->curl->multi_add_handle(p->multi, p->easy) == CURLM_OK;
     pipe_guard_end(&g);
     if (!ok)
-        tell(p, err_text(-ENOMEM));
+        tell(p, "libcurl has no memory, or is too old");
 }
 
-/* "host:port:address,address": libcurl looks up nothing by itself then. */
-static bool pin(struct probe *p, const struct addrinfo *addresses)
+static bool add_pin(struct probe *p, int host_len, const char *addresses)
 {
     char text[PIN_SIZE];
-    int at = snprintf(text, sizeof text, "%s:%u:", p->where.host, (unsigned)p->where.port);
+    (void)snprintf(text, sizeof text, "%.*s:%u:%s", host_len, p->where.host, (unsigned)p->where.port,
+                   addresses);
+    struct curl_slist *pins = p->curl->slist_append(p->pins, text);
+    if (pins != NULL)
+        p->pins = pins;
+    return pins != NULL;
+}
+
+/* "host:port:address,address": libcurl looks up nothing by itself then. A name with a dot at its end is
+ * pinned without it too: some versions look for that. */
+static bool pin(struct probe *p, const struct addrinfo *addresses)
+{
+    char text[PINS_MAX * 60] = "";
+    int at = 0;
     unsigned count = 0;
     for (const struct addrinfo *a = addresses; a != NULL && count < PINS_MAX; a = a->ai_next) {
         char one[80];
@@ -293,8 +313,9 @@ static bool pin(struct probe *p, const struct addrinfo *addresses)
         at += snprintf(text + at, sizeof text - (size_t)at, "%s%s", count > 0 ? "," : "", one);
         count++;
     }
-    p->pins = count > 0 ? p->curl->slist_append(NULL, text) : NULL;
-    return p->pins != NULL;
+    int host_len = (int)strlen(p->where.host);
+    bool dotted = host_len > 1 && p->where.host[host_len - 1] == '.';
+    return count > 0 && add_pin(p, host_len, text) && (!dotted || add_pin(p, host_len - 1, text));
 }
 
 void probe_wake(struct probe *p)

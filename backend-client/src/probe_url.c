@@ -48,8 +48,6 @@ static bool take_port(const char *text, size_t len, uint16_t *ret_port)
 
 static bool take_host(const char *host, size_t len, const char *letters, struct probe_url *ret_url)
 {
-    if (len > 1 && host[len - 1] == '.')
-        len--;
     if (len == 0 || len > PROBE_HOST_MAX || strspn(host, letters) < len)
         return false;
     memcpy(ret_url->host, host, len);
@@ -77,15 +75,21 @@ static bool take_authority(const char *at, struct probe_url *ret_url)
     return *host_end == ':' && take_port(host_end + 1, (size_t)(end - host_end - 1), &ret_url->port);
 }
 
+/* In the authority; of a text that has none, anywhere. */
+static bool holds_user(const char *text)
+{
+    return memchr(text, '@', strcspn(text, "/?#")) != NULL;
+}
+
 int probe_url_parse(const char *url, struct probe_url *ret_url, char *problem, size_t problem_size)
 {
     static const char advice[] = "write one such as http://relay:8080/health";
     struct probe_url parsed = {.port = 0};
-    if (strchr(url, '@') != NULL) {
+    const char *authority = is_printable(url) ? after_scheme(url, &parsed.port) : NULL;
+    if (holds_user(authority != NULL ? authority : url)) {
         (void)snprintf(problem, problem_size, "the health address holds a user or password: %s", advice);
         return ERR_SYNTAX;
     }
-    const char *authority = is_printable(url) ? after_scheme(url, &parsed.port) : NULL;
     if (authority == NULL || !take_authority(authority, &parsed)) {
         (void)snprintf(problem, problem_size, "\"%.180s\" is no http:// or https:// address: %s", url,
                        advice);

@@ -14,7 +14,8 @@
 #define PROBE_HOST_MAX 253 /* RFC 1035 */
 
 struct probe_url {
-    char host[PROBE_HOST_MAX + 1]; /* without brackets, without a dot at its end */
+    char host[PROBE_HOST_MAX + 1]; /* without brackets; a dot at its end, if any, is a part of it: such a name
+                                      is another one to resolvers */
     uint16_t port;
 };
 

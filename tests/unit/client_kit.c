@@ -102,7 +102,7 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
         hang();
         return EAI_AGAIN;
     }
-    if (node != NULL && strcmp(node, "both.test") == 0)
+    if (node != NULL && (strcmp(node, "both.test") == 0 || strcmp(node, "both.test.") == 0))
         return both(service, hints, ret_list);
     return real_getaddrinfo()(node, service, hints, ret_list);
 }

@@ -117,6 +117,23 @@ static bool told_live_twice(struct kit *k)
 }
 
 /* Live, stale, mock, and live again. */
+static bool mock_was_told(struct kit *k)
+{
+    return atomic_load(&k->agents[AR_SOURCE_MOCK]) > 0;
+}
+
+/* The first agents are told at once, whatever else has to be waited for. */
+static void test_first_agents_are_told_at_once(void **state)
+{
+    struct kit *k = *state;
+    kit_quick(k, "hang.test:9500");
+    k->options.mock_refresh_ms = AR_NEVER;
+    kit_open(k);
+    kit_until(k, mock_was_told);
+    kit_close(k);
+    kit_dns_release();
+}
+
 static void test_ladder(void **state)
 {
     struct kit *k = *state;
@@ -449,6 +466,7 @@ int main(void)
         KIT_TESTS(test_tries_every_address),
         KIT_TESTS(test_start_order_is_free),
         KIT_TESTS(test_name_that_does_not_exist),
+        KIT_TESTS(test_first_agents_are_told_at_once),
         KIT_TESTS(test_ladder),
         KIT_TESTS(test_health_probe),
         KIT_TESTS(test_call),

@@ -235,6 +235,28 @@ static void test_failures_20_close_in_on_notification(void **state)
     close_inside(*state, CLOSE_IN_NOTIFICATION, "hang");
 }
 
+/* Closed in a notification, behind which agents came in the same read: they are no news any more. */
+static void test_no_agents_after_close(void **state)
+{
+    struct kit *k = *state;
+    static const char lines[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":\"ar-1\",\"result\":{\"protocolVersion\":\"2025-11-25\","
+        "\"capabilities\":{},"
+        "\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n"
+        "{\"jsonrpc\":\"2.0\",\"method\":\"hello\"}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":\"ar-2\",\"result\":{\"agents\":[{\"id\":\"a\"}]}}\n";
+    k->peer = peer_start(PEER_IP4);
+    peer_set_raw(k->peer, lines, sizeof lines - 1);
+    peer_set_mode(k->peer, PEER_RAW);
+    kit_quick(k, peer_url(k->peer));
+    k->close_in = CLOSE_IN_NOTIFICATION;
+    kit_open(k);
+    kit_await_closed(k);
+    assert_int_equal(atomic_load(&k->notifications), 1);
+    assert_int_equal(atomic_load(&k->states[AR_LIVE]), 1); /* that they came is true */
+    assert_int_equal(atomic_load(&k->agents[AR_SOURCE_LIVE]), 0);
+}
+
 static void test_failures_20_close_in_on_reply(void **state)
 {
     close_inside(*state, CLOSE_IN_REPLY, "echo");
@@ -369,6 +391,7 @@ int main(void)
         KIT_TESTS(test_failures_20_close_in_on_state),
         KIT_TESTS(test_failures_20_close_in_on_agents),
         KIT_TESTS(test_failures_20_close_in_on_notification),
+        KIT_TESTS(test_no_agents_after_close),
         KIT_TESTS(test_failures_20_close_in_on_reply),
         KIT_TESTS(test_failures_20_close_in_on_progress),
         KIT_TESTS(test_failures_20_disconnect_inside_a_callback),

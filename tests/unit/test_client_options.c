@@ -238,14 +238,20 @@ static void test_open_refuses(void **state)
     o.url = "tls://relay:9500";
     assert_int_equal(try_open(&o), AR_E_INVALID);
     assert_non_null(strstr(problem, "not yet built in"));
+    assert_ptr_equal(strstr(problem, "url: "), problem); /* which option it is about */
     o.url = "relay:1";
     o.health_url = "relay/health";
     assert_int_equal(try_open(&o), AR_E_INVALID);
     assert_non_null(strstr(problem, "http://"));
+    assert_ptr_equal(strstr(problem, "health_url: "), problem);
     o.health_url = NULL;
+    (void)setenv("AGENT_HEALTH_URL", "relay/health", 1);
+    assert_int_equal(try_open(&o), AR_E_INVALID);
+    assert_ptr_equal(strstr(problem, "AGENT_HEALTH_URL: "), problem);
+    (void)unsetenv("AGENT_HEALTH_URL");
     o.mock_cast = "{\"agents\":";
     assert_int_equal(try_open(&o), AR_E_INVALID);
-    assert_true(problem[0] != '\0');
+    assert_string_equal(problem, "mock_cast: line 1: not well-formed");
     struct ar_client *client;
     assert_int_equal(ar_open(&o, &client, NULL, 0), AR_E_INVALID);
     assert_int_equal(ar_open(NULL, NULL, problem, sizeof problem), AR_E_INVALID);

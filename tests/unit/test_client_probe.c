@@ -250,6 +250,18 @@ static void test_name(void **state)
     assert_int_equal(kit_dns_asked(), asked + 1); /* by us, not by libcurl */
 }
 
+/* A dot at its end makes it another name, and is no reason to look it up again. */
+static void test_name_with_a_dot(void **state)
+{
+    (void)state;
+    make_for_peer("both.test.", "/health");
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    unsigned asked = kit_dns_asked();
+    ask();
+    assert_int_equal(seen.status, 200);
+    assert_int_equal(kit_dns_asked(), asked + 1);
+}
+
 static void test_name_that_does_not_exist(void **state)
 {
     (void)state;
@@ -381,7 +393,8 @@ static void test_addresses(void **state)
     } cases[] = {
         {"http://relay/health", "relay", 80},
         {"https://relay", "relay", 443},
-        {"http://relay.:8080/a?b#c", "relay", 8080},
+        {"http://relay.:8080/a?b#c", "relay.", 8080},
+        {"http://relay/a?mail=b@c", "relay", 80},
         {"http://127.0.0.1:9/", "127.0.0.1", 9},
         {"http://[::1]:65535/x", "::1", 65535},
         {"http://[fe80::1]", "fe80::1", 80},
@@ -466,6 +479,7 @@ int main(void)
         PROBE_TEST(test_large_body),
         PROBE_TEST(test_endless_head),
         PROBE_TEST(test_name),
+        PROBE_TEST(test_name_with_a_dot),
         PROBE_TEST(test_name_that_does_not_exist),
         PROBE_TEST(test_name_that_hangs),
         PROBE_TEST(test_close_unused),
