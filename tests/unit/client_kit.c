@@ -177,8 +177,8 @@ static void told(struct kit *k, enum close_in where)
 {
     if (atomic_load(&k->closed))
         atomic_store(&k->late, true);
-    if (k->close_in == where) {
-        k->close_in = CLOSE_NEVER;
+    int due = (int)where;
+    if (where != CLOSE_NEVER && atomic_compare_exchange_strong(&k->close_in, &due, CLOSE_NEVER)) {
         ar_close(k->client, on_closed, k);
         ar_close(k->client, NULL, NULL); /* again: the first counts */
     }

@@ -39,8 +39,8 @@ struct kit {
     struct ar_client *client; /* NULL: closed */
     struct peer *peer;        /* NULL: none */
     unsigned descriptors;     /* at the set-up */
-    enum close_in close_in;
-    bool keep_replies; /* the last reply's result is kept in last_result */
+    atomic_int close_in;      /* enum close_in */
+    bool keep_replies;        /* the last reply's result is kept in last_result */
 
     atomic_int state; /* the last one told */
     atomic_uint states[4];

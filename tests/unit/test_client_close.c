@@ -204,12 +204,12 @@ static void close_inside(struct kit *k, enum close_in where, const char *method)
     k->peer = peer_start(PEER_IP4);
     kit_quick(k, peer_url(k->peer));
     if (where == CLOSE_IN_STATE || where == CLOSE_IN_AGENTS) {
-        k->close_in = where;
+        atomic_store(&k->close_in, (int)where);
         kit_open(k);
     } else {
         kit_open(k);
         kit_until(k, kit_is_live);
-        k->close_in = where;
+        atomic_store(&k->close_in, (int)where);
         assert_int_equal(kit_call(k, "hang", AR_FAIL_FAST, AR_NEVER, NULL), AR_OK);
         assert_int_equal(kit_call(k, method, AR_FAIL_FAST, AR_NEVER, NULL), AR_OK);
         if (where == CLOSE_IN_NOTIFICATION)
@@ -249,7 +249,7 @@ static void test_no_agents_after_close(void **state)
     peer_set_raw(k->peer, lines, sizeof lines - 1);
     peer_set_mode(k->peer, PEER_RAW);
     kit_quick(k, peer_url(k->peer));
-    k->close_in = CLOSE_IN_NOTIFICATION;
+    atomic_store(&k->close_in, CLOSE_IN_NOTIFICATION);
     kit_open(k);
     kit_await_closed(k);
     assert_int_equal(atomic_load(&k->notifications), 1);
