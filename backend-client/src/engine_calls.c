@@ -174,12 +174,22 @@ static void tell_cancelled(struct engine *e, const struct call *c)
 }
 
 /* Of a call in flight the bytes can be taken back no more: even where they have not left, they will. */
-static void give_up(struct engine *e, struct call *c, int code, uint64_t now_ms)
+static void give_up(struct engine *e, struct call *c, int code, const char *message, uint64_t now_ms)
 {
     bool in_flight = c->state == CALL_IN_FLIGHT;
     if (in_flight)
         tell_cancelled(e, c);
-    engine_fail(e, c, code, in_flight, NULL, now_ms);
+    engine_fail(e, c, code, in_flight, message, now_ms);
+}
+
+/* How long it had, and what it waited for in vain. */
+static void expire(struct engine *e, struct call *c, uint64_t now_ms)
+{
+    char text[sizeof e->fault.text + 80];
+    bool in_vain = c->state == CALL_WAITING && !may_go(e, c) && e->fault.text[0] != '\0';
+    (void)snprintf(text, sizeof text, "no answer within the deadline of %" PRIu64 " ms%s%s",
+                   c->deadline_at_ms - c->began_at_ms, in_vain ? ": " : "", in_vain ? e->fault.text : "");
+    give_up(e, c, AR_E_TIMEOUT, text, now_ms);
 }
 
 void engine_cancel(struct engine *e, uint64_t id, uint64_t now_ms)
@@ -187,7 +197,7 @@ void engine_cancel(struct engine *e, uint64_t id, uint64_t now_ms)
     struct call *c = engine_call_find(e, id);
     if (!c)
         return;
-    give_up(e, c, AR_E_CANCELLED, now_ms);
+    give_up(e, c, AR_E_CANCELLED, NULL, now_ms);
     engine_dispatch(e, now_ms);
 }
 
@@ -195,7 +205,7 @@ void engine_calls_expire(struct engine *e, uint64_t now_ms)
 {
     struct heap_node *node;
     while ((node = heap_first(&e->deadlines)) != NULL && node->key <= now_ms)
-        give_up(e, CONTAINER_OF(node, struct call, deadline), AR_E_TIMEOUT, now_ms);
+        expire(e, CONTAINER_OF(node, struct call, deadline), now_ms);
 }
 
 /* ---- patience ---- */

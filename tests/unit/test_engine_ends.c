@@ -71,6 +71,28 @@ static void the_default_deadline_is_the_option(void **state)
     kit_close(&kit);
 }
 
+/* Whoever waited in vain is told for what. */
+static void a_time_out_says_what_was_waited_for(void **state)
+{
+    (void)state;
+    kit_open(&kit, NULL);
+    kit_start(&kit);
+    kit_refuse(&kit);
+    uint64_t id = kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .deadline_ms = 50});
+    kit_advance(&kit, 50);
+    kit_expect(&kit, id, AR_E_TIMEOUT, false);
+    assert_ptr_equal(strstr(kit.calls[id].message, "no answer within the deadline of 50 ms: "),
+                     kit.calls[id].message);
+    assert_non_null(strstr(kit.calls[id].message, kit_health(&kit).last_error));
+    kit_close(&kit);
+    kit_go_live(&kit, NULL);
+    kit.script.call = KIT_SILENT;
+    id = kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .deadline_ms = 50});
+    kit_advance(&kit, 50);
+    assert_string_equal(kit.calls[id].message, "no answer within the deadline of 50 ms");
+    kit_close(&kit);
+}
+
 static void a_call_without_a_deadline_waits_for_ever(void **state)
 {
     (void)state;
@@ -286,6 +308,7 @@ int main(void)
         cmocka_unit_test(deadlines_hold_to_the_millisecond),
         cmocka_unit_test(a_deadline_that_passed_in_the_inbox_is_a_time_out),
         cmocka_unit_test(the_default_deadline_is_the_option),
+        cmocka_unit_test(a_time_out_says_what_was_waited_for),
         cmocka_unit_test(a_call_without_a_deadline_waits_for_ever),
         cmocka_unit_test(late_answers_are_counted_and_no_more),
         cmocka_unit_test(cancelling_what_is_complete_or_unknown_does_nothing),
