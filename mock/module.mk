@@ -13,14 +13,16 @@ $(OBJ)/mock/agents_json.c: mock/agents.json mock/module.mk
 	  echo '};'; \
 	  echo 'const size_t mock_agents_json_len = sizeof mock_agents_json;'; } >$@
 
-# The server is a library too, so that its tests can call it without a process.
-MODULES     += mock_mcp
-mock_mcp_SRC := mock/mcp_serve.c mock/mcp_methods.c mock/mcp_tools.c mock/mcp_control.c mock/mcp_resources.c \
+# The server is a library too, so that its tests, and the client library, can call it without a process. What moves its bytes
+# over descriptors is apart: the client library has none of that.
+MODULES     += mock_mcp mock_serve
+mock_serve_SRC := mock/mcp_serve.c
+mock_mcp_SRC := mock/mcp_methods.c mock/mcp_tools.c mock/mcp_control.c mock/mcp_resources.c \
                 mock/mcp_slow.c mock/mcp_reply.c mock/mcp_args.c
 
 PROGRAMS        += agent-mock
 agent-mock_SRC  := mock/main.c
-agent-mock_LIBS := mock_mcp mock wire base
+agent-mock_LIBS := mock_serve mock_mcp mock wire base
 
 UNIT_TESTS              += test_mock test_mock_commands
 test_mock_SRC           := tests/unit/test_mock.c tests/unit/world_kit.c
@@ -30,11 +32,11 @@ test_mock_commands_LIBS := testkit mock wire base
 
 UNIT_TESTS              += test_mock_mcp test_mock_tools test_mock_faults
 test_mock_mcp_SRC       := tests/unit/test_mock_mcp.c tests/unit/mock_kit.c
-test_mock_mcp_LIBS      := mock_mcp mock wire base
+test_mock_mcp_LIBS      := mock_serve mock_mcp mock wire base
 test_mock_tools_SRC     := tests/unit/test_mock_tools.c tests/unit/mock_kit.c
-test_mock_tools_LIBS    := mock_mcp mock wire base
+test_mock_tools_LIBS    := mock_serve mock_mcp mock wire base
 test_mock_faults_SRC    := tests/unit/test_mock_faults.c tests/unit/mock_kit.c
-test_mock_faults_LIBS   := testkit mock_mcp mock wire base
+test_mock_faults_LIBS   := testkit mock_serve mock_mcp mock wire base
 test_mock_faults_LDLIBS := -lpthread
 
 # It runs the program, which therefore has to be there first.

@@ -11,9 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/alloc.h"
 
@@ -125,18 +123,6 @@ struct map_node *map_next(const struct map *m, const struct map_node *after)
             return m->buckets[i];
     }
     return NULL;
-}
-
-void hash_seed_random(void)
-{
-    uint64_t key[2];
-    /* Up to 256 bytes come whole or not at all once the kernel's pool is ready, and waiting for that is
-     * right. */
-    while (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
-        if (errno != EINTR)
-            abort(); /* without a secret key the table could be attacked: there is no safe way on */
-    }
-    hash_seed(key[0], key[1]);
 }
 
 void hash_seed(uint64_t k0, uint64_t k1)

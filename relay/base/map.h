@@ -40,10 +40,11 @@ void map_remove(struct map *m, struct map_node *node);
  * node handed out last may be removed after the next one was fetched. */
 struct map_node *map_next(const struct map *m, const struct map_node *after);
 
-/* Draws the process's hash key from the kernel (getrandom); called once by main, and by tests with a fixed
- * one. */
-void hash_seed_random(void);
+/* The process's hash key: set once, before the first map; by tests to a fixed one. */
 void hash_seed(uint64_t k0, uint64_t k1);
+/* Draws it from the kernel (getrandom), for programs; aborts where there is none (seed.c, a module of its
+ * own). */
+void hash_seed_random(void);
 uint64_t hash_bytes(const void *bytes, size_t len);
 uint64_t hash_u64(uint64_t value);
 
