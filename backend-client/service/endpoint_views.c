@@ -48,10 +48,11 @@ static void refuse_empty(struct exchange *x, const struct look *look)
 {
     struct failure f;
     failure_set(
-        &f, 503, "NO_AGENTS", "No agent telemetry data available",
+        &f, 503, "NO_AGENTS",
         look->health.agents_unsupported
             ? "The server behind the relay has no way to list agents; choose another server for it."
-            : "The server behind the relay lists no agents; POST /api/bots/initialize-swarm makes some.");
+            : "The server behind the relay lists no agents; POST /api/bots/initialize-swarm makes some.",
+        "No agent telemetry data available");
     exchange_fail(x, &f);
 }
 

@@ -77,7 +77,7 @@ void exchange_fail(struct exchange *x, const struct failure *f)
 void exchange_fail_memory(struct exchange *x)
 {
     struct failure f;
-    failure_set(&f, 503, "OUT_OF_MEMORY", "This service is short of memory.", "Try again later.");
+    failure_set(&f, 503, "OUT_OF_MEMORY", "Try again later.", "This service is short of memory.");
     exchange_fail(x, &f);
 }
 

@@ -59,8 +59,8 @@ static const struct {
     {"OUT_OF_MEMORY", "This service is short of memory; try again later.", AR_E_NO_MEMORY, 503},
 };
 
-void failure_set(struct failure *f, unsigned status, const char *code, const char *text,
-                 const char *suggestion)
+void failure_set(struct failure *f, unsigned status, const char *code, const char *suggestion,
+                 const char *text)
 {
     *f = (struct failure){.status = status};
     snprintf(f->code, sizeof f->code, "%s", code);
@@ -76,7 +76,7 @@ void failure_format(struct failure *f, unsigned status, const char *code, const 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    failure_set(f, status, code, text, suggestion);
+    failure_set(f, status, code, suggestion, text);
 }
 
 static const struct known *find_known(const struct known *table, size_t count, const char *name)
@@ -105,7 +105,7 @@ static void set_degraded(struct failure *f, const struct ar_health *h)
         find_known(link_errors, sizeof link_errors / sizeof link_errors[0], h->last_error_name);
     const char *code = k ? k->code : h->last_error_name;
     if (h->last_error[0] != '\0')
-        failure_set(f, 503, code, h->last_error, h->suggestion);
+        failure_set(f, 503, code, h->suggestion, h->last_error);
     else
         failure_format(f, 503, code, "It goes on trying by itself; try again in a moment.",
                        "The relay at %s has not been reached yet.", h->address);
@@ -125,11 +125,11 @@ void failure_from_code(struct failure *f, int rc, const struct ar_health *health
     while (i < count && library_codes[i].rc != rc)
         i++;
     if (i < count)
-        failure_set(f, library_codes[i].status, library_codes[i].code, ar_code_text(rc),
-                    library_codes[i].suggestion);
+        failure_set(f, library_codes[i].status, library_codes[i].code, library_codes[i].suggestion,
+                    ar_code_text(rc));
     else
-        failure_set(f, 500, ar_code_name(rc), ar_code_text(rc),
-                    "This is a defect of this service; report it.");
+        failure_set(f, 500, ar_code_name(rc), "This is a defect of this service; report it.",
+                    ar_code_text(rc));
     tell_relay(f, health, false);
 }
 

@@ -28,8 +28,8 @@ struct failure {
 };
 
 /* Texts too long are cut. */
-void failure_set(struct failure *f, unsigned status, const char *code, const char *text,
-                 const char *suggestion);
+void failure_set(struct failure *f, unsigned status, const char *code, const char *suggestion,
+                 const char *text);
 /* As failure_set with a format for the text. */
 __attribute__((format(printf, 5, 6))) void failure_format(struct failure *f, unsigned status,
                                                           const char *code, const char *suggestion,

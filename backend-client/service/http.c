@@ -67,8 +67,8 @@ static void hold_answer(struct exchange *x)
     x->held_bytes = len;
     if (atomic_fetch_add(&x->service->held_bytes, len) + len <= HELD_MAX_BYTES)
         return;
-    failure_set(&f, 503, "OVERLOADED", "Too many large answers are being read at once.",
-                "Try again in a moment; GET /api/bots/events needs less.");
+    failure_set(&f, 503, "OVERLOADED", "Try again in a moment; GET /api/bots/events needs less.",
+                "Too many large answers are being read at once.");
     exchange_fail(x, &f);
 }
 
@@ -141,8 +141,8 @@ static bool is_ambiguous(struct MHD_Connection *connection)
 static enum MHD_Result refuse_ambiguous(struct exchange *x)
 {
     struct failure f;
-    failure_set(&f, 400, "INVALID_REQUEST", "The request gives its body's length more than once.",
-                "Send one Content-Length, or Transfer-Encoding: chunked.");
+    failure_set(&f, 400, "INVALID_REQUEST", "Send one Content-Length, or Transfer-Encoding: chunked.",
+                "The request gives its body's length more than once.");
     exchange_fail(x, &f);
     return queue_answer(x);
 }

@@ -36,7 +36,7 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct reader *r, const
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    failure_set(r->failure, 400, "INVALID_REQUEST", text, suggestion);
+    failure_set(r->failure, 400, "INVALID_REQUEST", suggestion, text);
     r->failed = true;
 }
 
@@ -50,7 +50,7 @@ static int open_body(struct reader *r, const char *body, size_t len, const char 
         return -1;
     }
     if (rc != 0 && len == 0)
-        failure_set(r->failure, 400, "INVALID_JSON", "The body is empty.", example);
+        failure_set(r->failure, 400, "INVALID_JSON", example, "The body is empty.");
     else if (rc == ERR_SYNTAX)
         failure_format(r->failure, 400, "INVALID_JSON", example, "The body is not JSON: see its line %u.",
                        line);

@@ -92,8 +92,8 @@ static int check_post(struct exchange *x)
             "Serve the page from this service; behind a proxy, name its origin with --allow-origin.",
             "Pages of %.100s may not command agents here.", origin);
     else if (!guard_is_json(header(x, "Content-Type")))
-        failure_set(&f, 415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON.",
-                    "Send the header Content-Type: application/json.");
+        failure_set(&f, 415, "UNSUPPORTED_MEDIA_TYPE", "Send the header Content-Type: application/json.",
+                    "The body must be JSON.");
     else if (length && strtoull(length, NULL, 10) > REQUEST_MAX_BYTES)
         failure_format(&f, 413, "TOO_LARGE", "Send less in one request.",
                        "The body may have %zu bytes at most.", REQUEST_MAX_BYTES);
