@@ -19,7 +19,7 @@
 
 struct swarm_job {
     struct swarm_request request; /* owned */
-    char *swarm_id;               /* owned; NULL: the server named none */
+    char *swarm_id;               /* owned */
     enum ar_source source;        /* of swarm_init's answer */
     bool mock;                    /* or the server says so of what it made */
     size_t done;                  /* of request.types */
@@ -80,8 +80,8 @@ static void finish_half(struct exchange *x, const struct swarm_job *job, const s
     struct writer w;
     f.status = 502;
     snprintf(f.code, sizeof f.code, "AGENTS_NOT_SPAWNED");
-    snprintf(f.text, sizeof f.text, "The swarm was made, but %zu of its %zu agents were not: %.300s",
-             job->request.type_count - job->done, job->request.type_count, why->text);
+    failure_say(&f, "The swarm was made, but %zu of its %zu agents were not: %s",
+                job->request.type_count - job->done, job->request.type_count, why->text);
     exchange_begin(x, &w);
     failure_write_open(&f, &w);
     write_member_string(&w, "cause", why->code);
@@ -102,19 +102,19 @@ static void say_moved(struct failure *f, const struct ar_health *health)
 
 static void next_agent(struct exchange *x);
 
-static int add_agent(struct swarm_job *job, const struct tool_result *r)
+static int add_agent(struct swarm_job *job, const char *id, size_t id_len, const struct tool_result *r)
 {
     struct writer w;
     const char *type = job->request.types[job->done];
-    const char *status = tool_result_string(r, "status", NULL);
     if (buf_len(&job->agents) > 0 && buf_append(&job->agents, ",", 1) != 0)
         return -ENOMEM;
     writer_init(&w, &job->agents);
     write_object(&w);
-    write_member_string(&w, "id", tool_result_string(r, "agentId", "id"));
+    write_key(&w, "id");
+    write_string(&w, id, id_len);
     write_member_string(&w, "type", type);
-    write_member_string(&w, "name", tool_result_string(r, "name", NULL));
-    write_member_string(&w, "status", status ? status : "initializing");
+    write_member_string(&w, "name", tool_result_string(r, "agent", "name"));
+    write_member_string(&w, "status", tool_result_string(r, "agent", "status"));
     write_member_string(&w, "swarm_id", job->swarm_id);
     write_member_bool(&w, "mock", job->mock || tool_result_is_mock(r));
     write_object_end(&w);
@@ -127,11 +127,18 @@ static void on_spawned(struct exchange *x, const struct ar_reply *reply)
     struct tool_result r;
     struct failure f;
     struct ar_health health;
+    size_t len;
     if (exchange_read_tool(x, "agent_spawn", reply, &r, &f) != 0) {
         finish_half(x, job, &f);
         return;
     }
-    int rc = add_agent(job, &r);
+    const char *id = exchange_read_id(x, "agent_spawn", "agent", reply, &r, &len, &f);
+    if (!id) {
+        tool_result_done(&r);
+        finish_half(x, job, &f);
+        return;
+    }
+    int rc = add_agent(job, id, len, &r);
     tool_result_done(&r);
     if (rc == 0 && reply->source == job->source) {
         job->done++;
@@ -154,8 +161,7 @@ static int write_agent(const struct swarm_job *job, struct buf *params)
     tool_params_begin(&w, "agent_spawn");
     write_member_string(&w, "type", job->request.types[job->done]);
     write_member_string(&w, "agentType", job->request.types[job->done]);
-    if (job->swarm_id)
-        write_member_string(&w, "swarmId", job->swarm_id);
+    write_member_string(&w, "swarmId", job->swarm_id);
     tool_params_end(&w);
     return writer_end(&w);
 }
@@ -193,17 +199,29 @@ static void on_swarm(struct exchange *x, const struct ar_reply *reply)
     struct swarm_job *job = x->job;
     struct tool_result r;
     struct failure f;
+    size_t len;
     if (exchange_read_tool(x, "swarm_init", reply, &r, &f) != 0) {
         exchange_fail(x, &f);
         exchange_finish(x);
         return;
     }
-    const char *id = tool_result_string(&r, "swarmId", "id");
+    const char *id = exchange_read_id(x, "swarm_init", "swarm", reply, &r, &len, &f);
     job->source = reply->source;
     job->mock = reply->source == AR_SOURCE_MOCK || tool_result_is_mock(&r);
-    job->swarm_id = id ? mem_strdup(id) : NULL;
+    job->swarm_id = id ? mem_strndup(id, len) : NULL;
     tool_result_done(&r);
-    next_agent(x);
+    if (job->swarm_id) {
+        next_agent(x);
+        return;
+    }
+    if (id) {
+        struct ar_health health;
+        exchange_health(x, &health);
+        failure_from_code(&f, AR_E_NO_MEMORY, &health);
+        f.may_have_run = true;
+    }
+    exchange_fail(x, &f);
+    exchange_finish(x);
 }
 
 static int write_swarm(const struct swarm_request *s, struct buf *params)

@@ -59,18 +59,27 @@ static void write_markers(struct writer *w, const struct ar_reply *reply, const 
 static void on_submitted(struct exchange *x, const struct ar_reply *reply)
 {
     struct tool_result r;
+    struct failure f;
     struct writer w;
+    size_t len;
     if (!read_result(x, "task_orchestrate", reply, &r))
         return;
     bool mock = reply->source == AR_SOURCE_MOCK;
-    const char *status = tool_result_string(&r, "status", NULL);
+    const char *id = exchange_read_id(x, "task_orchestrate", "task", reply, &r, &len, &f);
+    if (!id) {
+        exchange_fail(x, &f);
+        tool_result_done(&r);
+        exchange_finish(x);
+        return;
+    }
     exchange_begin(x, &w);
     write_object(&w);
     write_member_bool(&w, "success", true);
     write_member_string(&w, "message",
                         mock ? "No agent works on it: the mock took the task" : "Task submitted");
-    write_member_string(&w, "taskId", tool_result_string(&r, "taskId", "task_id"));
-    write_member_string(&w, "status", status);
+    write_key(&w, "taskId");
+    write_string(&w, id, len);
+    write_member_string(&w, "status", tool_result_string(&r, "task", "status"));
     write_markers(&w, reply, &r);
     write_object_end(&w);
     exchange_end(x, &w, 200, 0);
@@ -116,25 +125,34 @@ void endpoint_submit(struct exchange *x)
 
 /* ---- task-status ---- */
 
+/* All that the server said of it: an object, or words. */
+static void write_said(struct writer *w, const struct tool_result *r)
+{
+    size_t len;
+    write_key(w, "task");
+    if (r->doc) {
+        const char *object = json_raw(r->doc, r->root, &len);
+        write_raw(w, object, len);
+    } else if (r->words) {
+        write_string(w, r->words, r->words_len);
+    } else {
+        write_null(w);
+    }
+}
+
 static void on_status(struct exchange *x, const struct ar_reply *reply)
 {
     struct tool_result r;
     struct writer w;
-    size_t len = 0;
     if (!read_result(x, "task_status", reply, &r))
         return;
-    const char *raw = r.doc ? json_raw(r.doc, r.root, &len) : NULL;
     exchange_begin(x, &w);
     write_object(&w);
     write_member_bool(&w, "success", true);
     write_member_string(&w, "taskId", x->id);
-    write_member_string(&w, "status", tool_result_string(&r, "status", NULL));
+    write_member_string(&w, "status", tool_result_string(&r, "task", "status"));
     write_markers(&w, reply, &r);
-    write_key(&w, "task"); /* all that the server said of it */
-    if (raw)
-        write_raw(&w, raw, len);
-    else
-        write_null(&w);
+    write_said(&w, &r);
     write_object_end(&w);
     exchange_end(x, &w, 200, 0);
     tool_result_done(&r);

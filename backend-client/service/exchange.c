@@ -117,13 +117,29 @@ int exchange_read_tool(const struct exchange *x, const char *tool, const struct 
     if (rc == 0 && !ret_result->failed)
         return 0;
     if (rc == 0) {
-        failure_from_tool(ret_failure, tool, ret_result->text, reply->source, &health);
+        failure_from_tool(ret_failure, tool, ret_result->words, ret_result->words_len, reply->source,
+                          &health);
         tool_result_done(ret_result);
     } else {
         failure_from_code(ret_failure, rc == -ENOMEM ? AR_E_NO_MEMORY : AR_E_BAD_REPLY, &health);
         ret_failure->may_have_run = true;
     }
     return -1;
+}
+
+const char *exchange_read_id(const struct exchange *x, const char *tool, const char *thing,
+                             const struct ar_reply *reply, const struct tool_result *r, size_t *ret_len,
+                             struct failure *ret_failure)
+{
+    struct ar_health health;
+    size_t len;
+    const char *id = tool_result_id(r, thing, ret_len);
+    if (id)
+        return id;
+    const char *words = tool_result_words(r, &len);
+    exchange_health(x, &health);
+    failure_from_nameless(ret_failure, tool, thing, words, len, reply->source, &health);
+    return NULL;
 }
 
 static void on_reply(struct ar_client *client, const struct ar_reply *reply, void *data)

@@ -83,6 +83,11 @@ void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy 
 MUSTCHECK int exchange_read_tool(const struct exchange *x, const char *tool, const struct ar_reply *reply,
                                  struct tool_result *ret_result, struct failure *ret_failure);
 
+/* The id of what the tool made (tool_result_id), or NULL with ret_failure: it names none. */
+const char *exchange_read_id(const struct exchange *x, const char *tool, const char *thing,
+                             const struct ar_reply *reply, const struct tool_result *r, size_t *ret_len,
+                             struct failure *ret_failure);
+
 /* The client's health, always filled. */
 void exchange_health(const struct exchange *x, struct ar_health *ret);
 

@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "wire/json.h"
+#include "words.h"
 
 #define ERROR_DATA_MAX_TOKENS 256
+#define FORMAT_SIZE           1024 /* above a text's size, so that it is words_clean that cuts */
 
 struct known {
     const char *name;
@@ -64,19 +66,29 @@ void failure_set(struct failure *f, unsigned status, const char *code, const cha
 {
     *f = (struct failure){.status = status};
     snprintf(f->code, sizeof f->code, "%s", code);
-    snprintf(f->text, sizeof f->text, "%s", text);
-    snprintf(f->suggestion, sizeof f->suggestion, "%s", suggestion);
+    words_clean(f->text, sizeof f->text, text, strlen(text));
+    words_clean(f->suggestion, sizeof f->suggestion, suggestion, strlen(suggestion));
 }
 
 void failure_format(struct failure *f, unsigned status, const char *code, const char *suggestion,
                     const char *format, ...)
 {
-    char text[sizeof f->text];
+    char text[FORMAT_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     failure_set(f, status, code, suggestion, text);
+}
+
+void failure_say(struct failure *f, const char *format, ...)
+{
+    char text[FORMAT_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    words_clean(f->text, sizeof f->text, text, strlen(text));
 }
 
 static const struct known *find_known(const struct known *table, size_t count, const char *name)
@@ -175,20 +187,39 @@ void failure_from_reply(struct failure *f, const struct ar_reply *reply, const s
         failure_from_code(f, reply->code, health);
     if (reply->code != AR_E_SERVER && reply->code != AR_E_DEGRADED && reply->message &&
         reply->message[0] != '\0')
-        snprintf(f->text, sizeof f->text, "%s", reply->message);
+        failure_say(f, "%s", reply->message);
     if (reply->code == AR_E_CONNECTION_LOST && !reply->may_have_run)
         snprintf(f->suggestion, sizeof f->suggestion, "It did not reach the server: send it again.");
     tell_relay(f, health, reply->may_have_run);
 }
 
-void failure_from_tool(struct failure *f, const char *tool, const char *text, enum ar_source source,
-                       const struct ar_health *health)
+void failure_from_tool(struct failure *f, const char *tool, const char *words, size_t len,
+                       enum ar_source source, const struct ar_health *health)
 {
     bool mock = source == AR_SOURCE_MOCK;
+    char text[FAILURE_TEXT_SIZE] = "";
+    if (words)
+        words_clean(text, sizeof text, words, len);
     failure_format(f, 502, "TOOL_ERROR",
                    mock ? "The mock refused it; leave whenDown away to ask the server when it is back."
                         : "The server behind the relay refused it; change the request as it says.",
                    "%s: %s", tool, text[0] != '\0' ? text : "failed without a reason");
+    tell_relay(f, health, !mock);
+    f->from_mock = mock;
+}
+
+void failure_from_nameless(struct failure *f, const char *tool, const char *thing, const char *words,
+                           size_t len, enum ar_source source, const struct ar_health *health)
+{
+    bool mock = source == AR_SOURCE_MOCK;
+    char text[FAILURE_TEXT_SIZE] = "nothing";
+    if (words)
+        words_clean(text, sizeof text, words, len);
+    failure_format(
+        f, 502, "BAD_ANSWER",
+        "Look whether it was done (GET /api/bots/agents) before sending it again; if not, the server "
+        "behind the relay does not know this tool.",
+        "%s named no %s; it answered: %s", tool, thing, text);
     tell_relay(f, health, !mock);
     f->from_mock = mock;
 }

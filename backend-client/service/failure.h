@@ -12,22 +12,24 @@
 #include "agent_relay.h"
 #include "wire/writer.h"
 
+#define FAILURE_TEXT_SIZE 512
+
 struct failure {
-    unsigned status;      /* of HTTP */
-    char code[48];        /* for programs */
-    char text[512];       /* for people: what is wrong */
-    char suggestion[512]; /* and what to do */
-    const char *allow;    /* 405: the methods that there are; NULL. Borrowed from static data */
-    bool about_call;      /* a call failed: the members below stand in details */
-    bool may_have_run;    /* the server may have executed it */
-    bool from_mock;       /* the refusal is the mock's: nothing is known of the server */
-    char address[272];    /* the relay's, as configured */
-    char peer[80];        /* the address last tried; "" before any */
-    char last_error[256]; /* "" where there is none */
+    unsigned status;              /* of HTTP */
+    char code[48];                /* for programs */
+    char text[FAILURE_TEXT_SIZE]; /* for people: what is wrong */
+    char suggestion[512];         /* and what to do */
+    const char *allow;            /* 405: the methods that there are; NULL. Borrowed from static data */
+    bool about_call;              /* a call failed: the members below stand in details */
+    bool may_have_run;            /* the server may have executed it */
+    bool from_mock;               /* the refusal is the mock's: nothing is known of the server */
+    char address[272];            /* the relay's, as configured */
+    char peer[80];                /* the address last tried; "" before any */
+    char last_error[256];         /* "" where there is none */
     enum ar_state state;
 };
 
-/* Texts too long are cut. */
+/* The texts become clean (words.h); what is too long is cut. */
 void failure_set(struct failure *f, unsigned status, const char *code, const char *suggestion,
                  const char *text);
 /* As failure_set with a format for the text. */
@@ -35,13 +37,19 @@ __attribute__((format(printf, 5, 6))) void failure_format(struct failure *f, uns
                                                           const char *code, const char *suggestion,
                                                           const char *format, ...);
 
+/* Replaces the text alone. */
+__attribute__((format(printf, 2, 3))) void failure_say(struct failure *f, const char *format, ...);
+
 /* A call's completion whose code is not AR_OK. */
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health);
 /* ar_call itself refused with `rc`. */
 void failure_from_code(struct failure *f, int rc, const struct ar_health *health);
-/* The tool was reached, or its mock, and says no: its own words. */
-void failure_from_tool(struct failure *f, const char *tool, const char *text, enum ar_source source,
-                       const struct ar_health *health);
+/* The tool was reached, or its mock, and says no: its own words (NULL: none). */
+void failure_from_tool(struct failure *f, const char *tool, const char *words, size_t len,
+                       enum ar_source source, const struct ar_health *health);
+/* It says yes, and names no task, swarm or agent: its own words (NULL: none). */
+void failure_from_nameless(struct failure *f, const char *tool, const char *thing, const char *words,
+                           size_t len, enum ar_source source, const struct ar_health *health);
 
 /* The whole object. */
 void failure_write(const struct failure *f, struct writer *w);

@@ -2,8 +2,8 @@
  *
  * Purpose: find the one object that a tool's result is about, wherever the server put it, and whether the
  * tool says that it failed: by isError, or, as claude-flow does, by "success":false in an answer that claims
- * to be well. Failure modes: a result that is no JSON is the caller's BAD_REPLY; a text that is none is kept
- * as text.
+ * to be well. Failure modes: a result that is no JSON is the caller's BAD_REPLY; what is no object is kept as
+ * words, and names nothing.
  */
 #include "tool.h"
 
@@ -27,11 +27,6 @@ void tool_params_end(struct writer *w)
     write_object_end(w);
 }
 
-static void keep_text(struct tool_result *r, const char *text)
-{
-    snprintf(r->text, sizeof r->text, "%s", text);
-}
-
 /* content[].text of the first text part; NULL where there is none. */
 static const char *first_text(struct json_doc *doc, json_node content, size_t *ret_len)
 {
@@ -43,30 +38,43 @@ static const char *first_text(struct json_doc *doc, json_node content, size_t *r
     return NULL;
 }
 
-/* Replaces the envelope by what its text holds. */
-static int unwrap(struct tool_result *r, json_node content)
+static void take_object(struct tool_result *r, struct json_doc *doc, json_node at)
 {
-    struct json_doc *inner = NULL;
+    if (json_type(doc, at) != JSON_OBJECT)
+        return;
+    r->doc = doc;
+    r->root = at;
+}
+
+/* The object in the envelope: as text, else as structuredContent. */
+static int unwrap(struct tool_result *r, json_node root, json_node content)
+{
     size_t len = 0;
-    bool is_error = false;
-    const char *text = first_text(r->doc, content, &len);
-    (void)json_bool(r->doc, json_get(r->doc, r->root, "isError"), &is_error);
-    int rc = text ? json_parse(text, len, JSON_STRICT, RESULT_MAX_TOKENS, &inner, NULL) : ERR_SYNTAX;
-    if (rc == -ENOMEM) {
-        tool_result_done(r);
+    const char *text = first_text(r->outer, content, &len);
+    (void)json_bool(r->outer, json_get(r->outer, root, "isError"), &r->failed);
+    int rc = text ? json_parse(text, len, JSON_STRICT, RESULT_MAX_TOKENS, &r->inner, NULL) : ERR_SYNTAX;
+    if (rc == -ENOMEM)
         return rc;
+    if (rc == 0)
+        take_object(r, r->inner, json_root(r->inner));
+    if (!r->doc)
+        take_object(r, r->outer, json_get(r->outer, root, "structuredContent"));
+    if (r->doc == r->inner && r->doc && !r->failed) {
+        json_free(r->outer); /* it is as large again */
+        r->outer = NULL;
+        return 0;
     }
-    if (rc == 0 && json_type(inner, json_root(inner)) != JSON_OBJECT) {
-        json_free(inner);
-        inner = NULL;
-    }
-    if (text && (!inner || is_error))
-        keep_text(r, text);
-    r->failed = is_error;
-    json_free(r->doc);
-    r->doc = inner;
-    r->root = inner ? json_root(inner) : JSON_ABSENT;
+    r->words = text;
+    r->words_len = len;
     return 0;
+}
+
+/* No object: a string's text, or whatever it is as it stands there. */
+static void take_words(struct tool_result *r, json_node root)
+{
+    r->words = json_string(r->outer, root, &r->words_len);
+    if (!r->words)
+        r->words = json_raw(r->outer, root, &r->words_len);
 }
 
 static void look_for_refusal(struct tool_result *r)
@@ -74,41 +82,77 @@ static void look_for_refusal(struct tool_result *r)
     bool success = true;
     if (!json_bool(r->doc, json_get(r->doc, r->root, "success"), &success) || success)
         return;
-    const char *reason = tool_result_string(r, "error", "message");
     r->failed = true;
-    if (reason)
-        keep_text(r, reason);
+    r->words = json_string(r->doc, json_get(r->doc, r->root, "error"), &r->words_len);
+    if (!r->words)
+        r->words = json_string(r->doc, json_get(r->doc, r->root, "message"), &r->words_len);
 }
 
 int tool_result_read(const char *result, size_t len, struct tool_result *ret)
 {
     *ret = (struct tool_result){.root = JSON_ABSENT};
-    int rc = json_parse(result, len, JSON_STRICT, RESULT_MAX_TOKENS, &ret->doc, NULL);
+    int rc = json_parse(result, len, JSON_STRICT, RESULT_MAX_TOKENS, &ret->outer, NULL);
     if (rc != 0)
         return rc;
-    ret->root = json_root(ret->doc);
-    json_node content = json_get(ret->doc, ret->root, "content");
-    if (json_type(ret->doc, ret->root) == JSON_OBJECT && json_type(ret->doc, content) == JSON_ARRAY)
-        rc = unwrap(ret, content);
-    if (rc == 0 && ret->doc && !ret->failed)
+    json_node root = json_root(ret->outer);
+    json_node content = json_get(ret->outer, root, "content");
+    if (json_type(ret->outer, root) != JSON_OBJECT)
+        take_words(ret, root);
+    else if (json_type(ret->outer, content) == JSON_ARRAY)
+        rc = unwrap(ret, root, content);
+    else
+        take_object(ret, ret->outer, root);
+    if (rc != 0)
+        tool_result_done(ret);
+    else if (ret->doc && !ret->failed)
         look_for_refusal(ret);
     return rc;
 }
 
 void tool_result_done(struct tool_result *r)
 {
-    json_free(r->doc);
-    r->doc = NULL;
+    json_free(r->inner);
+    json_free(r->outer);
+    *r = (struct tool_result){.root = JSON_ABSENT};
 }
 
-const char *tool_result_string(const struct tool_result *r, const char *first, const char *second)
+/* ---- what it tells ---- */
+
+const char *tool_result_string(const struct tool_result *r, const char *thing, const char *key)
 {
     if (!r->doc)
         return NULL;
-    const char *text = json_string(r->doc, json_get(r->doc, r->root, first), NULL);
-    if (!text && second)
-        text = json_string(r->doc, json_get(r->doc, r->root, second), NULL);
-    return text;
+    const char *text = json_string(r->doc, json_get(r->doc, r->root, key), NULL);
+    return text ? text : json_string(r->doc, json_get(r->doc, json_get(r->doc, r->root, thing), key), NULL);
+}
+
+/* An empty string names nothing. */
+static const char *id_at(const struct tool_result *r, json_node at, size_t *ret_len)
+{
+    const char *id = json_type(r->doc, at) == JSON_NUMBER ? json_raw(r->doc, at, ret_len)
+                                                          : json_string(r->doc, at, ret_len);
+    return id && *ret_len > 0 ? id : NULL;
+}
+
+const char *tool_result_id(const struct tool_result *r, const char *thing, size_t *ret_len)
+{
+    char camel[16], snake[16];
+    const char *const keys[] = {camel, snake, "id"};
+    const char *id = NULL;
+    if (!r->doc)
+        return NULL;
+    snprintf(camel, sizeof camel, "%sId", thing);
+    snprintf(snake, sizeof snake, "%s_id", thing);
+    const json_node places[] = {r->root, json_get(r->doc, r->root, thing)};
+    for (size_t i = 0; !id && i < 2 * sizeof keys / sizeof keys[0]; i++)
+        id = id_at(r, json_get(r->doc, places[i / 3], keys[i % 3]), ret_len);
+    return id;
+}
+
+const char *tool_result_words(const struct tool_result *r, size_t *ret_len)
+{
+    *ret_len = r->words_len;
+    return r->words || !r->doc ? r->words : json_raw(r->doc, r->root, ret_len);
 }
 
 bool tool_result_is_mock(const struct tool_result *r)

@@ -9,19 +9,21 @@
 #include "wire/json.h"
 #include "wire/writer.h"
 
-#define TOOL_TEXT_SIZE 400
-
 /* Writes {"name":NAME,"arguments":{ ; the caller adds members, then tool_params_end. */
 void tool_params_begin(struct writer *w, const char *name);
 void tool_params_end(struct writer *w);
 
-/* What a tool gave. Servers of MCP put JSON as text into content[0].text; the agent control system gives a
- * bare object. Both come out as one object. */
+/* What a tool gave. Servers of MCP put JSON as text into content[0].text, newer ones also an object into
+ * structuredContent; the agent control system gives a bare object. All come out as one object. */
 struct tool_result {
-    struct json_doc *doc;      /* owned; NULL: it gave no JSON object */
-    json_node root;            /* the object; JSON_ABSENT where there is none */
-    bool failed;               /* isError, or "success":false in the object */
-    char text[TOOL_TEXT_SIZE]; /* the reason when it failed, or the text that was no JSON; may be cut */
+    struct json_doc *outer; /* owned: the result as it came; NULL once nothing is needed of it */
+    struct json_doc *inner; /* owned: the object that stood in its text; NULL: none */
+    struct json_doc *doc;   /* that of the two in which the object is; NULL: it gave none */
+    json_node root;         /* the object; JSON_ABSENT where there is none */
+    bool failed;            /* isError, or "success":false in the object */
+    const char *words;      /* borrowed: the reason when it failed, or what it said in place of an object (not
+                               NUL-terminated); NULL: nothing */
+    size_t words_len;
 };
 
 /* ERR_SYNTAX, ERR_DEPTH, ERR_TOO_LARGE (the result itself is no JSON that we take), -ENOMEM: nothing to free.
@@ -29,8 +31,16 @@ struct tool_result {
 MUSTCHECK int tool_result_read(const char *result, size_t len, struct tool_result *ret);
 void tool_result_done(struct tool_result *r);
 
-/* The first of the two members that is a string; NULL when neither is. `second` may be NULL. */
-const char *tool_result_string(const struct tool_result *r, const char *first, const char *second);
+/* Where a tool tells of a thing ("task", "swarm", "agent"), it does so in the object itself, or, as ruv-swarm
+ * does, in the object's member of that name. */
+
+/* The member as a string; NULL when it is none. */
+const char *tool_result_string(const struct tool_result *r, const char *thing, const char *key);
+/* The thing's id: thingId, thing_id or id, a string or a number (as it stands there). Not NUL-terminated;
+ * NULL: the answer names nothing. */
+const char *tool_result_id(const struct tool_result *r, const char *thing, size_t *ret_len);
+/* What it said, for people: its words, or the object as text; NULL: nothing at all. Not NUL-terminated. */
+const char *tool_result_words(const struct tool_result *r, size_t *ret_len);
 /* "mock":true stands in the object. */
 bool tool_result_is_mock(const struct tool_result *r);
 

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { assert, binDir, cleanEnvironment, scaled, test, until, within } from './lib/harness.mjs';
-import { addressOf, backendBinary, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
+import { addressOf, answeringServer, backendBinary, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
 
 const mockServer = { command: path.join(binDir, 'agent-mock'), args: ['--seed', '7'] };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -182,6 +182,68 @@ test('a swarm that was made in part names what there is', async (t) => {
   assert.match(json.error, /2 of its 3 agents were not: agent_spawn: no room for refused/);
   assert.equal(json.details.swarm_id, 's-2');
   assert.deepEqual(json.details.agents.map(({ type }) => type), ['coder']);
+});
+
+const said = (value) => ({ result: { content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] } });
+
+test('an answer that names nothing is no success, and its words are told', async (t) => {
+  const nameless = [
+    [{ result: [1, 2] }, /answered: \[1,2\]$/],
+    [{ result: 'hello' }, /answered: hello$/],
+    [said('I will see to it'), /answered: I will see to it$/],
+    [said([1, 2]), /answered: \[1,2\]$/],
+    [said({ success: true, message: 'Tool executed' }), /answered: .*Tool executed/],
+    [said({ success: true, taskId: '' }), /answered: /],
+    [{ result: { content: [] } }, /answered: nothing$/],
+    [said(`red \u001b[31m\u202e ${'\u{1F600}'.repeat(2000)}`), /answered: red \[31m \u{1F600}+\.\.\.$/u],
+  ];
+  const replies = nameless.map(([reply]) => reply);
+  const server = answeringServer({ task_orchestrate: replies, swarm_init: replies, agent_spawn: replies });
+  const relay = await t.relay({ servers: { agents: server } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  for (const [reply, words] of nameless) {
+    const what = JSON.stringify(reply).slice(0, 100);
+    for (const [where, body] of [['/api/bots/submit-task', { task: 'x' }], ['/api/bots/initialize-swarm', {}]]) {
+      const { status, json } = await backend.post(where, body);
+      assert.deepEqual([status, json.success, json.code, json.details.mayHaveRun], [502, false, 'BAD_ANSWER', true], what);
+      assert.match(json.error, words);
+      assert.ok(Buffer.byteLength(json.error) < 512);
+    }
+  }
+  for (const [, words] of nameless) {
+    const { status, json } = await backend.post('/api/bots/initialize-swarm', { agentTypes: ['coder'] });
+    assert.deepEqual([status, json.code, json.details.cause, json.details.mayHaveRun], [502, 'AGENTS_NOT_SPAWNED', 'BAD_ANSWER', true]);
+    assert.match(json.error, words);
+    assert.deepEqual([json.details.swarm_id, json.details.agents], ['s-2', []]);
+  }
+});
+
+test('ids are taken as servers write them; what was not told is null', async (t) => {
+  const server = answeringServer({
+    task_orchestrate: [said({ taskId: 12345 }), said({ task_id: 't', status: 7 }), said({ task: { id: 'n', status: 'queued' } })],
+    swarm_init: [said({ swarmId: 9007199254740993 }), { result: { id: 's' } }],
+    agent_spawn: [said({ agentId: 1.5e3 }), said({ agent: { id: 'a', name: 'Ann', status: 'idle' } })],
+    task_status: [said('half done'), { result: 'done' }, said({ status: 'running' }), { result: { content: [] } }],
+  });
+  const relay = await t.relay({ servers: { agents: server } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const tasks = [];
+  for (let i = 0; i < 3; i++) tasks.push((await backend.post('/api/bots/submit-task', { task: 'x' })).json);
+  assert.deepEqual(tasks.map(({ taskId, status }) => [taskId, status]), [['12345', null], ['t', null], ['n', 'queued']]);
+  const swarms = [];
+  for (let i = 0; i < 2; i++) swarms.push((await backend.post('/api/bots/initialize-swarm', { agentTypes: ['coder'] })).json);
+  assert.deepEqual(swarms.map(({ swarm_id: id }) => id), ['9007199254740992', 's']);
+  const [[first], [second]] = swarms.map(({ agents }) => agents);
+  assert.deepEqual([first.id, first.name, first.status], ['1500', null, null]);
+  assert.deepEqual([second.id, second.name, second.status, second.swarm_id], ['a', 'Ann', 'idle', 's']);
+  const seen = [];
+  for (let i = 0; i < 4; i++) seen.push((await backend.get('/api/bots/task-status/t')).json);
+  assert.deepEqual(
+    seen.map(({ status, task }) => [status, task]),
+    [[null, 'half done'], [null, 'done'], ['running', { status: 'running' }], [null, null]],
+  );
 });
 
 test('while the relay is down nothing is pretended: an error that names what refused, unless a mock was asked for', async (t) => {

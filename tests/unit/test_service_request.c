@@ -14,6 +14,7 @@
 #include "backend-client/service/failure.h"
 #include "backend-client/service/guard.h"
 #include "backend-client/service/request.h"
+#include "backend-client/service/words.h"
 #include "tests/unit/fault_alloc.h"
 #include "tests/unit/service_kit.h"
 
@@ -311,6 +312,55 @@ static void a_server_error_keeps_its_words(void **state)
     assert_string_equal(failure.code, "TIMEOUT");
 }
 
+static void words_of_others_become_clean(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *clean, *end;
+    } cases[] = {
+        {"plain", "plain", "plain"},
+        {" \t a\r\n\x1b[31mb \n", "a [31mb", "a [31mb"},
+        {"a\xe2\x80\xae"
+         "b\xc2\x85"
+         "c\xef\xbb\xbf",
+         "a b c", "a b c"},
+        {"\xff\xc3", "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"0123456789abcdef", "0123456789ab...", "...456789abcdef"},
+        {"0123456789a\xf0\x9f\x98\x80x", "0123456789a...", "...456789a\xf0\x9f\x98\x80x"},
+        {"\xf0\x9f\x98\x80 0123456789abc", "\xf0\x9f\x98\x80 0123456...", "...123456789abc"},
+        {"", "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char into[16];
+        words_clean(into, sizeof into, cases[i].words, strlen(cases[i].words));
+        assert_string_equal(into, cases[i].clean);
+        words_clean_end(into, sizeof into, cases[i].words, strlen(cases[i].words));
+        assert_string_equal(into, cases[i].end);
+    }
+}
+
+/* Whatever bytes, whatever room: it fits, ends, and is UTF-8 (the writer would replace what is not). */
+static void words_fit_their_room(void **state)
+{
+    (void)state;
+    static const char bytes[] = "a\xf0\x9f\x98\x80\xc3\xa9 \xff\xe2\x82\xac\n\xe2\x80\xa8z\xf0\x9f";
+    for (size_t size = 8; size < 32; size++) {
+        for (size_t len = 0; len < sizeof bytes; len++) {
+            char into[2][32];
+            words_clean(into[0], size, bytes, len);
+            words_clean_end(into[1], size, bytes, len);
+            for (size_t i = 0; i < 2; i++) {
+                struct writer w;
+                assert_true(strlen(into[i]) < size);
+                kit_write_begin(&w);
+                write_cstring(&w, into[i]);
+                kit_look(&w);
+                assert_string_equal(kit_text(""), into[i]);
+            }
+        }
+    }
+}
+
 static void every_code_has_a_failure(void **state)
 {
     (void)state;
@@ -351,6 +401,8 @@ int main(void)
         cmocka_unit_test(a_refused_connection_is_said),
         cmocka_unit_test(an_unknown_error_keeps_its_name),
         cmocka_unit_test(a_server_error_keeps_its_words),
+        cmocka_unit_test(words_of_others_become_clean),
+        cmocka_unit_test(words_fit_their_room),
         cmocka_unit_test(every_code_has_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, clean);

@@ -16,6 +16,21 @@
 
 static struct tool_result result;
 
+static bool words_are(const char *words)
+{
+    size_t len;
+    const char *said = tool_result_words(&result, &len);
+    return said && len == strlen(words) && memcmp(said, words, len) == 0;
+}
+
+/* NULL: none. */
+static bool id_is(const char *thing, const char *id)
+{
+    size_t len;
+    const char *named = tool_result_id(&result, thing, &len);
+    return named && id ? len == strlen(id) && memcmp(named, id, len) == 0 : named == id;
+}
+
 static int read_result(const char *json)
 {
     return tool_result_read(json, strlen(json), &result);
@@ -41,9 +56,9 @@ static void json_inside_text(void **state)
                                  "\"{\\\"swarmId\\\":\\\"s1\\\",\\\"mock\\\":true}\"}]}"),
                      0);
     assert_false(result.failed);
-    assert_string_equal(tool_result_string(&result, "swarmId", NULL), "s1");
-    assert_string_equal(tool_result_string(&result, "id", "swarmId"), "s1");
-    assert_null(tool_result_string(&result, "taskId", "id"));
+    assert_string_equal(tool_result_string(&result, "swarm", "swarmId"), "s1");
+    assert_true(id_is("swarm", "s1"));
+    assert_true(id_is("task", NULL));
     assert_true(tool_result_is_mock(&result));
     tool_result_done(&result);
 }
@@ -52,7 +67,8 @@ static void a_bare_object(void **state)
 {
     (void)state;
     assert_int_equal(read_result("{\"status\":\"initialized\",\"swarmId\":\"s2\"}"), 0);
-    assert_string_equal(tool_result_string(&result, "swarmId", NULL), "s2");
+    assert_true(id_is("swarm", "s2"));
+    assert_true(words_are("{\"status\":\"initialized\",\"swarmId\":\"s2\"}"));
     assert_false(tool_result_is_mock(&result));
     tool_result_done(&result);
 }
@@ -64,29 +80,59 @@ static void a_tool_that_says_no(void **state)
                                  "\"isError\":true}"),
                      0);
     assert_true(result.failed);
-    assert_string_equal(result.text, "the task was not found");
+    assert_true(words_are("the task was not found"));
     tool_result_done(&result);
     assert_int_equal(
         read_result("{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"success\\\":false,\\\"error\\\":"
                     "\\\"full\\\"}\"}]}"),
         0);
     assert_true(result.failed);
-    assert_string_equal(result.text, "full");
+    assert_true(words_are("full"));
     tool_result_done(&result);
+}
+
+static void ids_in_each_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *id;
+    } cases[] = {{"{\"taskId\":\"t\",\"id\":\"other\"}", "t"},
+                 {"{\"task_id\":\"t\"}", "t"},
+                 {"{\"id\":12345}", "12345"},
+                 {"{\"taskId\":1e400}", "1e400"},
+                 {"{\"task\":{\"id\":\"t\"}}", "t"},
+                 {"{\"taskId\":null,\"task\":{\"taskId\":7}}", "7"},
+                 {"{\"content\":[],\"structuredContent\":{\"taskId\":\"t\"}}", "t"},
+                 {"{\"content\":[{\"text\":\"ok\"}],\"structuredContent\":{\"taskId\":\"t\"}}", "t"},
+                 {"{\"taskId\":\"\"}", NULL},
+                 {"{\"taskId\":true,\"task\":\"t\",\"id\":[1]}", NULL},
+                 {"{\"swarmId\":\"s\"}", NULL},
+                 {"{}", NULL},
+                 {"[1,2]", NULL},
+                 {"\"hello\"", NULL},
+                 {"null", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(read_result(cases[i].json), 0);
+        if (!id_is("task", cases[i].id))
+            fail_msg("%s", cases[i].json);
+        tool_result_done(&result);
+    }
 }
 
 static void text_that_is_no_json(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"done", "[1]", "{\\\"a\\\":"};
+    static const struct {
+        const char *quoted, *words;
+    } texts[] = {{"done", "done"}, {"[1]", "[1]"}, {"{\\\"a\\\":", "{\"a\":"}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char json[128];
-        snprintf(json, sizeof json, "{\"content\":[{\"type\":\"text\",\"text\":\"%s\"}]}", texts[i]);
+        snprintf(json, sizeof json, "{\"content\":[{\"type\":\"text\",\"text\":\"%s\"}]}", texts[i].quoted);
         assert_int_equal(read_result(json), 0);
         assert_false(result.failed);
         assert_null(result.doc);
-        assert_true(result.text[0] != '\0');
-        assert_null(tool_result_string(&result, "id", NULL));
+        assert_true(words_are(texts[i].words));
+        assert_true(id_is("task", NULL));
         tool_result_done(&result);
     }
 }
@@ -96,12 +142,16 @@ static void strange_results(void **state)
     (void)state;
     assert_int_equal(read_result("{\"content\":[]}"), 0);
     assert_null(result.doc);
+    assert_null(result.words);
     tool_result_done(&result);
     assert_int_equal(read_result("{\"content\":\"x\"}"), 0);
     assert_non_null(result.doc);
     tool_result_done(&result);
     assert_int_equal(read_result("7"), 0);
-    assert_null(tool_result_string(&result, "id", NULL));
+    assert_true(words_are("7"));
+    tool_result_done(&result);
+    assert_int_equal(read_result("\"hello\""), 0);
+    assert_true(words_are("hello"));
     tool_result_done(&result);
     assert_int_equal(read_result("{"), ERR_SYNTAX);
 }
@@ -114,7 +164,7 @@ static void without_memory(void **state)
         fault_alloc_fail_at(n);
         int rc = read_result("{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"swarmId\\\":\\\"s1\\\"}\"}]}");
         if (rc == 0)
-            (void)tool_result_string(&result, "swarmId", NULL);
+            assert_true(id_is("swarm", "s1"));
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
         if (rc == 0)
@@ -141,6 +191,7 @@ int main(void)
         cmocka_unit_test(json_inside_text),
         cmocka_unit_test(a_bare_object),
         cmocka_unit_test(a_tool_that_says_no),
+        cmocka_unit_test(ids_in_each_form),
         cmocka_unit_test(text_that_is_no_json),
         cmocka_unit_test(strange_results),
         cmocka_unit_test(without_memory),

@@ -26,7 +26,10 @@ export function flags(times) {
   return Object.entries(times).map(([name, ms]) => `--${name}=${scaled(ms)}`);
 }
 
-/** An MCP server with agents that are no mocks: two of them, and a third after agent_spawn. */
+/**
+ * An MCP server with agents that are no mocks: two of them, and a third after agent_spawn. ANSWERS: what a tool's next calls
+ * give instead, one after the other.
+ */
 const realAgents = `
   const lines = require('readline').createInterface({ input: process.stdin });
   const agents = [{ id: 'lead-1', name: 'Lead', type: 'coordinator', status: 'active', swarmId: 's-1', health: 91 },
@@ -34,6 +37,7 @@ const realAgents = `
   const crowd = Number(process.env.CROWD ?? 0);
   for (let i = 0; i < crowd; i++)
     agents.push({ id: 'worker-' + i, type: 'worker', status: 'active', swarmId: 's-1', activity: 'x'.repeat(250) });
+  const answers = JSON.parse(process.env.ANSWERS ?? '{}');
   const text = (value) => ({ content: [{ type: 'text', text: JSON.stringify(value) }] });
   const tools = {
     agent_list: () => {
@@ -65,12 +69,15 @@ const realAgents = `
       return say({ result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo } });
     if (method === 'ping') return say({ result: {} });
     if (method === 'tools/list') return say({ result: { tools: Object.keys(tools).map((name) => ({ name, inputSchema })) } });
+    if (method === 'tools/call' && answers[params.name]?.length) return say(answers[params.name].shift());
     if (method !== 'tools/call' || !tools[params.name]) return say({ error: { code: -32601, message: 'Method not found' } });
     const result = tools[params.name](params.arguments ?? {});
     if (result) say({ result });
   });`;
 
 export const realServer = { command: process.execPath, args: ['-e', realAgents] };
+/** The same, whose tools answer so: {tool: [{result}, {error} ...]}. */
+export const answeringServer = (answers) => ({ ...realServer, env: { ANSWERS: JSON.stringify(answers) } });
 /** The same with so many more agents, and a list that changes with each look. */
 export const crowdedServer = (crowd) => ({ ...realServer, env: { CROWD: String(crowd) } });
 
