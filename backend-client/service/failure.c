@@ -11,11 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/json.h"
 #include "words.h"
 
-#define ERROR_DATA_MAX_TOKENS 256
-#define FORMAT_SIZE           1024 /* above a text's size, so that it is words_clean that cuts */
+#define FORMAT_SIZE 1024 /* above a text's size, so that it is words_clean that cuts */
 
 struct known {
     const char *name;
@@ -32,13 +30,6 @@ static const struct known link_errors[] = {
     {"EAI_AGAIN", "HOST_NOT_FOUND", 503},        {"ENOTFOUND", "HOST_NOT_FOUND", 503},
     {"EOF", "CONNECTION_CLOSED", 503},           {"EPIPE", "CONNECTION_CLOSED", 503},
     {"EAI_NODATA", "HOST_NOT_FOUND", 503},       {"", "NOT_CONNECTED_YET", 503},
-};
-
-/* What the relay itself answers (data.relay), by data.code. */
-static const struct known relay_errors[] = {
-    {"SERVER_UNAVAILABLE", NULL, 503}, {"TIMEOUT", NULL, 504},   {"OVERLOADED", NULL, 503},
-    {"RATE_LIMITED", NULL, 429},       {"DRAINING", NULL, 503},  {"TOO_LARGE", NULL, 413},
-    {"CONNECTION_LOST", NULL, 502},    {"FORBIDDEN", NULL, 502}, {"UNAUTHENTICATED", NULL, 502},
 };
 
 static const struct {
@@ -107,7 +98,8 @@ static void tell_relay(struct failure *f, const struct ar_health *h, bool may_ha
     f->state = h->state;
     snprintf(f->address, sizeof f->address, "%s", h->address);
     snprintf(f->peer, sizeof f->peer, "%s", h->peer);
-    snprintf(f->last_error, sizeof f->last_error, "%s", h->last_error);
+    if (h->state != AR_LIVE) /* it stays in the health after a recovery, and explains nothing any more */
+        snprintf(f->last_error, sizeof f->last_error, "%s", h->last_error);
 }
 
 /* Not live. The words are those of the error that made it so. */
@@ -145,51 +137,49 @@ void failure_from_code(struct failure *f, int rc, const struct ar_health *health
     tell_relay(f, health, false);
 }
 
-/* data.code of an error that the relay made itself, into `code`; false for a server's own error. */
-static bool relay_code(const struct ar_reply *r, char *code, size_t size)
-{
-    struct json_doc *doc;
-    bool relays = false;
-    if (r->error_data_len == 0 ||
-        json_parse(r->error_data, r->error_data_len, JSON_STRICT, ERROR_DATA_MAX_TOKENS, &doc, NULL) != 0)
-        return false;
-    const char *name = json_string(doc, json_get(doc, json_root(doc), "code"), NULL);
-    bool found = json_bool(doc, json_get(doc, json_root(doc), "relay"), &relays) && relays && name;
-    if (found)
-        snprintf(code, size, "%s", name);
-    json_free(doc);
-    return found;
-}
-
 static void set_server_error(struct failure *f, const struct ar_reply *r, const struct ar_health *h)
 {
-    char code[48];
-    const char *text = r->message ? r->message : ar_code_text(AR_E_SERVER);
-    if (!relay_code(r, code, sizeof code)) {
-        failure_format(f, 502, "SERVER_ERROR", "Look at the log of the MCP server behind the relay.",
-                       "The server behind the relay at %s answered with error %d: %s", h->address,
-                       r->error_code, text);
+    if (failure_from_relay(f, r, h->address))
         return;
-    }
-    const struct known *k = find_known(relay_errors, sizeof relay_errors / sizeof relay_errors[0], code);
-    char suggestion[sizeof f->suggestion];
-    snprintf(suggestion, sizeof suggestion, "%s",
-             h->suggestion[0] != '\0' ? h->suggestion : "Ask the relay: agent-relayctl servers.");
-    failure_format(f, k ? k->status : 502, code, suggestion, "The relay at %s answered: %s", h->address,
-                   text);
+    failure_format(f, 502, "SERVER_ERROR", "Look at the log of the MCP server behind the relay.",
+                   "The server behind the relay at %s answered with error %d: %s", h->address, r->error_code,
+                   r->message ? r->message : ar_code_text(AR_E_SERVER));
+}
+
+/* It never left, because there was nobody to take it: why, in the words of set_degraded. */
+static bool waited_in_vain(const struct ar_reply *r, const struct ar_health *h)
+{
+    return r->code == AR_E_TIMEOUT && !r->may_have_run && h->state != AR_LIVE;
+}
+
+static void set_waited(struct failure *f, const struct ar_health *h)
+{
+    char why[FAILURE_TEXT_SIZE];
+    set_degraded(f, h);
+    snprintf(why, sizeof why, "%s", f->text);
+    failure_say(f, "It waited, and was not sent: %s", why);
+    snprintf(f->code, sizeof f->code, "TIMEOUT");
+    f->status = 504;
+}
+
+/* The library's words for this one, where it has some. */
+static void set_by_code(struct failure *f, const struct ar_reply *r, const struct ar_health *h)
+{
+    failure_from_code(f, r->code, h);
+    if (r->code != AR_E_DEGRADED && r->message && r->message[0] != '\0')
+        failure_say(f, "%s", r->message);
+    if (r->code == AR_E_CONNECTION_LOST && !r->may_have_run)
+        snprintf(f->suggestion, sizeof f->suggestion, "It did not reach the server: send it again.");
 }
 
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health)
 {
     if (reply->code == AR_E_SERVER)
         set_server_error(f, reply, health);
+    else if (waited_in_vain(reply, health))
+        set_waited(f, health);
     else
-        failure_from_code(f, reply->code, health);
-    if (reply->code != AR_E_SERVER && reply->code != AR_E_DEGRADED && reply->message &&
-        reply->message[0] != '\0')
-        failure_say(f, "%s", reply->message);
-    if (reply->code == AR_E_CONNECTION_LOST && !reply->may_have_run)
-        snprintf(f->suggestion, sizeof f->suggestion, "It did not reach the server: send it again.");
+        set_by_code(f, reply, health);
     tell_relay(f, health, reply->may_have_run);
 }
 

@@ -25,7 +25,7 @@ struct failure {
     bool from_mock;               /* the refusal is the mock's: nothing is known of the server */
     char address[272];            /* the relay's, as configured */
     char peer[80];                /* the address last tried; "" before any */
-    char last_error[256];         /* "" where there is none */
+    char last_error[256];         /* why it is not live; "" while it is */
     enum ar_state state;
 };
 
@@ -42,6 +42,9 @@ __attribute__((format(printf, 2, 3))) void failure_say(struct failure *f, const 
 
 /* A call's completion whose code is not AR_OK. */
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health);
+/* The same of an error that the relay made itself (data.relay): false, and nothing done, for a server's own.
+ * What every failed call says beside is not filled in. */
+bool failure_from_relay(struct failure *f, const struct ar_reply *reply, const char *address);
 /* ar_call itself refused with `rc`. */
 void failure_from_code(struct failure *f, int rc, const struct ar_health *health);
 /* The tool was reached, or its mock, and says no: its own words (NULL: none). */

@@ -285,11 +285,24 @@ test('whenDown=wait waits for the relay, and no longer than the call may take', 
   const backend = await startBackend(t, { relay: `127.0.0.1:${port}`, args });
   const late = await backend.post('/api/bots/submit-task', { task: 'x', whenDown: 'wait' });
   assert.deepEqual([late.status, late.json.code, late.json.details.mayHaveRun], [504, 'TIMEOUT', false], late.text);
+  assert.match(late.json.error, new RegExp(`not sent: .*127\\.0\\.0\\.1:${port}.*refused`));
   const waiting = backend.post('/api/bots/submit-task', { task: 'x', whenDown: 'wait' });
   await until(async () => (await backend.health()).waiting === 1, 'the call waits');
   await relayOn(t, port);
   const { status, json } = await waiting;
   assert.deepEqual([status, json?.taskId, json?.source], [200, 't-1', 'live']);
+});
+
+test('a server that ends is told with its state and its exit', async (t) => {
+  const ending = answeringServer({ task_orchestrate: ['exit'] });
+  const relay = await t.relay({ servers: { agents: ending } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const { status, json } = await backend.post('/api/bots/submit-task', { task: 'x' });
+  assert.equal(status, 503, json.error);
+  assert.equal(json.code, 'SERVER_UNAVAILABLE');
+  assert.match(json.error, /server agents is .*exited with status 3/);
+  assert.ok(json.details.suggestion.length > 10);
 });
 
 test('a loss while a task is handed over: it may have run, and nothing is repeated', async (t) => {

@@ -312,6 +312,102 @@ static void a_server_error_keeps_its_words(void **state)
     assert_string_equal(failure.code, "TIMEOUT");
 }
 
+/* Its reason is read out of the error's data; words of a server among them come out clean. */
+static void a_relay_error_tells_its_reason(void **state)
+{
+    (void)state;
+#define DATA(more) "{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\"" more "}"
+    static const struct {
+        const char *data, *text, *suggestion;
+    } cases[] = {
+        {DATA(",\"server\":\"boom\",\"state\":\"backing-off\",\"exitStatus\":3,\"retryAfterMs\":855,"
+              "\"stderrTail\":"
+              "\"one\\nError: cannot open /data/x.db\\n\""),
+         "The relay at relay:9500 answered: Server unavailable; server boom is backing-off, exited with "
+         "status 3; "
+         "next try in 855 ms; it wrote \"one Error: cannot open /data/x.db\"",
+         "ended by itself"},
+        {DATA(",\"server\":\"s\",\"state\":\"down\",\"exitStatus\":127"),
+         "The relay at relay:9500 answered: Server unavailable; server s is down, exited with status 127",
+         "was not found"},
+        {DATA(",\"signal\":9"), "The relay at relay:9500 answered: Server unavailable, killed by SIGKILL",
+         "killed"},
+        {DATA(",\"state\":\"removed\""), "The relay at relay:9500 answered: Server unavailable is removed",
+         "put it back"},
+        {DATA(",\"server\":7,\"exitStatus\":-1,\"stderrTail\":[]"),
+         "The relay at relay:9500 answered: Server unavailable", "agent-relayctl servers"},
+        {"{\"relay\":true,\"code\":\"BAD <b>\"}", "The relay at relay:9500 answered: Server unavailable",
+         "compare its version"},
+    };
+    struct ar_health h = refused_health();
+    struct ar_reply r = {.code = AR_E_SERVER, .error_code = -31001, .message = "Server unavailable"};
+    h.state = AR_LIVE;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        r.error_data = cases[i].data;
+        r.error_data_len = strlen(cases[i].data);
+        failure_from_reply(&failure, &r, &h);
+        assert_string_equal(failure.text, cases[i].text);
+        assert_non_null(strstr(failure.suggestion, cases[i].suggestion));
+        assert_null(strstr(failure.suggestion, "Start the relay"));
+        assert_string_equal(failure.code, i == 5 ? "RELAY_ERROR" : "SERVER_UNAVAILABLE");
+        assert_int_equal(failure.status, i == 5 ? 502 : 503);
+    }
+#undef DATA
+}
+
+static void a_long_tail_keeps_its_end(void **state)
+{
+    (void)state;
+    char data[4096];
+    struct ar_health h = refused_health();
+    struct ar_reply r = {.code = AR_E_SERVER, .message = "Server unavailable", .error_data = data};
+    int len = snprintf(
+        data, sizeof data,
+        "{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"server\":\"%0200d\",\"stderrTail\":\"%02000d "
+        "the cause\"}",
+        1, 2);
+    r.error_data_len = (size_t)len;
+    failure_from_reply(&failure, &r, &h);
+    assert_int_equal(strlen(failure.text), FAILURE_TEXT_SIZE - 1);
+    assert_non_null(strstr(failure.text, "; it wrote \"...0"));
+    assert_string_equal(failure.text + strlen(failure.text) - 11, " the cause\"");
+}
+
+/* The error of an outage that is over explains nothing. */
+static void an_old_outage_is_not_told(void **state)
+{
+    (void)state;
+    struct ar_health h = refused_health();
+    h.state = AR_LIVE;
+    failure_from_reply(&failure, &(struct ar_reply){.code = AR_E_TIMEOUT, .message = ""}, &h);
+    look_at_failure();
+    assert_int_equal(json_type(kit_doc, kit_at("details.lastError")), JSON_NULL);
+    h.state = AR_DEGRADED;
+    failure_from_tool(&failure, "x", NULL, 0, AR_SOURCE_MOCK, &h);
+    look_at_failure();
+    assert_string_equal(kit_text("details.lastError"), h.last_error);
+}
+
+static void a_wait_in_vain_says_for_what(void **state)
+{
+    (void)state;
+    struct ar_health h = refused_health();
+    struct ar_reply r = {.code = AR_E_TIMEOUT, .message = "no answer within the deadline"};
+    failure_from_reply(&failure, &r, &h);
+    assert_int_equal(failure.status, 504);
+    assert_string_equal(failure.code, "TIMEOUT");
+    assert_string_equal(failure.text, "It waited, and was not sent: 10.0.0.2:9500 refused the connection");
+    assert_string_equal(failure.suggestion, "Start the relay.");
+    assert_false(failure.may_have_run);
+    r.may_have_run = true;
+    failure_from_reply(&failure, &r, &h);
+    assert_string_equal(failure.text, r.message);
+    h.state = AR_LIVE;
+    r.may_have_run = false;
+    failure_from_reply(&failure, &r, &h);
+    assert_string_equal(failure.text, r.message);
+}
+
 static void words_of_others_become_clean(void **state)
 {
     (void)state;
@@ -401,6 +497,10 @@ int main(void)
         cmocka_unit_test(a_refused_connection_is_said),
         cmocka_unit_test(an_unknown_error_keeps_its_name),
         cmocka_unit_test(a_server_error_keeps_its_words),
+        cmocka_unit_test(a_relay_error_tells_its_reason),
+        cmocka_unit_test(a_long_tail_keeps_its_end),
+        cmocka_unit_test(an_old_outage_is_not_told),
+        cmocka_unit_test(a_wait_in_vain_says_for_what),
         cmocka_unit_test(words_of_others_become_clean),
         cmocka_unit_test(words_fit_their_room),
         cmocka_unit_test(every_code_has_a_failure),

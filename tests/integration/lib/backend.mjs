@@ -69,14 +69,18 @@ const realAgents = `
       return say({ result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo } });
     if (method === 'ping') return say({ result: {} });
     if (method === 'tools/list') return say({ result: { tools: Object.keys(tools).map((name) => ({ name, inputSchema })) } });
-    if (method === 'tools/call' && answers[params.name]?.length) return say(answers[params.name].shift());
+    if (method === 'tools/call' && answers[params.name]?.length) {
+      const answer = answers[params.name].shift();
+      if (answer === 'exit') process.exit(3);
+      return say(answer);
+    }
     if (method !== 'tools/call' || !tools[params.name]) return say({ error: { code: -32601, message: 'Method not found' } });
     const result = tools[params.name](params.arguments ?? {});
     if (result) say({ result });
   });`;
 
 export const realServer = { command: process.execPath, args: ['-e', realAgents] };
-/** The same, whose tools answer so: {tool: [{result}, {error} ...]}. */
+/** The same, whose tools answer so: {tool: [{result}, {error} ...]}; 'exit': it ends. */
 export const answeringServer = (answers) => ({ ...realServer, env: { ANSWERS: JSON.stringify(answers) } });
 /** The same with so many more agents, and a list that changes with each look. */
 export const crowdedServer = (crowd) => ({ ...realServer, env: { CROWD: String(crowd) } });
