@@ -61,6 +61,7 @@ void endpoint_events(struct exchange *x)
         exchange_fail_memory(x);
         return;
     }
+    (void)MHD_add_response_header(x->stream, "X-Accel-Buffering", "no"); /* nginx would keep events back */
     /* libmicrohttpd 0.9.75 ends a chunked answer to HEAD with the last chunk, which nobody expects there. */
     if (x->head_only)
         (void)MHD_set_response_options(x->stream, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);

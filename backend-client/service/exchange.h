@@ -15,6 +15,7 @@
 #include "agent_relay.h"
 #include "base/buf.h"
 #include "failure.h"
+#include "guard.h"
 #include "parked.h"
 #include "request.h"
 #include "service.h"
@@ -32,7 +33,9 @@ struct exchange {
     struct service *service;
     struct MHD_Connection *connection;
     const struct route *route;
-    bool head_only; /* HEAD */
+    bool head_only;   /* HEAD */
+    const char *host; /* whom it was sent to: the Host header, or `authority`; NULL: it does not say */
+    char authority[GUARD_HOST_MAX]; /* of a target that is a whole address; "" where it is a path */
     char id[REQUEST_MAX_ID +
             2]; /* what the path ends with, where the route takes it; longer is cut, and refused */
     char when_down[REQUEST_MAX_WORD];

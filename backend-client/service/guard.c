@@ -1,4 +1,4 @@
-/* Who may POST: content type and origin (guard.h says why). */
+/* Who may ask: content type, host and origin (guard.h says why). */
 #include "guard.h"
 
 #include <arpa/inet.h>
@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #define JSON_TYPE "application/json"
-#define HOST_MAX  256
 #define IPV4_MAX  16
 
 bool guard_is_json(const char *content_type)
@@ -20,10 +19,10 @@ bool guard_is_json(const char *content_type)
 }
 
 /* The host without its port; a bracketed IPv6 address keeps its brackets. */
-static bool host_name(const char *host, char name[HOST_MAX])
+static bool host_name(const char *host, char name[GUARD_HOST_MAX])
 {
     size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-    if (len == 0 || len >= HOST_MAX || len > strlen(host))
+    if (len == 0 || len >= GUARD_HOST_MAX || len > strlen(host))
         return false;
     memcpy(name, host, len);
     name[len] = '\0';
@@ -40,7 +39,7 @@ static bool ends_with(const char *text, const char *end)
 /* Nobody outside can make such a name resolve to this service. */
 static bool cannot_be_rebound(const char *host)
 {
-    char name[HOST_MAX];
+    char name[GUARD_HOST_MAX];
     struct in_addr v4;
     if (!host_name(host, name))
         return false;
@@ -49,12 +48,25 @@ static bool cannot_be_rebound(const char *host)
     return (strlen(name) < IPV4_MAX && inet_pton(AF_INET, name, &v4) == 1) || ends_with(name, ".localhost");
 }
 
+/* "https://name:port" and "name:port" name the same host, whatever the ports. */
+static bool is_host_of(const char *host, const char *origin)
+{
+    char name[GUARD_HOST_MAX], allowed[GUARD_HOST_MAX];
+    const char *at = strstr(origin, "://");
+    return at && host_name(at + 3, allowed) && host_name(host, name) && strcasecmp(name, allowed) == 0;
+}
+
+bool guard_host(const char *host, const char *allowed)
+{
+    return !host || cannot_be_rebound(host) || (allowed && is_host_of(host, allowed));
+}
+
 bool guard_origin(const char *origin, const char *host, const char *allowed)
 {
     static const char *const schemes[] = {"http://", "https://"};
     if (!origin)
         return true;
-    if (allowed && strcmp(origin, allowed) == 0)
+    if (allowed && strcasecmp(origin, allowed) == 0)
         return true;
     for (size_t i = 0; host && i < sizeof schemes / sizeof schemes[0]; i++) {
         size_t len = strlen(schemes[i]);

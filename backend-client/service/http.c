@@ -67,6 +67,10 @@ static void hold_answer(struct exchange *x)
     x->held_bytes = len;
     if (atomic_fetch_add(&x->service->held_bytes, len) + len <= HELD_MAX_BYTES)
         return;
+    (void)atomic_fetch_sub(&x->service->held_bytes, len);
+    x->held_bytes = 0;
+    buf_done(&x->answer); /* its storage would go with the refusal */
+    buf_init(&x->answer, ANSWER_MAX_BYTES);
     failure_set(&f, 503, "OVERLOADED", "Try again in a moment; GET /api/bots/events needs less.",
                 "Too many large answers are being read at once.");
     exchange_fail(x, &f);
@@ -145,6 +149,16 @@ static enum MHD_Result refuse_ambiguous(struct exchange *x)
                 "The request gives its body's length more than once.");
     exchange_fail(x, &f);
     return queue_answer(x);
+}
+
+/* Of the path, and of each name and value in the query. A %00 would end what libmicrohttpd hands over as a
+ * string: it becomes %01, which is refused wherever it stands, as every control character is. */
+static size_t unescape(void *data, struct MHD_Connection *connection, char *text)
+{
+    (void)data, (void)connection;
+    for (char *at = strstr(text, "%00"); at; at = strstr(at, "%00"))
+        at[2] = '1';
+    return MHD_http_unescape(text);
 }
 
 /* The head is there. */
@@ -256,12 +270,13 @@ static unsigned connection_limit(void)
 int http_start(struct service *s)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
-    s->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
-        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_request_end, s,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+    s->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
+                         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT,
+                         connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+                         1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+                         on_request_end, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
     return s->daemon ? 0 : -EIO;
 }
 

@@ -86,6 +86,21 @@ static void say_where(int fd, char where[LISTEN_WHERE_SIZE])
     }
 }
 
+bool listen_is_loopback(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address;
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr;
+    memset(&address, 0, sizeof address);
+    if (getsockname(fd, (struct sockaddr *)(void *)&address, &len) != 0)
+        return false;
+    if (address.ss_family == AF_INET)
+        return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return address.ss_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET));
+}
+
 /* A socket bound and listening, or -1 with errno. */
 static int bind_one(const struct addrinfo *at)
 {

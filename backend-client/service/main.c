@@ -74,6 +74,12 @@ static int serve(const struct settings *settings)
     if (result != SERVICE_OK)
         return fail(result == SERVICE_BAD_OPTION ? EXIT_USAGE : EXIT_FAILED, problem);
     fprintf(stderr, "agent-backend: listening on http://%s\n", where);
+    if (!listen_is_loopback(fd))
+        fprintf(
+            stderr,
+            "agent-backend: warning: other machines can reach %s, and nobody is asked who they are: whoever "
+            "does sees the agents and can give them tasks\n",
+            where);
     run_until_signalled(&service, &signals);
     if (service_stop(&service) == 0)
         return EXIT_ORDER;

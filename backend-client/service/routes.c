@@ -2,15 +2,15 @@
  *
  * Purpose: find the endpoint by path, then by method; refuse what cannot be served before its body is read.
  * Failure modes: 404 lists what there is, 405 says what is allowed, 403 and 415 keep other origins' pages
- * from commanding agents (guard.h), 413 names the limit.
+ * from commanding agents and from reading (guard.h), 413 names the limit. Whoever listens on more than
+ * loopback is reached under names that nobody here knows, so that Host is looked at on loopback alone.
  */
 #include "routes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "guard.h"
+#include <strings.h>
 
 static const struct route routes[] = {
     {"GET", "/api/v1/bots/health", endpoint_health, "what is served, since when, and what is wrong", false},
@@ -86,7 +86,7 @@ static int check_post(struct exchange *x)
     struct failure f;
     const char *length = header(x, "Content-Length");
     const char *origin = header(x, "Origin");
-    if (!guard_origin(origin, header(x, "Host"), x->service->settings->allow_origin))
+    if (!guard_origin(origin, x->host, x->service->settings->allow_origin))
         failure_format(
             &f, 403, "FOREIGN_ORIGIN",
             "Serve the page from this service; behind a proxy, name its origin with --allow-origin.",
@@ -103,9 +103,57 @@ static int check_post(struct exchange *x)
     return -1;
 }
 
-int routes_find(struct exchange *x, const char *method, const char *path)
+/* A target may be a whole address, "http://host/path", as it is for a proxy: the Host header counts for
+ * nothing then (RFC 9112, 3.2.2). The path; NULL: the address is too long to be one. */
+static const char *take_target(struct exchange *x, const char *target)
+{
+    size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
+                    : strncasecmp(target, "https://", 8) == 0 ? 8
+                                                              : 0;
+    x->host = header(x, "Host");
+    if (scheme == 0)
+        return target;
+    size_t len = strcspn(target + scheme, "/");
+    if (len >= sizeof x->authority)
+        return NULL;
+    memcpy(x->authority, target + scheme, len);
+    x->authority[len] = '\0';
+    x->host = x->authority;
+    return target[scheme + len] == '\0' ? "/" : target + scheme + len;
+}
+
+static bool has_control(const char *path)
+{
+    for (; *path != '\0'; path++)
+        if ((unsigned char)*path < 0x20 || *path == 0x7f)
+            return true;
+    return false;
+}
+
+/* What any request can be refused for, whatever it asks for. */
+static int check_any(struct exchange *x, const char *path)
+{
+    struct failure f;
+    if (!path || has_control(path))
+        failure_set(&f, 400, "INVALID_REQUEST",
+                    "Write an address without control characters (%00 to %1f, %7f).",
+                    "What is asked for cannot be an address.");
+    else if (x->service->on_loopback && !guard_host(x->host, x->service->settings->allow_origin))
+        failure_format(&f, 403, "FOREIGN_HOST",
+                       "Ask for 127.0.0.1 or localhost; behind a proxy, name its origin with --allow-origin.",
+                       "Nothing is served here under the name %.100s.", x->host);
+    else
+        return 0;
+    exchange_fail(x, &f);
+    return -1;
+}
+
+int routes_find(struct exchange *x, const char *method, const char *target)
 {
     const char *id;
+    const char *path = take_target(x, target);
+    if (check_any(x, path) != 0)
+        return -1;
     x->route = find_path(path, &id);
     if (!x->route) {
         refuse_path(x, path);

@@ -15,8 +15,9 @@ struct route {
     bool streams;     /* takes as long as the reader stays */
 };
 
-/* Fills x->route and x->id, or answers: 404, 405, 403, 415, 413. 0, or -1 when it was answered. */
-MUSTCHECK int routes_find(struct exchange *x, const char *method, const char *path);
+/* Fills x->route, x->host and x->id, or answers: 400, 403, 404, 405, 413, 415. 0, or -1 when it was answered.
+ * `target`: a path, or a whole http address. */
+MUSTCHECK int routes_find(struct exchange *x, const char *method, const char *target);
 
 /* ---- the endpoints ---- */
 

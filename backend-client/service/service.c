@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "http.h"
+#include "listen.h"
 #include "publish.h"
 
 #define KEEP_ALIVE_MS   15000
@@ -125,7 +126,8 @@ enum service_result service_start(struct service *s, const struct settings *sett
 {
     static const struct hub_ops ops = {.suspend = suspend, .resume = resume};
     enum service_result result = SERVICE_FAILED;
-    *s = (struct service){.settings = settings, .listen_fd = listen_fd};
+    *s = (struct service){
+        .settings = settings, .listen_fd = listen_fd, .on_loopback = listen_is_loopback(listen_fd)};
     snprintf(problem, SERVICE_PROBLEM_SIZE, "out of memory");
     if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || parked_init(&s->parked) != 0)
         goto fail_fd;

@@ -28,6 +28,7 @@ struct service {
     struct ar_client *client;
     struct MHD_Daemon *daemon;
     int listen_fd; /* owned after http_quiesce */
+    bool on_loopback;
 
     /* Requests are worked on inside the gate; service_stop closes it before the client ends. */
     pthread_rwlock_t gate;

@@ -62,6 +62,51 @@ test('our own pages may POST; the body may have exactly 64 KiB', async (t) => {
   assert.equal((await backend.post('/api/bots/submit-task', padded(65_537))).status, 413);
 });
 
+test('a page whose name was made to point here reads nothing', async (t) => {
+  const allow = ['--allow-origin', 'https://agents.example.org'];
+  const backend = await startBackend(t, { relay: nobody, args: [...flags(quick), ...allow] });
+  const { port } = new URL(backend.url);
+  const paths = ['/', '/page.js', '/api/v1/bots/health', '/api/bots/agents', '/api/bots/data', '/api/bots/status', '/api/bots/events', '/api/bots/task-status/t', '/no'];
+  for (const host of ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]) {
+    for (const where of paths) {
+      const { status, json } = await backend.get(where, { headers: { host } });
+      assert.deepEqual([status, json.code], [403, 'FOREIGN_HOST'], `${host} ${where}`);
+      assert.ok(json.error.includes(host) && json.details.suggestion.includes('--allow-origin'), json.error);
+    }
+    assert.equal((await backend.request('POST', '/api/bots/submit-task', { headers: { host } })).status, 403);
+  }
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, 'agents.example.org', 'agents.example.org:443', 'backend']) {
+    assert.equal((await backend.get('/api/bots/agents', { headers: { host } })).status, 200, host);
+  }
+  assert.equal(backend.stderr.includes('warning'), false);
+});
+
+test('on more than loopback any name is served, and said to be open', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick), listen: '0.0.0.0:0' });
+  await backend.lines.take((line) => /warning: other machines can reach 0\.0\.0\.0:\d+, and nobody is asked/.test(line), 'the warning');
+  for (const site of ['same-origin', 'none', 'cross-site']) {
+    const headers = { host: 'agents.example.org:8080', 'sec-fetch-site': site };
+    assert.equal((await backend.get('/', { headers })).status, 200, site);
+  }
+});
+
+test('a target may be a whole address; a %00 in it cuts nothing off', async (t) => {
+  const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
+  const ask = async (target, host = 'x') => {
+    const answer = await backend.raw().send(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`).answer();
+    return Number(answer.match(/^HTTP\/1\.1 (\d+)/)?.[1]);
+  };
+  for (const path of ['/api/bots/agents', '/api/bots/agents?x=1', '', '/', '?x', '/page.css']) assert.equal(await ask(`http://127.0.0.1${path}`), 200, path);
+  assert.equal(await ask('HTTP://localhost:8080/api/v1/bots/health', 'evil.example'), 200, 'the Host header counts for nothing then');
+  assert.equal(await ask('http://evil.example/api/bots/agents', '127.0.0.1'), 403);
+  assert.equal(await ask('http://127.0.0.1/no'), 404);
+  assert.equal(await ask(`http://${'x'.repeat(300)}/`), 400);
+  for (const path of ['/api/bots/agents%00xyz', '/api/bots/agents%00', '/%00', '/api/bots/task-status/t%00', '/api/bots/agents%0a', '/api/bots/task-status/t?whenDown=fail%00x']) {
+    assert.equal(await ask(path), 400, path);
+  }
+  for (const path of ['/api/bots/agents%2500', '/api/bots/agents%', '/api/bots/agents%0']) assert.equal(await ask(path), 404, path);
+});
+
 test('HEAD gives what GET gives, without a body; connections are kept', async (t) => {
   const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -80,6 +125,7 @@ test('HEAD gives what GET gives, without a body; connections are kept', async (t
   assert.equal(sockets, 14, 'one connection, free after each of its requests');
   const events = await backend.request('HEAD', '/api/bots/events');
   assert.match(events.headers['content-type'], /^text\/event-stream/);
+  assert.equal(events.headers['x-accel-buffering'], 'no', 'a proxy is told to hold nothing back');
 });
 
 test('hostile HTTP is answered or cut, and nobody else notices', async (t) => {

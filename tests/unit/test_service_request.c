@@ -203,7 +203,7 @@ static void a_task_id_is_a_word(void **state)
     assert_int_equal(request_task_id("task_1 \xc3\xa9", &failure), 0);
 }
 
-/* ---- who may POST ---- */
+/* ---- who may ask ---- */
 
 static void only_json_is_taken(void **state)
 {
@@ -233,7 +233,35 @@ static void only_our_own_pages_may_post(void **state)
     assert_false(guard_origin("http://evil.example:8080", "evil.example:8080", NULL));
     assert_false(guard_origin("http://1.2.3.4.evil.example", "1.2.3.4.evil.example", NULL));
     assert_true(guard_origin("https://agents.example.org", "127.0.0.1:8080", "https://agents.example.org"));
+    assert_true(guard_origin("https://agents.example.org", "127.0.0.1:8080", "https://Agents.Example.org"));
     assert_false(guard_origin("https://agents.example.org.evil", "127.0.0.1", "https://agents.example.org"));
+}
+
+static void only_our_own_names_are_served(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"127.0.0.1:8080", "127.0.0.1",    "localhost:8080", "LOCALHOST",
+                                       "[::1]:8080",     "backend:8080", "app.localhost:1"};
+    static const char *const bad[] = {"evil.example",
+                                      "evil.example:8080",
+                                      "127.0.0.1.evil.example",
+                                      "localhost.",
+                                      "127.0.0.1.",
+                                      "",
+                                      ":8080",
+                                      "[::1"};
+    static const char allowed[] = "https://agents.example.org:8443";
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(guard_host(good[i], NULL));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(guard_host(bad[i], NULL));
+        assert_false(guard_host(bad[i], allowed));
+    }
+    assert_true(guard_host(NULL, NULL));
+    assert_false(guard_host("agents.example.org", NULL));
+    assert_true(guard_host("agents.example.org", allowed));
+    assert_true(guard_host("Agents.example.org:8443", allowed));
+    assert_false(guard_host("agents.example.org.evil.example", allowed));
 }
 
 /* ---- failures ---- */
@@ -494,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_task_id_is_a_word),
         cmocka_unit_test(only_json_is_taken),
         cmocka_unit_test(only_our_own_pages_may_post),
+        cmocka_unit_test(only_our_own_names_are_served),
         cmocka_unit_test(a_refused_connection_is_said),
         cmocka_unit_test(an_unknown_error_keeps_its_name),
         cmocka_unit_test(a_server_error_keeps_its_words),

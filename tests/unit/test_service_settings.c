@@ -1,6 +1,7 @@
 /* agent-backend: options from flags and the environment, and addresses to listen on. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -154,6 +155,28 @@ static void a_port_in_use_is_said(void **state)
     assert_non_null(strstr(problem, "nothing answers at"));
 }
 
+static void loopback_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool loopback;
+    } cases[] = {
+        {"127.0.0.1:0", true}, {"127.9.9.9:0", true}, {"[::1]:0", true}, {"[::ffff:127.0.0.1]:0", true},
+        {"localhost:0", true}, {"0.0.0.0:0", false},  {"[::]:0", false}};
+    size_t opened = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd;
+        char where[LISTEN_WHERE_SIZE];
+        if (listen_open(cases[i].text, &fd, where, problem) != LISTEN_OK)
+            continue; /* no IPv6 here */
+        assert_int_equal(listen_is_loopback(fd), cases[i].loopback);
+        close(fd);
+        opened++;
+    }
+    assert_true(opened >= 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +186,7 @@ int main(void)
         cmocka_unit_test(verbs),
         cmocka_unit_test(addresses),
         cmocka_unit_test(a_port_in_use_is_said),
+        cmocka_unit_test(loopback_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
