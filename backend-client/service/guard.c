@@ -3,11 +3,46 @@
 
 #include <arpa/inet.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define JSON_TYPE "application/json"
 #define IPV4_MAX  16
+
+/* ---- what is an origin ---- */
+
+/* Bytes of the host at `text`; 0: none. */
+static size_t host_len(const char *text)
+{
+    if (text[0] != '[')
+        return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    size_t len = strspn(text + 1, "0123456789abcdefABCDEF:.");
+    return len > 0 && text[1 + len] == ']' ? len + 2 : 0;
+}
+
+static bool is_port(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    return len > 0 && len <= 5 && text[len] == '\0' && text[0] != '0' && strtol(text, NULL, 10) <= 65535;
+}
+
+bool guard_is_origin(const char *text)
+{
+    bool secure = strncasecmp(text, "https://", 8) == 0;
+    if (!secure && strncasecmp(text, "http://", 7) != 0)
+        return false;
+    const char *host = text + (secure ? 8 : 7);
+    size_t len = host_len(host);
+    if (len == 0 || len >= GUARD_HOST_MAX)
+        return false;
+    if (host[len] == '\0')
+        return true;
+    const char *port = host + len + 1;
+    return host[len] == ':' && is_port(port) && strcmp(port, secure ? "443" : "80") != 0;
+}
+
+/* ---- who asks ---- */
 
 bool guard_is_json(const char *content_type)
 {

@@ -15,6 +15,10 @@
 /* "application/json", parameters allowed. NULL: false. */
 bool guard_is_json(const char *content_type);
 
+/* scheme://host[:port], as browsers write it: http or https, nothing behind it, the scheme's own port left
+ * away. */
+bool guard_is_origin(const char *text);
+
 /* `host`: whom the request was sent to, NULL where it does not say (no browser: true). True when it is an
  * address, "localhost", a name without a dot (a public name always has one), or the host of the origin
  * `allowed` (may be NULL). */

@@ -27,6 +27,14 @@ static int fail(enum exit_code code, const char *problem)
     return (int)code;
 }
 
+/* `code`, unless what was printed went nowhere. */
+static int written(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    return code == EXIT_ORDER ? fail(EXIT_FAILED, "standard output cannot be written") : code;
+}
+
 static const char *environment(const char *name)
 {
     return getenv(name);
@@ -112,12 +120,12 @@ int main(int argc, char **argv)
     switch (verb) {
     case SETTINGS_HELP:
         settings_print_help(stdout);
-        return EXIT_ORDER;
+        return written(EXIT_ORDER);
     case SETTINGS_VERSION:
         printf("agent-backend %s\n", ar_version());
-        return EXIT_ORDER;
+        return written(EXIT_ORDER);
     case SETTINGS_CHECK:
-        return check_health(settings.listen);
+        return written(check_health(settings.listen));
     case SETTINGS_SERVE:
     default:
         return serve(&settings);

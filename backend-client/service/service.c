@@ -117,7 +117,7 @@ static enum service_result open_client(struct service *s, char problem[SERVICE_P
     int rc = ar_open(&o, &s->client, reason, sizeof reason);
     if (rc == AR_OK)
         return SERVICE_OK;
-    snprintf(problem, SERVICE_PROBLEM_SIZE, "%s", reason[0] != '\0' ? reason : ar_code_text(rc));
+    settings_name_flags(reason[0] != '\0' ? reason : ar_code_text(rc), problem);
     return rc == AR_E_INVALID ? SERVICE_BAD_OPTION : SERVICE_FAILED;
 }
 

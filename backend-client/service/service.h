@@ -45,7 +45,7 @@ struct service {
     atomic_size_t held_bytes;  /* of answers that are being read */
 };
 
-#define SERVICE_PROBLEM_SIZE 400
+#define SERVICE_PROBLEM_SIZE SETTINGS_PROBLEM_SIZE
 
 enum service_result {
     SERVICE_OK = 0,

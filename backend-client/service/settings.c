@@ -13,14 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
+
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define DAY_MS         86400000u
 
-enum kind { KIND_TEXT, KIND_MS, KIND_MS_OR_NEVER };
+enum kind { KIND_TEXT, KIND_ORIGIN, KIND_MS, KIND_MS_OR_NEVER };
 
 static const struct option {
     const char *flag;
     const char *variable;
+    const char *member; /* as the library names it */
     enum kind kind;
     uint32_t min;
     size_t offset; /* in struct settings: a const char *, or a uint32_t */
@@ -28,15 +31,19 @@ static const struct option {
 } options[] = {
 #define TEXT(flag, variable, member, help)                                                                   \
     {                                                                                                        \
-        flag, variable, KIND_TEXT, 0, offsetof(struct settings, member), help                                \
+        flag, variable, #member, KIND_TEXT, 0, offsetof(struct settings, member), help                       \
+    }
+#define ORIGIN(flag, variable, member, help)                                                                 \
+    {                                                                                                        \
+        flag, variable, #member, KIND_ORIGIN, 0, offsetof(struct settings, member), help                     \
     }
 #define MS(flag, variable, min, member, help)                                                                \
     {                                                                                                        \
-        flag, variable, KIND_MS, min, offsetof(struct settings, client.member), help                         \
+        flag, variable, #member, KIND_MS, min, offsetof(struct settings, client.member), help                \
     }
 #define MS_OR_NEVER(flag, variable, min, member, help)                                                       \
     {                                                                                                        \
-        flag, variable, KIND_MS_OR_NEVER, min, offsetof(struct settings, client.member), help                \
+        flag, variable, #member, KIND_MS_OR_NEVER, min, offsetof(struct settings, client.member), help       \
     }
     TEXT("--listen", "AGENT_BACKEND_LISTEN", listen,
          "HOST:PORT to serve on; 0.0.0.0:8080 for all interfaces, port 0 for any (" DEFAULT_LISTEN ")"),
@@ -44,8 +51,8 @@ static const struct option {
          "where the relay is: HOST:PORT, tcp://HOST:PORT or unix:PATH (127.0.0.1:9500)"),
     TEXT("--health-url", "AGENT_HEALTH_URL", client.health_url,
          "http address that tells whether the relay's container is well (none)"),
-    TEXT("--allow-origin", "AGENT_BACKEND_ALLOW_ORIGIN", allow_origin,
-         "the origin under which a proxy shows this service, such as https://agents.example.org (none)"),
+    ORIGIN("--allow-origin", "AGENT_BACKEND_ALLOW_ORIGIN", allow_origin,
+           "the origin under which a proxy shows this service, such as https://agents.example.org (none)"),
     MS("--stale-max-ms", "AGENT_STALE_MAX_MS", 0, stale_max_ms, "how old agents may be shown, marked stale"),
     MS("--poll-ms", "AGENT_POLL_MS", 1, agents_poll_ms, "how often the agents are asked for"),
     MS("--poll-timeout-ms", "AGENT_POLL_TIMEOUT_MS", 1, agents_timeout_ms,
@@ -90,13 +97,36 @@ static int set_ms(struct settings *s, const struct option *o, const char *name, 
     return -1;
 }
 
+/* What a browser would never send is a setting that does nothing. */
+static int set_origin(const char **place, const char *name, const char *value, char *problem)
+{
+    if (guard_is_origin(value)) {
+        *place = value;
+        return 0;
+    }
+    snprintf(
+        problem, SETTINGS_PROBLEM_SIZE,
+        "%s is \"%.100s\"; write the origin as a browser shows it, scheme://host[:port] with nothing behind "
+        "it and without the scheme's own port, such as https://agents.example.org",
+        name, value);
+    return -1;
+}
+
 static int set_value(struct settings *s, const struct option *o, const char *name, const char *value,
                      char *problem)
 {
-    if (o->kind != KIND_TEXT)
+    const char **text = (const char **)(void *)((char *)s + o->offset);
+    switch (o->kind) {
+    case KIND_TEXT:
+        *text = value;
+        return 0;
+    case KIND_ORIGIN:
+        return set_origin(text, name, value, problem);
+    case KIND_MS:
+    case KIND_MS_OR_NEVER:
+    default:
         return set_ms(s, o, name, value, problem);
-    *(const char **)(void *)((char *)s + o->offset) = value;
-    return 0;
+    }
 }
 
 static int read_environment(struct settings *s, settings_env_cb *env, char *problem)
@@ -177,6 +207,37 @@ int settings_read(struct settings *s, int argc, char *const *argv, settings_env_
     return 0;
 }
 
+/* ---- in words ---- */
+
+/* The option whose member's name is the `len` bytes at `word`; one-word members are words of the language,
+ * too. */
+static const struct option *find_member(const char *word, size_t len)
+{
+    if (!memchr(word, '_', len))
+        return NULL;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const char *dot = strrchr(options[i].member, '.');
+        const char *member = dot ? dot + 1 : options[i].member;
+        if (strlen(member) == len && strncmp(member, word, len) == 0)
+            return &options[i];
+    }
+    return NULL;
+}
+
+void settings_name_flags(const char *text, char problem[SETTINGS_PROBLEM_SIZE])
+{
+    size_t used = 0;
+    problem[0] = '\0';
+    while (*text != '\0' && used < SETTINGS_PROBLEM_SIZE) {
+        size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
+        const struct option *o = find_member(text, len);
+        len = len > 0 ? len : 1;
+        used += (size_t)snprintf(problem + used, SETTINGS_PROBLEM_SIZE - used, "%.*s", o ? 64 : (int)len,
+                                 o ? o->flag : text);
+        text += len;
+    }
+}
+
 void settings_print_help(FILE *out)
 {
     struct settings preset = {.listen = DEFAULT_LISTEN};
@@ -192,7 +253,7 @@ void settings_print_help(FILE *out)
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option *o = &options[i];
         fprintf(out, "  %-21s %-27s %s", o->flag, o->variable, o->help);
-        if (o->kind != KIND_TEXT)
+        if (o->kind == KIND_MS || o->kind == KIND_MS_OR_NEVER)
             fprintf(out, " (%" PRIu32 ")",
                     *(const uint32_t *)(const void *)((const char *)&preset + o->offset));
         fputc('\n', out);

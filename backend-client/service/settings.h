@@ -31,6 +31,9 @@ typedef const char *settings_env_cb(const char *name);
  * saying which option is wrong and what to write. */
 MUSTCHECK int settings_read(struct settings *s, int argc, char *const *argv, settings_env_cb *env,
                             enum settings_verb *ret_verb, char problem[SETTINGS_PROBLEM_SIZE]);
+/* The library names its options' members (dead_after_ms); in `text` they become the flags that people write.
+ */
+void settings_name_flags(const char *text, char problem[SETTINGS_PROBLEM_SIZE]);
 void settings_print_help(FILE *out);
 
 #endif

@@ -264,6 +264,37 @@ static void only_our_own_names_are_served(void **state)
     assert_false(guard_host("agents.example.org.evil.example", allowed));
 }
 
+static void what_is_an_origin(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"https://agents.example.org", "http://x",          "HTTPS://X:8443",
+                                       "http://127.0.0.1:8080",      "http://[::1]:8080", "http://x:443"};
+    static const char *const bad[] = {"",
+                                      "*",
+                                      "null",
+                                      "agents.example.org",
+                                      "https://",
+                                      "https://x/",
+                                      "https://x/y",
+                                      "https://x:",
+                                      "https://x:443",
+                                      "http://x:80",
+                                      "http://x:0",
+                                      "http://x:65536",
+                                      "http://x:8080/",
+                                      "ftp://x",
+                                      "https://u@x",
+                                      "https://x y",
+                                      "https://[::1",
+                                      "https://[]",
+                                      "https://\xc3\xa9",
+                                      "https://x,https://y"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(guard_is_origin(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(guard_is_origin(bad[i]));
+}
+
 /* ---- failures ---- */
 
 static struct ar_health refused_health(void)
@@ -523,6 +554,7 @@ int main(void)
         cmocka_unit_test(only_json_is_taken),
         cmocka_unit_test(only_our_own_pages_may_post),
         cmocka_unit_test(only_our_own_names_are_served),
+        cmocka_unit_test(what_is_an_origin),
         cmocka_unit_test(a_refused_connection_is_said),
         cmocka_unit_test(an_unknown_error_keeps_its_name),
         cmocka_unit_test(a_server_error_keeps_its_words),

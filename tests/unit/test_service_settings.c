@@ -92,6 +92,38 @@ static void wrong_flags_are_explained(void **state)
     assert_int_equal(settings.client.mock_refresh_ms, AR_NEVER);
 }
 
+static void an_origin_that_never_matches_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(read_words("--allow-origin", "https://agents.example.org:8443", NULL), 0);
+    assert_string_equal(settings.allow_origin, "https://agents.example.org:8443");
+    assert_int_equal(read_words("--allow-origin=https://x/", NULL), -1);
+    assert_non_null(strstr(problem, "--allow-origin is \"https://x/\"; write the origin"));
+    assert_non_null(strstr(problem, "scheme://host[:port]"));
+    variable_name = "AGENT_BACKEND_ALLOW_ORIGIN";
+    variable_value = "*";
+    assert_int_equal(read_words(NULL), -1);
+    assert_non_null(strstr(problem, "AGENT_BACKEND_ALLOW_ORIGIN is \"*\""));
+    variable_name = NULL;
+}
+
+static void members_become_flags(void **state)
+{
+    (void)state;
+    char text[SETTINGS_PROBLEM_SIZE];
+    char longest[2 * SETTINGS_PROBLEM_SIZE];
+    settings_name_flags("dead_after_ms is not above heartbeat_ms: the relay must be asked", text);
+    assert_string_equal(text, "--dead-after-ms is not above --heartbeat-ms: the relay must be asked");
+    settings_name_flags("agents_poll_ms,xagents_poll_ms url listen AGENT_CONTROL_URL 7", text);
+    assert_string_equal(text, "--poll-ms,xagents_poll_ms url listen AGENT_CONTROL_URL 7");
+    settings_name_flags("", text);
+    assert_string_equal(text, "");
+    for (size_t i = 0; i + 15 < sizeof longest; i += 14)
+        memcpy(longest + i, "dead_after_ms ", 15);
+    settings_name_flags(longest, text);
+    assert_int_equal(strlen(text), sizeof text - 1);
+}
+
 static void verbs(void **state)
 {
     (void)state;
@@ -183,6 +215,8 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(the_flag_wins_over_the_environment),
         cmocka_unit_test(wrong_flags_are_explained),
+        cmocka_unit_test(an_origin_that_never_matches_is_refused),
+        cmocka_unit_test(members_become_flags),
         cmocka_unit_test(verbs),
         cmocka_unit_test(addresses),
         cmocka_unit_test(a_port_in_use_is_said),
