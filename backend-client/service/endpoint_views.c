@@ -43,17 +43,25 @@ void endpoint_data(struct exchange *x)
     show(x, view_graph);
 }
 
-/* Telemetry of no agents at all would be figures about nothing. */
+/* Telemetry of no agents at all would be figures about nothing. Where they would have come from is told all
+ * the same. */
 static void refuse_empty(struct exchange *x, const struct look *look)
 {
     struct failure f;
+    struct writer w;
     failure_set(
         &f, 503, "NO_AGENTS",
         look->health.agents_unsupported
             ? "The server behind the relay has no way to list agents; choose another server for it."
             : "The server behind the relay lists no agents; POST /api/bots/initialize-swarm makes some.",
         "No agent telemetry data available");
-    exchange_fail(x, &f);
+    exchange_begin(x, &w);
+    failure_write_open(&f, &w);
+    write_object_end(&w);
+    view_write_markers(&look->view, &w);
+    view_write_time(&w, "timestamp", look->view.now_unix_ms);
+    write_object_end(&w);
+    exchange_end(x, &w, f.status, 0);
 }
 
 void endpoint_status(struct exchange *x)

@@ -33,6 +33,16 @@ void view_write_number(struct writer *w, const char *key, double value)
         write_null(w);
 }
 
+static double round_to_thousandths(double value)
+{
+    return round(value * 1000) / 1000 + 0.0; /* + 0.0: no -0 */
+}
+
+void view_write_thousandths(struct writer *w, const char *key, double value)
+{
+    view_write_number(w, key, value >= 0 ? round_to_thousandths(value) : value);
+}
+
 void view_write_count(struct writer *w, const char *key, int64_t value)
 {
     write_key(w, key);
@@ -80,11 +90,6 @@ static uint64_t spread(const char *text)
     h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     h = (h ^ (h >> 27)) * UINT64_C(0x94d049bb133111eb);
     return h ^ (h >> 31);
-}
-
-static double round_to_thousandths(double value)
-{
-    return round(value * 1000) / 1000 + 0.0; /* + 0.0: no -0 */
 }
 
 struct view_point view_position(const struct ar_agent *agent)

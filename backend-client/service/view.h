@@ -39,6 +39,8 @@ void view_write_markers(const struct view *v, struct writer *w);
 void view_write_time(struct writer *w, const char *key, int64_t unix_ms);
 /* A number or null. */
 void view_write_number(struct writer *w, const char *key, double value);
+/* The same, rounded to thousandths. */
+void view_write_thousandths(struct writer *w, const char *key, double value);
 void view_write_count(struct writer *w, const char *key, int64_t value);
 void view_write_capabilities(struct writer *w, const struct ar_agent *agent);
 

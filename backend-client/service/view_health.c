@@ -55,7 +55,7 @@ static void write_counters(const struct ar_health *h, struct writer *w)
     write_member_uint(w, "calls", h->calls);
     write_member_uint(w, "completions", h->completions);
     write_member_uint(w, "badFrames", h->bad_frames);
-    view_write_number(w, "roundTripMs", h->round_trip_ms);
+    view_write_thousandths(w, "roundTripMs", h->round_trip_ms);
 }
 
 void view_health(const struct view *v, struct writer *w)

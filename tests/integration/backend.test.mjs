@@ -1,8 +1,9 @@
 // agent-backend against a real relay that is killed, frozen and brought back: what it serves, changes, and how it ends.
+import fs from 'node:fs';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { assert, binDir, cleanEnvironment, scaled, test, until, within } from './lib/harness.mjs';
-import { addressOf, answeringServer, backendBinary, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
+import { addressOf, answeringServer, backendBinary, emptyServer, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
 
 const mockServer = { command: path.join(binDir, 'agent-mock'), args: ['--seed', '7'] };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -171,6 +172,29 @@ test('a swarm with its agents, a task, its status', async (t) => {
   events.close();
 });
 
+test('what was made is counted in words', async (t) => {
+  const relay = await relayOn(t, 0);
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const message = async (agentTypes) => (await backend.post('/api/bots/initialize-swarm', { agentTypes })).json.message;
+  assert.match(await message(undefined), /^Swarm initialized; no agents were asked for/);
+  assert.equal(await message(['coder']), 'Swarm initialized with 1 agent');
+  assert.equal(await message(['coder', 'tester']), 'Swarm initialized with 2 agents');
+});
+
+test('without agents: no telemetry, and where it would have come from', async (t) => {
+  const relay = await t.relay({ servers: { agents: emptyServer } });
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await backend.health()).source === 'live', 'live');
+  const { status, json } = await backend.get('/api/bots/status');
+  assert.deepEqual([status, json.success, json.code], [503, false, 'NO_AGENTS']);
+  assert.ok(json.details.suggestion.length > 10);
+  assert.deepEqual([json.source, json.state, json.agentsAreMock], ['live', 'live', false]);
+  assert.match(json.timestamp, ISO);
+  assert.match(json.takenAt, ISO);
+  for (const key of ['ageMs', 'version']) assert.equal(typeof json[key], 'number');
+});
+
 test('a swarm that was made in part names what there is', async (t) => {
   const relay = await relayOn(t, 0);
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
@@ -274,6 +298,14 @@ test('while the relay is down nothing is pretended: an error that names what ref
   const swarm = await backend.post('/api/bots/initialize-swarm', { agentTypes: ['coder'], whenDown: 'mock' });
   assert.deepEqual([swarm.status, swarm.json.source, swarm.json.mock], [200, 'mock', true], swarm.text);
   assert.equal(swarm.json.agents.length, 1);
+  // The mock ends its oldest swarm for the ninth: one that is still being filled is then refused further agents.
+  const many = { topology: 'star', maxAgents: 100, agentTypes: Array.from({ length: 100 }, () => 'coder'), whenDown: 'mock' };
+  const half = await until(async () => {
+    const swarms = await Promise.all(Array.from({ length: 12 }, () => backend.post('/api/bots/initialize-swarm', many)));
+    return swarms.find(({ json }) => json.code === 'AGENTS_NOT_SPAWNED');
+  }, 'a swarm that the mock made in part');
+  assert.deepEqual([half.json.details.source, half.json.details.mock, half.json.details.mayHaveRun], ['mock', true, false]);
+  assert.equal(half.text.split('"source"').length, 2, 'each member stands once');
 });
 
 test('whenDown=wait waits for the relay, and no longer than the call may take', async (t) => {
@@ -327,7 +359,8 @@ test('wrong options end it with code 2 and say what to write', async () => {
     [['--relay', 'http://x:1'], /http/],
     [['--listen', '8080'], /write HOST:PORT/],
     [['--heartbeat-ms'], /needs a value/],
-    [['--dead-after-ms=10', '--heartbeat-ms=1000'], /dead_after|heartbeat/],
+    [['--dead-after-ms=10', '--heartbeat-ms=1000'], /^agent-backend: --dead-after-ms is not above --heartbeat-ms/],
+    [['--allow-origin', 'https://x/'], /--allow-origin is "https:\/\/x\/"; write .*scheme:\/\/host/],
   ];
   for (const [args, wanted] of cases) {
     const { status, stderr } = run(['--listen', '127.0.0.1:0', ...args]);
@@ -345,6 +378,13 @@ test('--help lists every option with its variable, --version the version', async
   for (const variable of variables) assert.ok(stdout.includes(`AGENT_${variable} `), variable);
   for (const flag of Object.keys(quick)) assert.ok(stdout.includes(`--${flag} `), flag);
   assert.match(run(['--version']).stdout, /^agent-backend \d+\.\d+\.\d+\n$/);
+  const full = fs.openSync('/dev/full', 'w');
+  for (const flag of ['--help', '--version']) {
+    const end = spawnSync(backendBinary, [flag], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+    assert.equal(end.status, 1, 'what nobody could read was not said');
+    assert.match(end.stderr, /standard output/);
+  }
+  fs.closeSync(full);
 });
 
 test('a port in use ends it with code 3; the health check asks the one that serves', async (t) => {

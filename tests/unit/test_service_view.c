@@ -279,6 +279,26 @@ static void health_says_what_is_served(void **state)
     assert_string_equal(kit_text("lastError.suggestion"), "Start it.");
 }
 
+static void a_round_trip_has_three_decimals(void **state)
+{
+    (void)state;
+    static const struct {
+        double ms;
+        const char *text;
+    } cases[] = {{0.0416667, "0.042"}, {0.0001, "0"}, {12.3456, "12.346"}, {3, "3"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t len;
+        show(AR_SOURCE_LIVE);
+        health.round_trip_ms = cases[i].ms;
+        kit_write_begin(&w);
+        view_health(&view, &w);
+        kit_look(&w);
+        const char *raw = json_raw(kit_doc, kit_at("roundTripMs"), &len);
+        assert_int_equal(len, strlen(cases[i].text));
+        assert_memory_equal(raw, cases[i].text, len);
+    }
+}
+
 static void healthy_means_live_with_agents(void **state)
 {
     (void)state;
@@ -366,6 +386,7 @@ int main(void)
         cmocka_unit_test(averages_are_over_what_is_known),
         cmocka_unit_test(health_of_the_system),
         cmocka_unit_test(health_says_what_is_served),
+        cmocka_unit_test(a_round_trip_has_three_decimals),
         cmocka_unit_test(healthy_means_live_with_agents),
         cmocka_unit_test(each_view_without_memory),
     };
