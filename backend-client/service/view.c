@@ -79,6 +79,19 @@ void view_write_markers(const struct view *v, struct writer *w)
     write_member_bool(w, "agentsAreMock", any_mock(v->snapshot));
 }
 
+const char *view_status_kind(const struct ar_agent *agent)
+{
+    static const struct {
+        const char *word, *kind;
+    } known[] = {{"active", "active"}, {"busy", "active"},  {"working", "active"},    {"running", "active"},
+                 {"idle", "idle"},     {"ready", "idle"},   {"initializing", "idle"}, {"error", "error"},
+                 {"failed", "error"},  {"offline", "error"}};
+    for (size_t i = 0; agent->status && i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].word, agent->status) == 0)
+            return known[i].kind;
+    return "other";
+}
+
 /* ---- positions ---- */
 
 /* FNV-1a, finished as splitmix64 does: unlike the maps' hash it is the same in every process. */

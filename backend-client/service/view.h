@@ -35,6 +35,9 @@ MUSTCHECK int view_status(const struct view *v, struct writer *w);
 
 /* "source", "state", "ageMs", "takenAt", "version", "agentsAreMock": what no answer goes without. */
 void view_write_markers(const struct view *v, struct writer *w);
+/* "active", "idle", "error", or "other": what the server's word for an agent's status means, for the counts
+ * and the page alike. Static. */
+const char *view_status_kind(const struct ar_agent *agent);
 /* An ISO time; null for a point that is not known (0 or AR_ABSENT). */
 void view_write_time(struct writer *w, const char *key, int64_t unix_ms);
 /* A number or null. */

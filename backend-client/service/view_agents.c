@@ -47,6 +47,7 @@ static void write_agent(const struct view *v, const struct ar_agent *a, int lead
     write_member_string(w, "name", a->name);
     write_member_string(w, "type", a->type);
     write_member_string(w, "status", a->status);
+    write_member_string(w, "statusKind", view_status_kind(a));
     write_member_bool(w, "mock", a->mock);
     write_member_string(w, "swarmId", a->swarm_id);
     write_member_string(w, "activity", a->activity);

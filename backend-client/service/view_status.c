@@ -39,25 +39,15 @@ static void write_sum(struct writer *w, const char *key, const struct sum *s)
     view_write_number(w, key, s->known > 0 ? s->total : AR_ABSENT);
 }
 
-static bool is_one_of(const char *word, const char *const *words)
+static void count_status(struct totals *t, const struct ar_agent *agent)
 {
-    for (; word && *words; words++)
-        if (strcmp(word, *words) == 0)
-            return true;
-    return false;
-}
-
-static void count_status(struct totals *t, const char *status)
-{
-    static const char *const active[] = {"active", "busy", "working", "running", NULL};
-    static const char *const idle[] = {"idle", "initializing", NULL};
-    static const char *const error[] = {"error", "failed", "offline", NULL};
+    const char *kind = view_status_kind(agent);
     t->agents++;
-    if (is_one_of(status, active))
+    if (strcmp(kind, "active") == 0)
         t->active++;
-    else if (is_one_of(status, idle))
+    else if (strcmp(kind, "idle") == 0)
         t->idle++;
-    else if (is_one_of(status, error))
+    else if (strcmp(kind, "error") == 0)
         t->error++;
     else
         t->other++;
@@ -67,7 +57,7 @@ static void add_all(struct totals *t, const struct ar_snapshot *snapshot)
 {
     for (size_t i = 0; i < ar_snapshot_count(snapshot); i++) {
         const struct ar_agent *a = ar_snapshot_agent(snapshot, i);
-        count_status(t, a->status);
+        count_status(t, a);
         add(&t->health, a->health);
         add(&t->cpu, a->cpu);
         add(&t->memory, a->memory);

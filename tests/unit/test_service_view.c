@@ -138,6 +138,28 @@ static void markers_stand_beside(void **state)
     }
 }
 
+static void each_status_has_a_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *status, *kind;
+    } cases[] = {{"active", "active"},    {"busy", "active"},     {"working", "active"},
+                 {"running", "active"},   {"idle", "idle"},       {"initializing", "idle"},
+                 {"error", "error"},      {"failed", "error"},    {"offline", "error"},
+                 {"terminated", "other"}, {"completed", "other"}, {"", "other"},
+                 {NULL, "other"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char count[64];
+        show(AR_SOURCE_LIVE);
+        add("a", NULL, NULL)->status = cases[i].status;
+        write_agents();
+        assert_string_equal(kit_text("agents.0.statusKind"), cases[i].kind);
+        write_status();
+        snprintf(count, sizeof count, "telemetry.agent_counts.%s", cases[i].kind);
+        assert_true(kit_number(count) == 1);
+    }
+}
+
 /* ---- who leads whom ---- */
 
 static void edges_stay_inside_a_swarm(void **state)
@@ -380,6 +402,7 @@ int main(void)
         cmocka_unit_test(what_was_not_told_is_null),
         cmocka_unit_test(what_was_told_is_there),
         cmocka_unit_test(markers_stand_beside),
+        cmocka_unit_test(each_status_has_a_kind),
         cmocka_unit_test(edges_stay_inside_a_swarm),
         cmocka_unit_test(a_place_depends_on_the_id_alone),
         cmocka_unit_test(an_empty_graph_says_why),
