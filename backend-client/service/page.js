@@ -1,6 +1,6 @@
 // Draws what GET /api/bots/events tells. Nothing is polled: each event replaces the picture; between events only the ages
 // count on. The backend says something every five seconds at least: one that is silent for longer is taken for gone, and
-// nothing of it is called live then. Text from agents goes in as text, never as markup.
+// nothing of it is called live then. Text from agents goes in as text, never as markup, and without what would turn its order.
 'use strict';
 
 const $ = (id) => document.getElementById(id);
@@ -9,6 +9,10 @@ const WORDS = { live: 'Live', stale: 'Stale', mock: 'Mock' };
 const NODES_MAX = 200; // more than that is a list, not a picture
 const ROWS_MAX = 500; // and more than that nobody reads
 const SILENT_MS = 15000;
+// A text without an end is shown up to here, and in a tooltip up to there.
+const CELL_MAX = 200;
+const NAME_MAX = 80;
+const TOOLTIP_MAX = 1000;
 const narrow = matchMedia('(max-width: 40rem)');
 
 let shown; // the last agents event, and when it came
@@ -26,23 +30,32 @@ function duration(ms) {
   return `${Math.floor(s / 3600)} h`;
 }
 
+// Words of servers: a line break becomes a blank; other control characters (C0, C1), separators and what steers the
+// bidirectional algorithm become visible.
+const clean = (text) =>
+  String(text)
+    .replace(/[\t\n\r]/g, ' ')
+    .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, '\ufffd');
+
+// Shortened by whole characters: half a surrogate pair is none.
+function cut(text, max) {
+  const characters = [...text];
+  return characters.length > max ? `${characters.slice(0, max - 1).join('')}…` : text;
+}
+
 function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text; // aria-live speaks at each change
+  const words = clean(text);
+  if (node.textContent !== words) node.textContent = words; // aria-live speaks at each change
 }
 
-function element(name, attributes = {}, text) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== undefined) node.textContent = text;
+function fill(node, attributes, text) {
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, clean(value));
+  if (text !== undefined) node.textContent = clean(text);
   return node;
 }
 
-function svgElement(name, attributes = {}, text) {
-  const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
+const element = (name, attributes = {}, text) => fill(document.createElement(name), attributes, text);
+const svgElement = (name, attributes = {}, text) => fill(document.createElementNS(SVG, name), attributes, text);
 
 // ---- what is shown, in words
 
@@ -83,9 +96,10 @@ function showState() {
 function showAge() {
   setText($('age'), ageText());
   if (!health) return;
-  const { attempts, nextAttemptInMs, state } = health.data;
+  const { attempts, nextAttemptInMs, relay } = health.data;
   const next = nextAttemptInMs === null ? 'trying now' : `next try in ${duration(Math.max(0, nextAttemptInMs - since(health)))}`;
-  setText($('attempts'), state === 'live' ? '' : `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} to connect so far; ${next}.`);
+  // With the relay reached, nobody tries to connect: what is missing is the server behind it.
+  setText($('attempts'), relay.reach === 'up' ? '' : `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} to connect so far; ${next}.`);
 }
 
 // ---- trouble and facts
@@ -100,6 +114,13 @@ function showTrouble() {
   setText($('suggestion'), error.suggestion ?? '');
 }
 
+// Under a millisecond two digits count, above it one decimal.
+function milliseconds(ms) {
+  if (ms === null) return 'not measured';
+  if (ms === 0) return 'under 1 ms';
+  return `${ms < 1 ? Number(ms.toPrecision(2)) : ms.toFixed(1)} ms`;
+}
+
 function showFacts() {
   if (!health) return;
   const { relay, server, healthProbe, state, since: from, links, losses, roundTripMs, lastError, version } = health.data;
@@ -109,7 +130,7 @@ function showFacts() {
     ['Server behind it', server.reach],
     ['State', `${state} since ${new Date(from).toLocaleTimeString()}`],
     ['Links made, lost', `${links}, ${losses}`],
-    ['Round trip', roundTripMs === null ? 'not measured' : `${roundTripMs.toFixed(1)} ms`],
+    ['Round trip', milliseconds(roundTripMs)],
   ];
   if (healthProbe.reach !== 'unknown') facts.push(['Health probe', healthProbe.status ? `${healthProbe.reach} (${healthProbe.status})` : healthProbe.reach]);
   if (lastError) facts.push(['Last error', `${lastError.code}, ${new Date(lastError.at).toLocaleTimeString()}`]);
@@ -119,10 +140,33 @@ function showFacts() {
 
 // ---- the picture
 
+const RADIUS = 30; // of an agent whose size is 1
+const LABELLED = 0.5; // smaller ones have no label
+const LABEL = 42; // above or below its circle, a label's two lines take so much, the gaps included
+const LABEL_MIN = 40; // a narrower one tells nothing
+const NAME_FONT = 14; // page.css has the same
+const STATUS_FONT = 12;
+
 const isCoordinator = (agent) => agent.type === 'coordinator' || agent.type === 'queen';
 
+// Where the first of a ring stands. One or two stand beside the leader. Of more, nobody is on a level with it, where labels
+// are; or, when one straight below would stand on the leader's own label, nobody there.
+function firstTurn(count, blocked) {
+  if (count < 3) return 0;
+  const half = blocked ? count % 2 === 0 : count % 4 === 0;
+  return (half ? Math.PI / count : 0) - Math.PI / 2;
+}
+
+// As many as leave each swarm the most room; labels want more of it sideways.
+function columnsFor(count, width, height) {
+  const room = (columns) => Math.min(width / columns / 1.4, height / Math.ceil(count / columns));
+  let best = 1;
+  for (let columns = 2; columns <= count; columns++) if (room(columns) > room(best)) best = columns;
+  return best;
+}
+
 // Each swarm has an ellipse: its coordinator in the middle, the others around it in the order of their ids, their labels
-// on the outside. Several swarms stand side by side.
+// on the outside, with room for them. Several swarms stand side by side.
 function layout(agents, width, height) {
   const swarms = new Map();
   for (const agent of agents) {
@@ -130,8 +174,8 @@ function layout(agents, width, height) {
     if (!swarms.has(key)) swarms.set(key, []);
     swarms.get(key).push(agent);
   }
-  const columns = Math.ceil(Math.sqrt(swarms.size * (width / height)) - 0.5) || 1;
-  const cell = { x: width / columns, y: height / Math.ceil(swarms.size / columns) };
+  const columns = columnsFor(swarms.size, width, height);
+  const cell = { x: width / columns, y: height / Math.max(1, Math.ceil(swarms.size / columns)) };
   const places = new Map();
   [...swarms.keys()].sort().forEach((key, index) => {
     const members = swarms.get(key).sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -139,46 +183,79 @@ function layout(agents, width, height) {
     const leader = members.find(isCoordinator);
     const ring = members.filter((agent) => agent !== leader);
     const size = Math.max(0.3, Math.min(1, cell.x / 380, cell.y / 380, 12 / members.length));
-    const margin = { x: Math.min(cell.x * 0.2, 75), y: Math.min(cell.y * 0.2, 82) };
-    if (leader) places.set(leader.id, { ...centre, size: size * 1.2 });
-    // One or two stand beside the leader; of more, nobody on a level with it, where the labels are.
-    const first = ring.length < 3 ? 0 : (ring.length % 4 === 0 ? Math.PI / ring.length : 0) - Math.PI / 2;
+    const radius = RADIUS * size;
+    const labelled = size > LABELLED;
+    const axis = {
+      x: cell.x / 2 - Math.max(radius + 4, Math.min(cell.x * 0.2, 75)),
+      y: cell.y / 2 - radius - (labelled ? LABEL : 4),
+    };
+    if (leader) places.set(leader.id, { ...centre, radius: radius * 1.2, labelled, above: false });
+    const first = firstTurn(ring.length, axis.y - radius < radius * 1.2 + LABEL);
     ring.forEach((agent, i) => {
       const turn = first + (i / ring.length) * 2 * Math.PI;
-      const x = centre.x + Math.cos(turn) * (cell.x / 2 - margin.x);
-      const y = centre.y + Math.sin(turn) * (cell.y / 2 - margin.y);
-      places.set(agent.id, { x, y, size, above: y < centre.y - 10 });
+      const x = centre.x + Math.cos(turn) * axis.x;
+      const y = centre.y + Math.sin(turn) * axis.y;
+      places.set(agent.id, { x, y, radius, labelled, above: y < centre.y - 10 });
     });
   });
   return places;
 }
 
-const shorten = (text) => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
+// From where to where a label reaches, up and down.
+const band = ({ y, radius, above }) => (above ? [y - radius - LABEL, y - radius - 4] : [y + radius + 4, y + radius + LABEL]);
+
+const meet = ([from, to], [otherFrom, otherTo]) => from < otherTo && otherFrom < to;
+
+// How wide a label may be: up to the picture's edges, to the circles beside it, and half way to the labels beside it.
+function labelWidth(place, places, width) {
+  const mine = band(place);
+  let half = Math.min(place.x, width - place.x) - 2;
+  for (const other of places) {
+    const apart = Math.abs(other.x - place.x);
+    if (other === place) continue;
+    if (meet(mine, [other.y - other.radius, other.y + other.radius])) half = Math.min(half, apart - other.radius - 4);
+    if (other.labelled && meet(mine, band(other))) half = Math.min(half, apart / 2 - 3);
+  }
+  return 2 * half;
+}
+
+const ruler = document.createElement('canvas').getContext('2d');
+
+// What of the text is as wide as that.
+function fit(text, width, font) {
+  const words = clean(text);
+  let max = 24;
+  ruler.font = `${font}px system-ui, sans-serif`;
+  while (max > 1 && ruler.measureText(cut(words, max)).width > width) max--;
+  return cut(words, max);
+}
 
 function initials(agent) {
-  const words = (agent.name ?? agent.type ?? agent.id).match(/[\p{L}\p{N}]+/gu) ?? ['?'];
-  return (words.length > 1 ? words[0][0] + words.at(-1)[0] : words[0].slice(0, 2)).toUpperCase();
+  const words = (agent.name ?? agent.type ?? agent.id).match(/[\p{L}\p{N}]+/gu)?.map((word) => [...word]) ?? [['?']];
+  return (words.length > 1 ? words[0][0] + words.at(-1)[0] : words[0].slice(0, 2).join('')).toUpperCase();
 }
 
-function statusClass(status) {
-  if (['idle', 'initializing'].includes(status)) return 'idle';
-  return ['error', 'failed', 'offline'].includes(status) ? 'error' : 'active';
+// What the words for a status mean is the backend's to say.
+const statusClass = ({ statusKind }) => (['active', 'idle', 'error'].includes(statusKind) ? statusKind : 'other');
+
+function drawLabel(agent, { radius, above }, width) {
+  const status = [cut(agent.status ?? 'no status', 24), agent.mock ? 'mock' : ''].filter(Boolean).join(' · ');
+  return [
+    svgElement('text', { y: above ? -radius - 26 : radius + 19 }, fit(agent.name ?? agent.id, width, NAME_FONT)),
+    svgElement('text', { y: above ? -radius - 10 : radius + 35, class: 'small' }, fit(status, width, STATUS_FONT)),
+  ];
 }
 
-function drawNode(agent, place) {
-  const node = svgElement('g', { class: `node ${statusClass(agent.status)}`, transform: `translate(${place.x} ${place.y})` });
-  const radius = 30 * place.size;
+function drawNode(agent, place, places, width) {
+  const node = svgElement('g', { class: `node ${statusClass(agent)}`, transform: `translate(${place.x} ${place.y})` });
+  const { radius } = place;
   node.append(
-    svgElement('title', {}, `${agent.name ?? agent.id}: ${agent.type ?? 'no type told'}, ${agent.status ?? 'no status told'}`),
+    svgElement('title', {}, `${cut(agent.name ?? agent.id, NAME_MAX)}: ${cut(agent.type ?? 'no type told', NAME_MAX)}, ${cut(agent.status ?? 'no status told', NAME_MAX)}`),
     svgElement('circle', { r: radius }),
     svgElement('text', { class: 'glyph' }, initials(agent)),
   );
-  if (place.size > 0.5) {
-    node.append(
-      svgElement('text', { y: place.above ? -radius - 26 : radius + 19 }, shorten(agent.name ?? agent.id)),
-      svgElement('text', { y: place.above ? -radius - 10 : radius + 35, class: 'small' }, [agent.status ?? 'no status', agent.mock ? 'mock' : ''].filter(Boolean).join(' · ')),
-    );
-  }
+  const room = place.labelled ? labelWidth(place, places, width) : 0;
+  if (room >= LABEL_MIN) node.append(...drawLabel(agent, place, room));
   return node;
 }
 
@@ -194,26 +271,33 @@ function draw() {
     agent.connections.map((to) => [places.get(agent.id), places.get(to)]).filter(([, to]) => to),
   );
   $('edges').replaceChildren(...edges.map(([a, b]) => svgElement('line', { x1: a.x, y1: a.y, x2: b.x, y2: b.y })));
-  $('nodes').replaceChildren(...agents.map((agent) => drawNode(agent, places.get(agent.id))));
+  $('nodes').replaceChildren(...agents.map((agent) => drawNode(agent, places.get(agent.id), [...places.values()], width)));
   const left = shown.data.count - agents.length;
   const counted = `${shown.data.count} ${WORDS[shown.data.source].toLowerCase()} agents: `;
-  setText($('graph-text'), counted + agents.map((a) => `${a.name ?? a.id}, ${a.status ?? 'unknown'}`).join('; ') + (left > 0 ? `; and ${left} more` : ''));
+  setText($('graph-text'), counted + agents.map((a) => `${cut(a.name ?? a.id, NAME_MAX)}, ${cut(a.status ?? 'unknown', NAME_MAX)}`).join('; ') + (left > 0 ? `; and ${left} more` : ''));
 }
 
 // ---- the list
 
 const percent = (share) => (share === null ? null : `${Math.round(share * 100)} %`);
 
+function words(name, attributes, text, max) {
+  const shown = cut(text, max);
+  return element(name, shown === text ? attributes : { ...attributes, title: cut(text, TOOLTIP_MAX) }, shown);
+}
+
 function cell(label, value) {
-  return value === null || value === ''
-    ? element('td', { 'data-label': label, class: 'unknown' }, 'not told')
-    : element('td', { 'data-label': label }, value);
+  const told = value !== null && value !== '';
+  const node = element('td', { 'data-label': label, ...(told ? {} : { class: 'unknown' }) });
+  node.append(words('bdi', { class: 'clamp' }, told ? value : 'not told', CELL_MAX));
+  return node;
 }
 
 function row(agent) {
-  const name = element('th', { scope: 'row' }, agent.name ?? agent.id);
+  const name = element('th', { scope: 'row' });
+  name.append(words('bdi', {}, agent.name ?? agent.id, NAME_MAX));
   if (agent.mock) name.append(element('span', { class: 'tag' }, 'mock'));
-  if (agent.type) name.append(element('span', { class: 'type' }, agent.type));
+  if (agent.type) name.append(words('span', { class: 'type' }, agent.type, NAME_MAX));
   const tasks = [
     [agent.tasksActive, 'active'],
     [agent.tasksCompleted, 'done'],

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { assert, binDir, cleanEnvironment, scaled, test, until, within } from './lib/harness.mjs';
-import { addressOf, answeringServer, backendBinary, emptyServer, flags, killed, nobody, quick, relayOn, startBackend } from './lib/backend.mjs';
+import { addressOf, answeringServer, backendBinary, flags, killed, nobody, quick, relayOn, serverOf, startBackend } from './lib/backend.mjs';
 
 const mockServer = { command: path.join(binDir, 'agent-mock'), args: ['--seed', '7'] };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -183,7 +183,7 @@ test('what was made is counted in words', async (t) => {
 });
 
 test('without agents: no telemetry, and where it would have come from', async (t) => {
-  const relay = await t.relay({ servers: { agents: emptyServer } });
+  const relay = await t.relay({ servers: { agents: serverOf([]) } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
   await until(async () => (await backend.health()).source === 'live', 'live');
   const { status, json } = await backend.get('/api/bots/status');

@@ -35,7 +35,7 @@ const realAgents = `
   const agents = [{ id: 'lead-1', name: 'Lead', type: 'coordinator', status: 'active', swarmId: 's-1', health: 91 },
                   { id: 'coder-1', name: 'Coder', type: 'coder', status: 'idle', swarmId: 's-1' }];
   const crowd = Number(process.env.CROWD ?? 0);
-  if (process.env.EMPTY) agents.length = 0;
+  if (process.env.AGENTS) agents.splice(0, agents.length, ...JSON.parse(process.env.AGENTS));
   for (let i = 0; i < crowd; i++)
     agents.push({ id: 'worker-' + i, type: 'worker', status: 'active', swarmId: 's-1', activity: 'x'.repeat(250) });
   const answers = JSON.parse(process.env.ANSWERS ?? '{}');
@@ -83,7 +83,8 @@ const realAgents = `
 export const realServer = { command: process.execPath, args: ['-e', realAgents] };
 /** The same, whose tools answer so: {tool: [{result}, {error} ...]}; 'exit': it ends. */
 export const answeringServer = (answers) => ({ ...realServer, env: { ANSWERS: JSON.stringify(answers) } });
-export const emptyServer = { ...realServer, env: { EMPTY: '1' } };
+/** The same with these agents. */
+export const serverOf = (agents) => ({ ...realServer, env: { AGENTS: JSON.stringify(agents) } });
 /** The same with so many more agents, and a list that changes with each look. */
 export const crowdedServer = (crowd) => ({ ...realServer, env: { CROWD: String(crowd) } });
 
