@@ -209,11 +209,11 @@ int settings_read(struct settings *s, int argc, char *const *argv, settings_env_
 
 /* ---- in words ---- */
 
-/* The option whose member's name is the `len` bytes at `word`; one-word members are words of the language,
- * too. */
-static const struct option *find_member(const char *word, size_t len)
+/* The option whose member's name is the `len` bytes at `word`. One-word members ("url") are words of the
+ * language, too: they are meant where they stand first, before a colon. */
+static const struct option *find_member(const char *word, size_t len, bool first)
 {
-    if (!memchr(word, '_', len))
+    if (!memchr(word, '_', len) && !(first && word[len] == ':'))
         return NULL;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const char *dot = strrchr(options[i].member, '.');
@@ -230,7 +230,7 @@ void settings_name_flags(const char *text, char problem[SETTINGS_PROBLEM_SIZE])
     problem[0] = '\0';
     while (*text != '\0' && used < SETTINGS_PROBLEM_SIZE) {
         size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
-        const struct option *o = find_member(text, len);
+        const struct option *o = find_member(text, len, used == 0);
         len = len > 0 ? len : 1;
         used += (size_t)snprintf(problem + used, SETTINGS_PROBLEM_SIZE - used, "%.*s", o ? 64 : (int)len,
                                  o ? o->flag : text);

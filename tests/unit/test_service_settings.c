@@ -116,6 +116,10 @@ static void members_become_flags(void **state)
     assert_string_equal(text, "--dead-after-ms is not above --heartbeat-ms: the relay must be asked");
     settings_name_flags("agents_poll_ms,xagents_poll_ms url listen AGENT_CONTROL_URL 7", text);
     assert_string_equal(text, "--poll-ms,xagents_poll_ms url listen AGENT_CONTROL_URL 7");
+    settings_name_flags("url: \"http\" is no url: write host:port", text);
+    assert_string_equal(text, "--relay: \"http\" is no url: write host:port");
+    settings_name_flags("health_url is longer than 2048 bytes", text);
+    assert_string_equal(text, "--health-url is longer than 2048 bytes");
     settings_name_flags("", text);
     assert_string_equal(text, "");
     for (size_t i = 0; i + 15 < sizeof longest; i += 14)
