@@ -96,14 +96,15 @@ struct advice {
 };
 
 #define NO_SUCH_NAME                                                                                         \
-    "Nobody knows a host of that name: check its spelling in AGENT_CONTROL_URL, and that this machine "      \
+    "Nobody knows a host of that name: check its spelling in the relay's address (AGENT_CONTROL_URL or an "  \
+    "option), and that this machine "                                                                        \
     "is on the network where it is known (a stopped container's name is not)"
 #define NO_NAME_SERVER                                                                                       \
     "The name server did not answer, or cannot say yet: check this machine's network and its "               \
-    "/etc/resolv.conf, and the name in AGENT_CONTROL_URL"
+    "/etc/resolv.conf, and the name in the relay's address (AGENT_CONTROL_URL or an option)"
 #define NO_WAY                                                                                               \
     "No way leads there from this machine: check that the relay's host is up, that both are on the same "    \
-    "network, and the address in AGENT_CONTROL_URL"
+    "network, and the relay's address (AGENT_CONTROL_URL or an option)"
 #define ENDED "The relay was stopped, restarted or killed, or it closed this connection: its log says which"
 #define NO_DESCRIPTORS                                                                                       \
     "This process has all the file descriptors open that it may: raise its limit (ulimit -n), or look "      \
@@ -124,20 +125,24 @@ static const struct advice advice_rows[] = {
     {ON_RESOLVE, ANYWHERE, UV_EAI_ADDRFAMILY, NO_SUCH_NAME},
     {ON_RESOLVE, ANYWHERE, UV_EAI_AGAIN, NO_NAME_SERVER},
     {ON_RESOLVE, ANYWHERE, UV_EAI_FAIL,
-     "The name server failed: check it (/etc/resolv.conf), and the name in AGENT_CONTROL_URL"},
+     "The name server failed: check it (/etc/resolv.conf), and the name in the relay's address "
+     "(AGENT_CONTROL_URL or an option)"},
     {ON_RESOLVE, ANYWHERE, UV_EAGAIN,
      "No thread could be had to look the name up: this process, or this machine, runs as many as it may"},
     {ON_RESOLVE, ANYWHERE, UV_ETIMEDOUT, NO_NAME_SERVER},
     {ON_RESOLVE, ANYWHERE, 0,
-     "The name in AGENT_CONTROL_URL does not resolve: check it and the network, or write a numeric address"},
+     "The name in the relay's address (AGENT_CONTROL_URL or an option) does not resolve: check it and the "
+     "network, or write a numeric address"},
 
     {ON_CONNECT, UNIX, UV_ECONNREFUSED,
-     "The socket is there, but nobody listens on it: start the relay, or check the path in "
-     "AGENT_CONTROL_URL"},
+     "The socket is there, but nobody listens on it: start the relay, or check the path in the relay's "
+     "address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, UNIX, UV_ENOENT,
-     "There is no such socket: start the relay with this path in its \"listen\", or check the path in "
-     "AGENT_CONTROL_URL (in a container: whether its folder is mounted)"},
-    {ON_CONNECT, UNIX, UV_ENOTDIR, "A part of the path is no folder: check the path in AGENT_CONTROL_URL"},
+     "There is no such socket: start the relay with this path in its \"listen\", or check the path in the "
+     "relay's address (AGENT_CONTROL_URL or an option); in a container, whether its folder is mounted"},
+    {ON_CONNECT, UNIX, UV_ENOTDIR,
+     "A part of the path is no folder: check the path in the relay's address (AGENT_CONTROL_URL or an "
+     "option)"},
     {ON_CONNECT, UNIX, UV_EACCES,
      "This user may not use that socket: look at the owner and mode of the socket and of its folders, or run "
      "as the relay's user"},
@@ -146,14 +151,17 @@ static const struct advice advice_rows[] = {
     {ON_CONNECT, UNIX, UV_EAGAIN,
      "More clients wait there than the relay has taken yet: it is busy, or it hangs"},
     {ON_CONNECT, UNIX, UV_EPROTOTYPE,
-     "That socket is not of the kind that a relay listens on: check the path in AGENT_CONTROL_URL"},
-    {ON_CONNECT, UNIX, 0, "Check that the relay runs, and the path in AGENT_CONTROL_URL"},
+     "That socket is not of the kind that a relay listens on: check the path in the relay's address "
+     "(AGENT_CONTROL_URL or an option)"},
+    {ON_CONNECT, UNIX, 0,
+     "Check that the relay runs, and the path in the relay's address (AGENT_CONTROL_URL or an option)"},
 
     {ON_CONNECT, TCP, UV_ECONNREFUSED,
-     "Nothing listens there (or a firewall refuses it): start the relay, or check AGENT_CONTROL_URL"},
+     "Nothing listens there (or a firewall refuses it): start the relay, or check its address "
+     "(AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_ETIMEDOUT,
      "Nothing answers at that address: the host is down, or a firewall drops what is sent; check both, and "
-     "AGENT_CONTROL_URL"},
+     "its address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_EHOSTUNREACH, NO_WAY},
     {ON_CONNECT, TCP, UV_ENETUNREACH, NO_WAY},
     {ON_CONNECT, TCP, UV_EHOSTDOWN, NO_WAY},
@@ -163,14 +171,16 @@ static const struct advice advice_rows[] = {
      "This machine has no address, or no free port, for such a connection: is IPv6 off, or are thousands of "
      "connections open?"},
     {ON_CONNECT, TCP, UV_EAFNOSUPPORT,
-     "This machine does not speak that kind of address (IPv6 off?): write another in AGENT_CONTROL_URL"},
+     "This machine does not speak that kind of address (IPv6 off?): write another "
+     "(AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_EACCES,
      "A rule of this machine forbids the connection: look at its firewall or sandbox"},
     {ON_CONNECT, TCP, UV_EPERM,
      "A rule of this machine forbids the connection: look at its firewall or sandbox"},
     {ON_CONNECT, TCP, UV_ECONNRESET,
      "Something answers there and hangs up at once: a proxy or a published port without a relay behind it?"},
-    {ON_CONNECT, TCP, 0, "Check that the relay runs, the network, and AGENT_CONTROL_URL"},
+    {ON_CONNECT, TCP, 0,
+     "Check that the relay runs, the network, and its address (AGENT_CONTROL_URL or an option)"},
 
     {ON_LINK, ANYWHERE, UV_EOF, ENDED},
     {ON_LINK, ANYWHERE, UV_EPIPE, ENDED},
@@ -293,7 +303,8 @@ void fault_not_a_relay(struct fault *f, const char *address, const char *line, s
     struct sentence text;
     char suggestion[sizeof f->suggestion];
     (void)snprintf(suggestion, sizeof suggestion,
-                   "%sAGENT_CONTROL_URL must name the port where the relay listens (9500 unless it is told "
+                   "%sthe relay's address (AGENT_CONTROL_URL or an option) must name the port where the "
+                   "relay listens (9500 unless it is told "
                    "another)",
                    who_listens(line, len));
     fault_begin(f, &text, "NOT_A_RELAY", suggestion);

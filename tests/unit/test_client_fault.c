@@ -36,7 +36,7 @@ static void nobody_listens(void **state)
     system_fault(FAULT_CONNECT, UV_ECONNREFUSED, "relay:9500", "172.18.0.2:9500");
     want("ECONNREFUSED", "cannot connect to relay:9500 (172.18.0.2:9500): connection refused",
          "Nothing listens there");
-    assert_contains(f.suggestion, "start the relay, or check AGENT_CONTROL_URL");
+    assert_contains(f.suggestion, "start the relay, or check its address (AGENT_CONTROL_URL or an option)");
     system_fault(FAULT_CONNECT, UV_ECONNREFUSED, "127.0.0.1:9500", "127.0.0.1:9500");
     want("ECONNREFUSED", "cannot connect to 127.0.0.1:9500: connection refused", "Nothing listens there");
 }
@@ -100,7 +100,7 @@ static void sockets_in_the_file_system(void **state)
                  {UV_ENOTDIR, "no folder"},
                  {UV_EAGAIN, "it is busy, or it hangs"},
                  {UV_EPROTOTYPE, "not of the kind"},
-                 {UV_EIO, "the path in AGENT_CONTROL_URL"}};
+                 {UV_EIO, "the path in the relay's address (AGENT_CONTROL_URL or an option)"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         system_fault(FAULT_CONNECT, cases[i].code, "unix:/run/relay.sock", "unix:/run/relay.sock");
         assert_contains(f.text, "cannot connect to unix:/run/relay.sock: ");
