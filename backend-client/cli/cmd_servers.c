@@ -103,18 +103,13 @@ static int write_table(struct ctl *ctl, struct json_doc *doc, json_node list)
     return rc;
 }
 
-/* A name that would have to be changed to be harmless is none that a script could use: it is left out. */
 static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
 {
     int rc = 0;
     for (json_node s = wanted(ctl, doc, json_first(doc, list)); s != JSON_ABSENT && rc == 0;
          s = wanted(ctl, doc, json_next(doc, s))) {
         const char *name = name_of(doc, s);
-        if (!name || !safe_is_clean(name, strlen(name)))
-            continue;
-        rc = buf_append(&ctl->out, name, strlen(name));
-        if (rc == 0)
-            rc = buf_append(&ctl->out, "\n", 1);
+        rc = safe_append_name(&ctl->out, name, name ? strlen(name) : 0);
     }
     return rc;
 }

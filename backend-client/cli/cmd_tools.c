@@ -161,7 +161,6 @@ static int write_table(struct ctl *ctl, struct json_doc *doc, json_node list)
     return rc;
 }
 
-/* A name that would have to be changed to be harmless is none that a script could use: it is left out. */
 static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
 {
     int rc = 0;
@@ -169,11 +168,7 @@ static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
          tool = json_next(doc, tool)) {
         size_t len = 0;
         const char *name = json_string(doc, json_get(doc, tool, "name"), &len);
-        if (!name || !safe_is_clean(name, len))
-            continue;
-        rc = buf_append(&ctl->out, name, len);
-        if (rc == 0)
-            rc = buf_append(&ctl->out, "\n", 1);
+        rc = safe_append_name(&ctl->out, name, len);
     }
     return rc;
 }

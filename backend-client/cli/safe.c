@@ -118,3 +118,11 @@ void safe_copy(char *out, size_t size, const char *text, size_t len)
     }
     out[at] = '\0';
 }
+
+int safe_append_name(struct buf *b, const char *name, size_t len)
+{
+    if (!name || !safe_is_clean(name, len))
+        return 0;
+    int rc = buf_append(b, name, len);
+    return rc != 0 ? rc : buf_append(b, "\n", 1);
+}

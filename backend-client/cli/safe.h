@@ -30,5 +30,8 @@ uint32_t safe_decode(const char *text, size_t len, size_t *ret_used);
 bool safe_is_control(uint32_t c);
 /* Not empty, and without such a character: it may be printed as it is. */
 bool safe_is_clean(const char *text, size_t len);
+/* A name of a list for scripts, and a newline. One that would have to be changed to be harmless is none that
+ * a script could use, and NULL is none: both are left out. As safe_append. */
+MUSTCHECK int safe_append_name(struct buf *b, const char *name, size_t len);
 
 #endif

@@ -93,6 +93,21 @@ static void knows_what_needs_no_change(void **state)
     assert_false(safe_is_clean("\xc2\x9b", 2));
 }
 
+static void lists_only_names_that_need_no_change(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 8);
+    assert_int_equal(safe_append_name(&b, "h\xc3\xa9", 3), 0);
+    assert_int_equal(safe_append_name(&b, "a\n", 2), 0);
+    assert_int_equal(safe_append_name(&b, "", 0), 0);
+    assert_int_equal(safe_append_name(&b, NULL, 0), 0);
+    assert_int_equal(safe_append_name(&b, "two", 3), 0);
+    assert_int_equal(safe_append_name(&b, "x", 1), ERR_TOO_LARGE);
+    assert_holds(&b, "h\xc3\xa9\ntwo\n");
+    buf_done(&b);
+}
+
 static void cuts_between_characters(void **state)
 {
     (void)state;
@@ -327,6 +342,7 @@ int main(void)
         cmocka_unit_test(shows_what_would_be_obeyed),
         cmocka_unit_test(keeps_lines_where_asked),
         cmocka_unit_test(knows_what_needs_no_change),
+        cmocka_unit_test(lists_only_names_that_need_no_change),
         cmocka_unit_test(cuts_between_characters),
         cmocka_unit_test(is_bounded),
         cmocka_unit_test(knows_how_wide_characters_are),
