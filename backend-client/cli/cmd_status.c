@@ -18,6 +18,7 @@
 #include "backend-client/cli/ctl.h"
 #include "backend-client/cli/look.h"
 #include "backend-client/cli/status_view.h"
+#include "backend-client/cli/units.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 
@@ -64,7 +65,7 @@ static int write_json(struct ctl *ctl, const struct view *v)
     write_member_string(&w, "server", v->server);
     write_key(&w, "roundTripMs");
     if (v->round_trip_ms >= 0)
-        write_double(&w, v->round_trip_ms);
+        write_double(&w, units_round_ms(v->round_trip_ms));
     else
         write_null(&w);
     write_member_string(&w, "error", v->error);
@@ -91,6 +92,7 @@ static int write_relay(struct ctl *ctl, const struct view *v)
 
 static int write_lines(struct ctl *ctl, const struct view *v)
 {
+    char round_trip[UNITS_SIZE];
     bool says_more = v->peer[0] && !strstr(v->address, v->peer);
     const char *color = v->code == CTL_EXIT_OK         ? TERM_GREEN
                         : v->code == CTL_EXIT_DEGRADED ? TERM_YELLOW
@@ -106,7 +108,7 @@ static int write_lines(struct ctl *ctl, const struct view *v)
     if (rc == 0 && v->status)
         rc = write_relay(ctl, v);
     if (rc == 0 && v->round_trip_ms >= 0)
-        rc = status_line(&ctl->out, "round trip", "%.2f ms", v->round_trip_ms);
+        rc = status_line(&ctl->out, "round trip", "%s", units_ms(v->round_trip_ms, round_trip));
     return rc;
 }
 

@@ -1,8 +1,9 @@
-/* Two places are enough to know what is meant; --json has the exact figures. */
+/* A few places are enough to know what is meant; --json has the exact figures. */
 #include "backend-client/cli/units.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *units_span(uint64_t ms, char *out)
 {
@@ -18,4 +19,22 @@ const char *units_span(uint64_t ms, char *out)
     else
         snprintf(out, UNITS_SIZE, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s % 86400 / 3600);
     return out;
+}
+
+const char *units_ms(double ms, char *out)
+{
+    int places = ms < 10 ? 3 : ms < 100 ? 1 : 0;
+    int len = snprintf(out, UNITS_SIZE - 3, "%.*f", places, ms); /* room for the unit */
+    size_t end = len > 0 ? strlen(out) : 0;
+    while (places > 0 && end > 0 && out[end - 1] == '0')
+        end--;
+    if (end > 0 && out[end - 1] == '.')
+        end--;
+    snprintf(out + end, UNITS_SIZE - end, " ms");
+    return out;
+}
+
+double units_round_ms(double ms)
+{
+    return (double)(int64_t)(ms * 1000 + 0.5) / 1000;
 }

@@ -14,6 +14,7 @@ test('status: live is 0, and says what is there', async (t) => {
   assert.match(run.stdout, /^state +live/m);
   assert.match(run.stdout, /agent-relay \d+\.\d+\.\d+, pid \d+/);
   assert.match(run.stdout, /^server +mock: ready/m);
+  assert.match(run.stdout, /^round trip +\d+(\.\d{1,3})? ms$/m);
   assert.equal(run.stderr, '');
   const status = document(await ctl(relay, ['status', '--json']));
   assert.equal(status.state, 'live');
@@ -21,6 +22,7 @@ test('status: live is 0, and says what is there', async (t) => {
   assert.equal(status.relay.health, 'ok');
   assert.equal(status.error, null);
   assert.ok(status.roundTripMs > 0);
+  assert.match(String(status.roundTripMs), /^\d+(\.\d{1,3})?$/);
   t.figure(`relayctl: a health check (status) takes ${(await ctl(relay, ['status'])).ms.toFixed(0)} ms`);
 });
 

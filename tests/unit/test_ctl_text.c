@@ -255,6 +255,22 @@ static void writes_spans(void **state)
         assert_string_equal(units_span(spans[i].ms, out), spans[i].text);
 }
 
+static void writes_milliseconds(void **state)
+{
+    (void)state;
+    static const struct {
+        double ms;
+        const char *text;
+    } times[] = {{0, "0 ms"},       {0.0004, "0 ms"},     {0.04, "0.04 ms"},    {0.0412, "0.041 ms"},
+                 {1, "1 ms"},       {3.1274, "3.127 ms"}, {10, "10 ms"},        {12.34, "12.3 ms"},
+                 {99.99, "100 ms"}, {850.4, "850 ms"},    {120000, "120000 ms"}};
+    char out[UNITS_SIZE];
+    for (size_t i = 0; i < COUNT(times); i++)
+        assert_string_equal(units_ms(times[i].ms, out), times[i].text);
+    assert_true(units_round_ms(0.0412345) == 0.041);
+    assert_true(units_round_ms(7) == 7);
+}
+
 static void assert_near(double value, double expected)
 {
     if (value < expected - 1e-9 || value > expected + 1e-9)
@@ -351,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_table_without_rows_has_titles),
         cmocka_unit_test(tables_survive_each_failing_allocation),
         cmocka_unit_test(writes_spans),
+        cmocka_unit_test(writes_milliseconds),
         cmocka_unit_test(ranks_round_trips),
         cmocka_unit_test(tells_progress),
         cmocka_unit_test(ignores_what_is_no_progress),
