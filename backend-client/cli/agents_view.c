@@ -1,5 +1,6 @@
 /* How a snapshot looks. The source is the first thing said, in words; a mock agent is marked as one in its
- * row as well, since a live relay may serve mock agents.
+ * row as well, since a live relay may serve mock agents. The mark stands beside the id, and the columns up to
+ * it are narrower on a narrow screen, so that no screen of 24 columns or more cuts it off.
  */
 #include "backend-client/cli/agents_view.h"
 
@@ -10,7 +11,11 @@
 #include "backend-client/cli/table.h"
 #include "backend-client/cli/term.h"
 #include "backend-client/cli/units.h"
+#include "backend-client/cli/width.h"
 #include "wire/writer.h"
+
+#define ID_COLUMNS     32
+#define STATUS_COLUMNS 16
 
 /* ---- the table ---- */
 
@@ -19,21 +24,38 @@ static const char *source_color(enum ar_source source)
     return source == AR_SOURCE_LIVE ? TERM_GREEN : source == AR_SOURCE_STALE ? TERM_YELLOW : TERM_RED;
 }
 
-static int write_caption(struct buf *out, const struct ar_snapshot *s, bool color)
+/* Behind the source's name. */
+static size_t describe(const struct ar_snapshot *s, char *out, size_t size)
 {
-    char text[160];
     char age[UNITS_SIZE];
+    size_t count = ar_snapshot_count(s);
     enum ar_source source = ar_snapshot_source(s);
     (void)units_span(ar_snapshot_age_ms(s), age);
-    int len = snprintf(text, sizeof text, "%s%s%s: %zu agents, ", color ? source_color(source) : "",
-                       ar_source_name(source), color ? TERM_RESET : "", ar_snapshot_count(s));
     if (source == AR_SOURCE_MOCK)
-        len += snprintf(text + len, sizeof text - (size_t)len, "made up, not from any server\n");
+        snprintf(out, size, ": %zu agents, made up, not from any server", count);
     else if (source == AR_SOURCE_STALE)
-        len += snprintf(text + len, sizeof text - (size_t)len, "the last live ones, %s old\n", age);
+        snprintf(out, size, ": %zu agents, the last live ones, %s old", count, age);
     else
-        len += snprintf(text + len, sizeof text - (size_t)len, "told by the server %s ago\n", age);
-    return buf_append(out, text, (size_t)len);
+        snprintf(out, size, ": %zu agents, told by the server %s ago", count, age);
+    return strlen(out);
+}
+
+/* Cut where the screen ends: a line that wraps would move all the others. */
+static int write_caption(struct buf *out, const struct ar_snapshot *s, bool color, size_t screen_columns)
+{
+    char text[160];
+    size_t len = describe(s, text, sizeof text);
+    enum ar_source source = ar_snapshot_source(s);
+    const char *name = ar_source_name(source);
+    size_t room = screen_columns > strlen(name) ? screen_columns - strlen(name) : 0;
+    int rc = color ? buf_append(out, source_color(source), strlen(source_color(source))) : 0;
+    if (rc == 0)
+        rc = buf_append(out, name, strlen(name));
+    if (rc == 0 && color)
+        rc = buf_append(out, TERM_RESET, strlen(TERM_RESET));
+    if (rc == 0)
+        rc = buf_append(out, text, screen_columns == 0 ? len : width_cut(text, len, room));
+    return rc != 0 ? rc : buf_append(out, "\n", 1);
 }
 
 static void share_cell(struct table *t, double share)
@@ -52,25 +74,38 @@ static void count_cell(struct table *t, int64_t count)
         table_cell(t, NULL);
 }
 
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(word, *words) == 0)
+            return true;
+    return false;
+}
+
+/* The words that agent-backend and its page know. Of another one nothing is known, so it gets no color. */
 static const char *status_color(const char *status)
 {
+    static const char *const active[] = {"active", "busy", "working", "running", NULL};
+    static const char *const idle[] = {"idle", "ready", "initializing", NULL};
+    static const char *const error[] = {"error", "failed", "offline", NULL};
     if (!status)
         return NULL;
-    if (strcmp(status, "active") == 0 || strcmp(status, "busy") == 0)
+    if (is_one_of(status, active))
         return TERM_GREEN;
-    return strcmp(status, "error") == 0 || strcmp(status, "failed") == 0 ? TERM_RED : TERM_DIM;
+    if (is_one_of(status, error))
+        return TERM_RED;
+    return is_one_of(status, idle) ? TERM_DIM : NULL;
 }
 
 static void add_row(struct table *t, const struct ar_agent *a)
 {
     table_cell(t, a->id);
-    table_cell(t, a->name);
-    table_cell(t, a->type);
-    table_cell(t, a->status);
-    table_color(t, status_color(a->status));
-    /* far to the left: a narrow terminal must not cut it off */
     table_cell(t, a->mock ? "mock" : NULL);
     table_color(t, a->mock ? TERM_RED : NULL);
+    table_cell(t, a->status);
+    table_color(t, status_color(a->status));
+    table_cell(t, a->name);
+    table_cell(t, a->type);
     if (a->health >= 0)
         table_cellf(t, "%.0f", a->health);
     else
@@ -83,23 +118,65 @@ static void add_row(struct table *t, const struct ar_agent *a)
     table_cell(t, a->activity);
 }
 
-int agents_write_table(struct buf *out, const struct ar_snapshot *s, bool color, size_t screen_columns)
+/* `most` on a wide screen, a part of a narrow one. */
+static size_t share_of(size_t screen_columns, size_t part, size_t least, size_t most)
 {
-    static const struct table_column columns[] = {
-        {"ID", TABLE_LEFT, 32},     {"NAME", TABLE_LEFT, 28}, {"TYPE", TABLE_LEFT, 16},
-        {"STATUS", TABLE_LEFT, 16}, {"MOCK", TABLE_LEFT, 0},  {"HEALTH", TABLE_RIGHT, 0},
-        {"CPU", TABLE_RIGHT, 0},    {"MEM", TABLE_RIGHT, 0},  {"LOAD", TABLE_RIGHT, 0},
-        {"TASKS", TABLE_RIGHT, 0},  {"DONE", TABLE_RIGHT, 0}, {"ACTIVITY", TABLE_LEFT, 60}};
+    size_t share = screen_columns / part;
+    if (screen_columns == 0 || share > most)
+        return most;
+    return share < least ? least : share;
+}
+
+static int write_rows(struct buf *out, const struct ar_snapshot *s, size_t count, bool color, size_t columns)
+{
+    const struct table_column layout[] = {{"ID", TABLE_LEFT, share_of(columns, 3, 8, ID_COLUMNS)},
+                                          {"MOCK", TABLE_LEFT, 0},
+                                          {"STATUS", TABLE_LEFT, share_of(columns, 4, 6, STATUS_COLUMNS)},
+                                          {"NAME", TABLE_LEFT, 28},
+                                          {"TYPE", TABLE_LEFT, 16},
+                                          {"HEALTH", TABLE_RIGHT, 0},
+                                          {"CPU", TABLE_RIGHT, 0},
+                                          {"MEM", TABLE_RIGHT, 0},
+                                          {"LOAD", TABLE_RIGHT, 0},
+                                          {"TASKS", TABLE_RIGHT, 0},
+                                          {"DONE", TABLE_RIGHT, 0},
+                                          {"ACTIVITY", TABLE_LEFT, 60}};
     struct table t;
-    int rc = write_caption(out, s, color);
-    if (rc != 0)
-        return rc;
-    table_init(&t, columns, sizeof columns / sizeof columns[0]);
-    for (size_t i = 0; i < ar_snapshot_count(s); i++)
+    table_init(&t, layout, sizeof layout / sizeof layout[0]);
+    for (size_t i = 0; i < count; i++)
         add_row(&t, ar_snapshot_agent(s, i));
-    rc = table_write(&t, color, screen_columns, out);
+    int rc = table_write(&t, color, columns, out);
     table_done(&t);
     return rc;
+}
+
+static int write_more(struct buf *out, size_t more, size_t columns)
+{
+    char text[120];
+    int len = snprintf(text, sizeof text,
+                       "and %zu more: a higher window, or agents without --watch, shows them", more);
+    int rc = buf_append(out, text, width_cut(text, (size_t)len, columns == 0 ? SIZE_MAX : columns));
+    return rc != 0 ? rc : buf_append(out, "\n", 1);
+}
+
+/* Beside the rows a screen holds the caption, the titles and the line on which the cursor comes to stand;
+ * where not all rows fit, how many more there are as well. */
+static size_t rows_that_fit(size_t count, size_t screen_rows)
+{
+    if (screen_rows == 0 || count + 3 <= screen_rows)
+        return count;
+    return screen_rows > 4 ? screen_rows - 4 : 0;
+}
+
+int agents_write_table(struct buf *out, const struct ar_snapshot *s, bool color, size_t screen_columns,
+                       size_t screen_rows)
+{
+    size_t count = ar_snapshot_count(s);
+    size_t shown = rows_that_fit(count, screen_rows);
+    int rc = write_caption(out, s, color, screen_columns);
+    if (rc == 0)
+        rc = write_rows(out, s, shown, color, screen_columns);
+    return rc == 0 && shown < count ? write_more(out, count - shown, screen_columns) : rc;
 }
 
 /* ---- the document ---- */

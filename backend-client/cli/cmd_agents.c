@@ -16,9 +16,10 @@
 
 static bool show(struct ctl *ctl, const struct ar_snapshot *s)
 {
+    size_t rows = ctl_given(ctl->args, CTL_FLAG_WATCH) ? term_rows(1) : 0;
     int rc = ctl_given(ctl->args, CTL_FLAG_JSON)
                  ? agents_write_json(&ctl->out, s)
-                 : agents_write_table(&ctl->out, s, ctl->term.color, term_columns(1));
+                 : agents_write_table(&ctl->out, s, ctl->term.color, term_columns(1), rows);
     if (rc != 0) {
         (void)ctl_say_broken(ctl, rc);
         return false;

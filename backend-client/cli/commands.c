@@ -81,8 +81,8 @@ static const struct ctl_command commands[] = {
      .summary = "Lists the agents",
      .details =
          "The first line says where they come from: live, stale (the last live ones) or mock (made up).\n"
-         "--watch shows them again at each change; --policy mock shows mock agents, marked and with exit\n"
-         "code 3, when the relay does not answer.\n",
+         "--watch shows them again at each change, on a terminal as many as fit; --policy mock shows mock\n"
+         "agents, marked and with exit code 3, when the relay does not answer.\n",
      .example = "agent-relayctl agents --watch\n"
                 "draws the table again at every change, until Ctrl-C",
      .flags = JSON_FLAG | CTL_FLAG_BIT(WATCH) | CTL_FLAG_BIT(POLICY),

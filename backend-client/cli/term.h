@@ -40,8 +40,9 @@ MUSTCHECK int term_out(struct term *t, const char *bytes, size_t len);
 __attribute__((format(printf, 2, 3))) void term_say(struct term *t, const char *format, ...);
 /* Draws the progress line, or takes it away (NULL). Nothing where standard error is no terminal. */
 void term_progress(struct term *t, const char *line);
-/* Columns of the terminal at `fd`; 0: it is none. */
+/* Columns and rows of the terminal at `fd`; 0: it is none. */
 size_t term_columns(int fd);
+size_t term_rows(int fd);
 /* Nobody reads standard output any more. */
 bool term_reader_gone(void);
 

@@ -98,12 +98,22 @@ test('a standard error that nobody reads does not keep it from ending', async (t
 
 const script = { skip: has('script') ? false : 'no script(1) on this machine' };
 
-/** Under a pseudo-terminal. What comes is stdout and stderr together. */
-const onTerminal = (to, args, env) =>
-  ctl(to, args, {
-    env: { TERM: 'xterm', ...env },
-    wrap: (command) => ['script', '-qec', command.map((word) => `'${word}'`).join(' '), '/dev/null'],
-  });
+/** Under a pseudo-terminal, which takes no size from the tests' own. What comes is stdout and stderr together. */
+const terminal = (size = '') => ({
+  env: { TERM: 'xterm' },
+  wrap: (command) => {
+    const line = command.map((word) => `'${word}'`).join(' ');
+    return ['script', '-qec', size ? `stty ${size}; exec ${line}` : line, '/dev/null'];
+  },
+});
+/** What script(1) runs. */
+const programOf = ({ process: { pid } }) =>
+  Number(fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+
+const onTerminal = (to, args, env, size) => {
+  const { env: own, wrap } = terminal(size);
+  return ctl(to, args, { env: { ...own, ...env }, wrap });
+};
 
 test('on a terminal: a progress line that is taken away, and colors unless NO_COLOR', script, async (t) => {
   const relay = await t.relay({ servers: mock() });
@@ -120,16 +130,53 @@ test('on a terminal: a progress line that is taken away, and colors unless NO_CO
   assert.ok(!(await ctl(relay, ['agents'])).stdout.includes('\u001b'));
 });
 
+test('agents: the narrowest terminal shows that an agent is a mock, and how it is', script, async (t) => {
+  const agents = ['busy', 'offline', 'meditating'].map((status, i) => ({
+    id: `agent-with-a-long-identifier-${i}-0123456789`,
+    name: 'A name as long as names become',
+    type: 'coordinator-of-all',
+    status,
+    mock: true,
+  }));
+  const relay = await fakeRelay(t, { 'agents/list': { agents } });
+  for (const columns of [24, 40, 80, 200]) {
+    const run = await onTerminal(relay, ['agents'], { NO_COLOR: '1' }, `cols ${columns}`);
+    const [caption, titles, ...rows] = run.stdout.trimEnd().split('\r\n');
+    assert.ok(caption.length <= columns && titles.length <= columns, run.stdout);
+    assert.match(titles, /^ID +MOCK +STATUS/);
+    assert.equal(rows.length, 3);
+    for (const row of rows) assert.match(row, / mock +(busy|offli|medit)/, `${columns} columns`);
+  }
+  const colored = (await onTerminal(relay, ['agents'], {}, 'cols 80')).stdout;
+  assert.ok(colored.includes('\u001b[32mbusy') && colored.includes('\u001b[31moffline'), colored);
+  assert.doesNotMatch(colored, /m(?<!\[0m)meditating/, 'a word that nobody knows has no color');
+});
+
+test('agents --watch: a terminal shows what fits, and how many more there are; a pipe all', script, async (t) => {
+  const agents = Array.from({ length: 500 }, (_, i) => ({ id: `agent-${i}`, mock: true }));
+  const relay = await fakeRelay(t, { 'agents/list': { agents } });
+  const run = new Ctl(relay, ['agents', '--watch', '--color', 'never'], terminal('rows 12 cols 60'));
+  await run.line((line) => /^and 492 more: /.test(line), 'how many more');
+  const frame = run.stdout.slice(run.stdout.lastIndexOf('live: ')).split('\r\n');
+  assert.equal(frame.length, 12, 'the last line is the one where the cursor stands');
+  assert.match(frame[9], /^agent-7 /);
+  process.kill(programOf(run), 'SIGTERM');
+  assertCode(await run.end(), 143);
+  const piped = new Ctl(relay, ['agents', '--watch']);
+  await piped.line((line) => line.startsWith('agent-499 '), 'the last one');
+  piped.kill('SIGINT');
+  assertCode(await piped.end(), 130);
+});
+
 test('a terminal that takes nothing does not keep signals away', script, async (t) => {
   const relay = await fakeRelay(t, { 'tools/call': { content: [{ type: 'text', text: 'x'.repeat(1 << 20) }] } });
   const run = new Ctl(relay, ['tool', 'long'], { wrap: (command) => ['script', '-qec', `exec ${command.join(' ')}`, '/dev/null'] });
   run.process.stdout.pause();
   await until(() => run.process.stdout.readableLength > 0, 'it writes');
-  const { pid } = run.process;
-  const [program] = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  const program = programOf(run);
   const state = () => fs.readFileSync(`/proc/${program}/stat`, 'utf8').split(' ')[2];
   await until(() => state() === 'S', 'it waits for the terminal');
-  process.kill(Number(program), 'SIGTERM');
+  process.kill(program, 'SIGTERM');
   await until(() => !fs.existsSync(`/proc/${program}`) || state() === 'Z', 'it ends', scaled(3000));
   run.process.stdout.resume();
   assertCode(await run.end(), 143);

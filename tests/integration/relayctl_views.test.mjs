@@ -9,7 +9,7 @@ test('agents: a table, a document; mock ones are marked', async (t) => {
   const run = await ctl(relay, ['agents']);
   assertCode(run, 0);
   assert.match(run.stdout, /^live: 5 agents, /);
-  assert.match(run.stdout, /\nID +NAME +TYPE +STATUS +MOCK /);
+  assert.match(run.stdout, /\nID +MOCK +STATUS +NAME +TYPE /);
   assert.equal(run.stdout.match(/ mock /g).length, 5, 'the server says that its agents are mock ones');
   const list = document(await ctl(relay, ['agents', '--json']));
   assert.equal(list.source, 'live');
