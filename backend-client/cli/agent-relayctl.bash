@@ -31,6 +31,24 @@ _agent_relayctl_offer() { # current word; candidates on standard input, one a li
     done
 }
 
+_agent_relayctl_files() { # @ and the beginning of a name
+    local file
+    while IFS= read -r file; do
+        [[ -d $file ]] && file+=/
+        COMPREPLY+=("@$(printf '%q' "$file")")
+    done < <(compgen -f -- "${1#@}")
+    # behind a folder more is to come
+    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == */ ]] && compopt -o nospace 2>/dev/null
+}
+
+# Is @FILE being written? bash cuts its words at '@' too (unless hostcomplete is off), but replaces the whole of it.
+_agent_relayctl_at() { # what will be replaced
+    [[ $1 == @* && ($command == call || $command == tool) && $behind -gt 0 ]] || return
+    local i=$COMP_CWORD
+    [[ ${COMP_WORDS[i]} == @* ]] || ((i--))
+    [[ ${COMP_WORDS[i]} == @* && ${COMP_WORDS[i - 1]} != '=' ]]
+}
+
 _agent_relayctl_flags() { # command
     local every='--relay --timeout --color --help --version'
     case $1 in
@@ -57,13 +75,13 @@ _agent_relayctl_scan() {
             ((i++))
             while [[ ${COMP_WORDS[i + 1]-} == ':' ]]; do ((i += 2)); done
             ;;
-        -*) ;;
+        -* | @) ;; # of a word that was cut at '@', its end counts
         *) if [[ -z $command ]]; then command=$word; else ((behind++)); fi ;;
         esac
     done
 }
 
-_agent_relayctl() {
+_agent_relayctl() { # command, what will be replaced
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command behind
     local commands='status ping call tools tool agents servers watch help'
     COMPREPLY=()
@@ -75,7 +93,9 @@ _agent_relayctl() {
     --relay | --timeout | --count | --interval | -n | -i) return ;;
     esac
     _agent_relayctl_scan
-    if [[ $current == -* ]]; then
+    if _agent_relayctl_at "$2"; then
+        _agent_relayctl_files "$2"
+    elif [[ $current == -* ]]; then
         _agent_relayctl_offer "$current" < <(tr ' ' '\n' <<<"$(_agent_relayctl_flags "$command")")
     elif [[ -z $command ]] || [[ $command == help && $behind == 0 ]]; then
         _agent_relayctl_offer "$current" <<<"${commands// /$'\n'}"

@@ -241,13 +241,17 @@ test(
   },
 );
 
-/** What bash offers for this line, the cursor at its end. The line is cut into words as readline does. */
-function complete(line, env) {
-  const words = line.match(/[:=]|[^\s:=]+/g) ?? [];
+/**
+ * What bash offers for this line, the cursor at its end. The line is cut into words as bash does, at these characters
+ * too; what bash then replaces is not cut at '@'.
+ */
+function complete(line, env, breaks = '@:=') {
+  const words = line.match(new RegExp(`[${breaks}]+|[^\\s${breaks}]+`, 'g')) ?? [];
+  const replaced = line.match(/[^\s:=]*$/)[0];
   if (/\s$/.test(line)) words.push('');
   const quoted = words.map((word) => `'${word}'`).join(' ');
   const program = `source '${completion}'; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}
-    COMP_WORDS[0]='${ctlBinary}'; _agent_relayctl; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    COMP_WORDS[0]='${ctlBinary}'; _agent_relayctl agent-relayctl '${replaced}'; printf '%s\\n' "\${COMPREPLY[@]}"`;
   return new Promise((resolve) => {
     const run = new Ctl(undefined, [], { env, wrap: () => ['bash', '-c', program] });
     run.end().then(({ stdout, stderr }) => {
@@ -280,6 +284,23 @@ test('completion: commands, flags, values, tools and servers', async (t) => {
     const offered = await complete(`agent-relayctl ${command} --`, env);
     const known = flagsOf((await ctl(undefined, ['help', command])).stdout);
     assert.deepEqual(offered.sort(), known.sort(), command);
+  }
+});
+
+test('completion: files behind @, whether or not bash cuts words there', async (t) => {
+  for (const name of ['params.json', 'other']) fs.writeFileSync(t.file(name), '{}');
+  fs.mkdirSync(t.file('pages'));
+  const begun = `@${t.file('pa')}`;
+  const files = [`@${t.file('pages')}/`, `@${t.file('params.json')}`];
+  for (const breaks of ['@:=', ':=']) {
+    for (const before of ['call x/y', 'tool echo', 'tool echo a=b', '--json tool -- echo']) {
+      const offered = await complete(`agent-relayctl ${before} ${begun}`, {}, breaks);
+      assert.deepEqual(offered.sort(), files, before);
+    }
+    assert.ok((await complete('agent-relayctl call x/y @', {}, breaks)).includes('@README.md'));
+    const nobody = { AGENT_CONTROL_URL: urlOf(await deadAddress()) };
+    for (const before of [`tool`, `agents`, `tool echo a=`])
+      assert.deepEqual(await complete(`agent-relayctl ${before} ${begun}`.replace('= ', '='), nobody, breaks), [], before);
   }
 });
 
