@@ -6,6 +6,7 @@
  * A result that the mock made is never passed off as the server's: it is said on standard error, and the exit
  * code is 3.
  */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,9 +96,9 @@ enum ctl_exit cmd_call(struct ctl *ctl)
     struct answer *a = NULL;
     struct buf params;
     buf_init(&params, REQUEST_MAX_BYTES);
-    int rc = args->operand_count < 2
-                 ? 0
-                 : params_read(&params, args->operands[1], false, STDIN_FILENO, problem, sizeof problem);
+    int rc = params_check_method(args->operands[0], problem, sizeof problem);
+    if (rc == 0 && args->operand_count > 1)
+        rc = params_read(&params, args->operands[1], false, STDIN_FILENO, problem, sizeof problem);
     enum ctl_exit code = CTL_EXIT_USAGE;
     if (rc != 0)
         term_say(&ctl->term, "%s", problem);
@@ -127,6 +128,10 @@ static int write_request(struct buf *out, const struct ctl_args *args, char *pro
     static const char arguments_key[] = ",\"arguments\":";
     struct writer w;
     problem[0] = '\0';
+    if (args->operands[0][0] == '\0') {
+        snprintf(problem, size, "the tool's name is empty; agent-relayctl tools lists the tools");
+        return ERR_SYNTAX;
+    }
     int rc = buf_append(out, name_key, sizeof name_key - 1);
     writer_init(&w, out);
     write_cstring(&w, args->operands[0]);

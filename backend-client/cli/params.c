@@ -21,6 +21,34 @@
 #define NAME_BYTES  80 /* of a key or a file name, as far as a message shows it */
 #define WRITE_PAIRS "write KEY=VALUE for a string, KEY:=JSON for anything else"
 
+/* ---- the method ---- */
+
+static bool is_utf8(const char *text, size_t len)
+{
+    for (size_t at = 0, used; at < len; at += used)
+        if (safe_decode(text + at, len - at, &used) == 0xfffd && used == 1)
+            return false;
+    return true;
+}
+
+/* What the library sends by itself, or takes for itself, it refuses without saying why. */
+int params_check_method(const char *method, char *problem, size_t problem_size)
+{
+    const char *why = NULL;
+    if (method[0] == '\0')
+        why = "the method is empty: write its name, such as tools/list";
+    else if (strcmp(method, "initialize") == 0)
+        why = "initialize is sent by agent-relayctl itself, first on each connection; agent-relayctl status "
+              "says whether it was answered";
+    else if (strncmp(method, "notifications/", strlen("notifications/")) == 0)
+        why = "a notification gets no answer, and call waits for one: write a request's method";
+    else if (!is_utf8(method, strlen(method)))
+        why = "the method's name is not UTF-8";
+    if (why)
+        snprintf(problem, problem_size, "%s", why);
+    return why ? ERR_SYNTAX : 0;
+}
+
 /* ---- one JSON text ---- */
 
 static ssize_t read_some(int fd, char *room, size_t size)
@@ -99,6 +127,10 @@ int params_read(struct buf *out, const char *operand, bool object_only, int stdi
     char name[NAME_BYTES] = "standard input";
     struct buf text;
     buf_init(&text, PARAMS_MAX_BYTES);
+    if (strcmp(operand, "@") == 0) {
+        snprintf(problem, problem_size, "@ is to be followed by a file's name: write @FILE");
+        return ERR_SYNTAX;
+    }
     if (operand[0] == '@')
         safe_copy(name, sizeof name, operand + 1, strlen(operand + 1));
     int rc = operand[0] == '@' ? read_file(operand + 1, &text) : read_all(stdin_fd, &text);
@@ -173,14 +205,6 @@ static int write_pair(struct buf *out, const struct pair *p, bool first)
         return rc;
     size_t len = strlen(p->value);
     return p->raw ? json_text_print(out, p->value, len, JSON_COMPACT, false) : write_text(out, p->value, len);
-}
-
-static bool is_utf8(const char *text, size_t len)
-{
-    for (size_t at = 0, used; at < len; at += used)
-        if (safe_decode(text + at, len - at, &used) == 0xfffd && used == 1)
-            return false;
-    return true;
 }
 
 static int check_pair(char *const *pairs, size_t index, struct pair *ret, char *problem, size_t size)

@@ -9,6 +9,9 @@
 
 #define PARAMS_MAX_BYTES ((size_t)8 << 20) /* the relay's own limit of a frame */
 
+/* ERR_SYNTAX for a method that cannot be called, with why, and what to do instead, in `problem`. */
+MUSTCHECK int params_check_method(const char *method, char *problem, size_t problem_size);
+
 /* Operands as a tool's arguments are pairs, not one JSON text. */
 bool params_are_pairs(char *const *operands, size_t count);
 

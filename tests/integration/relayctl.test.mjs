@@ -177,6 +177,12 @@ test('call: a mistake in the JSON is told with its place before anything is conn
     [['tool', 'm', '[1]'], /object is needed/],
     [['tool', 'm', 'a=1', 'b'], /'b' is no pair/],
     [['call', 'm', '@/no/such/file'], /No such file/],
+    [['call', 'm', '@'], /write @FILE/],
+    [['tool', 'm', '@'], /write @FILE/],
+    [['call', ''], /the method is empty/],
+    [['call', 'initialize'], /sent by agent-relayctl itself/],
+    [['call', 'notifications/x'], /a notification gets no answer/],
+    [['tool', ''], /the tool's name is empty/],
   ]) {
     const run = await ctl(relay, args);
     assertCode(run, 2);

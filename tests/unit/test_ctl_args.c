@@ -169,6 +169,12 @@ static void finds_commands(void **state)
     assert_null(ctl_command_like("somethingverylongindeed"));
     assert_string_equal(ctl_command_like("agent")->name, "agents");
     assert_string_equal(ctl_command_like("wacth")->name, "watch");
+    assert_string_equal(ctl_command_like("pin")->name, "ping");
+    assert_string_equal(ctl_command_like("serverz")->name, "servers");
+    assert_null(ctl_command_like("foo")); /* two of three letters from tool */
+    assert_null(ctl_command_like("calm me"));
+    assert_null(ctl_command_like("tl"));
+    assert_null(ctl_command_like(""));
 }
 
 /* ---- help ---- */

@@ -322,16 +322,43 @@ static void survives_each_failing_allocation(void **state)
     assert_true(n > 3);
 }
 
+static void checks_methods(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method;
+        const char *says;
+    } bad[] = {{"", "empty"},
+               {"initialize", "itself"},
+               {"notifications/cancelled", "no answer"},
+               {"x/\xff", "not UTF-8"}};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(params_check_method(bad[i].method, problem, sizeof problem), ERR_SYNTAX);
+        if (!strstr(problem, bad[i].says))
+            fail_msg("'%s': '%s'", bad[i].method, problem);
+    }
+    assert_int_equal(params_check_method("x/h\xc3\xa9", problem, sizeof problem), 0);
+    assert_int_equal(params_check_method("initialized", problem, sizeof problem), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_place_and_remedy),    cmocka_unit_test(accepts_what_is_json),
-        cmocka_unit_test(bounds_the_depth),          cmocka_unit_test(lays_out),
-        cmocka_unit_test(makes_strings_harmless),    cmocka_unit_test(stops_where_there_is_no_room),
-        cmocka_unit_test(reads_inline_json),         cmocka_unit_test(reads_standard_input),
-        cmocka_unit_test(reads_files_up_to_a_frame), cmocka_unit_test(makes_objects_of_pairs),
-        cmocka_unit_test(tells_pairs_from_json),     cmocka_unit_test(prints_contents),
-        cmocka_unit_test(keeps_a_nul_in_a_text),     cmocka_unit_test(survives_each_failing_allocation),
+        cmocka_unit_test(names_place_and_remedy),
+        cmocka_unit_test(accepts_what_is_json),
+        cmocka_unit_test(bounds_the_depth),
+        cmocka_unit_test(lays_out),
+        cmocka_unit_test(makes_strings_harmless),
+        cmocka_unit_test(stops_where_there_is_no_room),
+        cmocka_unit_test(reads_inline_json),
+        cmocka_unit_test(reads_standard_input),
+        cmocka_unit_test(reads_files_up_to_a_frame),
+        cmocka_unit_test(makes_objects_of_pairs),
+        cmocka_unit_test(tells_pairs_from_json),
+        cmocka_unit_test(prints_contents),
+        cmocka_unit_test(keeps_a_nul_in_a_text),
+        cmocka_unit_test(survives_each_failing_allocation),
+        cmocka_unit_test(checks_methods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
