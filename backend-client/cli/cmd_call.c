@@ -48,7 +48,7 @@ static enum ctl_exit ask(struct ctl *ctl, const char *method, const struct buf *
                                .params = buf_len(params) > 0 ? buf_data(params) : NULL,
                                .params_len = buf_len(params),
                                .policy = own ? AR_WAIT : ctl->args->policy,
-                               .link_only = own,
+                               .to_relay = own,
                                .progress = true};
     enum ctl_exit code = connect_for(ctl, method);
     if (code != CTL_EXIT_OK)

@@ -12,7 +12,7 @@
 
 static enum ctl_exit ask_once(struct ctl *ctl, const char *method, enum ar_policy policy, struct answer **ret)
 {
-    struct ctl_ask ask = {.method = method, .params = "{}", .policy = policy, .link_only = true};
+    struct ctl_ask ask = {.method = method, .params = "{}", .policy = policy, .to_relay = true};
     ctl->deadline_ms = ctl_now_ms(ctl) + ctl->timeout_ms;
     return ctl_call(ctl, &ask, ret);
 }
@@ -33,14 +33,17 @@ static enum ctl_exit warm_up(struct ctl *ctl, const char **ret_method)
 /* OK while it goes on; INTERRUPTED. */
 static enum ctl_exit one_round(struct ctl *ctl, const char *method, struct rounds *r, bool *said)
 {
+    char why[800] = "the relay is not there";
     struct answer *a;
     enum ctl_exit code = ask_once(ctl, method, AR_FAIL_FAST, &a);
     if (code == CTL_EXIT_OK) {
         rounds_add(r, a->answered_ns - a->asked_ns);
     } else if (code != CTL_EXIT_INTERRUPTED) {
         r->lost++;
+        if (a)
+            ctl_reply_text(ctl, a, why, sizeof why);
         if (!*said)
-            term_say(&ctl->term, "lost: %s", a ? a->reply.message : "the relay is not there");
+            term_say(&ctl->term, "lost: %s", why);
         *said = true;
     }
     ctl_answers_free(ctl);

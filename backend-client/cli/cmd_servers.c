@@ -173,7 +173,7 @@ static enum ctl_exit show(struct ctl *ctl, struct json_doc *doc)
 enum ctl_exit cmd_servers(struct ctl *ctl)
 {
     static const struct ctl_ask ask = {
-        .method = "relay/servers", .params = "{}", .policy = AR_WAIT, .link_only = true};
+        .method = "relay/servers", .params = "{}", .policy = AR_WAIT, .to_relay = true};
     struct answer *a;
     struct json_doc *doc;
     enum ctl_exit code = ctl_open(ctl, AR_NEVER);

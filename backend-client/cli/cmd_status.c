@@ -4,7 +4,7 @@
  * that, if it has to), relay/status to the relay itself.
  *
  *   live                                  0
- *   the relay answers, initialize failed  3   or has not come within --timeout: the server is starting
+ *   the relay answers, initialize failed  3   or was not answered within --timeout: the server is starting
  *   nothing there                         4
  *   connected, and silence                5
  *
@@ -13,10 +13,12 @@
  * With --no-start only the relay is asked (look.c), and its word is taken: a server that was never started is
  * no fault; one that keeps failing is.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "backend-client/cli/ctl.h"
 #include "backend-client/cli/look.h"
+#include "backend-client/cli/safe.h"
 #include "backend-client/cli/status_view.h"
 #include "backend-client/cli/units.h"
 #include "wire/json.h"
@@ -140,20 +142,18 @@ static const char *server_of(const struct ctl *ctl, enum ctl_exit code)
     return "nothing is known of the server";
 }
 
-static enum ctl_exit judge(struct ctl *ctl, const struct answer *a, char *error, size_t size)
+static enum ctl_exit judge(struct ctl *ctl, char *error, size_t size)
 {
     enum ctl_exit code = ctl_settle(ctl);
     if (code == CTL_EXIT_OK || code == CTL_EXIT_INTERRUPTED)
         return code;
-    if (code == CTL_EXIT_TIMEOUT && is_answered(a))
-        code = CTL_EXIT_DEGRADED;
     ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
     return code;
 }
 
 static enum ctl_exit ask_relay(struct ctl *ctl, enum ar_policy policy, struct answer **ret)
 {
-    struct ctl_ask ask = {.method = "relay/status", .params = "{}", .policy = policy, .link_only = true};
+    struct ctl_ask ask = {.method = "relay/status", .params = "{}", .policy = policy, .to_relay = true};
     return ctl_call(ctl, &ask, ret);
 }
 
@@ -178,7 +178,7 @@ static enum ctl_exit ask(struct ctl *ctl)
         return code;
     if (ask_relay(ctl, AR_WAIT, &a) == CTL_EXIT_INTERRUPTED)
         return CTL_EXIT_INTERRUPTED;
-    code = judge(ctl, a, error, sizeof error);
+    code = judge(ctl, error, sizeof error);
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
     bool told = is_answered(a) && a->reply.code == AR_OK;
@@ -197,26 +197,45 @@ static enum ctl_exit ask(struct ctl *ctl)
 
 /* ---- only looking ---- */
 
+static enum ctl_exit refuse_stranger(struct ctl *ctl, struct view *v, const struct look *look)
+{
+    char line[81];
+    char error[500];
+    safe_copy(line, sizeof line, look->line, look->len < sizeof line ? look->len : sizeof line - 1);
+    snprintf(error, sizeof error,
+             "%s does not speak JSON-RPC in lines: it sent \"%s\". The address must name the port where the "
+             "relay listens (--relay, or AGENT_CONTROL_URL)",
+             look->address, line);
+    v->code = CTL_EXIT_UNREACHABLE;
+    v->error = error;
+    return show(ctl, v);
+}
+
+static void take_status(struct view *v, struct json_doc *doc, json_node status, const struct look *look)
+{
+    bool degraded = status_is_degraded(doc, status, look->address);
+    v->error = degraded ? "the relay answers, but the server behind it keeps failing, or the relay is "
+                          "draining; agent-relayctl servers says more"
+                        : NULL;
+    v->code = degraded ? CTL_EXIT_DEGRADED : CTL_EXIT_OK;
+    v->server = degraded ? "the server does not answer" : "the server was not asked";
+    v->round_trip_ms = look->round_trip_ms;
+    v->status = json_raw(doc, status, &v->status_len);
+}
+
 /* {"jsonrpc":"2.0","id":1,"result":{...}} */
 static enum ctl_exit read_look(struct ctl *ctl, struct view *v, const struct look *look)
 {
     struct json_doc *doc;
+    if (json_parse(look->line, look->len, JSON_STRICT, TOKENS_MAX, &doc, NULL) != 0)
+        return refuse_stranger(ctl, v, look);
+    json_node result = json_get(doc, json_root(doc), "result");
+    bool speaks = json_get(doc, json_root(doc), "jsonrpc") != JSON_ABSENT;
     v->code = CTL_EXIT_ERROR;
     v->error = "what answered is no Agent Relay: it does not know relay/status; is the address right?";
-    if (json_parse(look->line, look->len, JSON_STRICT, TOKENS_MAX, &doc, NULL) != 0)
-        return show(ctl, v);
-    json_node result = json_get(doc, json_root(doc), "result");
-    if (json_type(doc, result) == JSON_OBJECT) {
-        bool degraded = status_is_degraded(doc, result, look->address);
-        v->error = degraded ? "the relay answers, but the server behind it keeps failing, or the relay is "
-                              "draining; agent-relayctl servers says more"
-                            : NULL;
-        v->code = degraded ? CTL_EXIT_DEGRADED : CTL_EXIT_OK;
-        v->server = degraded ? "the server does not answer" : "the server was not asked";
-        v->round_trip_ms = look->round_trip_ms;
-        v->status = json_raw(doc, result, &v->status_len);
-    }
-    enum ctl_exit code = show(ctl, v);
+    if (json_type(doc, result) == JSON_OBJECT)
+        take_status(v, doc, result, look);
+    enum ctl_exit code = speaks ? show(ctl, v) : refuse_stranger(ctl, v, look);
     json_free(doc);
     return code;
 }

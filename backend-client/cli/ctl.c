@@ -18,11 +18,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "backend-client/cli/commands.h"
 #include "backend-client/cli/json_text.h"
 
 #define CLOSE_MS        500
 #define CONNECT_MAX_MS  5000  /* for one address of several */
 #define WATCH_INIT_MS   30000 /* a watching command has time for a server that is slow to start */
+#define HEARTBEAT_MS    5000  /* the library's own */
 #define LATE_MS         1000  /* the library's patience ends after ours: --timeout decides */
 #define BACKOFF_BASE_MS 100   /* a person waits: sooner than a service would, and not so far apart */
 #define BACKOFF_CAP_MS  2000
@@ -168,6 +170,15 @@ static uint32_t connect_ms(uint32_t timeout_ms)
     return ms < CONNECT_MAX_MS ? ms : CONNECT_MAX_MS;
 }
 
+/* While initialize is not answered, a relay that is asked itself answers: asking after half of the time tells
+ * a server that is starting from a peer that is silent. ping asks by itself, and counts what it asks. */
+static uint32_t heartbeat_ms(const struct ctl *ctl)
+{
+    uint32_t ms = ctl->timeout_ms / 2 + 1;
+    bool waits = !is_watching(ctl) && ctl->args->command->verb != CTL_PING;
+    return waits && ms < HEARTBEAT_MS ? ms : HEARTBEAT_MS;
+}
+
 static void fill_options(struct ctl *ctl, struct ar_options *o, uint32_t agents_poll_ms)
 {
     bool watching = is_watching(ctl);
@@ -181,6 +192,7 @@ static void fill_options(struct ctl *ctl, struct ar_options *o, uint32_t agents_
     o->init_timeout_ms =
         watching && ctl->timeout_ms < WATCH_INIT_MS ? WATCH_INIT_MS : ctl->timeout_ms + LATE_MS;
     o->call_timeout_ms = ctl->timeout_ms;
+    o->heartbeat_ms = heartbeat_ms(ctl);
     o->backoff_base_ms = BACKOFF_BASE_MS;
     o->backoff_cap_ms = BACKOFF_CAP_MS;
     o->agents_poll_ms = agents_poll_ms;

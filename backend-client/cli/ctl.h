@@ -90,7 +90,8 @@ struct answer {
     struct ar_reply reply; /* copies, owned; strings are "" where the reply had none */
     uint64_t asked_ns;
     uint64_t answered_ns;
-    bool link_only;
+    bool to_relay;
+    bool gives_up;             /* when there is no relay */
     struct progress *progress; /* borrowed; NULL: none is shown */
 };
 
@@ -99,8 +100,8 @@ struct ctl_ask {
     const char *params; /* NULL: none */
     size_t params_len;
     enum ar_policy policy;
-    bool link_only; /* the relay itself answers: do not give up while only its server is down */
-    bool progress;  /* shown on a terminal */
+    bool to_relay; /* the relay itself answers: do not give up while only its server is down */
+    bool progress; /* shown on a terminal */
 };
 
 /* Makes the call and waits for its completion, till the deadline. OK: there is a result, *ret_answer has it.
@@ -109,6 +110,8 @@ MUSTCHECK enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, str
 /* Says why a call has failed (answer may be NULL: an outage), and gives `code` back. */
 enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
                               const char *what);
+/* Why a call has failed, for a reply that is no error of the server's. Not made harmless yet. */
+void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *out, size_t size);
 /* Those that are complete. */
 void ctl_answers_free(struct ctl *ctl);
 

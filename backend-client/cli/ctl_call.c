@@ -12,6 +12,7 @@
 #include "backend-client/cli/json_text.h"
 #include "backend-client/cli/progress.h"
 #include "base/alloc.h"
+#include "wire/rpc_error.h"
 
 #define CANCEL_MS 300
 #define LATE_MS   1000
@@ -82,7 +83,7 @@ static bool relay_is_gone(const struct ctl *ctl)
 static bool has_come(void *data)
 {
     const struct answer *a = data;
-    return a->done || (a->link_only && relay_is_gone(a->ctl));
+    return a->done || (a->gives_up && relay_is_gone(a->ctl));
 }
 
 static bool is_complete(void *data)
@@ -163,7 +164,8 @@ enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer
         return CTL_EXIT_ERROR;
     }
     a->ctl = ctl;
-    a->link_only = ask->link_only && ctl->args->policy != AR_WAIT;
+    a->to_relay = ask->to_relay;
+    a->gives_up = ask->to_relay && ctl->args->policy != AR_WAIT;
     a->progress = ask->progress && ctl->term.err_tty ? &progress : NULL;
     list_push_back(&ctl->answers, &a->node);
     *ret_answer = a;
@@ -188,14 +190,30 @@ enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer
 
 /* ---- saying why ---- */
 
+void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *out, size_t size)
+{
+    const struct ar_reply *r = &answer->reply;
+    if (r->code == AR_E_TIMEOUT)
+        snprintf(out, size, "no answer within %u ms; give it a longer --timeout", ctl->timeout_ms);
+    else
+        snprintf(out, size, "%s", r->message[0] ? r->message : ar_code_text(r->code));
+    size_t len = strlen(out);
+    if (r->may_have_run && !answer->to_relay)
+        snprintf(out + len, size - len, "; it may have run all the same");
+}
+
 /* "method: message (code -32601)"; the stderr of a server that never came up says most. */
 static void say_server_error(struct ctl *ctl, const struct answer *a, const char *what)
 {
-    term_say(&ctl->term, "%s: %s (error %d)", what, a->reply.message, a->reply.error_code);
-    if (a->reply.error_data_len > 0) {
+    const struct ar_reply *r = &a->reply;
+    bool foreign = a->to_relay && r->error_code == RPC_E_METHOD_NOT_FOUND && !ctl_verdict_is_relays(r);
+    term_say(&ctl->term, "%s: %s (error %d)%s%s%s", what, r->message, r->error_code,
+             foreign ? "; what answers at " : "", foreign ? ctl->health.address : "",
+             foreign ? " is no Agent Relay" : "");
+    if (r->error_data_len > 0) {
         struct buf data;
         buf_init(&data, 1 << 20);
-        if (json_text_print(&data, a->reply.error_data, a->reply.error_data_len, JSON_COMPACT, true) == 0)
+        if (json_text_print(&data, r->error_data, r->error_data_len, JSON_COMPACT, true) == 0)
             term_say(&ctl->term, "  %.*s", (int)(buf_len(&data) < 1500 ? buf_len(&data) : 1500),
                      buf_data(&data));
         buf_done(&data);
@@ -204,25 +222,37 @@ static void say_server_error(struct ctl *ctl, const struct answer *a, const char
 
 static void say_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *a, const char *what)
 {
+    char text[800];
     const struct ar_reply *r = &a->reply;
-    if (r->code == AR_E_SERVER)
+    if (r->code == AR_E_SERVER) {
         say_server_error(ctl, a, what);
-    else
-        term_say(&ctl->term, "%s: %s%s", what, r->message[0] ? r->message : ar_code_text(r->code),
-                 r->may_have_run ? "; it may have run all the same" : "");
-    ctl_write_error(ctl, code, ar_code_name(r->code), r->error_code, r->message, r->error_data,
-                    r->error_data_len);
+        ctl_write_error(ctl, code, ar_code_name(r->code), r->error_code, r->message, r->error_data,
+                        r->error_data_len);
+        return;
+    }
+    ctl_reply_text(ctl, a, text, sizeof text);
+    term_say(&ctl->term, "%s: %s", what, text);
+    ctl_write_error(ctl, code, ar_code_name(r->code), 0, text, NULL, 0);
+}
+
+/* It is the relay, or the way to it, that does not answer: then that is what to tell. */
+static bool is_outage(const struct ctl *ctl, const struct answer *a)
+{
+    if (!a)
+        return true;
+    bool late = a->reply.code == AR_E_TIMEOUT;
+    if (late && a->to_relay && ctl->health.relay != AR_REACH_UP)
+        return true;
+    return ctl->health.state != AR_LIVE &&
+           (a->reply.code == AR_E_DEGRADED || (late && !a->reply.may_have_run));
 }
 
 enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
                               const char *what)
 {
-    bool outage =
-        !answer || answer->reply.code == AR_E_DEGRADED ||
-        (answer->reply.code == AR_E_TIMEOUT && ctl->health.state != AR_LIVE && !answer->reply.may_have_run);
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
-    if (outage && (ctl->health.state != AR_LIVE || !answer))
+    if (is_outage(ctl, answer))
         return ctl_say_outage(ctl, code);
     say_reply(ctl, code, answer, what);
     return code;

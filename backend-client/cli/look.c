@@ -33,8 +33,10 @@ static struct job {
 
 static void fail(struct look *look, enum ctl_exit code, const char *doing, const char *why)
 {
+    bool away = code == CTL_EXIT_UNREACHABLE;
     look->code = code;
-    snprintf(look->problem, sizeof look->problem, "%s %s: %s", doing, look->address, why);
+    snprintf(look->problem, sizeof look->problem, "%s %s: %s%s", doing, look->address, why,
+             away ? ". Does the relay run, and is the address right (--relay, or AGENT_CONTROL_URL)?" : "");
 }
 
 /* What came up to the first newline. */
@@ -161,6 +163,18 @@ static const struct look *not_started(enum ctl_exit code)
     return &job.look;
 }
 
+/* In the words that the other commands have for it. */
+static const struct look *too_late(const struct ctl *ctl)
+{
+    static struct look late; /* the job's is the thread's */
+    struct ar_health health = {.links = atomic_load(&job.connected)};
+    memcpy(late.address, job.address.text, sizeof late.address);
+    snprintf(health.address, sizeof health.address, "%s", job.address.text);
+    late.code = ctl_verdict_health(&health);
+    ctl_verdict_text(&health, ctl->timeout_ms, late.problem, sizeof late.problem);
+    return &late;
+}
+
 const struct look *look_ask(struct ctl *ctl)
 {
     const char *url = ctl->args->relay ? ctl->args->relay : getenv("AGENT_CONTROL_URL");
@@ -178,13 +192,5 @@ const struct look *look_ask(struct ctl *ctl)
     enum ctl_wait how = ctl_wait(ctl, is_done, &job, ctl->deadline_ms);
     if (how == CTL_CAME)
         return &job.look;
-    static struct look late; /* the job's is the thread's */
-    if (how == CTL_STOPPED)
-        return NULL;
-    memcpy(late.address, job.address.text, sizeof late.address);
-    bool connected = atomic_load(&job.connected);
-    late.code = connected ? CTL_EXIT_TIMEOUT : CTL_EXIT_UNREACHABLE;
-    snprintf(late.problem, sizeof late.problem, "%s did not %s within %u ms", late.address,
-             connected ? "answer" : "take the connection", ctl->timeout_ms);
-    return &late;
+    return how == CTL_STOPPED ? NULL : too_late(ctl);
 }

@@ -16,7 +16,7 @@ struct look {
     enum ctl_exit code; /* OK: `line` is what came */
     char *line;         /* owned by the look, which lives as long as the process */
     size_t len;
-    char problem[400]; /* not OK: what was tried, what refused it */
+    char problem[600]; /* not OK: what was tried, what refused it */
     char address[272];
     char peer[80];
     double round_trip_ms;

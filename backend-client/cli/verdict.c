@@ -5,7 +5,9 @@
 #include "backend-client/cli/verdict.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "wire/rpc.h"
 #include "wire/rpc_error.h"
 
 static enum ctl_exit of_server_error(int error_code)
@@ -21,21 +23,30 @@ static enum ctl_exit of_server_error(int error_code)
     }
 }
 
+bool ctl_verdict_is_relays(const struct ar_reply *reply)
+{
+    struct span own;
+    return reply->code == AR_E_SERVER && reply->error_data_len > 0 &&
+           rpc_member(reply->error_data, reply->error_data_len, "relay", &own) && own.len == strlen("true") &&
+           memcmp(reply->error_data + own.off, "true", own.len) == 0;
+}
+
 enum ctl_exit ctl_verdict_health(const struct ar_health *health)
 {
     if (health->state == AR_LIVE)
         return CTL_EXIT_OK;
     if (health->relay == AR_REACH_DOWN)
         return CTL_EXIT_UNREACHABLE;
-    if (health->server == AR_REACH_DOWN)
+    if (health->server == AR_REACH_DOWN || health->relay == AR_REACH_UP)
         return CTL_EXIT_DEGRADED;
-    /* Connected, or not yet, and nothing came. */
-    return CTL_EXIT_TIMEOUT;
+    return health->links > 0 ? CTL_EXIT_TIMEOUT : CTL_EXIT_UNREACHABLE;
 }
 
+/* Live again when it is looked at: what refused the call was an outage all the same. */
 static enum ctl_exit of_outage(const struct ar_health *health)
 {
-    return health->relay == AR_REACH_UP ? CTL_EXIT_DEGRADED : CTL_EXIT_UNREACHABLE;
+    enum ctl_exit code = ctl_verdict_health(health);
+    return code == CTL_EXIT_OK ? CTL_EXIT_UNREACHABLE : code;
 }
 
 enum ctl_exit ctl_verdict_reply(const struct ar_reply *reply, const struct ar_health *health)
@@ -69,14 +80,21 @@ void ctl_verdict_text(const struct ar_health *health, unsigned waited_ms, char *
 {
     const char *error = health->last_error;
     const char *advice = health->suggestion;
-    if (error[0] == '\0' && health->relay == AR_REACH_UP)
+    if (error[0] != '\0')
+        snprintf(out, size, "%s%s%s", error, advice[0] ? ". " : "", advice);
+    else if (health->relay == AR_REACH_UP)
+        snprintf(
+            out, size,
+            "the relay at %s answers, but initialize was not answered within %u ms: the server behind it "
+            "may still be starting; see agent-relayctl servers, or give it a longer --timeout",
+            health->address, waited_ms);
+    else if (health->links > 0)
         snprintf(out, size,
-                 "%s is connected, but has not answered within %u ms; is it an Agent Relay, or is "
-                 "its server still starting? Try a longer --timeout",
-                 health->address, waited_ms);
-    else if (error[0] == '\0')
-        snprintf(out, size, "%s did not answer within %u ms; is the address right, and nothing in between?",
+                 "%s took the connection, but sent nothing within %u ms: is it an Agent Relay, and not "
+                 "frozen? Is the address right (--relay, or AGENT_CONTROL_URL)?",
                  health->address, waited_ms);
     else
-        snprintf(out, size, "%s%s%s", error, advice[0] ? ". " : "", advice);
+        snprintf(out, size,
+                 "%s did not take the connection within %u ms; is the address right, and nothing in between?",
+                 health->address, waited_ms);
 }

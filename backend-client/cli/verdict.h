@@ -2,6 +2,7 @@
 #ifndef CTL_VERDICT_H
 #define CTL_VERDICT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent_relay.h"
@@ -25,8 +26,10 @@ enum ctl_exit {
 
 /* How an answered or failed call ends the program. `health` is the client's at that time. */
 enum ctl_exit ctl_verdict_reply(const struct ar_reply *reply, const struct ar_health *health);
-/* Where the client stands, when it is not live: DEGRADED, UNREACHABLE or, when nothing is known yet,
- * TIMEOUT; OK while live. */
+/* The relay itself made this error, not the server behind it. */
+bool ctl_verdict_is_relays(const struct ar_reply *reply);
+/* Where the client stands: OK while live; DEGRADED when the relay answers and its server does not, or not
+ * yet; TIMEOUT when there is a connection over which nothing came; UNREACHABLE when there is none. */
 enum ctl_exit ctl_verdict_health(const struct ar_health *health);
 /* In words, for standard error: what was tried, what refused it, what to do. Not made harmless yet. */
 void ctl_verdict_text(const struct ar_health *health, unsigned waited_ms, char *out, size_t size);

@@ -1,5 +1,7 @@
 // agent-relayctl, one question each: status, ping, call, tools, tool. The real program against real relays and scripted ones.
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import { assert, fake, scaled, test, until } from './lib/harness.mjs';
 import { Ctl, assertCode, ctl, deadAddress, document, fakeRelay, mock, urlOf } from './lib/relayctl.mjs';
 
@@ -56,21 +58,72 @@ test('status: 3 when the server cannot start, asked or looked at', async (t) => 
   assert.match(looked.stdout, /broken: (backing-off|crash-loop)/);
 });
 
-test('status: 3 while the server is starting for longer than --timeout', async (t) => {
+test('a server that starts for longer than --timeout is 3 for whoever asks, and is said to', async (t) => {
   const relay = await t.relay({ servers: { mute: fake({ mute: true }) } });
-  const run = await ctl(relay, ['status', '--timeout', String(scaled(400))]);
-  assertCode(run, 3);
-  assert.match(run.stdout, /^server +mute: starting/m);
+  const timeout = String(scaled(1000));
+  for (const args of [['status'], ['agents'], ['tools'], ['call', 'x/y'], ['tool', 'x'], ['call', 'x/y', '--policy', 'wait']]) {
+    const run = await ctl(relay, [...args, '--timeout', timeout]);
+    assertCode(run, 3);
+    assert.match(run.stderr, /the relay at .* answers, but initialize was not answered within \d+ ms/, `${args}`);
+    assert.match(run.stderr, /may still be starting; see agent-relayctl servers/);
+    if (args[0] === 'status') assert.match(run.stdout, /^server +mute: starting/m);
+  }
   assertCode(await ctl(relay, ['status', '--no-start']), 0);
+});
+
+test('a peer that says nothing is 5 for whoever asks, and nothing else is said of it', async (t) => {
+  const silent = await fakeRelay(t, {
+    initialize: () => undefined,
+    'relay/status': () => undefined,
+    'relay/ping': () => undefined,
+    'relay/servers': () => undefined,
+  });
+  for (const line of ['status', 'status --no-start', 'agents', 'tools', 'call x/y', 'ping', 'servers', 'call relay/status']) {
+    const args = line.split(' ');
+    const run = await ctl(silent, [...args, '--timeout', '300', '--json']);
+    assertCode(run, 5);
+    assert.match(run.stderr, /^agent-relayctl: 127.0.0.1:\d+ took the connection, but sent nothing within 300 ms: /, line);
+    assert.equal(document(run).exit, 5);
+  }
+  const foreign = await fakeRelay(t);
+  for (const args of [['servers'], ['call', 'relay/status']]) {
+    const run = await ctl(foreign, args);
+    assertCode(run, 1);
+    assert.match(run.stderr, /Method not found \(error -32601\); what answers at 127.0.0.1:\d+ is no Agent Relay/);
+  }
+});
+
+test('what speaks no JSON-RPC is 4, both ways of asking', async (t) => {
+  for (const hello of ['SSH-2.0-OpenSSH_9.2\r\n', '{"hello":1}\n', '\u001b[2J\n']) {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {});
+      socket.write(hello);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = { host: '127.0.0.1', port: server.address().port };
+    t.atEnd(() => server.close());
+    for (const more of [[], ['--no-start']]) {
+      const run = await ctl(address, ['status', '--timeout', String(scaled(3000)), '--json', ...more]);
+      assertCode(run, 4);
+      assert.match(run.stderr, /does not speak JSON-RPC in lines/);
+      assert.match(run.stderr, /AGENT_CONTROL_URL/);
+      assert.equal(document(run).exit, 4);
+    }
+  }
 });
 
 test('status: 4 when nobody listens, at once; 5 on silence, in time; both ways of asking', async (t) => {
   const nobody = await deadAddress();
-  const silent = await fakeRelay(t, { initialize: () => undefined, 'relay/status': () => undefined });
+  const silent = await fakeRelay(t, {
+    initialize: () => undefined,
+    'relay/status': () => undefined,
+    'relay/ping': () => undefined,
+  });
   for (const more of [[], ['--no-start']]) {
     const refused = await ctl(nobody, ['status', '--timeout', '60000', ...more]);
     assertCode(refused, 4);
-    assert.match(refused.stderr, new RegExp(`${nobody.port}.*refused`, 'i'));
+    assert.match(refused.stderr, new RegExp(`${nobody.port}.*refused.*AGENT_CONTROL_URL`, 'i'));
     const unanswered = await ctl(silent, ['status', '--timeout', '300', '--json', ...more]);
     assertCode(unanswered, 5);
     assert.equal(document(unanswered).exit, 5);
@@ -207,6 +260,7 @@ test('call: time-outs are 5, and the server is told', async (t) => {
   const relay = await fakeRelay(t, { 'x/never': () => undefined });
   const run = await ctl(relay, ['call', 'x/never', '--timeout', '200']);
   assertCode(run, 5);
+  assert.match(run.stderr, /x\/never: no answer within 200 ms; give it a longer --timeout; it may have run all the same/);
   const { params } = await relay.message('notifications/cancelled');
   assert.equal(params.requestId, (await relay.message('x/never')).id);
 });
@@ -225,7 +279,6 @@ test("call: the relay's own errors get their codes; its own methods need no serv
   });
   assertCode(await ctl(relay, ['call', 'relay/ping', '--json']), 0);
   assertCode(await ctl(relay.addresses[1], ['call', 'tools/list']), 3);
-  assertCode(await ctl(relay.addresses[0], ['call', 'tools/list', '--timeout', '300']), 5);
   assertCode(await ctl(relay.addresses[1], ['call', 'relay/no-such']), 1);
 });
 

@@ -18,7 +18,9 @@ static const struct ar_health live = {.state = AR_LIVE, .relay = AR_REACH_UP, .s
 static const struct ar_health no_server = {
     .state = AR_DEGRADED, .relay = AR_REACH_UP, .server = AR_REACH_DOWN};
 static const struct ar_health no_relay = {.state = AR_DEGRADED, .relay = AR_REACH_DOWN};
-static const struct ar_health silent = {.state = AR_CONNECTING, .relay = AR_REACH_UP};
+static const struct ar_health starting = {.state = AR_CONNECTING, .relay = AR_REACH_UP, .links = 1};
+static const struct ar_health refused = {.state = AR_DEGRADED, .server = AR_REACH_DOWN, .links = 1};
+static const struct ar_health silent = {.state = AR_CONNECTING, .links = 1};
 static const struct ar_health nothing = {.state = AR_CONNECTING};
 
 static void judges_health(void **state)
@@ -27,8 +29,10 @@ static void judges_health(void **state)
     assert_int_equal(ctl_verdict_health(&live), CTL_EXIT_OK);
     assert_int_equal(ctl_verdict_health(&no_server), CTL_EXIT_DEGRADED);
     assert_int_equal(ctl_verdict_health(&no_relay), CTL_EXIT_UNREACHABLE);
+    assert_int_equal(ctl_verdict_health(&starting), CTL_EXIT_DEGRADED);
+    assert_int_equal(ctl_verdict_health(&refused), CTL_EXIT_DEGRADED);
     assert_int_equal(ctl_verdict_health(&silent), CTL_EXIT_TIMEOUT);
-    assert_int_equal(ctl_verdict_health(&nothing), CTL_EXIT_TIMEOUT);
+    assert_int_equal(ctl_verdict_health(&nothing), CTL_EXIT_UNREACHABLE);
 }
 
 static void judges_replies(void **state)
@@ -49,6 +53,11 @@ static void judges_replies(void **state)
         {{.code = AR_E_TIMEOUT}, &no_relay, CTL_EXIT_UNREACHABLE},
         {{.code = AR_E_TIMEOUT}, &no_server, CTL_EXIT_DEGRADED},
         {{.code = AR_E_TIMEOUT, .may_have_run = true}, &no_relay, CTL_EXIT_TIMEOUT},
+        {{.code = AR_E_TIMEOUT}, &starting, CTL_EXIT_DEGRADED},
+        {{.code = AR_E_TIMEOUT}, &silent, CTL_EXIT_TIMEOUT},
+        {{.code = AR_E_TIMEOUT}, &nothing, CTL_EXIT_UNREACHABLE},
+        {{.code = AR_E_DEGRADED}, &refused, CTL_EXIT_DEGRADED},
+        {{.code = AR_E_DEGRADED}, &live, CTL_EXIT_UNREACHABLE},
         {{.code = AR_E_CANCELLED}, &live, CTL_EXIT_INTERRUPTED},
         {{.code = AR_E_CONNECTION_LOST}, &no_relay, CTL_EXIT_UNREACHABLE},
         {{.code = AR_E_DEGRADED}, &no_relay, CTL_EXIT_UNREACHABLE},
@@ -81,10 +90,35 @@ static void has_words(void **state)
     assert_string_equal(text, "cannot connect");
     h.last_error[0] = '\0';
     ctl_verdict_text(&h, 100, text, sizeof text);
-    assert_non_null(strstr(text, "relay:9500 did not answer within 100 ms"));
+    assert_non_null(strstr(text, "relay:9500 did not take the connection within 100 ms"));
+    h.relay = AR_REACH_UNKNOWN;
+    h.links = 1;
+    ctl_verdict_text(&h, 100, text, sizeof text);
+    assert_non_null(strstr(text, "relay:9500 took the connection, but sent nothing within 100 ms"));
     h.relay = AR_REACH_UP;
     ctl_verdict_text(&h, 100, text, sizeof text);
-    assert_non_null(strstr(text, "connected, but has not answered"));
+    assert_non_null(strstr(text, "relay:9500 answers, but initialize was not answered within 100 ms"));
+    assert_non_null(strstr(text, "agent-relayctl servers"));
+}
+
+static void knows_whose_an_error_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        int code;
+        bool relays;
+    } cases[] = {{"{\"relay\":true,\"code\":\"TIMEOUT\"}", AR_E_SERVER, true},
+                 {"{\"relay\":false}", AR_E_SERVER, false},
+                 {"{\"relay\":\"true\"}", AR_E_SERVER, false},
+                 {"[true]", AR_E_SERVER, false},
+                 {"", AR_E_SERVER, false},
+                 {"{\"relay\":true}", AR_E_TIMEOUT, false}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ar_reply r = {
+            .code = cases[i].code, .error_data = cases[i].data, .error_data_len = strlen(cases[i].data)};
+        assert_int_equal(ctl_verdict_is_relays(&r), cases[i].relays);
+    }
 }
 
 /* ---- relay/status ---- */
@@ -184,6 +218,7 @@ int main(void)
         cmocka_unit_test(judges_health),
         cmocka_unit_test(judges_replies),
         cmocka_unit_test(has_words),
+        cmocka_unit_test(knows_whose_an_error_is),
         cmocka_unit_test(judges_the_default_server_alone),
         cmocka_unit_test(finds_the_server_behind_an_address),
         cmocka_unit_test(writes_lines_of_any_status),
