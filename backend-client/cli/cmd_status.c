@@ -1,17 +1,21 @@
 /* status: does the relay answer, and does the server behind it?
  *
  * One connection asks both at once: the library's initialize goes to the server (the relay starts it for
- * that, if it has to), relay/status to the relay itself.
+ * that, if it has to), relay/status to the relay itself. A relay answers initialize for a server that has
+ * answered it once, so that says nothing of now: tools/list, which it passes on, is asked after it. Any
+ * answer of the server's will do. It is read whole, and is no longer than the library lets a frame be.
  *
  *   live                                  0
  *   the relay answers, initialize failed  3   or was not answered within --timeout: the server is starting
+ *   tools/list was not answered           3   the server hangs; likewise a relay's error instead of an answer
  *   nothing there                         4
  *   connected, and silence                5
  *
  * What does not know relay/status but answers initialize is another kind of server, and well.
  *
  * With --no-start only the relay is asked (look.c), and its word is taken: a server that was never started is
- * no fault; one that keeps failing is.
+ * no fault; one that keeps failing is. A relay that answers is "up" then: "live" is said of servers that were
+ * asked.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +26,7 @@
 #include "backend-client/cli/status_view.h"
 #include "backend-client/cli/units.h"
 #include "wire/json.h"
+#include "wire/rpc_error.h"
 #include "wire/writer.h"
 
 #define TOKENS_MAX 500000
@@ -35,13 +40,14 @@ struct view {
     size_t status_len;
     const char *server; /* how the server behind it stands */
     const char *error;  /* NULL: none */
+    bool only_looked;   /* the server was not asked */
 };
 
 static const char *state_of(const struct view *v)
 {
     switch (v->code) {
     case CTL_EXIT_OK:
-        return "live";
+        return v->only_looked ? "up" : "live";
     case CTL_EXIT_DEGRADED:
         return "degraded";
     case CTL_EXIT_TIMEOUT:
@@ -132,22 +138,62 @@ static bool is_answered(const struct answer *a)
     return a && a->done && (a->reply.code == AR_OK || a->reply.code == AR_E_SERVER);
 }
 
-static const char *server_of(const struct ctl *ctl, enum ctl_exit code)
+static const char *server_of(const struct ctl *ctl, enum ctl_exit code, bool asked)
 {
     if (code == CTL_EXIT_OK)
         return "the server answers";
     if (code == CTL_EXIT_DEGRADED)
-        return ctl->health.server == AR_REACH_DOWN ? "the server does not answer"
-                                                   : "the server has not answered yet";
+        return asked || ctl->health.server == AR_REACH_DOWN ? "the server does not answer"
+                                                            : "the server has not answered yet";
     return "nothing is known of the server";
 }
 
-static enum ctl_exit judge(struct ctl *ctl, char *error, size_t size)
+/* Does the server answer now? An answer of its own, of any kind; one that is too long for the way here is one
+ * as well. */
+static bool is_the_servers(const struct ar_reply *r)
+{
+    if (r->code == AR_OK)
+        return true;
+    if (r->code == AR_E_SERVER)
+        return !ctl_verdict_is_relays(r) || r->error_code == RPC_E_TOO_LARGE;
+    return r->code == AR_E_TOO_LARGE;
+}
+
+static enum ctl_exit ask_server(struct ctl *ctl, char *error, size_t size)
+{
+    static const struct ctl_ask ask = {.method = "tools/list", .params = "{}", .policy = AR_FAIL_FAST};
+    struct answer *a;
+    uint64_t from_ms = ctl_now_ms(ctl);
+    enum ctl_exit code = ctl_call(ctl, &ask, &a);
+    if (code == CTL_EXIT_INTERRUPTED || (a && is_the_servers(&a->reply)))
+        return code == CTL_EXIT_INTERRUPTED ? code : CTL_EXIT_OK;
+    bool late = !a || a->reply.code == AR_E_TIMEOUT || a->reply.error_code == RPC_E_TIMEOUT;
+    if (late && ctl->health.state == AR_LIVE) {
+        snprintf(error, size,
+                 "the server has not answered tools/list within %u ms: it hangs, or is busy; see "
+                 "agent-relayctl servers",
+                 (unsigned)(ctl_now_ms(ctl) - from_ms));
+    } else if (a && a->reply.code == AR_E_SERVER) {
+        snprintf(error, size, "tools/list: %s (error %d)", a->reply.message, a->reply.error_code);
+    } else if (ctl->health.state != AR_LIVE) {
+        code = ctl_verdict_health(&ctl->health);
+        ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
+        return code;
+    } else {
+        snprintf(error, size, "tools/list: %s", a->reply.message);
+    }
+    return CTL_EXIT_DEGRADED;
+}
+
+/* Settles how both stand, the server being asked; `error` says why it is not OK. */
+static enum ctl_exit judge(struct ctl *ctl, bool *ret_asked, char *error, size_t size)
 {
     enum ctl_exit code = ctl_settle(ctl);
-    if (code == CTL_EXIT_OK || code == CTL_EXIT_INTERRUPTED)
-        return code;
-    ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
+    *ret_asked = code == CTL_EXIT_OK;
+    if (code == CTL_EXIT_OK)
+        return ask_server(ctl, error, size);
+    if (code != CTL_EXIT_INTERRUPTED)
+        ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
     return code;
 }
 
@@ -172,13 +218,14 @@ static void ask_again(struct ctl *ctl, struct view *v)
 static enum ctl_exit ask(struct ctl *ctl)
 {
     char error[800] = "";
+    bool asked;
     struct answer *a;
     enum ctl_exit code = ctl_open(ctl, AR_NEVER);
     if (code != CTL_EXIT_OK)
         return code;
     if (ask_relay(ctl, AR_WAIT, &a) == CTL_EXIT_INTERRUPTED)
         return CTL_EXIT_INTERRUPTED;
-    code = judge(ctl, error, sizeof error);
+    code = judge(ctl, &asked, error, sizeof error);
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
     bool told = is_answered(a) && a->reply.code == AR_OK;
@@ -188,7 +235,7 @@ static enum ctl_exit ask(struct ctl *ctl)
                      .round_trip_ms = -1,
                      .status = told ? a->reply.result : NULL,
                      .status_len = told ? a->reply.result_len : 0,
-                     .server = server_of(ctl, code),
+                     .server = server_of(ctl, code, asked),
                      .error = error[0] ? error : NULL};
     if (told && code == CTL_EXIT_OK)
         ask_again(ctl, &v);
@@ -257,7 +304,8 @@ static enum ctl_exit only_look(struct ctl *ctl)
                      .peer = look->peer,
                      .round_trip_ms = -1,
                      .server = "nothing is known of the server",
-                     .error = look->problem};
+                     .error = look->problem,
+                     .only_looked = true};
     return look->code == CTL_EXIT_OK ? read_look(ctl, &v, look) : show(ctl, &v);
 }
 

@@ -28,12 +28,51 @@ test('status: live is 0, and says what is there', async (t) => {
   t.figure(`relayctl: a health check (status) takes ${(await ctl(relay, ['status'])).ms.toFixed(0)} ms`);
 });
 
+test('status: 3 when the server hangs, although the relay answers initialize for it', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  assertCode(await ctl(relay, ['status']), 0);
+  const client = await t.client(relay);
+  const { pid } = (await servers(client))[0];
+  process.kill(pid, 'SIGSTOP');
+  t.atEnd(() => process.kill(pid, 'SIGCONT'));
+  const run = await ctl(relay, ['status', '--json', '--timeout', String(scaled(1000))]);
+  assertCode(run, 3);
+  assert.match(run.stderr, /^agent-relayctl: the server has not answered tools\/list within \d+ ms/);
+  const status = document(run);
+  assert.deepEqual([status.state, status.server], ['degraded', 'the server does not answer']);
+  assert.equal(status.relay.servers[0].state, 'ready', 'the relay has not noticed');
+  process.kill(pid, 'SIGCONT');
+  assertCode(await ctl(relay, ['status']), 0);
+});
+
+test("status: any answer of the server's is one, a relay's error is none", async (t) => {
+  const relays = { relay: true, code: 'SERVER_UNAVAILABLE', retryable: false, sent: true };
+  for (const [answer, code] of [
+    [{ error: { code: -32601, message: 'Method not found' } }, 0],
+    [{ error: { code: -31002, message: 'a number of its own' } }, 0],
+    [{ error: { code: -31007, message: 'Message too large', data: { ...relays, code: 'TOO_LARGE' } } }, 0],
+    [{ tools: 'x'.repeat(9 << 20) }, 0],
+    [{ error: { code: -31001, message: 'Server unavailable', data: relays } }, 3],
+    [{ error: { code: -31002, message: 'Request timed out', data: { ...relays, code: 'TIMEOUT' } } }, 3],
+  ]) {
+    const relay = await fakeRelay(t, { 'tools/list': answer });
+    const run = await ctl(relay, ['status']);
+    assertCode(run, code);
+    assert.match(run.stdout, code === 0 ? /^state +live: the server answers/ : /^state +degraded: the server does not answer/);
+    if (answer.error?.code === -31001) assert.match(run.stderr, /tools\/list: Server unavailable \(error -31001\)/);
+    if (code === 3 && answer.error.code === -31002) assert.match(run.stderr, /has not answered tools\/list within/);
+  }
+  const leaving = await fakeRelay(t, { 'tools/list': (message, say, socket) => void socket.destroy() });
+  assertCode(await ctl(leaving, ['status']), 4);
+});
+
 test('status: one connection; a lazy server is started by asking, and not by looking', async (t) => {
   const relay = await t.relay({ servers: mock() });
   const client = await t.client(relay);
   const looked = await ctl(relay, ['status', '--no-start', '--json']);
   assertCode(looked, 0);
   assert.equal(document(looked).relay.servers[0].state, 'down');
+  assert.equal(document(looked).state, 'up', 'live is said of a server that was asked');
   assert.equal((await servers(client))[0].state, 'down', 'looking has started nothing');
   assertCode(await ctl(relay, ['status']), 0);
   assert.equal((await servers(client))[0].state, 'ready');
