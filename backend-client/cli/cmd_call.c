@@ -3,8 +3,8 @@
  * What is to be sent is read and checked first: a mistake in it is said before anything is connected. Then
  * the first connection is waited for as the policy says, the call is made, and its result printed.
  *
- * A result that the mock made is never passed off as the server's: it is said on standard error, and the exit
- * code is 3.
+ * What the mock answers, a result or an error, is never passed off as the server's: it is said on standard
+ * error, and the exit code is 3.
  */
 #include <stdio.h>
 #include <string.h>
@@ -61,20 +61,14 @@ static enum ctl_exit ask(struct ctl *ctl, const char *method, const struct buf *
     return code;
 }
 
-static void say_if_mock(struct ctl *ctl, const struct answer *a)
-{
-    if (a->reply.source == AR_SOURCE_MOCK)
-        term_say(&ctl->term, "this answer is made up: the mock gave it, since the relay at %s did not",
-                 ctl->health.address);
-}
-
 static enum ctl_exit finish(struct ctl *ctl, const struct answer *a, enum ctl_exit code, int rc)
 {
     if (rc != 0)
         return ctl_say_broken(ctl, rc);
     if (!ctl_flush(ctl))
         return code;
-    say_if_mock(ctl, a);
+    if (a->reply.source == AR_SOURCE_MOCK)
+        ctl_say_mock(ctl);
     return code;
 }
 
@@ -173,5 +167,6 @@ enum ctl_exit cmd_tool(struct ctl *ctl)
     if (!a)
         return code;
     rc = print_content(ctl, a, &is_error);
-    return finish(ctl, a, is_error ? CTL_EXIT_ERROR : code, rc);
+    bool failed = is_error && a->reply.source == AR_SOURCE_LIVE; /* the mock's failure is nobody's */
+    return finish(ctl, a, failed ? CTL_EXIT_ERROR : code, rc);
 }

@@ -80,7 +80,7 @@ static enum ctl_exit refuse_page(struct ctl *ctl, int rc)
                       : rc == ERR_RANGE ? "the server gives the same page of tools again"
                                         : err_text(rc);
     term_say(&ctl->term, "%s", why);
-    ctl_write_error(ctl, CTL_EXIT_ERROR, "AR_E_BAD_REPLY", 0, why, NULL, 0);
+    ctl_write_error(ctl, CTL_EXIT_ERROR, &(struct ctl_error){.name = "AR_E_BAD_REPLY", .message = why});
     return CTL_EXIT_ERROR;
 }
 

@@ -76,9 +76,19 @@ bool ctl_flush(struct ctl *ctl);
 enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
 /* For ERR_TOO_LARGE and -ENOMEM while putting the output together: says it. */
 enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc);
-/* Appends {"error":{...},"exit":code} and a newline; data (raw JSON) may be NULL. */
-void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const char *name, int error_code,
-                     const char *message, const char *data, size_t data_len);
+/* Says that an answer came from the mock. */
+void ctl_say_mock(struct ctl *ctl);
+
+struct ctl_error {
+    const char *name; /* "AR_E_TIMEOUT", "ECONNREFUSED", "USAGE" ... */
+    int code;         /* JSON-RPC's; 0: none */
+    const char *message;
+    const char *data; /* raw JSON, data_len 0: none */
+    size_t data_len;
+    bool mock; /* the mock made it */
+};
+/* With --json, writes {"error":{...},"exit":code} and a newline. */
+void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const struct ctl_error *error);
 
 /* ---- ctl_call.c ---- */
 

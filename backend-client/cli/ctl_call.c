@@ -206,9 +206,10 @@ void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *ou
 static void say_server_error(struct ctl *ctl, const struct answer *a, const char *what)
 {
     const struct ar_reply *r = &a->reply;
+    bool made_up = r->source == AR_SOURCE_MOCK;
     bool foreign = a->to_relay && r->error_code == RPC_E_METHOD_NOT_FOUND && !ctl_verdict_is_relays(r);
-    term_say(&ctl->term, "%s: %s (error %d)%s%s%s", what, r->message, r->error_code,
-             foreign ? "; what answers at " : "", foreign ? ctl->health.address : "",
+    term_say(&ctl->term, "%s: %s%s (error %d)%s%s%s", what, made_up ? "the mock says: " : "", r->message,
+             r->error_code, foreign ? "; what answers at " : "", foreign ? ctl->health.address : "",
              foreign ? " is no Agent Relay" : "");
     if (r->error_data_len > 0) {
         struct buf data;
@@ -218,6 +219,8 @@ static void say_server_error(struct ctl *ctl, const struct answer *a, const char
                      buf_data(&data));
         buf_done(&data);
     }
+    if (made_up)
+        ctl_say_mock(ctl);
 }
 
 static void say_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *a, const char *what)
@@ -226,13 +229,18 @@ static void say_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *
     const struct ar_reply *r = &a->reply;
     if (r->code == AR_E_SERVER) {
         say_server_error(ctl, a, what);
-        ctl_write_error(ctl, code, ar_code_name(r->code), r->error_code, r->message, r->error_data,
-                        r->error_data_len);
+        struct ctl_error error = {.name = ar_code_name(r->code),
+                                  .code = r->error_code,
+                                  .message = r->message,
+                                  .data = r->error_data,
+                                  .data_len = r->error_data_len,
+                                  .mock = r->source == AR_SOURCE_MOCK};
+        ctl_write_error(ctl, code, &error);
         return;
     }
     ctl_reply_text(ctl, a, text, sizeof text);
     term_say(&ctl->term, "%s: %s", what, text);
-    ctl_write_error(ctl, code, ar_code_name(r->code), 0, text, NULL, 0);
+    ctl_write_error(ctl, code, &(struct ctl_error){.name = ar_code_name(r->code), .message = text});
 }
 
 /* It is the relay, or the way to it, that does not answer: then that is what to tell. */

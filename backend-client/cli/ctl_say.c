@@ -11,8 +11,13 @@ enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
     return CTL_EXIT_ERROR;
 }
 
-void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const char *name, int error_code,
-                     const char *message, const char *data, size_t data_len)
+void ctl_say_mock(struct ctl *ctl)
+{
+    term_say(&ctl->term, "this answer is made up: the mock gave it, since the relay at %s did not",
+             ctl->health.address);
+}
+
+void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const struct ctl_error *error)
 {
     struct writer w;
     if (!ctl_given(ctl->args, CTL_FLAG_JSON))
@@ -21,13 +26,15 @@ void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const char *name, int 
     write_object(&w);
     write_key(&w, "error");
     write_object(&w);
-    write_member_string(&w, "name", name);
-    if (error_code != 0)
-        write_member_int(&w, "code", error_code);
-    write_member_string(&w, "message", message);
-    if (data_len > 0)
-        write_member_raw(&w, "data", data, data_len);
+    write_member_string(&w, "name", error->name);
+    if (error->code != 0)
+        write_member_int(&w, "code", error->code);
+    write_member_string(&w, "message", error->message);
+    if (error->data_len > 0)
+        write_member_raw(&w, "data", error->data, error->data_len);
     write_object_end(&w);
+    if (error->mock)
+        write_member_string(&w, "source", ar_source_name(AR_SOURCE_MOCK));
     write_member_int(&w, "exit", (int)code);
     write_object_end(&w);
     int rc = writer_end(&w);
@@ -52,6 +59,6 @@ enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
         return code;
     ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof text);
     term_say(&ctl->term, "%s", text);
-    ctl_write_error(ctl, code, outage_name(ctl, code), 0, text, NULL, 0);
+    ctl_write_error(ctl, code, &(struct ctl_error){.name = outage_name(ctl, code), .message = text});
     return code;
 }

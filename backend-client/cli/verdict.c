@@ -55,7 +55,7 @@ enum ctl_exit ctl_verdict_reply(const struct ar_reply *reply, const struct ar_he
     case AR_OK:
         return reply->source == AR_SOURCE_LIVE ? CTL_EXIT_OK : CTL_EXIT_DEGRADED;
     case AR_E_SERVER:
-        return of_server_error(reply->error_code);
+        return reply->source == AR_SOURCE_LIVE ? of_server_error(reply->error_code) : CTL_EXIT_DEGRADED;
     case AR_E_TIMEOUT:
         /* A call that waited for a relay in vain was never sent: then the outage is what to tell. */
         return health->state == AR_LIVE || reply->may_have_run ? CTL_EXIT_TIMEOUT

@@ -342,6 +342,12 @@ test('--policy: fail ends at once, wait waits for the relay, mock answers and sa
   assertCode(mocked, 3);
   assert.ok(document(mocked).agents.every((agent) => agent.mock === true));
   assert.match(mocked.stderr, /made up/);
+  const noSuch = await ctl(dead, ['tool', 'nosuch', '--policy', 'mock', '--json']);
+  assertCode(noSuch, 3);
+  const told = document(noSuch);
+  assert.deepEqual([told.error.code, told.source, told.exit], [-32602, 'mock', 3]);
+  assert.match(noSuch.stderr, /nosuch: the mock says: .* \(error -32602\)\n.*made up: the mock gave it/);
+  assertCode(await ctl(dead, ['tool', 'echo', '--policy', 'mock']), 3);
   const unknown = await ctl(dead, ['call', 'x/unknown', '--policy', 'mock']);
   assert.ok([1, 4].includes(unknown.code), `${unknown.code} ${unknown.stderr}`);
 });

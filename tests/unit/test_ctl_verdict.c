@@ -46,6 +46,7 @@ static void judges_replies(void **state)
         {{.code = AR_OK, .source = AR_SOURCE_LIVE}, &live, CTL_EXIT_OK},
         {{.code = AR_OK, .source = AR_SOURCE_MOCK}, &no_relay, CTL_EXIT_DEGRADED},
         {{.code = AR_E_SERVER, .error_code = -32601}, &live, CTL_EXIT_ERROR},
+        {{.code = AR_E_SERVER, .error_code = -32602, .source = AR_SOURCE_MOCK}, &no_relay, CTL_EXIT_DEGRADED},
         {{.code = AR_E_SERVER, .error_code = RPC_E_SERVER_UNAVAILABLE}, &live, CTL_EXIT_DEGRADED},
         {{.code = AR_E_SERVER, .error_code = RPC_E_DRAINING}, &live, CTL_EXIT_DEGRADED},
         {{.code = AR_E_SERVER, .error_code = RPC_E_TIMEOUT}, &live, CTL_EXIT_TIMEOUT},
