@@ -251,3 +251,11 @@ int ctl_args_parse(int argc, char **argv, struct ctl_args *ret_args, char *probl
         *ret_args = args;
     return rc;
 }
+
+bool ctl_args_want_json(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], flags[CTL_FLAG_JSON].name) == 0)
+            return true;
+    return false;
+}

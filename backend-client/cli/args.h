@@ -71,6 +71,10 @@ struct ctl_args {
 MUSTCHECK int ctl_args_parse(int argc, char **argv, struct ctl_args *ret_args, char *problem,
                              size_t problem_size);
 
+/* --json stands on the line, as far as that can be told of a line that is wrong. Before ctl_args_parse, which
+ * moves argv about. */
+bool ctl_args_want_json(int argc, char *const *argv);
+
 static inline bool ctl_given(const struct ctl_args *args, enum ctl_flag flag)
 {
     return (args->given & (1U << flag)) != 0;

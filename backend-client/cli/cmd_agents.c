@@ -42,9 +42,7 @@ static enum ctl_exit refuse_unsupported(struct ctl *ctl)
     static const char why[] =
         "the server has no way to list agents: it knows neither agents/list nor the tool "
         "agent_list; agent-relayctl tools shows what it has";
-    term_say(&ctl->term, "%s", why);
-    ctl_write_error(ctl, CTL_EXIT_ERROR, &(struct ctl_error){.name = "AGENTS_UNSUPPORTED", .message = why});
-    return CTL_EXIT_ERROR;
+    return ctl_refuse(ctl, CTL_EXIT_ERROR, "AGENTS_UNSUPPORTED", why);
 }
 
 static enum ctl_exit show_once(struct ctl *ctl)

@@ -93,11 +93,8 @@ enum ctl_exit cmd_call(struct ctl *ctl)
     int rc = params_check_method(args->operands[0], problem, sizeof problem);
     if (rc == 0 && args->operand_count > 1)
         rc = params_read(&params, args->operands[1], false, STDIN_FILENO, problem, sizeof problem);
-    enum ctl_exit code = CTL_EXIT_USAGE;
-    if (rc != 0)
-        term_say(&ctl->term, "%s", problem);
-    else
-        code = ask(ctl, args->operands[0], &params, args->operands[0], &a);
+    enum ctl_exit code = rc != 0 ? ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, problem)
+                                 : ask(ctl, args->operands[0], &params, args->operands[0], &a);
     buf_done(&params);
     return a ? finish(ctl, a, code, print_result(ctl, a)) : code;
 }
@@ -158,11 +155,9 @@ enum ctl_exit cmd_tool(struct ctl *ctl)
     bool is_error = false;
     buf_init(&request, REQUEST_MAX_BYTES);
     int rc = write_request(&request, ctl->args, problem, sizeof problem);
-    enum ctl_exit code = CTL_EXIT_USAGE;
-    if (rc != 0)
-        term_say(&ctl->term, "%s", problem[0] ? problem : err_text(rc));
-    else
-        code = ask(ctl, "tools/call", &request, ctl->args->operands[0], &a);
+    enum ctl_exit code = rc != 0
+                             ? ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, problem[0] ? problem : err_text(rc))
+                             : ask(ctl, "tools/call", &request, ctl->args->operands[0], &a);
     buf_done(&request);
     if (!a)
         return code;

@@ -114,7 +114,8 @@ static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
     return rc;
 }
 
-static int write_json(struct ctl *ctl, struct json_doc *doc, json_node list)
+/* `unknown`: what to say of names that are none; "": nothing. */
+static int write_json(struct ctl *ctl, struct json_doc *doc, json_node list, const char *unknown)
 {
     struct writer w;
     writer_init(&w, &ctl->out);
@@ -128,6 +129,9 @@ static int write_json(struct ctl *ctl, struct json_doc *doc, json_node list)
         write_raw(&w, raw, len);
     }
     write_array_end(&w);
+    if (unknown[0])
+        ctl_write_error_members(&w, CTL_EXIT_ERROR,
+                                &(struct ctl_error){.name = "NO_SUCH_SERVER", .message = unknown});
     write_object_end(&w);
     int rc = writer_end(&w);
     return rc != 0 ? rc : buf_append(&ctl->out, "\n", 1);
@@ -145,29 +149,34 @@ static bool has_server(struct json_doc *doc, json_node list, const char *name)
     return false;
 }
 
-static enum ctl_exit say_unknown(struct ctl *ctl, struct json_doc *doc, json_node list)
+/* What to say of the names asked for that the relay does not have; "" where it has all. */
+static void describe_unknown(const struct ctl_args *args, struct json_doc *doc, json_node list, char *out,
+                             size_t size)
 {
-    enum ctl_exit code = CTL_EXIT_OK;
-    for (size_t i = 0; i < ctl->args->operand_count; i++) {
-        if (has_server(doc, list, ctl->args->operands[i]))
-            continue;
-        term_say(&ctl->term, "the relay has no server '%s'; agent-relayctl servers --names lists them",
-                 ctl->args->operands[i]);
-        code = CTL_EXIT_ERROR;
-    }
-    return code;
+    size_t at = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < args->operand_count && at < size; i++)
+        if (!has_server(doc, list, args->operands[i]))
+            at += (size_t)snprintf(out + at, size - at, "%s'%.60s'",
+                                   at == 0 ? "the relay has no server " : ", ", args->operands[i]);
+    if (at > 0 && at < size)
+        snprintf(out + at, size - at, "; agent-relayctl servers --names lists them");
 }
 
 static enum ctl_exit show(struct ctl *ctl, struct json_doc *doc)
 {
+    char unknown[600];
     json_node list = json_get(doc, json_root(doc), "servers");
-    int rc = ctl_given(ctl->args, CTL_FLAG_JSON)    ? write_json(ctl, doc, list)
+    describe_unknown(ctl->args, doc, list, unknown, sizeof unknown);
+    int rc = ctl_given(ctl->args, CTL_FLAG_JSON)    ? write_json(ctl, doc, list, unknown)
              : ctl_given(ctl->args, CTL_FLAG_NAMES) ? write_names(ctl, doc, list)
                                                     : write_table(ctl, doc, list);
     if (rc != 0)
         return ctl_say_broken(ctl, rc);
     (void)ctl_flush(ctl);
-    return say_unknown(ctl, doc, list);
+    if (unknown[0])
+        term_say(&ctl->term, "%s", unknown);
+    return unknown[0] ? CTL_EXIT_ERROR : CTL_EXIT_OK;
 }
 
 enum ctl_exit cmd_servers(struct ctl *ctl)

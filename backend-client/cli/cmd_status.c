@@ -295,10 +295,8 @@ static enum ctl_exit only_look(struct ctl *ctl)
     const struct look *look = look_ask(ctl);
     if (!look)
         return CTL_EXIT_INTERRUPTED;
-    if (look->code == CTL_EXIT_USAGE) {
-        term_say(&ctl->term, "%s", look->problem);
-        return look->code;
-    }
+    if (look->code == CTL_EXIT_USAGE)
+        return ctl_refuse(ctl, look->code, CTL_USAGE, look->problem);
     struct view v = {.code = look->code,
                      .address = look->address,
                      .peer = look->peer,

@@ -79,9 +79,7 @@ static enum ctl_exit refuse_page(struct ctl *ctl, int rc)
     const char *why = rc == ERR_TYPE    ? "the answer to tools/list holds no list of tools"
                       : rc == ERR_RANGE ? "the server gives the same page of tools again"
                                         : err_text(rc);
-    term_say(&ctl->term, "%s", why);
-    ctl_write_error(ctl, CTL_EXIT_ERROR, &(struct ctl_error){.name = "AR_E_BAD_REPLY", .message = why});
-    return CTL_EXIT_ERROR;
+    return ctl_refuse(ctl, CTL_EXIT_ERROR, "AR_E_BAD_REPLY", why);
 }
 
 static enum ctl_exit gather(struct ctl *ctl, struct pages *p)

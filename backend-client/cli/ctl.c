@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -91,8 +92,9 @@ enum ctl_exit ctl_start(struct ctl *ctl)
     if (rc == 0)
         rc = watch_events(ctl);
     if (rc != 0) {
-        term_say(&ctl->term, "the system refused a resource: %s", uv_strerror(rc));
-        return CTL_EXIT_ERROR;
+        char text[200];
+        snprintf(text, sizeof text, "the system refused a resource: %s", uv_strerror(rc));
+        return ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(AR_E_SYSTEM), text);
     }
     ctl->started = true;
     ctl->started_ms = ctl_now_ms(ctl);
@@ -213,8 +215,9 @@ enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms)
     int rc = ar_open(&o, &ctl->client, problem, sizeof problem);
     if (rc != AR_OK) {
         ctl->client = NULL;
-        term_say(&ctl->term, "%s", problem[0] ? problem : ar_code_text(rc));
-        return rc == AR_E_INVALID ? CTL_EXIT_USAGE : CTL_EXIT_ERROR;
+        const char *text = problem[0] ? problem : ar_code_text(rc);
+        return rc == AR_E_INVALID ? ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, text)
+                                  : ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(rc), text);
     }
     ctl_look(ctl);
     return CTL_EXIT_OK;

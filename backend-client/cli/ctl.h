@@ -16,6 +16,7 @@
 #include "backend-client/cli/verdict.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "wire/writer.h"
 
 #define CTL_OUT_MAX_BYTES ((size_t)256 << 20) /* the largest result, spread out or escaped, fits */
 #define CTL_NEVER         UINT64_MAX
@@ -74,13 +75,17 @@ bool ctl_flush(struct ctl *ctl);
 
 /* Says why it is not live, and gives `code` back. With --json an error document goes to the output too. */
 enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
-/* For ERR_TOO_LARGE and -ENOMEM while putting the output together: says it. */
+/* Says `text`, and gives `code` back. With --json an error document goes to the output too. */
+enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, const char *text);
+/* For ERR_TOO_LARGE and -ENOMEM while putting the output together, which is thrown away: likewise. */
 enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc);
 /* Says that an answer came from the mock. */
 void ctl_say_mock(struct ctl *ctl);
 
+#define CTL_USAGE "USAGE" /* the name of what exits with CTL_EXIT_USAGE */
+
 struct ctl_error {
-    const char *name; /* "AR_E_TIMEOUT", "ECONNREFUSED", "USAGE" ... */
+    const char *name; /* "AR_E_TIMEOUT", "ECONNREFUSED", CTL_USAGE ... */
     int code;         /* JSON-RPC's; 0: none */
     const char *message;
     const char *data; /* raw JSON, data_len 0: none */
@@ -89,6 +94,8 @@ struct ctl_error {
 };
 /* With --json, writes {"error":{...},"exit":code} and a newline. */
 void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const struct ctl_error *error);
+/* These members alone, into an object that has others. */
+void ctl_write_error_members(struct writer *w, enum ctl_exit code, const struct ctl_error *error);
 
 /* ---- ctl_call.c ---- */
 

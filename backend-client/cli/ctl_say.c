@@ -3,11 +3,31 @@
  * Failure mode: a document that cannot be put together is left out; standard error has said it.
  */
 #include "backend-client/cli/ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+
 #include "wire/writer.h"
 
+enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, const char *text)
+{
+    term_say(&ctl->term, "%s", text);
+    ctl_write_error(ctl, code, &(struct ctl_error){.name = name, .message = text});
+    return code;
+}
+
+/* A watching command goes on with its next line; where nothing can be written, neither can this. */
 enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
 {
-    term_say(&ctl->term, "the answer cannot be shown: %s", err_text(rc));
+    char text[200];
+    const char *name = rc == -ENOMEM         ? "AR_E_NO_MEMORY"
+                       : rc == ERR_TOO_LARGE ? "AR_E_TOO_LARGE"
+                                             : "AR_E_BAD_REPLY";
+    buf_clear(&ctl->out);
+    snprintf(text, sizeof text, "the answer cannot be shown: %s", err_text(rc));
+    if (!ctl->on_state && !ctl->term.broken && !ctl->term.failed)
+        return ctl_refuse(ctl, CTL_EXIT_ERROR, name, text);
+    term_say(&ctl->term, "%s", text);
     return CTL_EXIT_ERROR;
 }
 
@@ -17,6 +37,22 @@ void ctl_say_mock(struct ctl *ctl)
              ctl->health.address);
 }
 
+void ctl_write_error_members(struct writer *w, enum ctl_exit code, const struct ctl_error *error)
+{
+    write_key(w, "error");
+    write_object(w);
+    write_member_string(w, "name", error->name);
+    if (error->code != 0)
+        write_member_int(w, "code", error->code);
+    write_member_string(w, "message", error->message);
+    if (error->data_len > 0)
+        write_member_raw(w, "data", error->data, error->data_len);
+    write_object_end(w);
+    if (error->mock)
+        write_member_string(w, "source", ar_source_name(AR_SOURCE_MOCK));
+    write_member_int(w, "exit", (int)code);
+}
+
 void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const struct ctl_error *error)
 {
     struct writer w;
@@ -24,18 +60,7 @@ void ctl_write_error(struct ctl *ctl, enum ctl_exit code, const struct ctl_error
         return;
     writer_init(&w, &ctl->out);
     write_object(&w);
-    write_key(&w, "error");
-    write_object(&w);
-    write_member_string(&w, "name", error->name);
-    if (error->code != 0)
-        write_member_int(&w, "code", error->code);
-    write_member_string(&w, "message", error->message);
-    if (error->data_len > 0)
-        write_member_raw(&w, "data", error->data, error->data_len);
-    write_object_end(&w);
-    if (error->mock)
-        write_member_string(&w, "source", ar_source_name(AR_SOURCE_MOCK));
-    write_member_int(&w, "exit", (int)code);
+    ctl_write_error_members(&w, code, error);
     write_object_end(&w);
     int rc = writer_end(&w);
     if (rc == 0)
@@ -58,7 +83,5 @@ enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
     ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof text);
-    term_say(&ctl->term, "%s", text);
-    ctl_write_error(ctl, code, &(struct ctl_error){.name = outage_name(ctl, code), .message = text});
-    return code;
+    return ctl_refuse(ctl, code, outage_name(ctl, code), text);
 }

@@ -74,12 +74,11 @@ int main(int argc, char **argv)
     if (fill_standard_files() != 0)
         return CTL_EXIT_ERROR;
     signal(SIGPIPE, SIG_IGN);
+    bool json = ctl_args_want_json(argc, argv);
     int rc = ctl_args_parse(argc, argv, &args, problem, sizeof problem);
+    if (rc != 0 && json)
+        args.given = CTL_FLAG_BIT(JSON);
     ctl_init(&ctl, &args);
-    enum ctl_exit code = CTL_EXIT_USAGE;
-    if (rc != 0)
-        term_say(&ctl.term, "%s", problem);
-    else
-        code = run(&ctl);
+    enum ctl_exit code = rc != 0 ? ctl_refuse(&ctl, CTL_EXIT_USAGE, CTL_USAGE, problem) : run(&ctl);
     return (int)ctl_done(&ctl, code);
 }

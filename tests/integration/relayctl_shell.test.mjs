@@ -215,6 +215,30 @@ test('help: every command, with an example; usage errors are 2', async () => {
   }
 });
 
+test('a wrong command line, too, is a document with --json', async (t) => {
+  const relay = await fakeRelay(t);
+  for (const args of [
+    [],
+    ['nope'],
+    ['status', '--nope'],
+    ['agents', '--count', '7'],
+    ['status', '--relay', 'tls://h:1'],
+    ['status', '--no-start', '--relay', 'tls://h:1'],
+    ['call'],
+    ['call', ''],
+    ['call', 'm', '{'],
+    ['tool', ''],
+    ['tool', 'm', 'x'],
+  ]) {
+    const run = await ctl(relay, [...args, '--json']);
+    assertCode(run, 2);
+    const { error, exit } = document(run);
+    assert.deepEqual([error.name, exit], ['USAGE', 2]);
+    assert.equal(run.stderr, `agent-relayctl: ${error.message}\n`);
+  }
+  assert.equal((await ctl(relay, ['call', 'm', '{', '--', '--json'])).stdout, '');
+});
+
 /** What the help says of flags: all that stand in it. */
 const flagsOf = (help) => [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag]) => flag);
 

@@ -99,6 +99,12 @@ test('servers: a table, a document, names, one by name', async (t) => {
   const unknown = await ctl(relay, ['servers', 'three']);
   assertCode(unknown, 1);
   assert.match(unknown.stderr, /no server 'three'/);
+  const some = await ctl(relay, ['servers', 'three', 'two', 'four', '--json']);
+  assertCode(some, 1);
+  const told = document(some);
+  assert.deepEqual(told.servers.map(({ name }) => name), ['two']);
+  assert.deepEqual([told.error.name, told.exit], ['NO_SUCH_SERVER', 1]);
+  assert.match(told.error.message, /no server 'three', 'four'; /);
 });
 
 // ---- hostile servers

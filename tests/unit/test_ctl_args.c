@@ -19,8 +19,9 @@
 static char problem[CTL_PROBLEM_SIZE];
 static char *words[WORDS_MAX];
 
-/* The words of `line`, cut at blanks; "~" stands for an empty one. They live until the next call. */
-static int parse(const char *line, struct ctl_args *args)
+/* Puts the words of `line`, cut at blanks, into `words`; "~" stands for an empty one. They live until the
+ * next call. Returns how many, the program's name included. */
+static int split(const char *line)
 {
     static char copy[512];
     int argc = 1;
@@ -29,6 +30,12 @@ static int parse(const char *line, struct ctl_args *args)
     for (char *save = NULL, *w = strtok_r(copy, " ", &save); w && argc < WORDS_MAX;
          w = strtok_r(NULL, " ", &save))
         words[argc++] = strcmp(w, "~") == 0 ? w + 1 : w;
+    return argc;
+}
+
+static int parse(const char *line, struct ctl_args *args)
+{
+    int argc = split(line);
     problem[0] = '\0';
     return ctl_args_parse(argc, words, args, problem, sizeof problem);
 }
@@ -151,6 +158,16 @@ static void help_and_version_need_nothing_else(void **state)
     assert_int_equal(ctl_args_parse(0, NULL, &a, problem, sizeof problem), ERR_SYNTAX);
 }
 
+static void knows_where_errors_go(void **state)
+{
+    (void)state;
+    assert_true(ctl_args_want_json(split("--frob --json"), words));
+    assert_true(ctl_args_want_json(split("call m --json -- x"), words));
+    assert_false(ctl_args_want_json(split("call m -- --json"), words));
+    assert_false(ctl_args_want_json(split("--jso"), words));
+    assert_false(ctl_args_want_json(0, NULL));
+}
+
 static void finds_commands(void **state)
 {
     (void)state;
@@ -234,6 +251,7 @@ int main(void)
         cmocka_unit_test(takes_dashes_as_operands),
         cmocka_unit_test(refuses_with_advice),
         cmocka_unit_test(help_and_version_need_nothing_else),
+        cmocka_unit_test(knows_where_errors_go),
         cmocka_unit_test(finds_commands),
         cmocka_unit_test(explains_everything),
         cmocka_unit_test(help_fails_where_there_is_no_room),
