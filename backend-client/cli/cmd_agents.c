@@ -1,7 +1,8 @@
 /* agents: the snapshot that the library keeps, once or at every change.
  *
  * Once: the first live snapshot is waited for; where there is none, --policy mock shows the mock one, and the
- * exit code says 3. With --watch every snapshot is shown as it comes: live, stale, mock, live again.
+ * exit code says 3. With --watch every snapshot is shown as it comes: live, stale, mock, live again; the mock
+ * of before the first connection only where that is long in coming (ctl_watch).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,6 +80,13 @@ static void on_agents(struct ctl *ctl, const struct ar_snapshot *snapshot)
     (void)show(ctl, snapshot);
 }
 
+static void show_present(struct ctl *ctl)
+{
+    const struct ar_snapshot *s = ar_agents(ctl->client);
+    on_agents(ctl, s);
+    ar_snapshot_release(s);
+}
+
 static void on_state(struct ctl *ctl)
 {
     if (ctl->health.state == AR_DEGRADED)
@@ -95,6 +103,6 @@ enum ctl_exit cmd_agents(struct ctl *ctl)
     enum ctl_exit code = ctl_open(ctl, POLL_MS);
     if (code != CTL_EXIT_OK || !watch)
         return code != CTL_EXIT_OK ? code : show_once(ctl);
-    (void)ctl_wait(ctl, NULL, NULL, CTL_NEVER);
+    ctl_watch(ctl, show_present);
     return CTL_EXIT_OK; /* a signal's code outranks it */
 }

@@ -98,31 +98,21 @@ static void write_state_line(struct ctl *ctl, const struct ar_health *h)
     int rc = write_head(ctl, "state");
     if (rc == 0)
         rc = buf_append(&ctl->out, text, (size_t)len);
-    len = snprintf(text, sizeof text, "  %s%s%s", h->address, h->state == AR_LIVE ? "" : ": ",
-                   h->state == AR_LIVE ? "" : h->last_error);
+    const char *why = h->state == AR_LIVE ? "" : h->last_error[0] ? h->last_error : "no answer yet";
+    len = snprintf(text, sizeof text, "  %s%s%s", h->address, why[0] ? ": " : "", why);
     if (rc == 0 && len > 0)
         rc = safe_append(&ctl->out, text, strlen(text), SAFE_ONE_LINE);
     finish(ctl, rc);
 }
 
-static void on_state(struct ctl *ctl)
-{
-    if (ctl->health.state == AR_CLOSED || ctl->stopping)
-        return;
-    if (wants_json(ctl))
-        write_state_document(ctl, &ctl->health);
-    else
-        write_state_line(ctl, &ctl->health);
-}
-
 /* ---- agents: where they come from, and how many ---- */
 
-static void on_agents(struct ctl *ctl, const struct ar_snapshot *s)
+static void write_agents(struct ctl *ctl, const struct ar_snapshot *s)
 {
     enum ar_source source = ar_snapshot_source(s);
     size_t count = ar_snapshot_count(s);
     size_t mark = 1 + (size_t)source + 4 * count; /* of what was said last; 0: nothing yet */
-    if (mark == ctl->watched || ctl->stopping)
+    if (mark == ctl->watched)
         return;
     ctl->watched = mark;
     if (wants_json(ctl)) {
@@ -138,6 +128,32 @@ static void on_agents(struct ctl *ctl, const struct ar_snapshot *s)
     int len = snprintf(text, sizeof text, "%zu, %s", count, ar_source_name(source));
     int rc = write_head(ctl, "agents");
     finish(ctl, rc != 0 ? rc : buf_append(&ctl->out, text, (size_t)len));
+}
+
+/* The snapshot of a new state comes before the state: it is then shown behind it, by on_state. */
+static void on_agents(struct ctl *ctl, const struct ar_snapshot *s)
+{
+    if (!ctl->stopping && ar_snapshot_state(s) == ctl->health.state)
+        write_agents(ctl, s);
+}
+
+/* ---- both ---- */
+
+static void show(struct ctl *ctl)
+{
+    if (wants_json(ctl))
+        write_state_document(ctl, &ctl->health);
+    else
+        write_state_line(ctl, &ctl->health);
+    const struct ar_snapshot *s = ar_agents(ctl->client);
+    write_agents(ctl, s);
+    ar_snapshot_release(s);
+}
+
+static void on_state(struct ctl *ctl)
+{
+    if (ctl->health.state != AR_CLOSED && !ctl->stopping)
+        show(ctl);
 }
 
 /* ---- notifications ---- */
@@ -174,6 +190,6 @@ enum ctl_exit cmd_watch(struct ctl *ctl)
     enum ctl_exit code = ctl_open(ctl, POLL_MS);
     if (code != CTL_EXIT_OK)
         return code;
-    (void)ctl_wait(ctl, NULL, NULL, CTL_NEVER);
+    ctl_watch(ctl, show);
     return CTL_EXIT_OK; /* a signal's code outranks it */
 }

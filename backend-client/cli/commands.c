@@ -103,7 +103,9 @@ static const struct ctl_command commands[] = {
      .name = "watch",
      .operands = "",
      .summary = "Shows changes of state and notifications as they come",
-     .details = "Goes on through outages, until it is interrupted. --json prints one document a line.\n",
+     .details =
+         "Begins when the relay has answered or could not be reached, at the latest after --timeout, and\n"
+         "goes on through outages until it is interrupted. --json prints one document a line.\n",
      .example = "agent-relayctl watch --json | jq -r 'select(.event==\"state\").state'\n"
                 "follows the states alone",
      .flags = JSON_FLAG,

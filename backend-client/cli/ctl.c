@@ -144,6 +144,7 @@ static void on_state(struct ar_client *client, const struct ar_health *health, v
     struct ctl *ctl = data;
     (void)client;
     ctl->health = *health;
+    ctl->begun = ctl->begun || health->state != AR_CONNECTING;
     if (ctl->on_state)
         ctl->on_state(ctl);
 }
@@ -152,7 +153,8 @@ static void on_agents(struct ar_client *client, const struct ar_snapshot *snapsh
 {
     struct ctl *ctl = data;
     (void)client;
-    if (ctl->on_agents)
+    ctl->begun = ctl->begun || ar_snapshot_state(snapshot) != AR_CONNECTING;
+    if (ctl->on_agents && ctl->begun)
         ctl->on_agents(ctl, snapshot);
 }
 
@@ -241,6 +243,24 @@ enum ctl_exit ctl_settle(struct ctl *ctl)
         return CTL_EXIT_INTERRUPTED;
     ctl_look(ctl);
     return ctl_verdict_health(&ctl->health);
+}
+
+static bool has_begun(void *data)
+{
+    struct ctl *ctl = data;
+    return ctl->begun;
+}
+
+void ctl_watch(struct ctl *ctl, void (*show)(struct ctl *ctl))
+{
+    enum ctl_wait how = ctl_wait(ctl, has_begun, ctl, ctl->deadline_ms);
+    if (how == CTL_LATE) {
+        ctl->begun = true;
+        ctl_look(ctl);
+        show(ctl);
+    }
+    if (how != CTL_STOPPED)
+        (void)ctl_wait(ctl, NULL, NULL, CTL_NEVER);
 }
 
 /* ---- the end ---- */

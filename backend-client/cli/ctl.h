@@ -40,6 +40,7 @@ struct ctl {
     uint64_t deadline_ms; /* started_ms + timeout_ms */
     struct list answers;  /* struct answer, until the client has closed */
     size_t watched;       /* what a watching command has shown */
+    bool begun;           /* it may show something: see ctl_watch */
     /* For the watching commands; may be NULL. On the loop, in a callback of the library's. */
     void (*on_state)(struct ctl *ctl);
     void (*on_agents)(struct ctl *ctl, const struct ar_snapshot *snapshot);
@@ -65,6 +66,11 @@ uint64_t ctl_now_ms(struct ctl *ctl);
 /* Waits until live. With the policy to fail (or mock), the first failure ends it as well; with the policy to
  * wait, the deadline alone. OK, else what it comes to; nothing is said. */
 enum ctl_exit ctl_settle(struct ctl *ctl);
+/* For the watching commands, once open: until a signal, or the end of the output. What there is while the
+ * first connection is being made is a mock that is replaced at once: `begun` is false then. Live or degraded,
+ * it is set before on_state or on_agents tells of it; where neither has come within --timeout, it is set all
+ * the same, and `show` called. */
+void ctl_watch(struct ctl *ctl, void (*show)(struct ctl *ctl));
 /* Fills `health` with the present. */
 void ctl_look(struct ctl *ctl);
 

@@ -63,6 +63,35 @@ test('watch: states and notifications, through an outage', async (t) => {
   assertCode(await run.end(), 143);
 });
 
+test('watch, agents --watch: the mock is not shown while the first connection is made, unless that takes long', async (t) => {
+  const relay = await t.relay({ servers: mock() });
+  const silent = await fakeRelay(t, { initialize: () => undefined, 'relay/ping': () => undefined });
+  const any = () => true;
+  for (const [to, state, source] of [
+    [relay, 'live', 'live'],
+    [await deadAddress(), 'degraded', 'mock'],
+    [silent, 'connecting', 'mock'],
+  ]) {
+    const timeout = String(to === silent ? 300 : scaled(20_000));
+    const agents = new Ctl(to, ['agents', '--watch', '--json', '--timeout', timeout]);
+    const list = JSON.parse(await agents.line(any, 'the first agents'));
+    assert.deepEqual([list.state, list.source], [state, source]);
+    agents.kill('SIGINT');
+    assertCode(await agents.end(), 130);
+    const watch = new Ctl(to, ['watch', '--json', '--timeout', timeout]);
+    const first = JSON.parse(await watch.line(any, 'the first event'));
+    assert.deepEqual([first.event, first.state, first.source], ['state', state, source]);
+    const second = JSON.parse(await watch.line(any, 'the second event'));
+    assert.deepEqual([second.event, second.source], ['agents', source]);
+    watch.kill('SIGINT');
+    assertCode(await watch.end(), 130);
+  }
+  const human = new Ctl(silent, ['watch', '--timeout', '100']);
+  assert.match(await human.line(any, 'a line'), /state {9}connecting {2}127.0.0.1:\d+: no answer yet$/);
+  human.kill('SIGINT');
+  assertCode(await human.end(), 130);
+});
+
 test('watch: starts without a relay, shows notifications harmlessly', async (t) => {
   const relay = await fakeRelay(t, {
     'agents/list': (message, say) => {
