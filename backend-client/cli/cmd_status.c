@@ -296,7 +296,7 @@ static enum ctl_exit only_look(struct ctl *ctl)
     if (!look)
         return CTL_EXIT_INTERRUPTED;
     if (look->code == CTL_EXIT_USAGE)
-        return ctl_refuse(ctl, look->code, CTL_USAGE, look->problem);
+        return ctl_refuse_address(ctl, look->problem);
     struct view v = {.code = look->code,
                      .address = look->address,
                      .peer = look->peer,

@@ -218,7 +218,7 @@ enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms)
     if (rc != AR_OK) {
         ctl->client = NULL;
         const char *text = problem[0] ? problem : ar_code_text(rc);
-        return rc == AR_E_INVALID ? ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, text)
+        return rc == AR_E_INVALID ? ctl_refuse_address(ctl, text) /* the rest is ours, and valid */
                                   : ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(rc), text);
     }
     ctl_look(ctl);

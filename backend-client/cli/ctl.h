@@ -81,6 +81,9 @@ bool ctl_flush(struct ctl *ctl);
 
 /* Says why it is not live, and gives `code` back. With --json an error document goes to the output too. */
 enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
+/* For an address that cannot be: names where it was written. `problem` is the library's, which calls it url.
+ */
+enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem);
 /* Says `text`, and gives `code` back. With --json an error document goes to the output too. */
 enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, const char *text);
 /* For ERR_TOO_LARGE and -ENOMEM while putting the output together, which is thrown away: likewise. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "wire/writer.h"
 
@@ -14,6 +15,19 @@ enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, 
     term_say(&ctl->term, "%s", text);
     ctl_write_error(ctl, code, &(struct ctl_error){.name = name, .message = text});
     return code;
+}
+
+/* Problems of the library's name the variable themselves; look.c's name nothing. */
+enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem)
+{
+    static const char own[] = "url: ";
+    char text[AR_PROBLEM_SIZE + 32];
+    const char *place = ctl->args->relay ? "--relay" : "AGENT_CONTROL_URL";
+    if (strncmp(problem, own, sizeof own - 1) == 0)
+        problem += sizeof own - 1;
+    bool named = strncmp(problem, place, strlen(place)) == 0;
+    snprintf(text, sizeof text, "%s%s%s", named ? "" : place, named ? "" : ": ", problem);
+    return ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, text);
 }
 
 /* A watching command goes on with its next line; where nothing can be written, neither can this. */

@@ -188,8 +188,10 @@ test('a Unix socket, --relay before AGENT_CONTROL_URL, and addresses that cannot
     for (const more of [[], ['--no-start']]) {
       const run = await ctl(undefined, ['status', '--relay', bad, ...more]);
       assertCode(run, 2);
-      assert.match(run.stderr, /^agent-relayctl: /);
+      assert.match(run.stderr, /^agent-relayctl: --relay: "/);
       assert.equal(run.stdout, '');
+      const named = await ctl(undefined, ['status', ...more], { env: { AGENT_CONTROL_URL: bad } });
+      assert.equal(named.stderr, run.stderr.replace('--relay', 'AGENT_CONTROL_URL'));
     }
   }
 });
