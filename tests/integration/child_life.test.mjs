@@ -5,6 +5,7 @@ import {
   assert,
   assertRelayError,
   fake,
+  hasEnded,
   processInfo,
   readJournal,
   scaled,
@@ -165,7 +166,7 @@ test('a child that nobody uses is stopped after its idle time, and comes back wh
   });
   const client = await t.ready(relay);
   const [pid] = await client.scriptValues([{ pid: 1 }]);
-  await until(() => !processInfo(pid) || processInfo(pid).state === 'Z', 'the idle child is gone');
+  await until(() => hasEnded(pid), 'the idle child is gone');
   assert.equal(readJournal(journal).at(-1).event, 'eof', 'it was asked to go');
   const [next] = await client.scriptValues([{ pid: 1 }]);
   assert.notEqual(next, pid);

@@ -1,7 +1,7 @@
 // The harness itself: what the other tests lean on does what they think, without a relay in between.
 import { spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
-import { assert, fake, processInfo, processesWithTmpdir, readJournal, test, until } from './lib/harness.mjs';
+import { assert, fake, hasEnded, processesWithTmpdir, readJournal, test, until } from './lib/harness.mjs';
 import { Inbox } from './lib/inbox.mjs';
 import { LineClient } from './lib/line_client.mjs';
 
@@ -85,5 +85,5 @@ test('processes are found by their mark after their parent is gone', async (t) =
     return list.length === 1 && list;
   }, 'the orphan is found');
   process.kill(orphan.pid, 'SIGKILL');
-  await until(() => !processInfo(orphan.pid) || processInfo(orphan.pid).state === 'Z', 'it is gone');
+  await until(() => hasEnded(orphan.pid), 'it is gone');
 });

@@ -32,6 +32,12 @@ const pids = () =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 
+/** Whether it is over: no process of that number, or one that only waits to be reaped. */
+export function hasEnded(pid) {
+  const info = processInfo(pid); // once: it may end between two looks
+  return !info || info.state === 'Z';
+}
+
 /** Living processes whose environment has TMPDIR=dir. Zombies have no environment, and do not count. */
 export function processesWithTmpdir(dir) {
   const mark = `TMPDIR=${dir}`;
