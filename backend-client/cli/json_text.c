@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backend-client/cli/safe.h"
+#include "wire/clean.h"
 #include "wire/scan.h"
 
 /* ---- checking ---- */
@@ -72,7 +73,7 @@ static int explain(const char *text, size_t len, enum scan_fault fault, size_t a
     if (at < len) {
         char shown[32];
         size_t used;
-        (void)safe_decode(text + at, len - at, &used);
+        (void)clean_decode(text + at, len - at, &used);
         safe_copy(shown, sizeof shown, text + at, used);
         snprintf(near, sizeof near, " at '%s'", shown);
     }
@@ -148,8 +149,8 @@ static size_t print_string(struct printer *p, const char *text, size_t len, size
     size_t from = at++;
     while (at < len && text[at] != '"') {
         size_t used = text[at] == '\\' && at + 1 < len ? 2 : 1;
-        uint32_t c = used == 2 ? 0 : safe_decode(text + at, len - at, &used);
-        if (p->harmless && c != 0 && safe_is_control(c)) {
+        uint32_t c = used == 2 ? 0 : clean_decode(text + at, len - at, &used);
+        if (p->harmless && c != 0 && clean_is_control(c)) {
             put(p, text + from, at - from);
             put_escape(p, c);
             from = at + used;

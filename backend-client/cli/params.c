@@ -14,6 +14,7 @@
 
 #include "backend-client/cli/json_text.h"
 #include "backend-client/cli/safe.h"
+#include "wire/clean.h"
 #include "wire/scan.h"
 #include "wire/writer.h"
 
@@ -26,7 +27,7 @@
 static bool is_utf8(const char *text, size_t len)
 {
     for (size_t at = 0, used; at < len; at += used)
-        if (safe_decode(text + at, len - at, &used) == 0xfffd && used == 1)
+        if (clean_decode(text + at, len - at, &used) == 0xfffd && used == 1)
             return false;
     return true;
 }

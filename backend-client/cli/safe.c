@@ -1,41 +1,15 @@
-/* Harmless text: character by character; what safe_is_control names is written as an escape. */
+/* Harmless text: character by character; what clean_is_control names is written as an escape. */
 #include "backend-client/cli/safe.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/text.h"
-
-uint32_t safe_decode(const char *text, size_t len, size_t *ret_used)
-{
-    char four[4] = {0};
-    memcpy(four, text, len < sizeof four ? len : sizeof four);
-    *ret_used = 1;
-    unsigned char first = (unsigned char)four[0];
-    if (first < 0x80)
-        return first;
-    size_t used = text_sequence(four);
-    if (used == 0)
-        return 0xfffd;
-    *ret_used = used;
-    uint32_t c = first & (0x7fU >> used);
-    for (size_t i = 1; i < used; i++)
-        c = c << 6 | ((unsigned char)four[i] & 0x3f);
-    return c;
-}
-
-bool safe_is_control(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || /* C0, DEL, C1 */
-           c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069) ||                                              /* direction */
-           c == 0x2028 || c == 0x2029 || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f); /* lines, tags */
-}
+#include "wire/clean.h"
 
 bool safe_is_clean(const char *text, size_t len)
 {
     for (size_t at = 0, used; at < len; at += used)
-        if (safe_is_control(safe_decode(text + at, len - at, &used)))
+        if (clean_is_control(clean_decode(text + at, len - at, &used)))
             return false;
     return len > 0;
 }
@@ -57,14 +31,14 @@ static size_t show(uint32_t c, char out[12])
 static const char *translate(const char *text, size_t len, enum safe_lines lines, char room[12],
                              size_t *ret_used, size_t *ret_len)
 {
-    uint32_t c = safe_decode(text, len, ret_used);
+    uint32_t c = clean_decode(text, len, ret_used);
     bool kept = lines == SAFE_KEEP_LINES && (c == '\n' || c == '\t');
     *ret_len = *ret_used;
     if (c == 0xfffd) {
         *ret_len = 3;
         return "\xef\xbf\xbd";
     }
-    if (kept || !safe_is_control(c))
+    if (kept || !clean_is_control(c))
         return text;
     *ret_len = show(c, room);
     return room;

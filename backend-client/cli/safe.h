@@ -23,12 +23,7 @@ MUSTCHECK int safe_append(struct buf *b, const char *text, size_t len, enum safe
 /* Into a fixed place, cut where it does not fit; always NUL-terminated. */
 void safe_copy(char *out, size_t size, const char *text, size_t len);
 
-/* The character at `text`, of which `len` bytes (at least 1) can be read; *ret_used is how many it takes.
- * U+FFFD with one byte used where it is not valid UTF-8. */
-uint32_t safe_decode(const char *text, size_t len, size_t *ret_used);
-/* A control character (C0, DEL, C1), or one that changes the direction of writing or breaks lines. */
-bool safe_is_control(uint32_t c);
-/* Not empty, and without such a character: it may be printed as it is. */
+/* Not empty, and without a control character (wire/clean.h): it may be printed as it is. */
 bool safe_is_clean(const char *text, size_t len);
 /* A name of a list for scripts, and a newline. One that would have to be changed to be harmless is none that
  * a script could use, and NULL is none: both are left out. As safe_append. */

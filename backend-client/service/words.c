@@ -6,62 +6,13 @@
  */
 #include "words.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
+#include "wire/clean.h"
 #include "wire/text.h"
 
 #define ELLIPSIS     "..."
 #define ELLIPSIS_LEN (sizeof ELLIPSIS - 1)
-#define REPLACEMENT  "\xef\xbf\xbd" /* U+FFFD */
-
-/* One clean character: `len` bytes, out of `used` that were read. */
-struct character {
-    char bytes[4];
-    size_t len;
-    size_t used;
-};
-
-static uint32_t code_point(const char *p, size_t len)
-{
-    uint32_t c = (unsigned char)p[0] & (0x7fU >> len);
-    for (size_t i = 1; i < len; i++)
-        c = c << 6 | ((unsigned char)p[i] & 0x3f);
-    return c;
-}
-
-/* Beyond ASCII: C1, the separators, the bidirectional algorithm's controls, and the byte order mark. */
-static bool is_control(uint32_t c)
-{
-    return (c >= 0x80 && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
-}
-
-static struct character next_character(const char *p, size_t left)
-{
-    struct character c = {.bytes = {' '}, .len = 1, .used = 1};
-    unsigned char first = (unsigned char)p[0];
-    char padded[4] = {0}; /* text_sequence reads four; a NUL is no continuation */
-    if (first < 0x80) {
-        if (first > 0x20 && first != 0x7f)
-            c.bytes[0] = p[0];
-        return c;
-    }
-    memcpy(padded, p, left < sizeof padded ? left : sizeof padded);
-    size_t len = text_sequence(padded);
-    if (len == 0) {
-        memcpy(c.bytes, REPLACEMENT, sizeof REPLACEMENT - 1);
-        c.len = sizeof REPLACEMENT - 1;
-        return c;
-    }
-    c.used = len;
-    if (!is_control(code_point(padded, len))) {
-        memcpy(c.bytes, padded, len);
-        c.len = len;
-    }
-    return c;
-}
 
 /* Ends the text, which has `len` clean bytes or more, with "..." at `size` or before. */
 static void cut(char *into, size_t size, size_t len)
@@ -77,7 +28,7 @@ void words_clean(char *into, size_t size, const char *bytes, size_t len)
 {
     size_t used = 0;
     while (len > 0) {
-        struct character c = next_character(bytes, len);
+        struct clean_character c = clean_next(bytes, len);
         bytes += c.used;
         len -= c.used;
         if (c.bytes[0] == ' ' && (used == 0 || into[used - 1] == ' '))

@@ -240,40 +240,42 @@ void fault_system(struct fault *f, enum fault_stage stage, int code, const char 
 
 /* ---- what the peer does ---- */
 
-void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
+/* A link that stands, and what has not happened on it for so long. */
+static void say_since(struct fault *f, const char *name, const char *suggestion, const char *address,
+                      const char *what, uint64_t ms)
 {
     struct sentence text;
-    fault_begin(
-        f, &text, "RELAY_SILENT",
-        "The relay is frozen or stopped, its machine is down, or the network to it is cut: see whether "
-        "its process runs, and whether its host answers");
+    fault_begin(f, &text, name, suggestion);
     fault_say_address(&text, address);
-    sentence_add(&text, " is connected, but has sent nothing for ");
-    sentence_add_duration(&text, silent_ms);
+    sentence_add(&text, what);
+    sentence_add_duration(&text, ms);
+}
+
+void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
+{
+    say_since(
+        f, "RELAY_SILENT",
+        "The relay is frozen or stopped, its machine is down, or the network to it is cut: see whether its "
+        "process runs, and whether its host answers",
+        address, " is connected, but has sent nothing for ", silent_ms);
 }
 
 void fault_stalled(struct fault *f, const char *address, uint64_t stalled_ms)
 {
-    struct sentence text;
-    fault_begin(
-        f, &text, "RELAY_STALLED",
-        "The relay has stopped reading, or the network to it passes nothing: see whether its process runs, "
-        "and how busy its machine is");
-    fault_say_address(&text, address);
-    sentence_add(&text, " has taken nothing of what was sent to it for ");
-    sentence_add_duration(&text, stalled_ms);
+    say_since(f, "RELAY_STALLED",
+              "The relay has stopped reading, or the network to it passes nothing: see whether its process "
+              "runs, and "
+              "how busy its machine is",
+              address, " has taken nothing of what was sent to it for ", stalled_ms);
 }
 
 void fault_slow_line(struct fault *f, const char *address, uint64_t line_ms)
 {
-    struct sentence text;
-    fault_begin(
-        f, &text, "LINE_TOO_SLOW",
+    say_since(
+        f, "LINE_TOO_SLOW",
         "The network to the relay is too slow for an answer so large, or the relay stopped in the middle of "
-        "one: see what else uses the link, and whether the relay's process runs");
-    fault_say_address(&text, address);
-    sentence_add(&text, " began a line and has not ended it for ");
-    sentence_add_duration(&text, line_ms);
+        "one: see what else uses the link, and whether the relay's process runs",
+        address, " began a line and has not ended it for ", line_ms);
 }
 
 static bool begins(const char *line, size_t len, const char *with)

@@ -1,7 +1,7 @@
 /* The one place where words of peers become words for people.
  *
  * Purpose: error texts quote names, messages and log lines that others chose, and end up in terminals, logs
- * and web pages. Every addition goes character by character through `next_character`, which lets through only
+ * and web pages. Every addition goes character by character through `clean_next`, which lets through only
  * whole, harmless ones; nothing else writes to the text.
  *
  * Failure modes: no room: cut at a character's edge, "..." at the end, and the sentence is full. A format
@@ -13,59 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/clean.h"
 #include "wire/text.h"
 
 #define ELLIPSIS     "..."
 #define ELLIPSIS_LEN (sizeof ELLIPSIS - 1)
-#define REPLACEMENT  "\xef\xbf\xbd" /* U+FFFD */
-
-/* One clean character: `len` bytes to be added, out of `used` that were read. */
-struct character {
-    char bytes[4];
-    size_t len;
-    size_t used;
-};
-
-static uint32_t code_point(const char *p, size_t len)
-{
-    uint32_t c = (unsigned char)p[0] & (0x7fU >> len);
-    for (size_t i = 1; i < len; i++)
-        c = c << 6 | ((unsigned char)p[i] & 0x3f);
-    return c;
-}
-
-/* Beyond ASCII: C1, the separators, marks, embeddings, overrides and isolates of the bidirectional algorithm,
- * and the byte order mark. */
-static bool is_control(uint32_t c)
-{
-    return (c >= 0x80 && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
-}
-
-static struct character next_character(const char *p, size_t left)
-{
-    struct character c = {.bytes = {' '}, .len = 1, .used = 1};
-    unsigned char first = (unsigned char)p[0];
-    if (first < 0x80) {
-        if (first > 0x20 && first != 0x7f)
-            c.bytes[0] = p[0];
-        return c;
-    }
-    char padded[4] = {0}; /* text_sequence reads four; a NUL is no continuation */
-    memcpy(padded, p, left < sizeof padded ? left : sizeof padded);
-    size_t len = text_sequence(padded);
-    if (len == 0) {
-        memcpy(c.bytes, REPLACEMENT, 3);
-        c.len = 3;
-        return c;
-    }
-    c.used = len;
-    if (!is_control(code_point(padded, len))) {
-        memcpy(c.bytes, padded, len);
-        c.len = len;
-    }
-    return c;
-}
 
 /* Ends the text with "..." at `limit` or before; everything up to `limit` is made here, so it is UTF-8. */
 static void cut(struct sentence *s, size_t limit)
@@ -83,7 +35,7 @@ static void cut(struct sentence *s, size_t limit)
 static bool put(struct sentence *s, const char *bytes, size_t len, size_t limit)
 {
     while (len > 0) {
-        struct character c = next_character(bytes, len);
+        struct clean_character c = clean_next(bytes, len);
         bytes += c.used;
         len -= c.used;
         if (c.bytes[0] == ' ' && s->len > 0 && s->text[s->len - 1] == ' ')

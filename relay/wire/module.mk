@@ -1,5 +1,6 @@
 MODULES  += wire
-wire_SRC := relay/wire/json.c relay/wire/json_relaxed.c relay/wire/writer.c relay/wire/rpc_error.c relay/wire/frame.c relay/wire/rpc.c
+wire_SRC := relay/wire/json.c relay/wire/json_relaxed.c relay/wire/writer.c relay/wire/rpc_error.c relay/wire/frame.c relay/wire/rpc.c \
+            relay/wire/clean.c
 
 # ---- frames and the envelope scan
 wire_SRC += relay/wire/scan.c relay/wire/rpc_fast.c relay/wire/rpc_text.c relay/wire/rpc_method.c
