@@ -37,10 +37,12 @@ agent-backend_LIBS   := seed service agentrelay mock_mcp mock wire base
 agent-backend_LDLIBS := $(uv_libs) $(mhd_libs) -lm -lpthread
 
 # The views are tested over snapshots of the tests' own making, so the library is not linked.
-UNIT_TESTS                 += test_service_request test_service_tool test_service_settings test_service_view \
+UNIT_TESTS                 += test_service_request test_service_failure test_service_tool test_service_settings test_service_view \
                               test_service_hub
 test_service_request_SRC   := tests/unit/test_service_request.c tests/unit/service_kit.c
 test_service_request_LIBS  := testkit service agentrelay wire base
+test_service_failure_SRC   := tests/unit/test_service_failure.c tests/unit/service_kit.c
+test_service_failure_LIBS  := service agentrelay wire base
 test_service_tool_SRC      := tests/unit/test_service_tool.c tests/unit/service_kit.c
 test_service_tool_LIBS     := testkit service wire base
 test_service_settings_SRC  := tests/unit/test_service_settings.c
