@@ -172,17 +172,22 @@ step('the server behind the relay killed: another takes its place', async (t) =>
   assert.deepEqual(left, [], 'no zombie');
 });
 
-step('the server behind the relay frozen: the relay is up, its server is not', async (t) => {
+step('the server behind the relay frozen: the relay is up, its server is not, and the health check says so', async (t) => {
+  const check = (await network.inspect('relay')).Config.Healthcheck.Test.slice(1);
   let seen;
+  let checked;
   const told = await outage(watch, SHORT, {
     down: () => network.signalInside('relay', 'agent-mock', 'STOP').then(() => Date.now()),
     up: async () => {
       seen = watch.last.health;
+      checked = await network.exec('relay', ...check);
       await network.signalInside('relay', 'agent-mock', 'CONT');
       return Date.now();
     },
   });
   assert.deepEqual([seen.relay.reach, seen.server.reach], ['up', 'down']);
+  assert.equal(checked.code, 3, checked.stdout + checked.stderr);
+  assert.equal((await network.exec('relay', ...check)).code, 0);
   t.diagnostic(`figure server frozen: ${told}; it said: ${seen.lastError.message}`);
 });
 
