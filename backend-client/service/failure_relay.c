@@ -105,12 +105,12 @@ static const char *outage_words(const struct data *d)
 
 /* ---- the sentence ---- */
 
-struct sentence {
+struct telling {
     char text[FAILURE_TEXT_SIZE];
     size_t len;
 };
 
-__attribute__((format(printf, 2, 3))) static void add(struct sentence *s, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct telling *s, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -120,7 +120,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct sentence *s, const 
     s->len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
 }
 
-static void add_string(struct sentence *s, const struct data *d, const char *before, const char *key)
+static void add_string(struct telling *s, const struct data *d, const char *before, const char *key)
 {
     char clean[NAME_SIZE];
     const char *value = string_at(d, key);
@@ -130,7 +130,7 @@ static void add_string(struct sentence *s, const struct data *d, const char *bef
     add(s, "%s%s", before, clean);
 }
 
-static void add_signal(struct sentence *s, const struct data *d)
+static void add_signal(struct telling *s, const struct data *d)
 {
     int64_t number;
     if (!number_at(d, "signal", &number))
@@ -142,7 +142,7 @@ static void add_signal(struct sentence *s, const struct data *d)
         add(s, ", killed by signal %lld", (long long)number);
 }
 
-static void add_stderr(struct sentence *s, const struct data *d)
+static void add_stderr(struct telling *s, const struct data *d)
 {
     static const char before[] = "; it wrote \"";
     char clean[FAILURE_TEXT_SIZE];
@@ -154,7 +154,7 @@ static void add_stderr(struct sentence *s, const struct data *d)
     add(s, "%s%s\"", before, clean);
 }
 
-static void add_data(struct sentence *s, const struct data *d)
+static void add_data(struct telling *s, const struct data *d)
 {
     int64_t number;
     add_string(s, d, "; server ", "server");
@@ -186,7 +186,7 @@ static void fill(struct failure *f, const struct data *d, const char *message, c
 {
     const char *code = code_of(d);
     const struct relay_row *row = &unknown;
-    struct sentence s = {.len = 0};
+    struct telling s = {.len = 0};
     char reason[REASON_SIZE];
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(rows[i].code, code) == 0)
