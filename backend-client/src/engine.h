@@ -187,8 +187,8 @@ struct engine {
     uint64_t next_show_at_ms; /* likewise: a publication that memory was short for */
     uint64_t next_push_at_ms; /* a pushed change may not cause a poll earlier */
     uint64_t stall_at_ms;     /* when `out` last moved; UINT64_MAX: it is empty */
-    uint64_t moved_at_ms;     /* when something sent last left, or was seen to have arrived */
-    uint64_t look_at_ms;      /* when to look whether it has; UINT64_MAX: no need */
+    uint64_t moved_at_ms;     /* when the peer last took something that had waited, as far as was seen */
+    uint64_t look_at_ms;      /* when to look whether it has, while something is asked; UINT64_MAX: no need */
     uint64_t judge_at_ms;     /* what the peer owes is not judged earlier: the host stood still */
     uint64_t good_polls;
     enum engine_list asking; /* what the poll under way asks for */

@@ -114,7 +114,8 @@ void engine_link_sent(struct engine *e, size_t len, uint64_t now_ms)
         return;
     buf_consume(&e->out, len);
     e->sent_total += len;
-    e->moved_at_ms = now_ms;
+    if (e->stall_at_ms < now_ms) /* the kernel had no room, and has some again: the peer took something */
+        e->moved_at_ms = now_ms;
     e->stall_at_ms = buf_len(&e->out) > 0 ? now_ms : UINT64_MAX;
     engine_dispatch(e, now_ms);
 }

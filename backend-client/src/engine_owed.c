@@ -17,11 +17,26 @@
 
 #define LOOK_MS UINT64_C(1000)
 
+/* As far as the kernel can tell; never less than before. */
+static uint64_t acked_now(struct engine *e)
+{
+    uint64_t left = e->ops->unacked(e);
+    return later(e->acked_total, e->sent_total > left ? e->sent_total - left : 0);
+}
+
+static uint64_t look_due_ms(const struct engine *e)
+{
+    bool any = e->own.init.id != 0 || e->own.poll.id != 0 || e->own.ping.id != 0;
+    return any ? e->look_at_ms : UINT64_MAX;
+}
+
+/* What has arrived by now has not moved since. */
 void engine_asked(struct engine *e, struct engine_asked *a, uint64_t id, uint64_t now_ms)
 {
+    e->look_at_ms = earlier(look_due_ms(e), now_ms + LOOK_MS);
+    e->acked_total = acked_now(e);
     *a = (struct engine_asked){
         .id = id, .at_ms = now_ms, .fraction_ms = e->fraction_ms, .end = e->queued_total};
-    e->look_at_ms = earlier(e->look_at_ms, now_ms + LOOK_MS);
 }
 
 double engine_asked_for_ms(const struct engine *e, const struct engine_asked *a, uint64_t now_ms)
@@ -51,12 +66,10 @@ static void look_at(const struct engine *e, struct engine_asked *a, uint64_t now
 /* How much of what was sent has arrived, and which requests with it. */
 static void look(struct engine *e, uint64_t now_ms)
 {
-    uint64_t left = e->ops->unacked(e);
-    uint64_t acked = e->sent_total > left ? e->sent_total - left : 0;
-    if (acked > e->acked_total) {
-        e->acked_total = acked;
+    uint64_t acked = acked_now(e);
+    if (acked > e->acked_total)
         e->moved_at_ms = now_ms;
-    }
+    e->acked_total = acked;
     bool any = false;
     struct engine_asked *const own[] = {&e->own.init, &e->own.poll, &e->own.ping};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
@@ -105,19 +118,23 @@ static uint64_t stall_end_ms(const struct engine *e)
     return after(e->stall_at_ms, ENGINE_FRAME_MS);
 }
 
-static uint64_t answer_end_ms(const struct engine_asked *a, uint32_t timeout_ms)
+/* On its way, the time runs only while nothing moves. */
+static uint64_t answer_end_ms(const struct engine *e, const struct engine_asked *a, uint32_t timeout_ms)
 {
-    return a->id != 0 && !a->on_its_way ? a->at_ms + later(timeout_ms, 1) : UINT64_MAX;
+    if (a->id == 0)
+        return UINT64_MAX;
+    uint64_t from_ms = a->on_its_way ? later(a->at_ms, e->moved_at_ms) : a->at_ms;
+    return from_ms + later(timeout_ms, 1);
 }
 
 static uint64_t init_end_ms(const struct engine *e)
 {
-    return answer_end_ms(&e->own.init, e->options.init_timeout_ms);
+    return answer_end_ms(e, &e->own.init, e->options.init_timeout_ms);
 }
 
 static uint64_t poll_end_ms(const struct engine *e)
 {
-    uint64_t end_ms = answer_end_ms(&e->own.poll, e->options.agents_timeout_ms);
+    uint64_t end_ms = answer_end_ms(e, &e->own.poll, e->options.agents_timeout_ms);
     if (end_ms == UINT64_MAX || e->line_at_ms == UINT64_MAX)
         return end_ms;
     return later(end_ms,
@@ -132,7 +149,7 @@ static uint64_t owed_at_ms(const struct engine *e)
 
 uint64_t engine_judge_at_ms(const struct engine *e)
 {
-    return earlier(later(owed_at_ms(e), e->judge_at_ms), e->look_at_ms);
+    return earlier(later(owed_at_ms(e), e->judge_at_ms), look_due_ms(e));
 }
 
 /* ---- the verdict ---- */
@@ -149,7 +166,7 @@ void engine_judge(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
     notice_standstill(e, now_ms);
-    if (earlier(e->look_at_ms, owed_at_ms(e)) <= now_ms)
+    if (earlier(look_due_ms(e), owed_at_ms(e)) <= now_ms)
         look(e, now_ms);
     if (now_ms < e->judge_at_ms)
         return;

@@ -80,12 +80,63 @@ static void a_link_on_which_nothing_moves_is_dead(void **state)
     kit.unacked = 1000000; /* cut: nothing is acknowledged any more */
     kit_until(&kit, heard_at_ms + 20000);
     assert_false(kit.linked);
-    /* From the last byte that moved: the poll, after 2 s, went as far as the kernel, and the ping after 5 s.
-     */
-    assert_in_range(kit.dropped_at_ms, heard_at_ms + 10000, heard_at_ms + 15000);
+    /* What went as far as the kernel, the poll after 2 s and the ping after 5 s, has not moved. */
+    assert_int_equal(kit.dropped_at_ms, heard_at_ms + 10000);
     assert_string_equal(kit_health(&kit).last_error_name, "RELAY_SILENT");
     kit.unacked = 0;
     kit_back_to_live(&kit);
+    kit_close(&kit);
+}
+
+/* The same without polls, after calls whose arrival nobody had looked at. */
+static void what_had_arrived_before_is_no_movement(void **state)
+{
+    (void)state;
+    struct ar_options o = kit_options();
+    o.agents_poll_ms = AR_NEVER;
+    kit_go_live(&kit, &o);
+    for (unsigned i = 0; i < 50; i++) {
+        uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
+        kit_pump(&kit);
+        kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
+        kit_advance(&kit, 100);
+    }
+    kit.script.ping = KIT_SILENT;
+    uint64_t heard_at_ms = kit.now_ms - 100;
+    kit_until(&kit, heard_at_ms + 4999);
+    kit_until(&kit, heard_at_ms + 5000);
+    kit.unacked = 64; /* the ping, and no more */
+    assert_int_equal(kit.engine.own.ping.end - kit.engine.acked_total, kit.unacked);
+    kit_until(&kit, heard_at_ms + 20000);
+    assert_int_equal(kit.dropped_at_ms, heard_at_ms + 10000);
+    kit_close(&kit);
+}
+
+/* A peer on a Unix socket that talks and reads nothing: for the kernel, what it has not read has not arrived.
+ */
+static void a_peer_that_talks_and_does_not_read_is_found_out(void **state)
+{
+    (void)state;
+    kit_go_live(&kit, NULL);
+    kit.script.list = KIT_SILENT;
+    kit.unacked = 1000000;
+    for (unsigned second = 0; second < 15; second++) {
+        kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"m\"}");
+        kit_advance(&kit, 1000);
+    }
+    assert_int_equal(kit.last.state, AR_DEGRADED);
+    kit.unacked = 0;
+    kit_close(&kit);
+}
+
+/* Looking is for what is not answered: a healthy client has no wake-ups for it. */
+static void a_healthy_link_is_not_looked_at(void **state)
+{
+    (void)state;
+    kit_go_live(&kit, NULL);
+    unsigned before = kit.ticks;
+    kit_advance(&kit, 100000);
+    assert_in_range(kit.ticks - before, 49, 51); /* one for each poll */
     kit_close(&kit);
 }
 
@@ -184,6 +235,9 @@ int main(void)
         cmocka_unit_test(a_large_call_arrives_over_a_slow_link),
         cmocka_unit_test(what_the_kernel_still_holds_has_not_arrived),
         cmocka_unit_test(a_link_on_which_nothing_moves_is_dead),
+        cmocka_unit_test(what_had_arrived_before_is_no_movement),
+        cmocka_unit_test(a_peer_that_talks_and_does_not_read_is_found_out),
+        cmocka_unit_test(a_healthy_link_is_not_looked_at),
         cmocka_unit_test(a_server_that_is_silent_behind_it_is_found_out),
         cmocka_unit_test(a_poll_behind_a_long_line_has_time),
         cmocka_unit_test(a_poll_that_is_not_answered_after_it_counts),
