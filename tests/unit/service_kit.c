@@ -130,3 +130,10 @@ void kit_done(void)
     kit_doc = NULL;
     buf_done(&text);
 }
+
+int kit_clean(void **state)
+{
+    (void)state;
+    kit_done();
+    return 0;
+}

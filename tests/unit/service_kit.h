@@ -38,5 +38,6 @@ const char *kit_text(const char *path); /* NULL when it is no string */
 double kit_number(const char *path);    /* fails when it is none */
 int kit_true(const char *path);         /* 1 or 0; fails when it is neither */
 void kit_done(void);
+int kit_clean(void **state); /* the same, as the tear-down of a group */
 
 #endif

@@ -251,13 +251,6 @@ static void every_code_has_a_failure(void **state)
     }
 }
 
-static int clean(void **state)
-{
-    (void)state;
-    kit_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,5 +260,5 @@ int main(void)
         cmocka_unit_test(a_wait_in_vain_says_for_what),   cmocka_unit_test(words_of_others_become_clean),
         cmocka_unit_test(words_fit_their_room),           cmocka_unit_test(every_code_has_a_failure),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, kit_clean);
 }

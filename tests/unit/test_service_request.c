@@ -293,13 +293,6 @@ static void what_is_an_origin(void **state)
         assert_false(guard_is_origin(bad[i]));
 }
 
-static int clean(void **state)
-{
-    (void)state;
-    kit_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,5 +310,5 @@ int main(void)
         cmocka_unit_test(only_our_own_names_are_served),
         cmocka_unit_test(what_is_an_origin),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, kit_clean);
 }

@@ -177,13 +177,6 @@ static void without_memory(void **state)
     }
 }
 
-static int clean(void **state)
-{
-    (void)state;
-    kit_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,5 +189,5 @@ int main(void)
         cmocka_unit_test(strange_results),
         cmocka_unit_test(without_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, kit_clean);
 }

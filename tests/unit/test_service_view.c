@@ -389,13 +389,6 @@ static int seed(void **state)
     return 0;
 }
 
-static int clean(void **state)
-{
-    (void)state;
-    kit_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,5 +406,5 @@ int main(void)
         cmocka_unit_test(healthy_means_live_with_agents),
         cmocka_unit_test(each_view_without_memory),
     };
-    return cmocka_run_group_tests(tests, seed, clean);
+    return cmocka_run_group_tests(tests, seed, kit_clean);
 }
