@@ -29,9 +29,9 @@ __attribute__((format(printf, 4, 5))) static int refuse(struct reader *r, json_n
     char text[200];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    snprintf(r->problem, r->problem_size, "line %u: %s", json_line(r->doc, at), text);
+    (void)snprintf(r->problem, r->problem_size, "line %u: %s", json_line(r->doc, at), text);
     return code;
 }
 
@@ -169,7 +169,7 @@ int cast_read(struct mock *m, const char *json, size_t len, char *ret_problem, s
     int rc = json_parse(json, len, JSON_RELAXED, CAST_MAX_TOKENS, &r.doc, &line);
     if (rc != 0) {
         if (line > 0)
-            snprintf(ret_problem, problem_size, "line %u: %s", line, err_text(rc));
+            (void)snprintf(ret_problem, problem_size, "line %u: %s", line, err_text(rc));
         return rc;
     }
     rc = read_agents(&r, m);

@@ -33,7 +33,7 @@ static void draw_swarm_id(struct mock *m, enum mock_id_style style, uint64_t now
         return;
     }
     do
-        snprintf(id, ID_SIZE, "swarm-%" PRIu64, now_ms++);
+        (void)snprintf(id, ID_SIZE, "swarm-%" PRIu64, now_ms++);
     while (world_find_swarm(m, id));
 }
 
@@ -74,7 +74,8 @@ static size_t agents_in(const struct mock *m, const struct swarm *swarm)
 static char *name_from_type(const struct mock *m, const char *type)
 {
     char name[MOCK_MAX_WORD_BYTES + 32];
-    snprintf(name, sizeof name, "%c%s %zu", toupper((unsigned char)type[0]), type + 1, m->agent_count + 1);
+    (void)snprintf(name, sizeof(name), "%c%s %zu", toupper((unsigned char)type[0]), type + 1,
+                   m->agent_count + 1);
     return mem_strdup(name);
 }
 
@@ -183,7 +184,7 @@ static struct task *task_new(struct mock *m, const char *text, const char *strat
 {
     char id[ID_SIZE];
     world_draw_id(m, "task_", now_ms, 9, id);
-    struct task *t = mem_zalloc(sizeof *t);
+    struct task *t = mem_zalloc(sizeof(*t));
     if (!t)
         return NULL;
     t->id = mem_strdup(id);

@@ -76,7 +76,7 @@ static void write_connection(const struct mock *m, const struct agent *from, con
                              size_t number, uint64_t now_ms, struct writer *w)
 {
     char id[32];
-    snprintf(id, sizeof id, "conn-%03zu", number);
+    (void)snprintf(id, sizeof(id), "conn-%03zu", number);
     uint64_t born_ms = from->created_at_ms > to->created_at_ms ? from->created_at_ms : to->created_at_ms;
     uint64_t draw = world_draw(m, to->stream, CH_MESSAGES, 0);
     uint64_t pace_ms = 2000 + draw % 3000;

@@ -19,7 +19,7 @@ void iso_time_format(uint64_t unix_ms, char ret_text[ISO_TIME_SIZE])
     struct tm tm;
     gmtime_r(&seconds, &tm);
     size_t len = strftime(ret_text, ISO_TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(ret_text + len, ISO_TIME_SIZE - len, ".%03uZ", (unsigned)(ms % 1000));
+    (void)snprintf(ret_text + len, ISO_TIME_SIZE - len, ".%03uZ", (unsigned)(ms % 1000));
 }
 
 /* The digits where the pattern has a 'd', the same character elsewhere. */

@@ -149,7 +149,7 @@ static int make_world(const struct settings *settings, uint64_t now_ms, struct m
     if (rc == 0) {
         world.cast = settings->cast_file ? buf_data(&cast) : NULL;
         world.cast_len = buf_len(&cast);
-        rc = mock_new(&world, ret_mock, problem, sizeof problem);
+        rc = mock_new(&world, ret_mock, problem, sizeof(problem));
     }
     if (rc != 0)
         fprintf(stderr, "agent-mock: %s: %s\n",

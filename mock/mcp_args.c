@@ -11,7 +11,7 @@ __attribute__((format(printf, 2, 3))) static void wrong(struct mcp_args *a, cons
 {
     va_list list;
     va_start(list, format);
-    vsnprintf(a->problem, sizeof a->problem, format, list);
+    (void)vsnprintf(a->problem, sizeof(a->problem), format, list);
     va_end(list);
 }
 
@@ -60,8 +60,8 @@ const char *arg_choice(struct mcp_args *a, const char *key, const char *const *c
     for (size_t i = 0; choices[i]; i++) {
         if (strcmp(choices[i], text) == 0)
             return text;
-        int more = snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", choices[i]);
-        used += (size_t)more < sizeof list - used ? (size_t)more : 0;
+        int more = snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", choices[i]);
+        used += (size_t)more < sizeof(list) - used ? (size_t)more : 0;
     }
     wrong(a, "%s must be one of %s", key, list);
     return otherwise;

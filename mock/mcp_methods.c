@@ -61,7 +61,7 @@ static void control_initialize(struct mcp *s, const struct mcp_request *r)
     struct mcp_line line;
     mcp_result_start(s, r, &line);
     write_object(&line.w);
-    write_member_raw(&line.w, "serverInfo", server, sizeof server - 1);
+    write_member_raw(&line.w, "serverInfo", server, sizeof(server) - 1);
     write_member_string(&line.w, "protocolVersion", CONTROL_VERSION);
     write_member_bool(&line.w, "mock", true);
     write_object_end(&line.w);
@@ -70,7 +70,7 @@ static void control_initialize(struct mcp *s, const struct mcp_request *r)
 
 static const char *choose_version(const char *asked)
 {
-    for (size_t i = 0; asked && i < sizeof versions / sizeof versions[0]; i++) {
+    for (size_t i = 0; asked && i < sizeof(versions) / sizeof(versions[0]); i++) {
         if (strcmp(versions[i], asked) == 0)
             return versions[i];
     }
@@ -90,7 +90,7 @@ static void do_initialize(struct mcp *s, struct mcp_request *r)
     mcp_result_start(s, r, &line);
     write_object(&line.w);
     write_member_string(&line.w, "protocolVersion", s->version);
-    write_member_raw(&line.w, "capabilities", capabilities, sizeof capabilities - 1);
+    write_member_raw(&line.w, "capabilities", capabilities, sizeof(capabilities) - 1);
     write_key(&line.w, "serverInfo");
     write_object(&line.w);
     write_member_string(&line.w, "name", "agent-mock");
@@ -167,7 +167,7 @@ static const struct method {
 
 static const struct method *find_method(const char *bytes, const struct rpc_envelope *env)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         if (rpc_string_is(bytes + env->method.off, env->method.len, methods[i].name))
             return &methods[i];
     }

@@ -135,7 +135,7 @@ void mcp_tool_result(struct mcp *s, const struct mcp_request *r, const char *tex
 
 int mcp_log_level(const char *name)
 {
-    for (size_t i = 0; i < sizeof log_levels / sizeof log_levels[0]; i++) {
+    for (size_t i = 0; i < sizeof(log_levels) / sizeof(log_levels[0]); i++) {
         if (strcmp(log_levels[i], name) == 0)
             return (int)i;
     }

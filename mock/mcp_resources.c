@@ -33,7 +33,7 @@ void mcp_resources_list(struct mcp *s, const struct mcp_request *r)
     write_resource(&line.w, ALL_AGENTS, "agents", "All mock agents");
     for (size_t i = 0; mock_agent_get(s->mock, i, mcp_now_ms(s), &agent); i++) {
         char uri[MOCK_MAX_WORD_BYTES + 32];
-        snprintf(uri, sizeof uri, ALL_AGENTS "/%s", agent.id);
+        (void)snprintf(uri, sizeof(uri), ALL_AGENTS "/%s", agent.id);
         write_resource(&line.w, uri, agent.name, "A mock agent");
     }
     write_array_end(&line.w);
@@ -48,7 +48,7 @@ void mcp_resources_templates(struct mcp *s, const struct mcp_request *r)
         "\"description\":\"One mock agent\",\"mimeType\":\"application/json\"}]}";
     struct mcp_line line;
     mcp_result_start(s, r, &line);
-    write_raw(&line.w, templates, sizeof templates - 1);
+    write_raw(&line.w, templates, sizeof(templates) - 1);
     mcp_result_end(&line);
 }
 
@@ -57,7 +57,7 @@ static bool write_text(struct mcp *s, const char *uri, struct writer *w)
 {
     uint64_t now_ms = mcp_now_ms(s);
     struct mock_agent agent;
-    const size_t prefix = sizeof ALL_AGENTS - 1;
+    const size_t prefix = sizeof(ALL_AGENTS) - 1;
     if (strcmp(uri, ALL_AGENTS) == 0) {
         mock_write_agent_list(s->mock, NULL, NULL, now_ms, w);
         return true;

@@ -60,7 +60,7 @@ static void take_frames(struct flow *f)
 
 static int read_chunk(struct flow *f)
 {
-    ssize_t got = read(f->in_fd, f->chunk, sizeof f->chunk);
+    ssize_t got = read(f->in_fd, f->chunk, sizeof(f->chunk));
     if (got < 0)
         return errno == EINTR || errno == EAGAIN ? 0 : -errno;
     f->rest = f->chunk;

@@ -62,7 +62,7 @@ int mcp_slow_start(struct mcp *s, const struct mcp_request *r, unsigned steps, u
 {
     if (s->slow_count >= MCP_MAX_SLOW)
         return ERR_FULL;
-    struct slow_call *c = mem_zalloc(sizeof *c);
+    struct slow_call *c = mem_zalloc(sizeof(*c));
     if (!c)
         return -ENOMEM;
     c->id = mem_dup(r->id, r->id_len);
@@ -101,7 +101,7 @@ static void send_progress(struct mcp *s, const struct slow_call *c)
     struct mcp_line line;
     if (!c->token || mcp_skips_news(s))
         return;
-    snprintf(text, sizeof text, "step %u of %u", c->done, c->steps);
+    (void)snprintf(text, sizeof(text), "step %u of %u", c->done, c->steps);
     mcp_notify_start(s, "notifications/progress", &line);
     write_object(&line.w);
     write_member_raw(&line.w, "progressToken", c->token, c->token_len);

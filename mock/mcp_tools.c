@@ -39,7 +39,7 @@ static const char *const priorities[] = {"low", "medium", "high", "critical", NU
 
 static enum outcome fail(struct call *c, int code, const char *what)
 {
-    snprintf(c->args.problem, sizeof c->args.problem, "%s %s", what, err_text(code));
+    (void)snprintf(c->args.problem, sizeof(c->args.problem), "%s %s", what, err_text(code));
     return FAILED;
 }
 
@@ -277,7 +277,7 @@ static enum outcome echo(struct call *c)
     size_t len;
     json_node at = c->args.doc ? json_get(c->args.doc, c->args.node, "message") : JSON_ABSENT;
     if (!c->args.doc || json_type(c->args.doc, at) != JSON_STRING) {
-        snprintf(c->args.problem, sizeof c->args.problem, "message is required, a string");
+        (void)snprintf(c->args.problem, sizeof(c->args.problem), "message is required, a string");
         return FAILED;
     }
     const char *text = json_raw(c->args.doc, at, &len);
@@ -354,7 +354,7 @@ static const struct tool {
      slow, true},
 };
 
-#define TOOL_COUNT (sizeof tools / sizeof tools[0])
+#define TOOL_COUNT (sizeof(tools) / sizeof(tools[0]))
 
 void mcp_tools_list(struct mcp *s, const struct mcp_request *r)
 {
@@ -402,7 +402,7 @@ static void run_tool(struct mcp *s, const struct mcp_request *r, const struct to
 static void unknown_tool(struct mcp *s, const struct mcp_request *r, const char *name)
 {
     char text[MOCK_MAX_WORD_BYTES + 32];
-    snprintf(text, sizeof text, "Unknown tool: %s", name);
+    (void)snprintf(text, sizeof(text), "Unknown tool: %s", name);
     mcp_error(s, r->id, r->id_len, RPC_E_INVALID_PARAMS, text);
 }
 

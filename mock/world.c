@@ -66,7 +66,7 @@ int words_copy(const char *const *words, size_t count, char ***ret_list, size_t 
     *ret_count = 0;
     if (count > MOCK_MAX_CAPABILITIES)
         return ERR_TOO_LARGE;
-    *ret_list = mem_zalloc(count * sizeof **ret_list);
+    *ret_list = mem_zalloc(count * sizeof(**ret_list));
     if (!*ret_list)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
@@ -139,7 +139,7 @@ int world_add_agent(struct mock *m, struct agent *a)
 int world_add_swarm(struct mock *m, const char *id, const char *topology, const char *strategy,
                     uint64_t max_agents, uint64_t now_ms)
 {
-    struct swarm *s = mem_zalloc(sizeof *s);
+    struct swarm *s = mem_zalloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
     s->id = mem_strdup(id);
@@ -235,7 +235,7 @@ int mock_new(const struct mock_options *options, struct mock **ret_mock, char *r
 {
     if (problem_size > 0)
         ret_problem[0] = '\0';
-    struct mock *m = mem_zalloc(sizeof *m);
+    struct mock *m = mem_zalloc(sizeof(*m));
     if (!m)
         return -ENOMEM;
     m->seed = options->seed;

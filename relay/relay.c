@@ -126,7 +126,7 @@ __attribute__((format(printf, 3, 4))) static int fail(struct relay_error *error,
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(error->text, sizeof(error->text), format, args);
+    (void)vsnprintf(error->text, sizeof(error->text), format, args);
     va_end(args);
     error->exit = code;
     return -1;

@@ -32,11 +32,11 @@ static size_t describe(const struct ar_snapshot *s, char *out, size_t size)
     enum ar_source source = ar_snapshot_source(s);
     (void)units_span(ar_snapshot_age_ms(s), age);
     if (source == AR_SOURCE_MOCK)
-        snprintf(out, size, ": %zu agents, made up, not from any server", count);
+        (void)snprintf(out, size, ": %zu agents, made up, not from any server", count);
     else if (source == AR_SOURCE_STALE)
-        snprintf(out, size, ": %zu agents, the last live ones, %s old", count, age);
+        (void)snprintf(out, size, ": %zu agents, the last live ones, %s old", count, age);
     else
-        snprintf(out, size, ": %zu agents, told by the server %s ago", count, age);
+        (void)snprintf(out, size, ": %zu agents, told by the server %s ago", count, age);
     return strlen(out);
 }
 
@@ -44,7 +44,7 @@ static size_t describe(const struct ar_snapshot *s, char *out, size_t size)
 static int write_caption(struct buf *out, const struct ar_snapshot *s, bool color, size_t screen_columns)
 {
     char text[160];
-    size_t len = describe(s, text, sizeof text);
+    size_t len = describe(s, text, sizeof(text));
     enum ar_source source = ar_snapshot_source(s);
     const char *name = ar_source_name(source);
     size_t room = screen_columns > strlen(name) ? screen_columns - strlen(name) : 0;
@@ -142,7 +142,7 @@ static int write_rows(struct buf *out, const struct ar_snapshot *s, size_t count
                                           {"DONE", TABLE_RIGHT, 0},
                                           {"ACTIVITY", TABLE_LEFT, 60}};
     struct table t;
-    table_init(&t, layout, sizeof layout / sizeof layout[0]);
+    table_init(&t, layout, sizeof(layout) / sizeof(layout[0]));
     for (size_t i = 0; i < count; i++)
         add_row(&t, ar_snapshot_agent(s, i));
     int rc = table_write(&t, color, columns, out);
@@ -153,7 +153,7 @@ static int write_rows(struct buf *out, const struct ar_snapshot *s, size_t count
 static int write_more(struct buf *out, size_t more, size_t columns)
 {
     char text[120];
-    int len = snprintf(text, sizeof text,
+    int len = snprintf(text, sizeof(text),
                        "and %zu more: a higher window, or agents without --watch, shows them", more);
     int rc = buf_append(out, text, width_cut(text, (size_t)len, columns == 0 ? SIZE_MAX : columns));
     return rc != 0 ? rc : buf_append(out, "\n", 1);

@@ -30,7 +30,7 @@ static const struct {
     enum ctl_flag flag;
 } letters[] = {{'n', CTL_FLAG_COUNT}, {'i', CTL_FLAG_INTERVAL}, {'w', CTL_FLAG_WATCH}, {'h', CTL_FLAG_HELP}};
 
-#define LETTER_COUNT (sizeof letters / sizeof letters[0])
+#define LETTER_COUNT (sizeof(letters) / sizeof(letters[0]))
 
 const struct ctl_flag_info *ctl_flag_info(enum ctl_flag flag)
 {
@@ -54,7 +54,7 @@ __attribute__((format(printf, 2, 3))) static int wrong(struct parse *p, const ch
 {
     va_list list;
     va_start(list, format);
-    vsnprintf(p->problem, p->problem_size, format, list);
+    (void)vsnprintf(p->problem, p->problem_size, format, list);
     va_end(list);
     return ERR_SYNTAX;
 }

@@ -13,7 +13,7 @@
 
 #define POLL_MS    2000
 #define REDRAW     "\x1b[H\x1b[J"
-#define REDRAW_LEN (sizeof REDRAW - 1)
+#define REDRAW_LEN (sizeof(REDRAW) - 1)
 
 static bool show(struct ctl *ctl, const struct ar_snapshot *s)
 {

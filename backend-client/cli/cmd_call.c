@@ -90,9 +90,9 @@ enum ctl_exit cmd_call(struct ctl *ctl)
     struct answer *a = NULL;
     struct buf params;
     buf_init(&params, REQUEST_MAX_BYTES);
-    int rc = params_check_method(args->operands[0], problem, sizeof problem);
+    int rc = params_check_method(args->operands[0], problem, sizeof(problem));
     if (rc == 0 && args->operand_count > 1)
-        rc = params_read(&params, args->operands[1], false, STDIN_FILENO, problem, sizeof problem);
+        rc = params_read(&params, args->operands[1], false, STDIN_FILENO, problem, sizeof(problem));
     enum ctl_exit code = rc != 0 ? ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, problem)
                                  : ask(ctl, args->operands[0], &params, args->operands[0], &a);
     buf_done(&params);
@@ -120,16 +120,16 @@ static int write_request(struct buf *out, const struct ctl_args *args, char *pro
     struct writer w;
     problem[0] = '\0';
     if (args->operands[0][0] == '\0') {
-        snprintf(problem, size, "the tool's name is empty; agent-relayctl tools lists the tools");
+        (void)snprintf(problem, size, "the tool's name is empty; agent-relayctl tools lists the tools");
         return ERR_SYNTAX;
     }
-    int rc = buf_append(out, name_key, sizeof name_key - 1);
+    int rc = buf_append(out, name_key, sizeof(name_key) - 1);
     writer_init(&w, out);
     write_cstring(&w, args->operands[0]);
     if (rc == 0)
         rc = writer_end(&w);
     if (rc == 0)
-        rc = buf_append(out, arguments_key, sizeof arguments_key - 1);
+        rc = buf_append(out, arguments_key, sizeof(arguments_key) - 1);
     if (rc == 0)
         rc = write_arguments(out, args, problem, size);
     return rc != 0 ? rc : buf_append(out, "}", 1);
@@ -154,7 +154,7 @@ enum ctl_exit cmd_tool(struct ctl *ctl)
     struct buf request;
     bool is_error = false;
     buf_init(&request, REQUEST_MAX_BYTES);
-    int rc = write_request(&request, ctl->args, problem, sizeof problem);
+    int rc = write_request(&request, ctl->args, problem, sizeof(problem));
     enum ctl_exit code = rc != 0
                              ? ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, problem[0] ? problem : err_text(rc))
                              : ask(ctl, "tools/call", &request, ctl->args->operands[0], &a);

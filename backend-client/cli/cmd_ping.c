@@ -41,7 +41,7 @@ static enum ctl_exit one_round(struct ctl *ctl, const char *method, struct round
     } else if (code != CTL_EXIT_INTERRUPTED) {
         r->lost++;
         if (a)
-            ctl_reply_text(ctl, a, why, sizeof why);
+            ctl_reply_text(ctl, a, why, sizeof(why));
         if (!*said)
             term_say(&ctl->term, "lost: %s", why);
         *said = true;
@@ -75,10 +75,10 @@ static int write_json(struct ctl *ctl, const struct rounds *r, const struct roun
 static int write_text(struct ctl *ctl, const struct rounds *r, const struct rounds_sum *sum)
 {
     char text[640];
-    int len = snprintf(text, sizeof text, "%s: %zu sent, %zu answered, %zu lost\n", ctl->health.address,
+    int len = snprintf(text, sizeof(text), "%s: %zu sent, %zu answered, %zu lost\n", ctl->health.address,
                        r->count + r->lost, r->count, r->lost);
     if (r->count > 0)
-        len += snprintf(text + len, sizeof text - (size_t)len, "min %.3f  p50 %.3f  p99 %.3f  max %.3f ms\n",
+        len += snprintf(text + len, sizeof(text) - (size_t)len, "min %.3f  p50 %.3f  p99 %.3f  max %.3f ms\n",
                         sum->min_ms, sum->p50_ms, sum->p99_ms, sum->max_ms);
     return buf_append(&ctl->out, text, (size_t)len);
 }

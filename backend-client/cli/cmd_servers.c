@@ -94,7 +94,7 @@ static int write_table(struct ctl *ctl, struct json_doc *doc, json_node list)
                                                   {"IN FLIGHT", TABLE_RIGHT, 0}, {"WAITING", TABLE_RIGHT, 0},
                                                   {"RESTARTS", TABLE_RIGHT, 0},  {"REMARK", TABLE_LEFT, 120}};
     struct table t;
-    table_init(&t, columns, sizeof columns / sizeof columns[0]);
+    table_init(&t, columns, sizeof(columns) / sizeof(columns[0]));
     for (json_node s = wanted(ctl, doc, json_first(doc, list)); s != JSON_ABSENT;
          s = wanted(ctl, doc, json_next(doc, s)))
         add_row(&t, doc, s);
@@ -160,14 +160,14 @@ static void describe_unknown(const struct ctl_args *args, struct json_doc *doc, 
             at += (size_t)snprintf(out + at, size - at, "%s'%.60s'",
                                    at == 0 ? "the relay has no server " : ", ", args->operands[i]);
     if (at > 0 && at < size)
-        snprintf(out + at, size - at, "; agent-relayctl servers --names lists them");
+        (void)snprintf(out + at, size - at, "; agent-relayctl servers --names lists them");
 }
 
 static enum ctl_exit show(struct ctl *ctl, struct json_doc *doc)
 {
     char unknown[600];
     json_node list = json_get(doc, json_root(doc), "servers");
-    describe_unknown(ctl->args, doc, list, unknown, sizeof unknown);
+    describe_unknown(ctl->args, doc, list, unknown, sizeof(unknown));
     int rc = ctl_given(ctl->args, CTL_FLAG_JSON)    ? write_json(ctl, doc, list, unknown)
              : ctl_given(ctl->args, CTL_FLAG_NAMES) ? write_names(ctl, doc, list)
                                                     : write_table(ctl, doc, list);

@@ -169,18 +169,18 @@ static enum ctl_exit ask_server(struct ctl *ctl, char *error, size_t size)
         return code == CTL_EXIT_INTERRUPTED ? code : CTL_EXIT_OK;
     bool late = !a || a->reply.code == AR_E_TIMEOUT || a->reply.error_code == RPC_E_TIMEOUT;
     if (late && ctl->health.state == AR_LIVE) {
-        snprintf(error, size,
-                 "the server has not answered tools/list within %u ms: it hangs, or is busy; see "
-                 "agent-relayctl servers",
-                 (unsigned)(ctl_now_ms(ctl) - from_ms));
+        (void)snprintf(error, size,
+                       "the server has not answered tools/list within %u ms: it hangs, or is busy; see "
+                       "agent-relayctl servers",
+                       (unsigned)(ctl_now_ms(ctl) - from_ms));
     } else if (a && a->reply.code == AR_E_SERVER) {
-        snprintf(error, size, "tools/list: %s (error %d)", a->reply.message, a->reply.error_code);
+        (void)snprintf(error, size, "tools/list: %s (error %d)", a->reply.message, a->reply.error_code);
     } else if (ctl->health.state != AR_LIVE) {
         code = ctl_verdict_health(&ctl->health);
         ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
         return code;
     } else {
-        snprintf(error, size, "tools/list: %s", a->reply.message);
+        (void)snprintf(error, size, "tools/list: %s", a->reply.message);
     }
     return CTL_EXIT_DEGRADED;
 }
@@ -225,7 +225,7 @@ static enum ctl_exit ask(struct ctl *ctl)
         return code;
     if (ask_relay(ctl, AR_WAIT, &a) == CTL_EXIT_INTERRUPTED)
         return CTL_EXIT_INTERRUPTED;
-    code = judge(ctl, &asked, error, sizeof error);
+    code = judge(ctl, &asked, error, sizeof(error));
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
     bool told = is_answered(a) && a->reply.code == AR_OK;
@@ -248,11 +248,12 @@ static enum ctl_exit refuse_stranger(struct ctl *ctl, struct view *v, const stru
 {
     char line[81];
     char error[500];
-    safe_copy(line, sizeof line, look->line, look->len < sizeof line ? look->len : sizeof line - 1);
-    snprintf(error, sizeof error,
-             "%s does not speak JSON-RPC in lines: it sent \"%s\". The address must name the port where the "
-             "relay listens (--relay, or AGENT_CONTROL_URL)",
-             look->address, line);
+    safe_copy(line, sizeof(line), look->line, look->len < sizeof(line) ? look->len : sizeof(line) - 1);
+    (void)snprintf(
+        error, sizeof(error),
+        "%s does not speak JSON-RPC in lines: it sent \"%s\". The address must name the port where the "
+        "relay listens (--relay, or AGENT_CONTROL_URL)",
+        look->address, line);
     v->code = CTL_EXIT_UNREACHABLE;
     v->error = error;
     return show(ctl, v);

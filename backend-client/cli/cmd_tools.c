@@ -51,7 +51,7 @@ static int take_cursor(struct pages *p, struct json_doc *doc)
     }
     size_t len;
     const char *raw = json_raw(doc, cursor, &len);
-    size_t key_len = sizeof key - 1;
+    size_t key_len = sizeof(key) - 1;
     if (buf_len(&p->params) == key_len + len + 1 && memcmp(buf_data(&p->params) + key_len, raw, len) == 0)
         return ERR_RANGE;
     buf_clear(&p->params);

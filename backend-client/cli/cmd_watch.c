@@ -38,8 +38,8 @@ static int write_head(struct ctl *ctl, const char *event)
     int64_t now = wall_ms();
     time_t seconds = (time_t)(now / 1000);
     if (localtime_r(&seconds, &tm))
-        (void)strftime(clock, sizeof clock, "%H:%M:%S", &tm);
-    int len = snprintf(text, sizeof text, "%s.%03d  %-13s ", clock, (int)(now % 1000), event);
+        (void)strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+    int len = snprintf(text, sizeof(text), "%s.%03d  %-13s ", clock, (int)(now % 1000), event);
     return buf_append(&ctl->out, text, (size_t)len);
 }
 
@@ -93,13 +93,13 @@ static void write_state_line(struct ctl *ctl, const struct ar_health *h)
     char text[800];
     bool color = ctl->term.color;
     const char *name = ar_state_name(h->state);
-    int len = snprintf(text, sizeof text, "%s%s%s", color ? state_color(h->state) : "", name,
+    int len = snprintf(text, sizeof(text), "%s%s%s", color ? state_color(h->state) : "", name,
                        color ? TERM_RESET : "");
     int rc = write_head(ctl, "state");
     if (rc == 0)
         rc = buf_append(&ctl->out, text, (size_t)len);
     const char *why = h->state == AR_LIVE ? "" : h->last_error[0] ? h->last_error : "no answer yet";
-    len = snprintf(text, sizeof text, "  %s%s%s", h->address, why[0] ? ": " : "", why);
+    len = snprintf(text, sizeof(text), "  %s%s%s", h->address, why[0] ? ": " : "", why);
     if (rc == 0 && len > 0)
         rc = safe_append(&ctl->out, text, strlen(text), SAFE_ONE_LINE);
     finish(ctl, rc);
@@ -125,7 +125,7 @@ static void write_agents(struct ctl *ctl, const struct ar_snapshot *s)
         return;
     }
     char text[64];
-    int len = snprintf(text, sizeof text, "%zu, %s", count, ar_source_name(source));
+    int len = snprintf(text, sizeof(text), "%zu, %s", count, ar_source_name(source));
     int rc = write_head(ctl, "agents");
     finish(ctl, rc != 0 ? rc : buf_append(&ctl->out, text, (size_t)len));
 }

@@ -120,7 +120,7 @@ static const struct ctl_command commands[] = {
      .operands_max = 1},
 };
 
-#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 const struct ctl_command *ctl_command_at(size_t index)
 {

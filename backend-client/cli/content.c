@@ -89,7 +89,7 @@ static void put_other(struct print *p, json_node part, const char *type)
     if (json_type(p->doc, data) == JSON_STRING) {
         char size[48];
         (void)json_raw(p->doc, data, &data_len);
-        int n = snprintf(size, sizeof size, ", %zu bytes of base64", data_len - 2);
+        int n = snprintf(size, sizeof(size), ", %zu bytes of base64", data_len - 2);
         put(p, size, (size_t)n);
     }
     put(p, "]\n", 2);

@@ -43,7 +43,7 @@ void ctl_init(struct ctl *ctl, const struct ctl_args *args)
 static bool take_signal(struct ctl *ctl)
 {
     struct signalfd_siginfo info;
-    if (read(ctl->term.signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+    if (read(ctl->term.signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return false;
     ctl->caught = (int)info.ssi_signo;
     return true;
@@ -93,7 +93,7 @@ enum ctl_exit ctl_start(struct ctl *ctl)
         rc = watch_events(ctl);
     if (rc != 0) {
         char text[200];
-        snprintf(text, sizeof text, "the system refused a resource: %s", uv_strerror(rc));
+        (void)snprintf(text, sizeof(text), "the system refused a resource: %s", uv_strerror(rc));
         return ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(AR_E_SYSTEM), text);
     }
     ctl->started = true;
@@ -110,7 +110,7 @@ uint64_t ctl_now_ms(struct ctl *ctl)
 
 static bool is_watching(const struct ctl *ctl)
 {
-    return ctl->on_state != NULL;
+    return ctl->on_state;
 }
 
 /* After a signal only the short waits that end things are left; likewise when nobody reads what a watching
@@ -214,7 +214,7 @@ enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms)
     if (code != CTL_EXIT_OK)
         return code;
     fill_options(ctl, &o, agents_poll_ms);
-    int rc = ar_open(&o, &ctl->client, problem, sizeof problem);
+    int rc = ar_open(&o, &ctl->client, problem, sizeof(problem));
     if (rc != AR_OK) {
         ctl->client = NULL;
         const char *text = problem[0] ? problem : ar_code_text(rc);

@@ -99,7 +99,7 @@ static void draw_progress(struct ctl *ctl, const struct answer *a)
     if (!a->progress->told && elapsed < SILENT_MS)
         return;
     size_t columns = term_columns(2);
-    progress_line(a->progress, elapsed, columns > 1 ? columns - 1 : 79, line, sizeof line);
+    progress_line(a->progress, elapsed, columns > 1 ? columns - 1 : 79, line, sizeof(line));
     term_progress(&ctl->term, line);
 }
 
@@ -157,7 +157,7 @@ enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer
     struct progress progress = {0};
     struct ar_call call;
     uint64_t id;
-    struct answer *a = mem_zalloc(sizeof *a);
+    struct answer *a = mem_zalloc(sizeof(*a));
     *ret_answer = NULL;
     if (!a) {
         term_say(&ctl->term, "out of memory");
@@ -194,12 +194,12 @@ void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *ou
 {
     const struct ar_reply *r = &answer->reply;
     if (r->code == AR_E_TIMEOUT)
-        snprintf(out, size, "no answer within %u ms; give it a longer --timeout", ctl->timeout_ms);
+        (void)snprintf(out, size, "no answer within %u ms; give it a longer --timeout", ctl->timeout_ms);
     else
-        snprintf(out, size, "%s", r->message[0] ? r->message : ar_code_text(r->code));
+        (void)snprintf(out, size, "%s", r->message[0] ? r->message : ar_code_text(r->code));
     size_t len = strlen(out);
     if (r->may_have_run && !answer->to_relay)
-        snprintf(out + len, size - len, "; it may have run all the same");
+        (void)snprintf(out + len, size - len, "; it may have run all the same");
 }
 
 /* "method: message (code -32601)"; the stderr of a server that never came up says most. */
@@ -238,7 +238,7 @@ static void say_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *
         ctl_write_error(ctl, code, &error);
         return;
     }
-    ctl_reply_text(ctl, a, text, sizeof text);
+    ctl_reply_text(ctl, a, text, sizeof(text));
     term_say(&ctl->term, "%s: %s", what, text);
     ctl_write_error(ctl, code, &(struct ctl_error){.name = ar_code_name(r->code), .message = text});
 }

@@ -23,10 +23,10 @@ enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem)
     static const char own[] = "url: ";
     char text[AR_PROBLEM_SIZE + 32];
     const char *place = ctl->args->relay ? "--relay" : "AGENT_CONTROL_URL";
-    if (strncmp(problem, own, sizeof own - 1) == 0)
-        problem += sizeof own - 1;
+    if (strncmp(problem, own, sizeof(own) - 1) == 0)
+        problem += sizeof(own) - 1;
     bool named = strncmp(problem, place, strlen(place)) == 0;
-    snprintf(text, sizeof text, "%s%s%s", named ? "" : place, named ? "" : ": ", problem);
+    (void)snprintf(text, sizeof(text), "%s%s%s", named ? "" : place, named ? "" : ": ", problem);
     return ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, text);
 }
 
@@ -38,7 +38,7 @@ enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
                        : rc == ERR_TOO_LARGE ? "AR_E_TOO_LARGE"
                                              : "AR_E_BAD_REPLY";
     buf_clear(&ctl->out);
-    snprintf(text, sizeof text, "the answer cannot be shown: %s", err_text(rc));
+    (void)snprintf(text, sizeof(text), "the answer cannot be shown: %s", err_text(rc));
     if (!ctl->on_state && !ctl->term.broken && !ctl->term.failed)
         return ctl_refuse(ctl, CTL_EXIT_ERROR, name, text);
     term_say(&ctl->term, "%s", text);
@@ -96,6 +96,6 @@ enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
     char text[800];
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
-    ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof text);
+    ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof(text));
     return ctl_refuse(ctl, code, outage_name(ctl, code), text);
 }

@@ -21,10 +21,10 @@ __attribute__((format(printf, 2, 3))) static void line(struct help *h, const cha
     char text[LINE_BYTES];
     va_list list;
     va_start(list, format);
-    int len = vsnprintf(text, sizeof text, format, list);
+    int len = vsnprintf(text, sizeof(text), format, list);
     va_end(list);
     if (h->error == 0 && len > 0)
-        h->error = buf_append(h->out, text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
+        h->error = buf_append(h->out, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 }
 
 /* Longer than a line may be. */
@@ -40,9 +40,9 @@ static void flag_line(struct help *h, enum ctl_flag flag)
     char letter[8] = "";
     char usage[64];
     if (info->letter)
-        snprintf(letter, sizeof letter, "-%c, ", info->letter);
-    snprintf(usage, sizeof usage, "%s%s%s%s", letter, info->name, info->value ? " " : "",
-             info->value ? info->value : "");
+        (void)snprintf(letter, sizeof(letter), "-%c, ", info->letter);
+    (void)snprintf(usage, sizeof(usage), "%s%s%s%s", letter, info->name, info->value ? " " : "",
+                   info->value ? info->value : "");
     line(h, "  %-20s %s\n", usage, info->help);
 }
 
@@ -50,7 +50,7 @@ static void every_flag_lines(struct help *h)
 {
     static const enum ctl_flag flags[] = {CTL_FLAG_RELAY, CTL_FLAG_TIMEOUT, CTL_FLAG_COLOR, CTL_FLAG_HELP,
                                           CTL_FLAG_VERSION};
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         flag_line(h, flags[i]);
 }
 
@@ -67,7 +67,7 @@ static void overview(struct help *h)
     const struct ctl_command *c;
     line(h, "agent-relayctl " AGENT_RELAY_VERSION ": ask an Agent Relay, and the agents behind it\n\n"
             "  agent-relayctl [FLAGS] COMMAND [OPERANDS]\n\nCommands:\n");
-    for (size_t i = 0; (c = ctl_command_at(i)) != NULL; i++)
+    for (size_t i = 0; (c = ctl_command_at(i)); i++)
         line(h, "  %-8s %s\n", c->name, c->summary);
     line(h, "\nFlags of every command:\n");
     every_flag_lines(h);

@@ -46,7 +46,7 @@ static const char *about_word(const char *text, size_t len, size_t at)
         {"NaN", "JSON has no NaN: write null"},
         {"Infinity", "JSON has no infinity: write null"},
     };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (word_is(text, len, at, words[i].word))
             return words[i].advice;
     char prior = before(text, at);

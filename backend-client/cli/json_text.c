@@ -74,11 +74,11 @@ static int explain(const char *text, size_t len, enum scan_fault fault, size_t a
         char shown[32];
         size_t used;
         (void)clean_decode(text + at, len - at, &used);
-        safe_copy(shown, sizeof shown, text + at, used);
-        snprintf(near, sizeof near, " at '%s'", shown);
+        safe_copy(shown, sizeof(shown), text + at, used);
+        (void)snprintf(near, sizeof(near), " at '%s'", shown);
     }
-    snprintf(problem, size, "line %zu, column %zu: %s%s; %s", p.line, p.column, reason(fault, in_string),
-             near, advice);
+    (void)snprintf(problem, size, "line %zu, column %zu: %s%s; %s", p.line, p.column,
+                   reason(fault, in_string), near, advice);
     return ERR_SYNTAX;
 }
 
@@ -91,7 +91,7 @@ int json_text_check(const char *text, size_t len, char *problem, size_t problem_
     while (scan_next(&s, &bytes, &left) != SCAN_MORE)
         ;
     if (scan_is_blank(&s)) {
-        snprintf(problem, problem_size, "nothing but white space; write {} for an empty object");
+        (void)snprintf(problem, problem_size, "nothing but white space; write {} for an empty object");
         return ERR_SYNTAX;
     }
     enum scan_fault fault = scan_end(&s);
@@ -136,8 +136,8 @@ static size_t skip_blanks(const char *text, size_t len, size_t at)
 static void put_escape(struct printer *p, uint32_t c)
 {
     char escape[16];
-    int n = c < 0x10000 ? snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c)
-                        : snprintf(escape, sizeof escape, "\\u%04x\\u%04x",
+    int n = c < 0x10000 ? snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)c)
+                        : snprintf(escape, sizeof(escape), "\\u%04x\\u%04x",
                                    (unsigned)(0xd800 + ((c - 0x10000) >> 10)),
                                    (unsigned)(0xdc00 + ((c - 0x10000) & 0x3ff)));
     put(p, escape, (size_t)n);

@@ -35,8 +35,9 @@ static void fail(struct look *look, enum ctl_exit code, const char *doing, const
 {
     bool away = code == CTL_EXIT_UNREACHABLE;
     look->code = code;
-    snprintf(look->problem, sizeof look->problem, "%s %s: %s%s", doing, look->address, why,
-             away ? ". Does the relay run, and is the address right (--relay, or AGENT_CONTROL_URL)?" : "");
+    (void)snprintf(look->problem, sizeof(look->problem), "%s %s: %s%s", doing, look->address, why,
+                   away ? ". Does the relay run, and is the address right (--relay, or AGENT_CONTROL_URL)?"
+                        : "");
 }
 
 /* What came up to the first newline. */
@@ -73,8 +74,8 @@ static bool ask_on(struct look *look, int fd)
 {
     uint64_t from = uv_hrtime();
     size_t at = 0;
-    while (at < sizeof REQUEST - 1) {
-        ssize_t n = send(fd, &REQUEST[at], sizeof REQUEST - 1 - at, MSG_NOSIGNAL);
+    while (at < sizeof(REQUEST) - 1) {
+        ssize_t n = send(fd, &REQUEST[at], sizeof(REQUEST) - 1 - at, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR) {
             fail(look, CTL_EXIT_UNREACHABLE, "asking", strerror(errno));
             return false;
@@ -108,8 +109,8 @@ static bool try_address(struct look *look, int family, const struct sockaddr *to
 static void ask_unix(struct job *j)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", j->address.path);
-    (void)try_address(&j->look, AF_UNIX, (const struct sockaddr *)&to, sizeof to);
+    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", j->address.path);
+    (void)try_address(&j->look, AF_UNIX, (const struct sockaddr *)&to, sizeof(to));
 }
 
 /* Each address that the name has, until one answers. */
@@ -118,14 +119,14 @@ static void ask_tcp(struct job *j)
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
     char port[8];
-    snprintf(port, sizeof port, "%u", j->address.port);
+    (void)snprintf(port, sizeof(port), "%u", j->address.port);
     int rc = getaddrinfo(j->address.host, port, &hints, &list);
     if (rc != 0) {
         fail(&j->look, CTL_EXIT_UNREACHABLE, "looking up", gai_strerror(rc));
         return;
     }
     for (struct addrinfo *a = list; a; a = a->ai_next) {
-        (void)getnameinfo(a->ai_addr, a->ai_addrlen, j->look.peer, sizeof j->look.peer, NULL, 0,
+        (void)getnameinfo(a->ai_addr, a->ai_addrlen, j->look.peer, sizeof(j->look.peer), NULL, 0,
                           NI_NUMERICHOST);
         if (try_address(&j->look, a->ai_family, a->ai_addr, a->ai_addrlen))
             break;
@@ -168,10 +169,10 @@ static const struct look *too_late(const struct ctl *ctl)
 {
     static struct look late; /* the job's is the thread's */
     struct ar_health health = {.links = atomic_load(&job.connected)};
-    memcpy(late.address, job.address.text, sizeof late.address);
-    snprintf(health.address, sizeof health.address, "%s", job.address.text);
+    memcpy(late.address, job.address.text, sizeof(late.address));
+    (void)snprintf(health.address, sizeof(health.address), "%s", job.address.text);
     late.code = ctl_verdict_health(&health);
-    ctl_verdict_text(&health, ctl->timeout_ms, late.problem, sizeof late.problem);
+    ctl_verdict_text(&health, ctl->timeout_ms, late.problem, sizeof(late.problem));
     return &late;
 }
 
@@ -180,9 +181,9 @@ const struct look *look_ask(struct ctl *ctl)
     const char *url = ctl->args->relay ? ctl->args->relay : getenv("AGENT_CONTROL_URL");
     if (!url || !url[0])
         url = ADDRESS_DEFAULT_TEXT;
-    if (address_parse(url, &job.address, job.look.problem, sizeof job.look.problem) != 0)
+    if (address_parse(url, &job.address, job.look.problem, sizeof(job.look.problem)) != 0)
         return not_started(CTL_EXIT_USAGE);
-    snprintf(job.look.address, sizeof job.look.address, "%s", job.address.text);
+    (void)snprintf(job.look.address, sizeof(job.look.address), "%s", job.address.text);
     job.work.data = &job;
     int rc = uv_queue_work(&ctl->loop, &job.work, work, after_work);
     if (rc != 0) {

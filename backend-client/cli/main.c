@@ -29,7 +29,7 @@ static enum ctl_exit write_text(struct ctl *ctl, int rc)
 static enum ctl_exit show_version(struct ctl *ctl)
 {
     static const char text[] = "agent-relayctl " AGENT_RELAY_VERSION "\n";
-    return write_text(ctl, buf_append(&ctl->out, text, sizeof text - 1));
+    return write_text(ctl, buf_append(&ctl->out, text, sizeof(text) - 1));
 }
 
 static enum ctl_exit show_help_of(struct ctl *ctl, const char *name)
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
         return CTL_EXIT_ERROR;
     signal(SIGPIPE, SIG_IGN);
     bool json = ctl_args_want_json(argc, argv);
-    int rc = ctl_args_parse(argc, argv, &args, problem, sizeof problem);
+    int rc = ctl_args_parse(argc, argv, &args, problem, sizeof(problem));
     if (rc != 0 && json)
         args.given = CTL_FLAG_BIT(JSON);
     ctl_init(&ctl, &args);

@@ -46,7 +46,7 @@ int params_check_method(const char *method, char *problem, size_t problem_size)
     else if (!is_utf8(method, strlen(method)))
         why = "the method's name is not UTF-8";
     if (why)
-        snprintf(problem, problem_size, "%s", why);
+        (void)snprintf(problem, problem_size, "%s", why);
     return why ? ERR_SYNTAX : 0;
 }
 
@@ -103,20 +103,20 @@ static int take_text(struct buf *out, const char *from, const char *text, size_t
                      char *problem, size_t size)
 {
     char why[320];
-    int rc = json_text_check(text, len, why, sizeof why);
+    int rc = json_text_check(text, len, why, sizeof(why));
     if (rc != 0) {
-        snprintf(problem, size, "%s: %s", from, why);
+        (void)snprintf(problem, size, "%s: %s", from, why);
         return rc;
     }
     char first = first_of(text, len);
     if (first != '{' && (object_only || first != '[')) {
-        snprintf(problem, size, "%s: %s is needed, such as {\"key\":\"value\"}", from,
-                 object_only ? "a JSON object" : "a JSON object or array");
+        (void)snprintf(problem, size, "%s: %s is needed, such as {\"key\":\"value\"}", from,
+                       object_only ? "a JSON object" : "a JSON object or array");
         return ERR_SYNTAX;
     }
     rc = json_text_print(out, text, len, JSON_COMPACT, false);
     if (rc != 0)
-        snprintf(problem, size, "%s: %s", from, err_text(rc));
+        (void)snprintf(problem, size, "%s: %s", from, err_text(rc));
     return rc;
 }
 
@@ -129,17 +129,17 @@ int params_read(struct buf *out, const char *operand, bool object_only, int stdi
     struct buf text;
     buf_init(&text, PARAMS_MAX_BYTES);
     if (strcmp(operand, "@") == 0) {
-        snprintf(problem, problem_size, "@ is to be followed by a file's name: write @FILE");
+        (void)snprintf(problem, problem_size, "@ is to be followed by a file's name: write @FILE");
         return ERR_SYNTAX;
     }
     if (operand[0] == '@')
-        safe_copy(name, sizeof name, operand + 1, strlen(operand + 1));
+        safe_copy(name, sizeof(name), operand + 1, strlen(operand + 1));
     int rc = operand[0] == '@' ? read_file(operand + 1, &text) : read_all(stdin_fd, &text);
     if (rc == ERR_TOO_LARGE)
-        snprintf(problem, problem_size, "%s: more than %zu bytes, which no relay takes in one message", name,
-                 PARAMS_MAX_BYTES);
+        (void)snprintf(problem, problem_size, "%s: more than %zu bytes, which no relay takes in one message",
+                       name, PARAMS_MAX_BYTES);
     else if (rc != 0)
-        snprintf(problem, problem_size, "%s: %s", name, err_text(rc));
+        (void)snprintf(problem, problem_size, "%s: %s", name, err_text(rc));
     else
         rc = take_text(out, name, buf_len(&text) > 0 ? buf_data(&text) : "", buf_len(&text), object_only,
                        problem, problem_size);
@@ -155,7 +155,7 @@ bool params_are_pairs(char *const *operands, size_t count)
         return false;
     const char *first = operands[0];
     return count > 1 || (strcmp(first, "-") != 0 && first[0] != '@' && first[0] != '{' && first[0] != '[' &&
-                         first[0] != '"' && strchr(first, '=') != NULL);
+                         first[0] != '"' && strchr(first, '='));
 }
 
 struct pair {
@@ -212,22 +212,22 @@ static int check_pair(char *const *pairs, size_t index, struct pair *ret, char *
 {
     char shown[NAME_BYTES];
     char why[320];
-    safe_copy(shown, sizeof shown, pairs[index], strlen(pairs[index]));
+    safe_copy(shown, sizeof(shown), pairs[index], strlen(pairs[index]));
     if (!split(pairs[index], ret)) {
-        snprintf(problem, size, "'%s' is no pair: " WRITE_PAIRS, shown);
+        (void)snprintf(problem, size, "'%s' is no pair: " WRITE_PAIRS, shown);
         return ERR_SYNTAX;
     }
-    safe_copy(shown, sizeof shown, ret->key, ret->key_len);
+    safe_copy(shown, sizeof(shown), ret->key, ret->key_len);
     if (!is_utf8(pairs[index], strlen(pairs[index]))) {
-        snprintf(problem, size, "%s: not UTF-8", shown);
+        (void)snprintf(problem, size, "%s: not UTF-8", shown);
         return ERR_SYNTAX;
     }
     if (stands_before(pairs, index, ret)) {
-        snprintf(problem, size, "'%s' stands twice: write it once", shown);
+        (void)snprintf(problem, size, "'%s' stands twice: write it once", shown);
         return ERR_SYNTAX;
     }
-    if (ret->raw && json_text_check(ret->value, strlen(ret->value), why, sizeof why) != 0) {
-        snprintf(problem, size, "%s: %s; for a string write %s=VALUE", shown, why, shown);
+    if (ret->raw && json_text_check(ret->value, strlen(ret->value), why, sizeof(why)) != 0) {
+        (void)snprintf(problem, size, "%s: %s; for a string write %s=VALUE", shown, why, shown);
         return ERR_SYNTAX;
     }
     return 0;
@@ -246,6 +246,6 @@ int params_from_pairs(struct buf *out, char *const *pairs, size_t count, char *p
     if (rc == 0)
         rc = buf_append(out, "}", 1);
     if (rc != 0)
-        snprintf(problem, problem_size, "the arguments: %s", err_text(rc));
+        (void)snprintf(problem, problem_size, "the arguments: %s", err_text(rc));
     return rc;
 }

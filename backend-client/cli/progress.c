@@ -23,18 +23,18 @@ void progress_take(struct progress *p, const char *params, size_t len)
         p->told = true;
     (void)json_double(doc, json_get(doc, root, "total"), &p->total);
     if (message)
-        safe_copy(p->message, sizeof p->message, message, message_len);
+        safe_copy(p->message, sizeof(p->message), message, message_len);
     json_free(doc);
 }
 
 static void format_amount(const struct progress *p, char *out, size_t size)
 {
     if (!p->told)
-        snprintf(out, size, "waiting");
+        (void)snprintf(out, size, "waiting");
     else if (p->total > 0 && p->done >= 0 && p->done <= p->total)
-        snprintf(out, size, "%3.0f%%", 100 * p->done / p->total);
+        (void)snprintf(out, size, "%3.0f%%", 100 * p->done / p->total);
     else
-        snprintf(out, size, "%.6g", p->done);
+        (void)snprintf(out, size, "%.6g", p->done);
 }
 
 void progress_line(const struct progress *p, uint64_t elapsed_ms, size_t columns, char *out, size_t size)
@@ -42,12 +42,12 @@ void progress_line(const struct progress *p, uint64_t elapsed_ms, size_t columns
     char amount[40];
     char text[PROGRESS_MESSAGE_SIZE + 120];
     char seconds[40];
-    format_amount(p, amount, sizeof amount);
-    snprintf(seconds, sizeof seconds, " (%" PRIu64 ".%u s)", elapsed_ms / 1000,
-             (unsigned)(elapsed_ms % 1000 / 100));
-    snprintf(text, sizeof text, "%s%s%s", amount, p->message[0] ? " " : "", p->message);
+    format_amount(p, amount, sizeof(amount));
+    (void)snprintf(seconds, sizeof(seconds), " (%" PRIu64 ".%u s)", elapsed_ms / 1000,
+                   (unsigned)(elapsed_ms % 1000 / 100));
+    (void)snprintf(text, sizeof(text), "%s%s%s", amount, p->message[0] ? " " : "", p->message);
     /* The time is worth more than the end of a long message. */
     size_t room = columns > strlen(seconds) ? columns - strlen(seconds) : 0;
     size_t len = width_cut(text, strlen(text), room);
-    snprintf(out, size, "%.*s%s", (int)len, text, room > 0 ? seconds : "");
+    (void)snprintf(out, size, "%.*s%s", (int)len, text, room > 0 ? seconds : "");
 }

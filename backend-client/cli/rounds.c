@@ -10,7 +10,7 @@ int rounds_init(struct rounds *r, size_t cap)
 {
     size_t bytes;
     *r = (struct rounds){.cap = cap};
-    if (!size_mul(cap, sizeof *r->ns, &bytes))
+    if (!size_mul(cap, sizeof(*r->ns), &bytes))
         return -ENOMEM;
     r->ns = mem_alloc(bytes);
     return r->ns ? 0 : -ENOMEM;
@@ -47,7 +47,7 @@ struct rounds_sum rounds_sum(struct rounds *r)
     struct rounds_sum sum = {0};
     if (r->count == 0)
         return sum;
-    qsort(r->ns, r->count, sizeof *r->ns, compare);
+    qsort(r->ns, r->count, sizeof(*r->ns), compare);
     sum.min_ms = (double)r->ns[0] / 1e6;
     sum.p50_ms = rank_ms(r, 50);
     sum.p99_ms = rank_ms(r, 99);

@@ -17,9 +17,9 @@ int status_line(struct buf *out, const char *key, const char *format, ...)
     char padded[KEY_COLUMNS + 1];
     va_list list;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    (void)vsnprintf(text, sizeof(text), format, list);
     va_end(list);
-    snprintf(padded, sizeof padded, "%-*s", KEY_COLUMNS, key);
+    (void)snprintf(padded, sizeof(padded), "%-*s", KEY_COLUMNS, key);
     int rc = buf_append(out, padded, strlen(padded));
     if (rc == 0)
         rc = safe_append(out, text, strlen(text), SAFE_ONE_LINE);
@@ -47,7 +47,7 @@ bool status_server_fails(struct json_doc *doc, json_node server)
 {
     static const char *const bad[] = {"backing-off", "crash-loop"};
     const char *state = text_of(doc, server, "state");
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (strcmp(state, bad[i]) == 0)
             return true;
     /* a note says why it cannot run at all */

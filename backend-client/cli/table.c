@@ -40,7 +40,7 @@ void table_cell_len(struct table *t, const char *text, size_t len)
         t->error = safe_append(&t->text, text, len, SAFE_ONE_LINE);
     cell.len = buf_len(&t->text) - cell.at;
     if (t->error == 0)
-        t->error = buf_append(&t->cells, &cell, sizeof cell);
+        t->error = buf_append(&t->cells, &cell, sizeof(cell));
 }
 
 void table_cell(struct table *t, const char *text)
@@ -54,7 +54,7 @@ void table_cellf(struct table *t, const char *format, ...)
     char text[256];
     va_list list;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    (void)vsnprintf(text, sizeof(text), format, list);
     va_end(list);
     table_cell(t, text);
 }
@@ -100,7 +100,7 @@ static void put_blanks(struct draw *d, size_t count)
         count = d->left;
     d->left -= count;
     while (count > 0) {
-        size_t part = count < sizeof blanks - 1 ? count : sizeof blanks - 1;
+        size_t part = count < sizeof(blanks) - 1 ? count : sizeof(blanks) - 1;
         put(d, blanks, part);
         count -= part;
     }

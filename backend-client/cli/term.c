@@ -39,7 +39,7 @@ static int reopen(int fd)
     struct stat st;
     if (fstat(fd, &st) != 0 || !(isatty(fd) || S_ISFIFO(st.st_mode)))
         return fd;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     int own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     return own < 0 ? fd : own;
 }
@@ -158,14 +158,14 @@ void term_say(struct term *t, const char *format, ...)
 {
     static const char prefix[] = "agent-relayctl: ";
     char raw[SAY_BYTES];
-    char text[SAY_BYTES + sizeof prefix];
+    char text[SAY_BYTES + sizeof(prefix)];
     va_list list;
     va_start(list, format);
-    vsnprintf(raw, sizeof raw, format, list);
+    (void)vsnprintf(raw, sizeof(raw), format, list);
     va_end(list);
     term_progress(t, NULL);
-    memcpy(text, prefix, sizeof prefix);
-    safe_copy(text + sizeof prefix - 1, sizeof text - sizeof prefix, raw, strlen(raw));
+    memcpy(text, prefix, sizeof(prefix));
+    safe_copy(text + sizeof(prefix) - 1, sizeof(text) - sizeof(prefix), raw, strlen(raw));
     size_t len = strlen(text);
     text[len] = '\n';
     write_err(t, text, len + 1);
@@ -176,8 +176,8 @@ void term_progress(struct term *t, const char *line)
     char text[SAY_BYTES];
     if (!t->err_tty || (!line && !t->drawn))
         return;
-    int len = snprintf(text, sizeof text, "\r%s\x1b[K", line ? line : "");
-    if (len > 0 && (size_t)len < sizeof text)
+    int len = snprintf(text, sizeof(text), "\r%s\x1b[K", line ? line : "");
+    if (len > 0 && (size_t)len < sizeof(text))
         write_err(t, text, (size_t)len);
-    t->drawn = line != NULL;
+    t->drawn = line;
 }

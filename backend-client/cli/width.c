@@ -117,9 +117,9 @@ unsigned width_of_char(uint32_t c)
 {
     if (c < 0x300)
         return 1;
-    if (stands_in(none, sizeof none / sizeof none[0], c))
+    if (stands_in(none, sizeof(none) / sizeof(none[0]), c))
         return 0;
-    return stands_in(two, sizeof two / sizeof two[0], c) ? 2 : 1;
+    return stands_in(two, sizeof(two) / sizeof(two[0]), c) ? 2 : 1;
 }
 
 size_t width_of_text(const char *text, size_t len)

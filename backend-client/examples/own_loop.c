@@ -40,7 +40,7 @@ int main(void)
 
     ar_options_init(&options);
     options.loop = uv_default_loop();
-    if (ar_open(&options, &client, problem, sizeof problem) != AR_OK) {
+    if (ar_open(&options, &client, problem, sizeof(problem)) != AR_OK) {
         fprintf(stderr, "%s\n", problem);
         return 2;
     }

@@ -21,7 +21,7 @@ int main(void)
     char problem[AR_PROBLEM_SIZE];
     ar_options_init(&options);
     options.on_agents = show; /* on the client's own thread, whenever something changed */
-    if (ar_open(&options, &client, problem, sizeof problem) != AR_OK)
+    if (ar_open(&options, &client, problem, sizeof(problem)) != AR_OK)
         return fprintf(stderr, "%s\n", problem), 1;
     getchar(); /* the backend's own work; ends with its input */
     return ar_close_wait(client) == AR_OK ? 0 : 1;

@@ -2,7 +2,7 @@
  *
  *     struct ar_client *client;
  *     char problem[AR_PROBLEM_SIZE];
- *     if (ar_open(NULL, &client, problem, sizeof problem) != AR_OK)      AGENT_CONTROL_URL says where
+ *     if (ar_open(NULL, &client, problem, sizeof(problem)) != AR_OK)      AGENT_CONTROL_URL says where
  *         ...
  *     const struct ar_snapshot *agents = ar_agents(client);              never NULL, never blocks
  *     printf("%s: %zu agents\n", ar_source_name(ar_snapshot_source(agents)), ar_snapshot_count(agents));
@@ -146,7 +146,7 @@ struct ar_health {
     int64_t last_error_at_ms;   /* Unix; 0: none yet */
 };
 
-#define ar_health_init(h) ((h)->size = sizeof *(h))
+#define ar_health_init(h) ((h)->size = sizeof(*(h)))
 /* A consistent copy; fills h->size bytes at most. AR_E_INVALID for a size that is none. */
 AR_API int ar_health(const struct ar_client *client, struct ar_health *h);
 
@@ -249,7 +249,7 @@ struct ar_options {
     void *data;
 };
 
-#define ar_options_init(o) ar_options_init_sized((o), sizeof *(o))
+#define ar_options_init(o) ar_options_init_sized((o), sizeof(*(o)))
 AR_API void ar_options_init_sized(struct ar_options *o, size_t size);
 
 #define AR_PROBLEM_SIZE 320 /* enough for any text that ar_open writes */
@@ -310,7 +310,7 @@ struct ar_call {
     void *data; /* for both */
 };
 
-#define ar_call_init(c) ar_call_init_sized((c), sizeof *(c))
+#define ar_call_init(c) ar_call_init_sized((c), sizeof(*(c)))
 AR_API void ar_call_init_sized(struct ar_call *c, size_t size);
 
 /* Hands the call over. AR_OK: on_reply will run once, on the client's thread, and *ret_id (may be NULL) names

@@ -25,8 +25,8 @@ static const char request[] =
 static int send_request(int fd)
 {
     size_t sent = 0;
-    while (sent < sizeof request - 1) {
-        ssize_t n = send(fd, request + sent, sizeof request - 1 - sent, MSG_NOSIGNAL);
+    while (sent < sizeof(request) - 1) {
+        ssize_t n = send(fd, request + sent, sizeof(request) - 1 - sent, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR)
             return -1;
         sent += n > 0 ? (size_t)n : 0;
@@ -77,7 +77,7 @@ int check_health(const char *listen)
         fprintf(stderr, "agent-backend: %s\n", problem);
         return result == LISTEN_BAD_ADDRESS ? 2 : 1;
     }
-    int rc = send_request(fd) == 0 ? read_answer(fd, answer, sizeof answer) : -1;
+    int rc = send_request(fd) == 0 ? read_answer(fd, answer, sizeof(answer)) : -1;
     int reason = errno;
     close(fd);
     if (rc == 0)

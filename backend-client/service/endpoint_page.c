@@ -18,7 +18,7 @@ static const struct page_part {
 
 void endpoint_page(struct exchange *x)
 {
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (strcmp(parts[i].path, x->route->path) != 0)
             continue;
         buf_clear(&x->answer);

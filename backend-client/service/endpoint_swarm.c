@@ -54,9 +54,9 @@ static void say_made(const struct swarm_job *job, char *message, size_t size)
     const char *what =
         job->source == AR_SOURCE_MOCK ? "Nothing real was made: the mock made a swarm" : "Swarm initialized";
     if (job->done == 0)
-        snprintf(message, size, "%s; no agents were asked for (agentTypes)", what);
+        (void)snprintf(message, size, "%s; no agents were asked for (agentTypes)", what);
     else
-        snprintf(message, size, "%s with %zu agent%s", what, job->done, job->done == 1 ? "" : "s");
+        (void)snprintf(message, size, "%s with %zu agent%s", what, job->done, job->done == 1 ? "" : "s");
 }
 
 static void finish_well(struct exchange *x, const struct swarm_job *job)
@@ -65,7 +65,7 @@ static void finish_well(struct exchange *x, const struct swarm_job *job)
     char now[ISO_TIME_SIZE];
     char message[96];
     iso_time_format((uint64_t)service_unix_ms(), now);
-    say_made(job, message, sizeof message);
+    say_made(job, message, sizeof(message));
     exchange_begin(x, &w);
     write_object(&w);
     write_member_bool(&w, "success", true);
@@ -87,7 +87,7 @@ static void finish_half(struct exchange *x, const struct swarm_job *job, const s
     struct writer w;
     f.status = 502;
     f.from_mock = false; /* write_made tells the source */
-    snprintf(f.code, sizeof f.code, "AGENTS_NOT_SPAWNED");
+    (void)snprintf(f.code, sizeof(f.code), "AGENTS_NOT_SPAWNED");
     failure_say(&f, "The swarm was made, but %zu of its %zu agents were not: %s",
                 job->request.type_count - job->done, job->request.type_count, why->text);
     exchange_begin(x, &w);
@@ -250,7 +250,7 @@ static int write_swarm(const struct swarm_request *s, struct buf *params)
 
 static struct swarm_job *job_new(const struct swarm_request *request)
 {
-    struct swarm_job *job = mem_zalloc(sizeof *job);
+    struct swarm_job *job = mem_zalloc(sizeof(*job));
     if (!job)
         return NULL;
     job->request = *request;

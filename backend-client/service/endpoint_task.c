@@ -18,7 +18,7 @@ static bool says_not_found(const char *text)
 {
     static const char words[] = "not found";
     for (; *text != '\0'; text++)
-        if (strncasecmp(text, words, sizeof words - 1) == 0)
+        if (strncasecmp(text, words, sizeof(words) - 1) == 0)
             return true;
     return false;
 }
@@ -33,9 +33,9 @@ static bool read_result(struct exchange *x, const char *tool, const struct ar_re
     if (strcmp(f.code, TOOL_ERROR) == 0 && x->id[0] != '\0' && says_not_found(f.text)) {
         f.status = 404;
         f.may_have_run = false;
-        snprintf(f.code, sizeof f.code, "TASK_NOT_FOUND");
-        snprintf(
-            f.suggestion, sizeof f.suggestion, "%s",
+        (void)snprintf(f.code, sizeof(f.code), "TASK_NOT_FOUND");
+        (void)snprintf(
+            f.suggestion, sizeof(f.suggestion), "%s",
             f.from_mock
                 ? "The mock knows its own tasks only: leave whenDown away to ask the server when it is back."
                 : "Write the taskId that submit-task answered with.");

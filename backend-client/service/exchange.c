@@ -15,7 +15,7 @@ static const char json_type_text[] = "application/json; charset=utf-8";
 
 struct exchange *exchange_new(struct service *s, struct MHD_Connection *connection)
 {
-    struct exchange *x = mem_zalloc(sizeof *x);
+    struct exchange *x = mem_zalloc(sizeof(*x));
     if (!x)
         return NULL;
     x->service = s;

@@ -56,9 +56,9 @@ void failure_set(struct failure *f, unsigned status, const char *code, const cha
                  const char *text)
 {
     *f = (struct failure){.status = status};
-    snprintf(f->code, sizeof f->code, "%s", code);
-    words_clean(f->text, sizeof f->text, text, strlen(text));
-    words_clean(f->suggestion, sizeof f->suggestion, suggestion, strlen(suggestion));
+    (void)snprintf(f->code, sizeof(f->code), "%s", code);
+    words_clean(f->text, sizeof(f->text), text, strlen(text));
+    words_clean(f->suggestion, sizeof(f->suggestion), suggestion, strlen(suggestion));
 }
 
 void failure_format(struct failure *f, unsigned status, const char *code, const char *suggestion,
@@ -67,7 +67,7 @@ void failure_format(struct failure *f, unsigned status, const char *code, const 
     char text[FORMAT_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     failure_set(f, status, code, suggestion, text);
 }
@@ -77,9 +77,9 @@ void failure_say(struct failure *f, const char *format, ...)
     char text[FORMAT_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    words_clean(f->text, sizeof f->text, text, strlen(text));
+    words_clean(f->text, sizeof(f->text), text, strlen(text));
 }
 
 static const struct known *find_known(const struct known *table, size_t count, const char *name)
@@ -96,17 +96,17 @@ static void tell_relay(struct failure *f, const struct ar_health *h, bool may_ha
     f->about_call = true;
     f->may_have_run = may_have_run;
     f->state = h->state;
-    snprintf(f->address, sizeof f->address, "%s", h->address);
-    snprintf(f->peer, sizeof f->peer, "%s", h->peer);
+    (void)snprintf(f->address, sizeof(f->address), "%s", h->address);
+    (void)snprintf(f->peer, sizeof(f->peer), "%s", h->peer);
     if (h->state != AR_LIVE) /* it stays in the health after a recovery, and explains nothing any more */
-        snprintf(f->last_error, sizeof f->last_error, "%s", h->last_error);
+        (void)snprintf(f->last_error, sizeof(f->last_error), "%s", h->last_error);
 }
 
 /* Not live. The words are those of the error that made it so. */
 static void set_degraded(struct failure *f, const struct ar_health *h)
 {
     const struct known *k =
-        find_known(link_errors, sizeof link_errors / sizeof link_errors[0], h->last_error_name);
+        find_known(link_errors, sizeof(link_errors) / sizeof(link_errors[0]), h->last_error_name);
     const char *code = k ? k->code : h->last_error_name;
     if (h->last_error[0] != '\0')
         failure_set(f, 503, code, h->suggestion, h->last_error);
@@ -114,12 +114,13 @@ static void set_degraded(struct failure *f, const struct ar_health *h)
         failure_format(f, 503, code, "It goes on trying by itself; try again in a moment.",
                        "The relay at %s has not been reached yet.", h->address);
     if (f->suggestion[0] == '\0')
-        snprintf(f->suggestion, sizeof f->suggestion, "See whether a relay listens at %s.", h->address);
+        (void)snprintf(f->suggestion, sizeof(f->suggestion), "See whether a relay listens at %s.",
+                       h->address);
 }
 
 void failure_from_code(struct failure *f, int rc, const struct ar_health *health)
 {
-    size_t count = sizeof library_codes / sizeof library_codes[0];
+    size_t count = sizeof(library_codes) / sizeof(library_codes[0]);
     size_t i = 0;
     if (rc == AR_E_DEGRADED) {
         set_degraded(f, health);
@@ -156,9 +157,9 @@ static void set_waited(struct failure *f, const struct ar_health *h)
 {
     char why[FAILURE_TEXT_SIZE];
     set_degraded(f, h);
-    snprintf(why, sizeof why, "%s", f->text);
+    (void)snprintf(why, sizeof(why), "%s", f->text);
     failure_say(f, "It waited, and was not sent: %s", why);
-    snprintf(f->code, sizeof f->code, "TIMEOUT");
+    (void)snprintf(f->code, sizeof(f->code), "TIMEOUT");
     f->status = 504;
 }
 
@@ -169,7 +170,7 @@ static void set_by_code(struct failure *f, const struct ar_reply *r, const struc
     if (r->code != AR_E_DEGRADED && r->message && r->message[0] != '\0')
         failure_say(f, "%s", r->message);
     if (r->code == AR_E_CONNECTION_LOST && !r->may_have_run)
-        snprintf(f->suggestion, sizeof f->suggestion, "It did not reach the server: send it again.");
+        (void)snprintf(f->suggestion, sizeof(f->suggestion), "It did not reach the server: send it again.");
 }
 
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health)
@@ -189,7 +190,7 @@ void failure_from_tool(struct failure *f, const char *tool, const char *words, s
     bool mock = source == AR_SOURCE_MOCK;
     char text[FAILURE_TEXT_SIZE] = "";
     if (words)
-        words_clean(text, sizeof text, words, len);
+        words_clean(text, sizeof(text), words, len);
     failure_format(f, 502, "TOOL_ERROR",
                    mock ? "The mock refused it; leave whenDown away to ask the server when it is back."
                         : "The server behind the relay refused it; change the request as it says.",
@@ -204,7 +205,7 @@ void failure_from_nameless(struct failure *f, const char *tool, const char *thin
     bool mock = source == AR_SOURCE_MOCK;
     char text[FAILURE_TEXT_SIZE] = "nothing";
     if (words)
-        words_clean(text, sizeof text, words, len);
+        words_clean(text, sizeof(text), words, len);
     failure_format(
         f, 502, "BAD_ANSWER",
         "Look whether it was done (GET /api/bots/agents) before sending it again; if not, the server "

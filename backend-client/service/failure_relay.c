@@ -114,9 +114,9 @@ __attribute__((format(printf, 2, 3))) static void add(struct telling *s, const c
 {
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(s->text + s->len, sizeof s->text - s->len, format, args);
+    int n = vsnprintf(s->text + s->len, sizeof(s->text) - s->len, format, args);
     va_end(args);
-    size_t room = sizeof s->text - 1 - s->len;
+    size_t room = sizeof(s->text) - 1 - s->len;
     s->len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
 }
 
@@ -126,7 +126,7 @@ static void add_string(struct telling *s, const struct data *d, const char *befo
     const char *value = string_at(d, key);
     if (!value)
         return;
-    words_clean(clean, sizeof clean, value, strlen(value));
+    words_clean(clean, sizeof(clean), value, strlen(value));
     add(s, "%s%s", before, clean);
 }
 
@@ -147,10 +147,10 @@ static void add_stderr(struct telling *s, const struct data *d)
     static const char before[] = "; it wrote \"";
     char clean[FAILURE_TEXT_SIZE];
     const char *tail = string_at(d, "stderrTail");
-    size_t room = sizeof s->text - 1 - s->len;
-    if (!tail || tail[0] == '\0' || room < sizeof before + STDERR_MIN_BYTES)
+    size_t room = sizeof(s->text) - 1 - s->len;
+    if (!tail || tail[0] == '\0' || room < sizeof(before) + STDERR_MIN_BYTES)
         return;
-    words_clean_end(clean, room - sizeof before + 1, tail, strlen(tail));
+    words_clean_end(clean, room - sizeof(before) + 1, tail, strlen(tail));
     add(s, "%s%s\"", before, clean);
 }
 
@@ -188,10 +188,10 @@ static void fill(struct failure *f, const struct data *d, const char *message, c
     const struct relay_row *row = &unknown;
     struct telling s = {.len = 0};
     char reason[REASON_SIZE];
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (strcmp(rows[i].code, code) == 0)
             row = &rows[i];
-    words_clean(reason, sizeof reason, message, strlen(message));
+    words_clean(reason, sizeof(reason), message, strlen(message));
     add(&s, "The relay at %.96s answered: %s", address, reason);
     add_data(&s, d);
     failure_set(f, row->status, code, row->suggestion ? row->suggestion : outage_words(d), s.text);

@@ -46,7 +46,7 @@ bool guard_is_origin(const char *text)
 
 bool guard_is_json(const char *content_type)
 {
-    size_t len = sizeof JSON_TYPE - 1;
+    size_t len = sizeof(JSON_TYPE) - 1;
     if (!content_type || strncasecmp(content_type, JSON_TYPE, len) != 0)
         return false;
     return content_type[len] == '\0' || content_type[len] == ';' || content_type[len] == ' ' ||
@@ -103,7 +103,7 @@ bool guard_origin(const char *origin, const char *host, const char *allowed)
         return true;
     if (allowed && strcasecmp(origin, allowed) == 0)
         return true;
-    for (size_t i = 0; host && i < sizeof schemes / sizeof schemes[0]; i++) {
+    for (size_t i = 0; host && i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         size_t len = strlen(schemes[i]);
         if (strncasecmp(origin, schemes[i], len) == 0 && strcasecmp(origin + len, host) == 0)
             return cannot_be_rebound(host);

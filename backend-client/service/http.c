@@ -50,7 +50,7 @@ static void add_headers(struct exchange *x, struct MHD_Response *r)
          "connect-src 'self'; base-uri 'none'; form-action 'none'; "
          "frame-ancestors 'none'"},
     };
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         (void)MHD_add_response_header(r, fixed[i][0], fixed[i][1]);
     (void)MHD_add_response_header(r, "Content-Type", x->content_type);
     if (x->allow)
@@ -120,7 +120,7 @@ static void count_request(struct service *s, bool begins)
 static bool swallows_body(const struct exchange *x)
 {
     const char *length = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Length");
-    bool asks_first = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Expect") != NULL;
+    bool asks_first = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Expect");
     return !asks_first && (!length || strtoull(length, NULL, 10) <= BODY_SWALLOW_MAX);
 }
 
@@ -137,7 +137,7 @@ static bool is_ambiguous(struct MHD_Connection *connection)
 {
     unsigned lengths = 0;
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_length, &lengths);
-    bool chunked = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    bool chunked = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
     return lengths > 1 || (chunked && lengths > 0);
 }
 

@@ -86,8 +86,8 @@ static struct text *text_new(const char *head, size_t head_len, const char *body
 static struct text *event_new(enum hub_kind kind, uint64_t version, bool first, const char *json, size_t len)
 {
     char head[HEAD_SIZE];
-    int used = first ? snprintf(head, sizeof head, "retry: %d\n", RETRY_MS) : 0;
-    used += snprintf(head + used, sizeof head - (size_t)used, "id: %" PRIu64 "\nevent: %s\ndata: ", version,
+    int used = first ? snprintf(head, sizeof(head), "retry: %d\n", RETRY_MS) : 0;
+    used += snprintf(head + used, sizeof(head) - (size_t)used, "id: %" PRIu64 "\nevent: %s\ndata: ", version,
                      kind_names[kind]);
     return text_new(head, (size_t)used, json, len, "\n\n");
 }
@@ -102,10 +102,10 @@ static void text_release(struct text *t)
 
 int hub_new(const struct hub_ops *ops, struct hub **ret_hub)
 {
-    struct hub *hub = mem_zalloc(sizeof *hub);
+    struct hub *hub = mem_zalloc(sizeof(*hub));
     if (!hub)
         return -ENOMEM;
-    hub->keep_alive = text_new(KEEP_ALIVE, sizeof KEEP_ALIVE - 1, "", 0, "");
+    hub->keep_alive = text_new(KEEP_ALIVE, sizeof(KEEP_ALIVE) - 1, "", 0, "");
     if (!hub->keep_alive || pthread_mutex_init(&hub->lock, NULL) != 0) {
         mem_free(hub->keep_alive);
         mem_free(hub);
@@ -212,7 +212,7 @@ static bool first_is_fresh(const struct hub *hub, uint64_t now_ms)
 int hub_join(struct hub *hub, void *connection, uint64_t now_ms, const struct hub_first *first,
              struct hub_reader **ret_reader)
 {
-    struct hub_reader *r = mem_zalloc(sizeof *r);
+    struct hub_reader *r = mem_zalloc(sizeof(*r));
     struct text *text = first ? event_new(HUB_AGENTS, first->version, true, first->json, first->len) : NULL;
     if (!r || (first && !text)) {
         mem_free(r);

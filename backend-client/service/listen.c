@@ -39,12 +39,12 @@ enum listen_result listen_parse(const char *text, struct listen_address *ret,
     } else if (colon && memchr(text, ':', len)) {
         len = 0; /* several colons and no brackets */
     }
-    if (len > 0 && len < sizeof ret->host && good_port(colon + 1)) {
-        snprintf(ret->host, sizeof ret->host, "%.*s", (int)len, host);
-        snprintf(ret->port, sizeof ret->port, "%s", colon + 1);
+    if (len > 0 && len < sizeof(ret->host) && good_port(colon + 1)) {
+        (void)snprintf(ret->host, sizeof(ret->host), "%.*s", (int)len, host);
+        (void)snprintf(ret->port, sizeof(ret->port), "%s", colon + 1);
         return LISTEN_OK;
     }
-    snprintf(
+    (void)snprintf(
         problem, LISTEN_PROBLEM_SIZE,
         "\"%.100s\" is no address to listen on; write HOST:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or "
         "[::1]:8080",
@@ -63,36 +63,36 @@ static enum listen_result resolve(const char *text, bool passive, struct addrinf
     int rc = getaddrinfo(address.host, address.port, &hints, ret_list);
     if (rc == 0)
         return LISTEN_OK;
-    snprintf(problem, LISTEN_PROBLEM_SIZE,
-             "\"%.100s\": %s; write an address of this machine, such as 127.0.0.1", address.host,
-             gai_strerror(rc));
+    (void)snprintf(problem, LISTEN_PROBLEM_SIZE,
+                   "\"%.100s\": %s; write an address of this machine, such as 127.0.0.1", address.host,
+                   gai_strerror(rc));
     return LISTEN_REFUSED;
 }
 
 static void say_where(int fd, char where[LISTEN_WHERE_SIZE])
 {
     struct sockaddr_storage address;
-    socklen_t len = sizeof address;
+    socklen_t len = sizeof(address);
     char host[INET6_ADDRSTRLEN] = "?";
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&address;
-    memset(&address, 0, sizeof address);
+    memset(&address, 0, sizeof(address));
     if (getsockname(fd, (struct sockaddr *)(void *)&address, &len) == 0 && address.ss_family == AF_INET6) {
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-        snprintf(where, LISTEN_WHERE_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        (void)snprintf(where, LISTEN_WHERE_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
     } else {
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-        snprintf(where, LISTEN_WHERE_SIZE, "%s:%u", host, ntohs(v4->sin_port));
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        (void)snprintf(where, LISTEN_WHERE_SIZE, "%s:%u", host, ntohs(v4->sin_port));
     }
 }
 
 bool listen_is_loopback(int fd)
 {
     struct sockaddr_storage address;
-    socklen_t len = sizeof address;
+    socklen_t len = sizeof(address);
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address;
     const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr;
-    memset(&address, 0, sizeof address);
+    memset(&address, 0, sizeof(address));
     if (getsockname(fd, (struct sockaddr *)(void *)&address, &len) != 0)
         return false;
     if (address.ss_family == AF_INET)
@@ -108,7 +108,7 @@ static int bind_one(const struct addrinfo *at)
     int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, at->ai_protocol);
     if (fd < 0)
         return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int reason = errno;
@@ -123,7 +123,8 @@ static void say_refusal(const char *text, int reason, char *problem)
                              ? "something else listens there: end it, or choose another with --listen"
                          : reason == EACCES ? "choose a port above 1023 with --listen"
                                             : "choose an address of this machine with --listen";
-    snprintf(problem, LISTEN_PROBLEM_SIZE, "cannot listen on %.100s: %s; %s", text, strerror(reason), advice);
+    (void)snprintf(problem, LISTEN_PROBLEM_SIZE, "cannot listen on %.100s: %s; %s", text, strerror(reason),
+                   advice);
 }
 
 enum listen_result listen_open(const char *text, int *ret_fd, char where[LISTEN_WHERE_SIZE],
@@ -158,8 +159,8 @@ static int connect_one(const struct addrinfo *at, unsigned timeout_ms)
     int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
     if (fd < 0)
         return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* bounds connect too */
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* bounds connect too */
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
         return fd;
     int reason = errno;
@@ -185,6 +186,6 @@ enum listen_result listen_connect(const char *text, unsigned timeout_ms, int *re
         *ret_fd = fd;
         return LISTEN_OK;
     }
-    snprintf(problem, LISTEN_PROBLEM_SIZE, "nothing answers at %.100s: %s", text, strerror(reason));
+    (void)snprintf(problem, LISTEN_PROBLEM_SIZE, "nothing answers at %.100s: %s", text, strerror(reason));
     return LISTEN_REFUSED;
 }

@@ -49,7 +49,7 @@ void parked_remove(struct parked *p, struct parked_request *r)
 static bool is_gone(int fd)
 {
     struct tcp_info info;
-    socklen_t len = sizeof info;
+    socklen_t len = sizeof(info);
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state != TCP_ESTABLISHED;
 }
 

@@ -80,5 +80,5 @@ uint64_t publish_health_mark(const struct ar_health *h)
                               (uint64_t)h->last_error_at_ms,
                               hash_bytes(h->peer, strlen(h->peer)),
                               hash_bytes(h->last_error, strlen(h->last_error))};
-    return hash_bytes(facts, sizeof facts);
+    return hash_bytes(facts, sizeof(facts));
 }

@@ -29,12 +29,12 @@ struct reader {
 __attribute__((format(printf, 3, 4))) static void refuse(struct reader *r, const char *suggestion,
                                                          const char *format, ...)
 {
-    char text[sizeof r->failure->text];
+    char text[sizeof(r->failure->text)];
     va_list args;
     if (r->failed)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     failure_set(r->failure, 400, "INVALID_REQUEST", suggestion, text);
     r->failed = true;
@@ -94,7 +94,7 @@ static const char *take_choice(struct reader *r, const char *key, const char *co
         size_t used = strlen(list);
         if (word && strcmp(word, choices[i]) == 0)
             return word;
-        snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "Write one of ", choices[i]);
+        (void)snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "Write one of ", choices[i]);
     }
     if (word)
         refuse(r, list, "%s \"%s\" is not known.", key, word);
@@ -138,12 +138,12 @@ static void check_max_agents(struct reader *r, const struct swarm_request *s)
     } limits[] = {
         {"hierarchical", 1, 50}, {"mesh", 1, 20}, {"ring", 3, 100}, {"star", 1, REQUEST_MAX_AGENTS}};
     char advice[128];
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         if (strcmp(limits[i].topology, s->topology) != 0 ||
             (s->max_agents >= limits[i].min && s->max_agents <= limits[i].max))
             continue;
-        snprintf(advice, sizeof advice, "Write maxAgents from %d to %d, or choose another topology.",
-                 (int)limits[i].min, (int)limits[i].max);
+        (void)snprintf(advice, sizeof(advice), "Write maxAgents from %d to %d, or choose another topology.",
+                       (int)limits[i].min, (int)limits[i].max);
         refuse(r, advice, "maxAgents %lld does not fit the topology %s.", (long long)s->max_agents,
                s->topology);
     }

@@ -27,7 +27,7 @@ static const struct route routes[] = {
     {"GET", "/icon.svg", endpoint_page, NULL, false},
 };
 
-#define ROUTE_COUNT (sizeof routes / sizeof routes[0])
+#define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 
 static const struct route *find_path(const char *path, const char **ret_id)
 {
@@ -55,7 +55,7 @@ static void refuse_path(struct exchange *x, const char *path)
         char line[160];
         if (!routes[i].what)
             continue;
-        snprintf(line, sizeof line, "%s %s: %s", routes[i].method, routes[i].path, routes[i].what);
+        (void)snprintf(line, sizeof(line), "%s %s: %s", routes[i].method, routes[i].path, routes[i].what);
         write_cstring(&w, line);
     }
     write_array_end(&w);
@@ -69,7 +69,7 @@ static void refuse_method(struct exchange *x, const char *method, const char *pa
     struct failure f;
     const char *allow = strcmp(x->route->method, "GET") == 0 ? "GET, HEAD" : "POST";
     char advice[64];
-    snprintf(advice, sizeof advice, "Use %s.", allow);
+    (void)snprintf(advice, sizeof(advice), "Use %s.", allow);
     failure_format(&f, 405, "METHOD_NOT_ALLOWED", advice, "%.32s is not possible at %.200s.", method, path);
     f.allow = allow;
     exchange_fail(x, &f);
@@ -114,7 +114,7 @@ static const char *take_target(struct exchange *x, const char *target)
     if (scheme == 0)
         return target;
     size_t len = strcspn(target + scheme, "/");
-    if (len >= sizeof x->authority)
+    if (len >= sizeof(x->authority))
         return NULL;
     memcpy(x->authority, target + scheme, len);
     x->authority[len] = '\0';
@@ -159,7 +159,7 @@ int routes_find(struct exchange *x, const char *method, const char *target)
         refuse_path(x, path);
         return -1;
     }
-    snprintf(x->id, sizeof x->id, "%s", id);
+    (void)snprintf(x->id, sizeof(x->id), "%s", id);
     x->head_only = strcmp(method, "HEAD") == 0;
     const char *as = x->head_only ? "GET" : method;
     if (strcmp(as, x->route->method) != 0) {
@@ -167,7 +167,7 @@ int routes_find(struct exchange *x, const char *method, const char *target)
         return -1;
     }
     const char *word = MHD_lookup_connection_value(x->connection, MHD_GET_ARGUMENT_KIND, "whenDown");
-    x->when_down_given = word != NULL;
-    snprintf(x->when_down, sizeof x->when_down, "%s", word ? word : "");
+    x->when_down_given = word;
+    (void)snprintf(x->when_down, sizeof(x->when_down), "%s", word ? word : "");
     return strcmp(as, "POST") == 0 ? check_post(x) : 0;
 }

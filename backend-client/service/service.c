@@ -114,7 +114,7 @@ static enum service_result open_client(struct service *s, char problem[SERVICE_P
     o.on_agents = on_agents;
     o.on_state = on_state;
     o.data = s;
-    int rc = ar_open(&o, &s->client, reason, sizeof reason);
+    int rc = ar_open(&o, &s->client, reason, sizeof(reason));
     if (rc == AR_OK)
         return SERVICE_OK;
     settings_name_flags(reason[0] != '\0' ? reason : ar_code_text(rc), problem);
@@ -128,7 +128,7 @@ enum service_result service_start(struct service *s, const struct settings *sett
     enum service_result result = SERVICE_FAILED;
     *s = (struct service){
         .settings = settings, .listen_fd = listen_fd, .on_loopback = listen_is_loopback(listen_fd)};
-    snprintf(problem, SERVICE_PROBLEM_SIZE, "out of memory");
+    (void)snprintf(problem, SERVICE_PROBLEM_SIZE, "out of memory");
     if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || parked_init(&s->parked) != 0)
         goto fail_fd;
     if (hub_new(&ops, &s->hub) != 0)
@@ -140,7 +140,8 @@ enum service_result service_start(struct service *s, const struct settings *sett
     if (http_start(s) == 0)
         return SERVICE_OK;
     result = SERVICE_FAILED;
-    snprintf(problem, SERVICE_PROBLEM_SIZE, "the HTTP server could not be started (threads or descriptors?)");
+    (void)snprintf(problem, SERVICE_PROBLEM_SIZE,
+                   "the HTTP server could not be started (threads or descriptors?)");
     (void)ar_close_wait(s->client);
 fail_hub:
     hub_free(s->hub);

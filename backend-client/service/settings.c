@@ -72,7 +72,7 @@ static const struct option {
        "for what a request asks of the relay"),
 };
 
-#define OPTION_COUNT (sizeof options / sizeof options[0])
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 
 /* ---- values ---- */
 
@@ -92,8 +92,9 @@ static int set_ms(struct settings *s, const struct option *o, const char *name, 
         *place = (uint32_t)number;
         return 0;
     }
-    snprintf(problem, SETTINGS_PROBLEM_SIZE, "%s is \"%.60s\"; write milliseconds from %" PRIu32 " to %u%s",
-             name, value, o->min, DAY_MS, o->kind == KIND_MS_OR_NEVER ? ", or never" : "");
+    (void)snprintf(problem, SETTINGS_PROBLEM_SIZE,
+                   "%s is \"%.60s\"; write milliseconds from %" PRIu32 " to %u%s", name, value, o->min,
+                   DAY_MS, o->kind == KIND_MS_OR_NEVER ? ", or never" : "");
     return -1;
 }
 
@@ -104,7 +105,7 @@ static int set_origin(const char **place, const char *name, const char *value, c
         *place = value;
         return 0;
     }
-    snprintf(
+    (void)snprintf(
         problem, SETTINGS_PROBLEM_SIZE,
         "%s is \"%.100s\"; write the origin as a browser shows it, scheme://host[:port] with nothing behind "
         "it and without the scheme's own port, such as https://agents.example.org",
@@ -149,7 +150,7 @@ static bool find_verb(const char *word, enum settings_verb *ret)
     } verbs[] = {{"serve", SETTINGS_SERVE},     {"health", SETTINGS_CHECK},     {"--health", SETTINGS_CHECK},
                  {"help", SETTINGS_HELP},       {"--help", SETTINGS_HELP},      {"-h", SETTINGS_HELP},
                  {"version", SETTINGS_VERSION}, {"--version", SETTINGS_VERSION}};
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(word, verbs[i].word) == 0) {
             *ret = verbs[i].verb;
             return true;
@@ -174,8 +175,8 @@ static int read_flag(struct settings *s, int argc, char *const *argv, int *at, c
     const char *value = strchr(word, '=');
     const struct option *o = find_option(word, value ? (size_t)(value - word) : strlen(word));
     if (!o) {
-        snprintf(problem, SETTINGS_PROBLEM_SIZE,
-                 "there is no option \"%.60s\"; agent-backend --help lists all", word);
+        (void)snprintf(problem, SETTINGS_PROBLEM_SIZE,
+                       "there is no option \"%.60s\"; agent-backend --help lists all", word);
         return -1;
     }
     if (value)
@@ -184,7 +185,7 @@ static int read_flag(struct settings *s, int argc, char *const *argv, int *at, c
         value = argv[++*at];
     if (value && value[0] != '\0')
         return set_value(s, o, o->flag, value, problem);
-    snprintf(problem, SETTINGS_PROBLEM_SIZE, "%s needs a value: %s", o->flag, o->help);
+    (void)snprintf(problem, SETTINGS_PROBLEM_SIZE, "%s needs a value: %s", o->flag, o->help);
     return -1;
 }
 

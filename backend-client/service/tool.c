@@ -141,10 +141,10 @@ const char *tool_result_id(const struct tool_result *r, const char *thing, size_
     const char *id = NULL;
     if (!r->doc)
         return NULL;
-    snprintf(camel, sizeof camel, "%sId", thing);
-    snprintf(snake, sizeof snake, "%s_id", thing);
+    (void)snprintf(camel, sizeof(camel), "%sId", thing);
+    (void)snprintf(snake, sizeof(snake), "%s_id", thing);
     const json_node places[] = {r->root, json_get(r->doc, r->root, thing)};
-    for (size_t i = 0; !id && i < 2 * sizeof keys / sizeof keys[0]; i++)
+    for (size_t i = 0; !id && i < 2 * sizeof(keys) / sizeof(keys[0]); i++)
         id = id_at(r, json_get(r->doc, places[i / 3], keys[i % 3]), ret_len);
     return id;
 }

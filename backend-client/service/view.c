@@ -86,7 +86,7 @@ const char *view_status_kind(const struct ar_agent *agent)
     } known[] = {{"active", "active"}, {"busy", "active"},  {"working", "active"},    {"running", "active"},
                  {"idle", "idle"},     {"ready", "idle"},   {"initializing", "idle"}, {"error", "error"},
                  {"failed", "error"},  {"offline", "error"}};
-    for (size_t i = 0; agent->status && i < sizeof known / sizeof known[0]; i++)
+    for (size_t i = 0; agent->status && i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(known[i].word, agent->status) == 0)
             return known[i].kind;
     return "other";
@@ -174,8 +174,8 @@ int view_find_leaders(const struct ar_snapshot *snapshot, int **ret_leaders)
 {
     struct map map;
     size_t count = ar_snapshot_count(snapshot);
-    int *leaders = mem_alloc((count + 1) * sizeof *leaders);
-    struct leader *room = mem_alloc((count + 1) * sizeof *room);
+    int *leaders = mem_alloc((count + 1) * sizeof(*leaders));
+    struct leader *room = mem_alloc((count + 1) * sizeof(*room));
     int rc = leaders && room ? 0 : -ENOMEM;
     map_init(&map);
     if (rc == 0)

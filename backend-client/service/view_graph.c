@@ -12,7 +12,7 @@
 static void write_text_number(struct writer *w, const char *key, double value)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.6g", value);
+    (void)snprintf(text, sizeof(text), "%.6g", value);
     write_member_string(w, key, value >= 0 ? text : NULL);
 }
 
@@ -20,8 +20,8 @@ static void write_metadata(const struct view *v, const struct ar_agent *a, struc
 {
     char joined[512] = "";
     size_t used = 0;
-    for (size_t i = 0; i < a->capability_count && used < sizeof joined; i++)
-        used += (size_t)snprintf(joined + used, sizeof joined - used, "%s%s", i > 0 ? "," : "",
+    for (size_t i = 0; i < a->capability_count && used < sizeof(joined); i++)
+        used += (size_t)snprintf(joined + used, sizeof(joined) - used, "%s%s", i > 0 ? "," : "",
                                  a->capabilities[i]);
     write_key(w, "metadata");
     write_object(w);
@@ -68,7 +68,7 @@ static void write_node(const struct view *v, size_t index, struct writer *w)
 static void write_edge(const struct view *v, size_t from, size_t to, struct writer *w)
 {
     char id[64];
-    snprintf(id, sizeof id, "edge-%zu-%zu", FIRST_NODE_ID + from, FIRST_NODE_ID + to);
+    (void)snprintf(id, sizeof(id), "edge-%zu-%zu", FIRST_NODE_ID + from, FIRST_NODE_ID + to);
     write_object(w);
     write_member_string(w, "id", id);
     write_member_uint(w, "source", FIRST_NODE_ID + from);

@@ -127,7 +127,7 @@ static size_t gather(const struct ar_snapshot *snapshot, bool types, const char 
         if (word)
             words[count++] = word;
     }
-    qsort(words, count, sizeof *words, compare_words);
+    qsort(words, count, sizeof(*words), compare_words);
     return count;
 }
 
@@ -170,7 +170,7 @@ static void write_types(const struct ar_snapshot *snapshot, const char **words, 
 int view_status(const struct view *v, struct writer *w)
 {
     struct totals t = {0};
-    const char **words = mem_alloc((ar_snapshot_count(v->snapshot) + 1) * sizeof *words);
+    const char **words = mem_alloc((ar_snapshot_count(v->snapshot) + 1) * sizeof(*words));
     if (!words)
         return -ENOMEM;
     add_all(&t, v->snapshot);

@@ -26,7 +26,7 @@ void watch_done(struct watch *w)
 
 struct watched *watch_add(struct watch *w, int fd, uint64_t now_ms)
 {
-    struct watched *c = mem_zalloc(sizeof *c);
+    struct watched *c = mem_zalloc(sizeof(*c));
     if (!c)
         return NULL;
     c->fd = fd;

@@ -12,7 +12,7 @@
 #include "wire/text.h"
 
 #define ELLIPSIS     "..."
-#define ELLIPSIS_LEN (sizeof ELLIPSIS - 1)
+#define ELLIPSIS_LEN (sizeof(ELLIPSIS) - 1)
 
 /* Ends the text, which has `len` clean bytes or more, with "..." at `size` or before. */
 static void cut(char *into, size_t size, size_t len)

@@ -36,10 +36,10 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct parser *p, 
     char why[256];
     struct sentence s;
     va_list args;
-    if (p->problem == NULL || p->problem_size == 0)
+    if (!p->problem || p->problem_size == 0)
         return rc;
     va_start(args, format);
-    (void)vsnprintf(why, sizeof why, format, args);
+    (void)vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     sentence_begin(&s, p->problem, p->problem_size);
     sentence_add(&s, "\"");
@@ -80,7 +80,7 @@ static int refuse_scheme(const struct parser *p, const char *text)
     int shown = (int)strcspn(rest, "/");
     if (shown > SHOWN_BYTES)
         shown = SHOWN_BYTES;
-    for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++) {
+    for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++) {
         if (has_scheme(text, planned[i]))
             return refuse(p, ERR_TYPE, "asks for %s://, which is not yet built in; write tcp://%.*s",
                           planned[i], shown, rest);
@@ -100,9 +100,9 @@ static int parse_unix(const struct parser *p, const char *path)
     size_t len = strlen(path);
     if (len == 0)
         return refuse(p, ERR_SYNTAX, "has no path; write unix:/run/agent-relay.sock");
-    if (len >= sizeof a->path)
+    if (len >= sizeof(a->path))
         return refuse(p, ERR_TOO_LARGE, "has a path of %zu bytes; a Unix socket's path has at most %zu", len,
-                      sizeof a->path - 1);
+                      sizeof(a->path) - 1);
     a->kind = ADDRESS_UNIX;
     memcpy(a->path, path, len + 1);
     return 0;
@@ -160,7 +160,7 @@ static bool is_ipv6(const char *text, size_t len)
     const char *percent = memchr(text, '%', len);
     size_t numeric_len = percent ? (size_t)(percent - text) : len;
     size_t zone_len = percent ? len - numeric_len - 1 : 0;
-    if (numeric_len >= sizeof numeric || zone_len >= IF_NAMESIZE)
+    if (numeric_len >= sizeof(numeric) || zone_len >= IF_NAMESIZE)
         return false;
     if (percent && !is_made_of(percent + 1, zone_len, NAME_CHARS))
         return false;
@@ -172,7 +172,7 @@ static bool is_ipv6(const char *text, size_t len)
 static int parse_bracketed(const struct parser *p, const char *text)
 {
     const char *end = strchr(text, ']');
-    if (end == NULL || !is_ipv6(text + 1, (size_t)(end - text - 1)))
+    if (!end || !is_ipv6(text + 1, (size_t)(end - text - 1)))
         return refuse(p, ERR_SYNTAX, "has no IPv6 address in its brackets; write [::1]:%d",
                       ADDRESS_DEFAULT_PORT);
     take_host(p, text + 1, (size_t)(end - text - 1));
@@ -197,9 +197,9 @@ static int parse_named(const struct parser *p, const char *text)
         return refuse(
             p, ERR_SYNTAX,
             "has something in its host that no host name has; write HOST:PORT and nothing around it");
-    if (len >= sizeof p->address->host)
+    if (len >= sizeof(p->address->host))
         return refuse(p, ERR_TOO_LARGE, "has a host of %zu bytes; host names have at most %zu", len,
-                      sizeof p->address->host - 1);
+                      sizeof(p->address->host) - 1);
     take_host(p, text, len);
     return parse_rest(p, rest);
 }
@@ -213,7 +213,7 @@ static int parse(const struct parser *p, const char *text)
         return parse_unix(p, text + 5);
     if (has_scheme(text, "tcp"))
         text += strlen("tcp://");
-    else if (strstr(text, "://") != NULL)
+    else if (strstr(text, "://"))
         return refuse_scheme(p, text);
     if (*text == '\0')
         return refuse(p, ERR_SYNTAX, "names no relay; write HOST:PORT (default: %s) or unix:PATH",
@@ -221,7 +221,7 @@ static int parse(const struct parser *p, const char *text)
     const char *slash = strchr(text, '/');
     if (slash == text)
         return refuse(p, ERR_SYNTAX, "is a path; write unix:PATH for a Unix socket");
-    if (slash != NULL)
+    if (slash)
         return refuse(p, ERR_SYNTAX, "has a path; write %.*s, or unix:PATH for a Unix socket",
                       slash - text < SHOWN_BYTES ? (int)(slash - text) : SHOWN_BYTES, text);
     return text[0] == '[' ? parse_bracketed(p, text) : parse_named(p, text);
@@ -231,12 +231,12 @@ int address_parse(const char *text, struct address *ret_address, char *problem, 
 {
     struct address a = {0};
     const struct parser p = {.address = &a, .problem = problem, .problem_size = problem_size};
-    size_t len = strnlen(text, sizeof a.text);
-    bool fits = len < sizeof a.text;
-    memcpy(a.text, text, fits ? len : sizeof a.text - 1);
+    size_t len = strnlen(text, sizeof(a.text));
+    bool fits = len < sizeof(a.text);
+    memcpy(a.text, text, fits ? len : sizeof(a.text) - 1);
     int rc = fits ? parse(&p, text)
                   : refuse(&p, ERR_TOO_LARGE, "is longer than %zu bytes; write HOST:PORT or unix:PATH",
-                           sizeof a.text - 1);
+                           sizeof(a.text) - 1);
     if (rc == 0)
         *ret_address = a;
     return rc;

@@ -52,7 +52,7 @@ static bool is_utf8(const char *text, size_t len)
             continue;
         }
         char four[4] = {0}; /* text_sequence reads four bytes */
-        memcpy(four, text + i, len - i < sizeof four ? len - i : sizeof four);
+        memcpy(four, text + i, len - i < sizeof(four) ? len - i : sizeof(four));
         size_t sequence = text_sequence(four);
         if (sequence == 0)
             return false;
@@ -65,7 +65,7 @@ static bool method_is_sound(const char *method, size_t len)
 {
     static const char notifications[] = "notifications/";
     return len > 0 && strcmp(method, "initialize") != 0 &&
-           strncmp(method, notifications, sizeof notifications - 1) != 0 && is_utf8(method, len);
+           strncmp(method, notifications, sizeof(notifications) - 1) != 0 && is_utf8(method, len);
 }
 
 static bool is_white(char c)
@@ -131,7 +131,7 @@ static int check_params(struct call *c)
         return AR_E_INVALID;
     struct rpc_scan scan;
     struct rpc_envelope env;
-    const size_t head = sizeof PROBE_HEAD - 1;
+    const size_t head = sizeof(PROBE_HEAD) - 1;
     rpc_scan_init(&scan);
     rpc_scan_feed(&scan, PROBE_HEAD, head);
     rpc_scan_feed(&scan, c->params, c->params_len);
@@ -147,7 +147,7 @@ static int check_params(struct call *c)
 /* What params take in the line, at most. */
 static size_t params_max(size_t params_len, bool token)
 {
-    size_t fixed = sizeof LINE_PARAMS - 1 + (token ? TOKEN_TEXT_MAX : 0);
+    size_t fixed = sizeof(LINE_PARAMS) - 1 + (token ? TOKEN_TEXT_MAX : 0);
     size_t sum;
     if (params_len == 0 && !token)
         return 0;
@@ -158,7 +158,7 @@ static size_t params_max(size_t params_len, bool token)
  * escaped. SIZE_MAX when it has none. */
 static size_t line_max(const char *method, size_t method_len, size_t params_len, bool token)
 {
-    size_t sum = sizeof LINE_HEAD - 1 + ID_TEXT_MAX + sizeof LINE_METHOD - 1 + 2 + 1; /* quotes, brace */
+    size_t sum = sizeof(LINE_HEAD) - 1 + ID_TEXT_MAX + sizeof(LINE_METHOD) - 1 + 2 + 1; /* quotes, brace */
     bool plain = text_plain_end(method, method + method_len) == method + method_len;
     size_t method_bytes;
     if (!size_mul(method_len, plain ? 1 : 6, &method_bytes) || !size_add(sum, method_bytes, &sum) ||
@@ -220,7 +220,7 @@ int call_new(const struct ar_call *options, uint64_t now_ms, uint32_t default_ti
              size_t frame_max_bytes, struct call **ret_call)
 {
     struct ar_call o = {0}; /* what an older, smaller structure does not have */
-    if (!options || options->size == 0 || options->size > sizeof o)
+    if (!options || options->size == 0 || options->size > sizeof(o))
         return AR_E_INVALID;
     memcpy(&o, options, options->size);
     if (!options_are_sound(&o))
@@ -228,7 +228,7 @@ int call_new(const struct ar_call *options, uint64_t now_ms, uint32_t default_ti
     const char *params = o.params;
     size_t params_len = !params ? 0 : o.params_len ? o.params_len : strlen(params);
     /* As given, blanks around included, so that no byte is read of a length that cannot be. */
-    size_t line = line_max(o.method, strlen(o.method), params_len, o.on_progress != NULL);
+    size_t line = line_max(o.method, strlen(o.method), params_len, o.on_progress);
     if (line == SIZE_MAX || line > frame_max_bytes)
         return AR_E_TOO_LARGE;
     if (params)
@@ -259,13 +259,13 @@ void call_free(struct call *c)
 static char *put_number(char *at, uint64_t number)
 {
     char digits[ID_TEXT_MAX];
-    size_t from = sizeof digits;
+    size_t from = sizeof(digits);
     do {
         digits[--from] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    memcpy(at, digits + from, sizeof digits - from);
-    return at + (sizeof digits - from);
+    memcpy(at, digits + from, sizeof(digits) - from);
+    return at + (sizeof(digits) - from);
 }
 
 static char *put(char *at, const char *bytes, size_t len)
@@ -279,7 +279,7 @@ static char *put_params(char *at, const struct call *c)
     const struct token_form *form = &token_forms[c->token];
     if (!c->params && c->token == CALL_TOKEN_NONE)
         return at;
-    at = put(at, LINE_PARAMS, sizeof LINE_PARAMS - 1);
+    at = put(at, LINE_PARAMS, sizeof(LINE_PARAMS) - 1);
     if (c->params)
         at = put(at, c->params, c->token_at);
     if (c->token != CALL_TOKEN_NONE) {
@@ -310,9 +310,9 @@ static char *put_method(char *at, const struct call *c)
 /* There is room for the whole of a plain line. */
 static int write_line(const struct call *c, struct buf *out, char *room, bool plain)
 {
-    char *at = put(room, LINE_HEAD, sizeof LINE_HEAD - 1);
+    char *at = put(room, LINE_HEAD, sizeof(LINE_HEAD) - 1);
     at = put_number(at, c->id);
-    at = put(at, LINE_METHOD, sizeof LINE_METHOD - 1);
+    at = put(at, LINE_METHOD, sizeof(LINE_METHOD) - 1);
     if (plain) {
         at = put_method(at, c);
     } else {

@@ -29,7 +29,7 @@
 static uint64_t random_u64(void)
 {
     uint64_t value;
-    if (getrandom(&value, sizeof value, GRND_NONBLOCK) == (ssize_t)sizeof value)
+    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) == (ssize_t)sizeof(value))
         return value;
     /* Early at boot: good enough for jitter, and what the hash table holds are numbers of our own. */
     return uv_hrtime() ^ ((uint64_t)uv_os_getpid() << 32);
@@ -60,7 +60,7 @@ static void run_on_closed(struct ar_client *c)
     ar_closed_cb *on_closed = c->on_closed;
     void *data = c->closed_data;
     inbox_unlock(&c->inbox);
-    if (on_closed != NULL)
+    if (on_closed)
         on_closed(data);
 }
 
@@ -102,8 +102,8 @@ void client_begin_close(struct ar_client *c)
 
 static int make_loop(struct ar_client *c)
 {
-    c->loop = mem_zalloc(sizeof *c->loop);
-    if (c->loop == NULL)
+    c->loop = mem_zalloc(sizeof(*c->loop));
+    if (!c->loop)
         return -ENOMEM;
     int rc = uv_loop_init(c->loop);
     if (rc != 0) {
@@ -179,7 +179,7 @@ static int code_of(int rc)
 static void name_option(const char *option, char *problem, size_t size)
 {
     char why[AR_PROBLEM_SIZE];
-    (void)snprintf(why, sizeof why, "%s", problem);
+    (void)snprintf(why, sizeof(why), "%s", problem);
     (void)snprintf(problem, size, "%s: %s", option, why); /* cut where it is longer */
 }
 
@@ -208,7 +208,7 @@ static int make_parts(struct ar_client *c, char *problem, size_t size)
         goto fail_engine;
     }
     c->options.values.mock_cast = NULL; /* used up, and the caller's */
-    if (o->health_url != NULL)
+    if (o->health_url)
         rc = probe_new(c->loop, &c->async, o->health_url, client_on_probe, c, &c->probe, problem, size);
     if (rc != 0) {
         name_option(c->options.health_source, problem, size);
@@ -301,16 +301,16 @@ static int open_on_thread(struct ar_client *c, struct ar_client **ret_client, ch
 int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *problem, size_t problem_size)
 {
     char unread[AR_PROBLEM_SIZE];
-    if (problem == NULL || problem_size == 0) {
+    if (!problem || problem_size == 0) {
         problem = unread;
-        problem_size = sizeof unread;
+        problem_size = sizeof(unread);
     }
     problem[0] = '\0';
-    if (ret_client == NULL)
+    if (!ret_client)
         return AR_E_INVALID;
     (void)pthread_once(&seeded, seed_once);
-    struct ar_client *c = mem_zalloc(sizeof *c);
-    if (c == NULL)
+    struct ar_client *c = mem_zalloc(sizeof(*c));
+    if (!c)
         return say(problem, problem_size, AR_E_NO_MEMORY, "agent-relay client", -ENOMEM);
     int rc = options_take(&c->options, o, problem, problem_size);
     if (rc != AR_OK)
@@ -319,7 +319,7 @@ int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *pro
     c->link.phase = LINK_DONE; /* there is none yet: dropping it does nothing */
     c->armed_ms = UINT64_MAX;
     c->loop = c->options.values.loop;
-    if (c->loop == NULL)
+    if (!c->loop)
         rc = open_on_thread(c, ret_client, problem, problem_size);
     else if ((rc = open_on_host(c, problem, problem_size)) == AR_OK)
         *ret_client = c;
@@ -338,10 +338,10 @@ fail_options:
 
 void ar_close(struct ar_client *client, ar_closed_cb *on_closed, void *data)
 {
-    if (client == NULL)
+    if (!client)
         return;
     inbox_lock(&client->inbox);
-    if (client->on_closed == NULL) {
+    if (!client->on_closed) {
         client->on_closed = on_closed;
         client->closed_data = data;
     }
@@ -351,7 +351,7 @@ void ar_close(struct ar_client *client, ar_closed_cb *on_closed, void *data)
 
 int ar_close_wait(struct ar_client *client)
 {
-    if (client == NULL)
+    if (!client)
         return AR_E_INVALID;
     if (!client->owns_loop || inbox_on_loop_thread(&client->inbox))
         return AR_E_WOULD_DEADLOCK;

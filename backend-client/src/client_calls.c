@@ -17,7 +17,7 @@
 
 void ar_call_init_sized(struct ar_call *c, size_t size)
 {
-    if (c == NULL || size < sizeof c->size)
+    if (!c || size < sizeof(c->size))
         return;
     memset(c, 0, size); /* AR_FAIL_FAST is 0, and so is every default */
     c->size = size;
@@ -27,11 +27,11 @@ void ar_call_init_sized(struct ar_call *c, size_t size)
 static bool take_given(struct ar_call *ret_call, const struct ar_call *given)
 {
     const size_t size_max = 4096; /* a larger one was never initialised */
-    if (given == NULL || given->size < sizeof given->size || given->size > size_max)
+    if (!given || given->size < sizeof(given->size) || given->size > size_max)
         return false;
-    memset(ret_call, 0, sizeof *ret_call);
-    memcpy(ret_call, given, given->size < sizeof *ret_call ? given->size : sizeof *ret_call);
-    ret_call->size = sizeof *ret_call;
+    memset(ret_call, 0, sizeof(*ret_call));
+    memcpy(ret_call, given, given->size < sizeof(*ret_call) ? given->size : sizeof(*ret_call));
+    ret_call->size = sizeof(*ret_call);
     return true;
 }
 
@@ -56,14 +56,14 @@ static int push(struct ar_client *client, const struct ar_call *full, uint64_t *
 int ar_call(struct ar_client *client, const struct ar_call *call, uint64_t *ret_id)
 {
     struct ar_call full;
-    if (client == NULL || !take_given(&full, call))
+    if (!client || !take_given(&full, call))
         return AR_E_INVALID;
     return push(client, &full, ret_id);
 }
 
 int ar_cancel(struct ar_client *client, uint64_t id)
 {
-    return client != NULL ? inbox_push_cancel(&client->inbox, id) : AR_E_INVALID;
+    return client ? inbox_push_cancel(&client->inbox, id) : AR_E_INVALID;
 }
 
 /* ---- waiting ---- */
@@ -85,7 +85,7 @@ struct waiter {
 
 static char *put_text(char *at, const char *text, size_t len, const char **ret_text)
 {
-    if (text == NULL)
+    if (!text)
         return at;
     memcpy(at, text, len);
     at[len] = '\0';
@@ -96,16 +96,16 @@ static char *put_text(char *at, const char *text, size_t len, const char **ret_t
 /* Into the copy that is there, or a larger one in its place. false: no memory for that. */
 static bool copy_reply(struct copied_reply **copy, const struct ar_reply *reply)
 {
-    size_t message_len = reply->message != NULL ? strlen(reply->message) : 0;
+    size_t message_len = reply->message ? strlen(reply->message) : 0;
     size_t text_bytes = message_len + 3;
     size_t size;
     if (!size_add(text_bytes, reply->result_len, &text_bytes) ||
         !size_add(text_bytes, reply->error_data_len, &text_bytes) ||
-        !size_add(text_bytes, sizeof **copy, &size))
+        !size_add(text_bytes, sizeof(**copy), &size))
         return false;
     if (text_bytes > REPLY_TEXT_BYTES) {
         struct copied_reply *larger = mem_alloc(size);
-        if (larger == NULL)
+        if (!larger)
             return false;
         mem_free(*copy);
         *copy = larger;
@@ -145,13 +145,13 @@ static void on_waited(struct ar_client *client, const struct ar_reply *reply, vo
 int ar_call_wait(struct ar_client *client, const struct ar_call *call, struct ar_reply **ret_reply)
 {
     struct ar_call full;
-    if (client == NULL || ret_reply == NULL || !take_given(&full, call))
+    if (!client || !ret_reply || !take_given(&full, call))
         return AR_E_INVALID;
     if (inbox_on_loop_thread(&client->inbox))
         return AR_E_WOULD_DEADLOCK;
     struct waiter w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
-    w.copy = mem_alloc(sizeof *w.copy + REPLY_TEXT_BYTES);
-    if (w.copy == NULL)
+    w.copy = mem_alloc(sizeof(*w.copy) + REPLY_TEXT_BYTES);
+    if (!w.copy)
         return AR_E_NO_MEMORY;
     full.on_reply = on_waited;
     full.on_progress = NULL; /* its data is the waiter's now */
@@ -187,13 +187,13 @@ static bool is_ours(const char *method)
 int ar_notify(struct ar_client *client, const char *method, const char *params, size_t params_len)
 {
     static const char prefix[] = "notifications/";
-    if (client == NULL || method == NULL || is_ours(method))
+    if (!client || !method || is_ours(method))
         return AR_E_INVALID;
     /* Checked and copied as a call's method and params are; calls may not begin with the prefix. */
-    bool prefixed = strncmp(method, prefix, sizeof prefix - 1) == 0;
+    bool prefixed = strncmp(method, prefix, sizeof(prefix) - 1) == 0;
     struct ar_call full;
     ar_call_init(&full);
-    full.method = prefixed ? method + sizeof prefix - 1 : method;
+    full.method = prefixed ? method + sizeof(prefix) - 1 : method;
     full.params = params;
     full.params_len = params_len;
     struct call *checked;

@@ -32,7 +32,7 @@ static struct ar_client *of_link(struct link_conn *l)
 
 static void maybe_probe(struct ar_client *c, uint64_t apart_ms)
 {
-    if (c->probe == NULL || c->closing || c->engine.ladder.state != AR_DEGRADED)
+    if (!c->probe || c->closing || c->engine.ladder.state != AR_DEGRADED)
         return;
     if (c->probed && c->now_ms - c->probe_at_ms < apart_ms)
         return;
@@ -59,28 +59,28 @@ static size_t op_unacked(struct engine *e)
 
 static void op_complete(struct engine *e, struct call *call, const struct ar_reply *reply)
 {
-    if (call->on_reply != NULL)
+    if (call->on_reply)
         call->on_reply(of_engine(e), reply, call->data);
     call_free(call);
 }
 
 static void op_progress(struct engine *e, struct call *call, const char *params, size_t len)
 {
-    if (call->on_progress != NULL)
+    if (call->on_progress)
         call->on_progress(of_engine(e), params, len, call->data);
 }
 
 static void op_notification(struct engine *e, const char *method, const char *params, size_t len)
 {
     struct ar_client *c = of_engine(e);
-    if (c->options.values.on_notification != NULL)
+    if (c->options.values.on_notification)
         c->options.values.on_notification(c, method, params, len, c->options.values.data);
 }
 
 static void publish_health(struct ar_client *c, struct ar_health *ret_health)
 {
     engine_health(&c->engine, c->now_ms, ret_health);
-    ret_health->size = sizeof *ret_health;
+    ret_health->size = sizeof(*ret_health);
     client_view_put_health(&c->published, ret_health, c->now_ms);
 }
 
@@ -91,7 +91,7 @@ static void op_publish(struct engine *e, const struct ar_snapshot *s, bool chang
     client_view_put_snapshot(&c->published, s);
     if (c->quiet) {
         c->announce = true;
-    } else if (changed && on_agents != NULL && !inbox_is_closing(&c->inbox)) { /* closing brings none */
+    } else if (changed && on_agents && !inbox_is_closing(&c->inbox)) { /* closing brings none */
         struct ar_health h;
         publish_health(c, &h); /* a callback that asks for it sees what belongs to the snapshot */
         on_agents(c, s, c->options.values.data);
@@ -104,7 +104,7 @@ static void op_state(struct engine *e)
     struct ar_health h;
     publish_health(c, &h);
     maybe_probe(c, CLIENT_PROBE_APART_MS);
-    if (!c->quiet && c->options.values.on_state != NULL)
+    if (!c->quiet && c->options.values.on_state)
         c->options.values.on_state(c, &h, c->options.values.data);
 }
 
@@ -135,7 +135,7 @@ void client_turn_begin(struct ar_client *c)
     c->inbox.in_turn = true;
     if (c->announce && !c->quiet) {
         c->announce = false;
-        if (c->options.values.on_agents != NULL && !inbox_is_closing(&c->inbox))
+        if (c->options.values.on_agents && !inbox_is_closing(&c->inbox))
             c->options.values.on_agents(c, c->published.snapshot, c->options.values.data);
     }
 }
@@ -157,7 +157,7 @@ static bool take_inbox(struct ar_client *c)
     if (!inbox_take(&c->inbox, &load))
         return false;
     while (inbox_next(&load, &call, &item)) {
-        if (call != NULL)
+        if (call)
             engine_submit(&c->engine, call, c->now_ms);
         else
             take_item(c, item);
@@ -194,7 +194,7 @@ static void on_timer(uv_timer_t *timer)
 static void arm(struct ar_client *c)
 {
     uint64_t due_ms = engine_due_ms(&c->engine);
-    if (c->probe != NULL && c->engine.ladder.state == AR_DEGRADED) {
+    if (c->probe && c->engine.ladder.state == AR_DEGRADED) {
         uint64_t probe_ms = c->probed ? c->probe_at_ms + CLIENT_PROBE_EVERY_MS : c->now_ms;
         due_ms = probe_ms < due_ms ? probe_ms : due_ms;
     }
@@ -233,7 +233,7 @@ void client_on_async(uv_async_t *async)
 {
     struct ar_client *c = async->data;
     link_wake(&c->link); /* a turn of its own, if it has come for the link */
-    if (c->probe != NULL && !c->closing)
+    if (c->probe && !c->closing)
         probe_wake(c->probe);
     if (c->closing)
         return;

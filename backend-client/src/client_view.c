@@ -29,7 +29,7 @@ static int init_mutex(pthread_mutex_t *mutex)
 
 int client_view_init(struct published *view)
 {
-    memset(view, 0, sizeof *view);
+    memset(view, 0, sizeof(*view));
     if (init_mutex(&view->snapshot_mutex) != 0)
         return -ENOMEM;
     if (init_mutex(&view->health_mutex) != 0) {
@@ -87,8 +87,7 @@ static void age(struct ar_health *h, uint64_t by_ms)
 
 int ar_health(const struct ar_client *client, struct ar_health *h)
 {
-    if (client == NULL || h == NULL || h->size < offsetof(struct ar_health, source) ||
-        h->size > HEALTH_SIZE_MAX)
+    if (!client || !h || h->size < offsetof(struct ar_health, source) || h->size > HEALTH_SIZE_MAX)
         return AR_E_INVALID;
     struct published *view = client->view;
     struct ar_health copy;
@@ -99,6 +98,6 @@ int ar_health(const struct ar_client *client, struct ar_health *h)
     uint64_t now_ms = client_clock_ms();
     age(&copy, now_ms > at_ms ? now_ms - at_ms : 0);
     copy.size = h->size;
-    memcpy(h, &copy, h->size < sizeof copy ? h->size : sizeof copy);
+    memcpy(h, &copy, h->size < sizeof(copy) ? h->size : sizeof(copy));
     return AR_OK;
 }

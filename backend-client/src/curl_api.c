@@ -19,8 +19,8 @@ static char failure[160]; /* "": it is there */
 
 static void fail(const char *what)
 {
-    (void)snprintf(failure, sizeof failure, "%s",
-                   what != NULL ? what : "libcurl could not be loaded"); /* cut where it is longer */
+    (void)snprintf(failure, sizeof(failure), "%s",
+                   what ? what : "libcurl could not be loaded"); /* cut where it is longer */
 }
 
 /* POSIX has a function's address fit an object pointer (dlsym, RATIONALE); C does not, hence the union. */
@@ -31,15 +31,15 @@ static bool find(void *library, const char *name, void (**ret_function)(void))
         void (*function)(void);
     } address = {.object = dlsym(library, name)};
     *ret_function = address.function;
-    return address.object != NULL;
+    return address.object;
 }
 
 static void load(void)
 {
     void *library = NULL;
-    for (size_t i = 0; library == NULL && i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; !library && i < sizeof(names) / sizeof(names[0]); i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
+    if (!library) {
         fail(dlerror());
         return;
     }

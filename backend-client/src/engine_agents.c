@@ -49,7 +49,7 @@ static void ask(struct engine *e, enum engine_list how, uint64_t now_ms)
 {
     static const char tool[] = "{\"name\":\"agent_list\",\"arguments\":{\"filter\":\"all\"}}";
     uint64_t id = how == ENGINE_LIST_METHOD ? engine_write_request(e, "agents/list", "{}", 2)
-                                            : engine_write_request(e, "tools/call", tool, sizeof tool - 1);
+                                            : engine_write_request(e, "tools/call", tool, sizeof(tool) - 1);
     if (id == 0) {
         engine_end_no_memory(e, now_ms);
         return;
@@ -62,7 +62,7 @@ static void ask(struct engine *e, enum engine_list how, uint64_t now_ms)
 
 static void start_round(struct engine *e, uint64_t now_ms)
 {
-    memset(e->asked, 0, sizeof e->asked);
+    memset(e->asked, 0, sizeof(e->asked));
     ask(e, e->list == ENGINE_LIST_TOOL ? ENGINE_LIST_TOOL : ENGINE_LIST_METHOD, now_ms);
 }
 
@@ -166,7 +166,7 @@ static void unknown(struct engine *e, uint64_t now_ms)
 /* There is no code for it that servers agree on. */
 static bool names_unknown_tool(const char *text)
 {
-    bool is_tool = strcasestr(text, "tool") != NULL;
+    bool is_tool = strcasestr(text, "tool");
     return strcasestr(text, "unknown tool") || strcasestr(text, "no such tool") ||
            (is_tool && (strcasestr(text, "not found") || strcasestr(text, "does not exist")));
 }
@@ -182,7 +182,7 @@ static bool is_unknown(const struct engine *e, const struct relay_error *relay, 
         return true;
     if (e->asking != ENGINE_LIST_TOOL)
         return false;
-    (void)snprintf(text, sizeof text, "%.*s", (int)(a->len < sizeof text ? a->len : sizeof text - 1),
+    (void)snprintf(text, sizeof(text), "%.*s", (int)(a->len < sizeof(text) ? a->len : sizeof(text) - 1),
                    a->json);
     return names_unknown_tool(text);
 }
@@ -215,7 +215,7 @@ static void take_list(struct engine *e, const struct answer *a, uint64_t now_ms)
     struct agent_set *set = NULL;
     char reason[REASON_SIZE] = "";
     set_builder_init(&builder);
-    int rc = normalise_agents(a->json, a->len, &builder, reason, sizeof reason);
+    int rc = normalise_agents(a->json, a->len, &builder, reason, sizeof(reason));
     if (rc == 0)
         rc = set_builder_finish(&builder, &set);
     set_builder_done(&builder);
@@ -252,7 +252,7 @@ void engine_agents_unanswered(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
     char id[40];
-    (void)snprintf(id, sizeof id, "\"ar-%" PRIu64 "\"", e->own.poll.id);
+    (void)snprintf(id, sizeof(id), "\"ar-%" PRIu64 "\"", e->own.poll.id);
     engine_write_cancelled(e, id);
     e->abandoned++;
     fault_no_answer(&why, asked_name[e->asking], now_ms - e->own.poll.at_ms, e->address);

@@ -169,7 +169,7 @@ static void tell_cancelled(struct engine *e, const struct call *c)
     e->abandoned++;
     if (c->to_relay)
         return;
-    (void)snprintf(id, sizeof id, "%" PRIu64, c->id);
+    (void)snprintf(id, sizeof(id), "%" PRIu64, c->id);
     engine_write_cancelled(e, id);
 }
 
@@ -185,9 +185,9 @@ static void give_up(struct engine *e, struct call *c, int code, const char *mess
 /* How long it had, and what it waited for in vain. */
 static void expire(struct engine *e, struct call *c, uint64_t now_ms)
 {
-    char text[sizeof e->fault.text + 80];
+    char text[sizeof(e->fault.text) + 80];
     bool in_vain = c->state == CALL_WAITING && !may_go(e, c) && e->fault.text[0] != '\0';
-    (void)snprintf(text, sizeof text, "no answer within the deadline of %" PRIu64 " ms%s%s",
+    (void)snprintf(text, sizeof(text), "no answer within the deadline of %" PRIu64 " ms%s%s",
                    c->deadline_at_ms - c->began_at_ms, in_vain ? ": " : "", in_vain ? e->fault.text : "");
     give_up(e, c, AR_E_TIMEOUT, text, now_ms);
 }
@@ -204,7 +204,7 @@ void engine_cancel(struct engine *e, uint64_t id, uint64_t now_ms)
 void engine_calls_expire(struct engine *e, uint64_t now_ms)
 {
     struct heap_node *node;
-    while ((node = heap_first(&e->deadlines)) != NULL && node->key <= now_ms)
+    while ((node = heap_first(&e->deadlines)) && node->key <= now_ms)
         expire(e, CONTAINER_OF(node, struct call, deadline), now_ms);
 }
 

@@ -70,7 +70,7 @@ static void pass_on(struct engine *e, const struct frame *f)
 
 static bool tells_change(const struct frame *f)
 {
-    for (size_t i = 0; i < sizeof change_methods / sizeof change_methods[0]; i++) {
+    for (size_t i = 0; i < sizeof(change_methods) / sizeof(change_methods[0]); i++) {
         if (rpc_string_is(at(f, f->env.method), f->env.method.len, change_methods[i]))
             return true;
     }
@@ -209,7 +209,7 @@ static void take_long_line(struct engine *e, const struct frame *f, uint64_t now
 /* When the line under way began: it may not take for ever. `chunk` is what came last. */
 static void watch_line(struct engine *e, const char *chunk, size_t len, uint64_t now_ms)
 {
-    bool ended = memchr(chunk, '\n', len) != NULL;
+    bool ended = memchr(chunk, '\n', len);
     if (ended && e->line_at_ms != UINT64_MAX)
         engine_line_ended(e, e->line_at_ms, now_ms);
     if (!frame_reader_in_line(&e->reader))

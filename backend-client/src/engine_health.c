@@ -28,7 +28,7 @@ void engine_probe(struct engine *e, int status, const char *text, uint64_t now_m
     if (e->ladder.state != AR_DEGRADED)
         return;
     e->probe_status = status;
-    copy_text(e->probe_text, sizeof e->probe_text, text ? text : "");
+    copy_text(e->probe_text, sizeof(e->probe_text), text ? text : "");
     e->probed = true;
     fault_add_probe(&e->fault, e->probe_status, e->probe_text);
 }
@@ -88,7 +88,7 @@ static void fill_counters(const struct engine_counters *from, struct ar_health *
     h->completions = from->completions;
     h->bad_frames = from->bad_frames;
     h->round_trip_ms = from->round_trip_ms;
-    memcpy(h->peer, from->peer, sizeof h->peer);
+    memcpy(h->peer, from->peer, sizeof(h->peer));
 }
 
 void engine_health(const struct engine *e, uint64_t now_ms, struct ar_health *ret_health)
@@ -97,10 +97,10 @@ void engine_health(const struct engine *e, uint64_t now_ms, struct ar_health *re
     fill_counters(&e->counters, ret_health);
     fill_state(e, now_ms, ret_health);
     fill_snapshot(e, now_ms, ret_health);
-    copy_text(ret_health->address, sizeof ret_health->address, e->address);
-    copy_text(ret_health->last_error_name, sizeof ret_health->last_error_name, e->fault.name);
-    copy_text(ret_health->last_error, sizeof ret_health->last_error, e->fault.text);
+    copy_text(ret_health->address, sizeof(ret_health->address), e->address);
+    copy_text(ret_health->last_error_name, sizeof(ret_health->last_error_name), e->fault.name);
+    copy_text(ret_health->last_error, sizeof(ret_health->last_error), e->fault.text);
     if (!engine_is_live(e))
-        copy_text(ret_health->suggestion, sizeof ret_health->suggestion, e->fault.suggestion);
+        copy_text(ret_health->suggestion, sizeof(ret_health->suggestion), e->fault.suggestion);
     ret_health->last_error_at_ms = e->fault_at_unix_ms;
 }

@@ -75,7 +75,7 @@ void engine_link_up(struct engine *e, const char *peer, uint64_t now_ms)
 {
     if (e->link != ENGINE_CONNECTING)
         return;
-    copy_text(e->counters.peer, sizeof e->counters.peer, peer);
+    copy_text(e->counters.peer, sizeof(e->counters.peer), peer);
     engine_link_forget(e);
     frame_reader_done(&e->reader);
     frame_reader_init(&e->reader, e->options.frame_max_bytes, ENGINE_ID_MAX);
@@ -94,7 +94,7 @@ void engine_link_failed(struct engine *e, const struct fault *why, const char *p
 {
     if (e->link != ENGINE_CONNECTING)
         return;
-    copy_text(e->counters.peer, sizeof e->counters.peer, peer);
+    copy_text(e->counters.peer, sizeof(e->counters.peer), peer);
     e->counters.relay = AR_REACH_DOWN;
     e->counters.server = AR_REACH_UNKNOWN;
     wait_for_attempt(e, now_ms);

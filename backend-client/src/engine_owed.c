@@ -72,7 +72,7 @@ static void look(struct engine *e, uint64_t now_ms)
     e->acked_total = acked;
     bool any = false;
     struct engine_asked *const own[] = {&e->own.init, &e->own.poll, &e->own.ping};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (own[i]->id == 0)
             continue;
         look_at(e, own[i], now_ms);

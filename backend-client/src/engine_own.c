@@ -50,7 +50,7 @@ uint64_t engine_write_request(struct engine *e, const char *method, const char *
     char id[32];
     uint64_t number = e->next_own_id;
     size_t before = buf_len(&e->out);
-    (void)snprintf(id, sizeof id, OWN_PREFIX "%" PRIu64, number);
+    (void)snprintf(id, sizeof(id), OWN_PREFIX "%" PRIu64, number);
     begin_line(e, &w);
     write_member_string(&w, "id", id);
     write_member_string(&w, "method", method);
@@ -111,7 +111,7 @@ void engine_notify(struct engine *e, const char *method, const char *params, siz
 uint64_t engine_own_number(const char *id, size_t len)
 {
     static const char prefix[] = "\"" OWN_PREFIX;
-    const size_t skip = sizeof prefix - 1;
+    const size_t skip = sizeof(prefix) - 1;
     uint64_t number;
     if (len < skip + 2 || memcmp(id, prefix, skip) != 0 || id[len - 1] != '"')
         return 0;

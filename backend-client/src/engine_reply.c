@@ -29,7 +29,7 @@ static void make_clean(char *text, size_t len)
         if (c == 0)
             text[i] = ' ';
         if (c == 0xED && i + 2 < len && (unsigned char)text[i + 1] >= 0xA0)
-            memcpy(text + i, replacement, sizeof replacement);
+            memcpy(text + i, replacement, sizeof(replacement));
     }
 }
 

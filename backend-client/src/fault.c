@@ -52,11 +52,11 @@ static const char *code_text(int code)
 void fault_begin(struct fault *f, struct sentence *text, const char *name, const char *suggestion)
 {
     struct sentence s;
-    sentence_begin(&s, f->name, sizeof f->name);
+    sentence_begin(&s, f->name, sizeof(f->name));
     sentence_add(&s, name);
-    sentence_begin(&s, f->suggestion, sizeof f->suggestion);
+    sentence_begin(&s, f->suggestion, sizeof(f->suggestion));
     sentence_add(&s, suggestion);
-    sentence_begin(text, f->text, sizeof f->text);
+    sentence_begin(text, f->text, sizeof(f->text));
 }
 
 void fault_say_address(struct sentence *text, const char *address)
@@ -198,7 +198,7 @@ static const struct advice advice_rows[] = {
 static const char *advice_for(enum fault_stage stage, int code, const char *address)
 {
     enum place place = strncmp(address, "unix:", 5) == 0 ? UNIX : TCP;
-    for (size_t i = 0; i < sizeof advice_rows / sizeof advice_rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(advice_rows) / sizeof(advice_rows[0]); i++) {
         const struct advice *a = &advice_rows[i];
         bool here = a->place == ANYWHERE || a->place == place;
         if ((a->stages & 1U << stage) && here && (a->code == 0 || a->code == code))
@@ -227,8 +227,8 @@ void fault_system(struct fault *f, enum fault_stage stage, int code, const char 
     struct sentence text;
     char number[24];
     const char *name = code_name(code);
-    if (name == NULL) {
-        (void)snprintf(number, sizeof number, "ERROR %d", code);
+    if (!name) {
+        (void)snprintf(number, sizeof(number), "ERROR %d", code);
         name = number;
     }
     fault_begin(f, &text, name, advice_for(stage, code, address));
@@ -303,8 +303,8 @@ static const char *who_listens(const char *line, size_t len)
 void fault_not_a_relay(struct fault *f, const char *address, const char *line, size_t len)
 {
     struct sentence text;
-    char suggestion[sizeof f->suggestion];
-    (void)snprintf(suggestion, sizeof suggestion,
+    char suggestion[sizeof(f->suggestion)];
+    (void)snprintf(suggestion, sizeof(suggestion),
                    "%sthe relay's address (AGENT_CONTROL_URL or an option) must name the port where the "
                    "relay listens (9500 unless it is told "
                    "another)",
@@ -362,9 +362,9 @@ void fault_no_memory(struct fault *f)
 static void drop_probe(char *text)
 {
     char *last = NULL;
-    for (char *at = text; (at = strstr(at, PROBE_MARK)) != NULL; at++)
+    for (char *at = text; (at = strstr(at, PROBE_MARK)); at++)
         last = at;
-    if (last != NULL)
+    if (last)
         *last = '\0';
 }
 
@@ -372,8 +372,8 @@ void fault_add_probe(struct fault *f, int status, const char *text)
 {
     struct sentence s;
     drop_probe(f->text);
-    sentence_resume(&s, f->text, sizeof f->text);
-    sentence_shorten(&s, sizeof f->text - 1 - PROBE_BYTES);
+    sentence_resume(&s, f->text, sizeof(f->text));
+    sentence_shorten(&s, sizeof(f->text) - 1 - PROBE_BYTES);
     sentence_add(&s, PROBE_MARK);
     if (status != 0) {
         sentence_addf(&s, "answers %d (%s)", status, status >= 200 && status <= 299 ? "well" : "not well");

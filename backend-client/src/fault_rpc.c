@@ -59,7 +59,7 @@ static const struct relay_advice relay_rows[] = {
 
 static const char *relay_words(int code)
 {
-    for (size_t i = 0; i < sizeof relay_rows / sizeof relay_rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(relay_rows) / sizeof(relay_rows[0]); i++) {
         if (relay_rows[i].code == code)
             return relay_rows[i].words;
     }
@@ -106,7 +106,7 @@ static bool has_string(const struct error *e, const char *key, const char *value
 {
     size_t len;
     const char *found = string_at(e, e->data, key, &len);
-    return found != NULL && strcmp(found, value) == 0;
+    return found && strcmp(found, value) == 0;
 }
 
 static bool has_key(const struct error *e, const char *key)
@@ -158,7 +158,7 @@ static void say_string(struct sentence *text, const struct error *e, const char 
 {
     size_t len;
     const char *value = string_at(e, object, key, &len);
-    if (value == NULL || len == 0)
+    if (!value || len == 0)
         return;
     sentence_add(text, before);
     sentence_quote(text, value, len, max_bytes);
@@ -186,7 +186,7 @@ static void say_signal(struct sentence *text, const struct error *e)
     if (!number_at(e, "signal", &number))
         return;
     const char *name = number < 65 ? sigabbrev_np((int)number) : NULL;
-    if (name != NULL)
+    if (name)
         sentence_addf(text, ", killed by SIG%s", name);
     else
         sentence_addf(text, ", killed by signal %lld", (long long)number);
@@ -197,7 +197,7 @@ static void say_stderr(struct sentence *text, const struct error *e)
     size_t len;
     static const char before[] = "; it wrote \"";
     const char *tail = string_at(e, e->data, "stderrTail", &len);
-    if (tail == NULL || len == 0 || sentence_room(text) < sizeof before + STDERR_MIN_BYTES)
+    if (!tail || len == 0 || sentence_room(text) < sizeof(before) + STDERR_MIN_BYTES)
         return;
     sentence_add(text, before);
     sentence_quote_end(text, tail, len, sentence_room(text) - 1);
@@ -211,7 +211,7 @@ static void say_known(struct sentence *text, const struct error *e)
     for (json_node n = json_first(e->doc, list); n != JSON_ABSENT; n = json_next(e->doc, n)) {
         size_t len;
         const char *name = json_string(e->doc, n, &len);
-        if (name == NULL || sentence_room(text) < NAME_BYTES + 2)
+        if (!name || sentence_room(text) < NAME_BYTES + 2)
             break;
         sentence_add(text, before);
         sentence_quote(text, name, len, NAME_BYTES);
@@ -241,11 +241,11 @@ static const char *relay_name(const struct error *e)
 {
     size_t len;
     const char *name = string_at(e, e->data, "code", &len);
-    if (name != NULL && len > 0 && len < sizeof((struct fault *)0)->name &&
+    if (name && len > 0 && len < sizeof((struct fault *)0)->name &&
         strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == len)
         return name;
     name = rpc_error_name(e->code);
-    return name != NULL ? name : "RELAY_ERROR";
+    return name ? name : "RELAY_ERROR";
 }
 
 static void relay_error(struct fault *f, const char *what, const struct error *e, const char *address)
@@ -273,14 +273,14 @@ static void server_error(struct fault *f, const char *what, const struct error *
     sentence_add(&text, " refused ");
     fault_say_what(&text, what);
     sentence_addf(&text, ": error %d", e->code);
-    say_string(&text, e, ": ", e->root, "message", sizeof f->text);
+    say_string(&text, e, ": ", e->root, "message", sizeof(f->text));
     /* What it attached matters where it is a sentence; other shapes are the server's own affair. */
     size_t len;
     const char *data = json_string(e->doc, e->data, &len);
-    if (data == NULL || len == 0 || sentence_room(&text) < STDERR_MIN_BYTES)
+    if (!data || len == 0 || sentence_room(&text) < STDERR_MIN_BYTES)
         return;
     sentence_add(&text, ": ");
-    sentence_quote(&text, data, len, sizeof f->text);
+    sentence_quote(&text, data, len, sizeof(f->text));
 }
 
 static void unreadable(struct fault *f, const char *what, int rc, const char *address)
@@ -291,7 +291,7 @@ static void unreadable(struct fault *f, const char *what, int rc, const char *ad
         return;
     }
     fault_no_memory(f);
-    sentence_begin(&text, f->text, sizeof f->text);
+    sentence_begin(&text, f->text, sizeof(f->text));
     sentence_add(&text, "out of memory for the error with which ");
     fault_say_address(&text, address);
     sentence_add(&text, " refused ");

@@ -19,7 +19,7 @@
 
 int inbox_init(struct inbox *inbox, uv_async_t *wake, size_t max_bytes)
 {
-    memset(inbox, 0, sizeof *inbox);
+    memset(inbox, 0, sizeof(*inbox));
     if (pthread_mutex_init(&inbox->mutex, NULL) != 0)
         return -ENOMEM;
     inbox->wake = wake;
@@ -94,7 +94,7 @@ int inbox_push_call(struct inbox *inbox, struct call *call, uint64_t *ret_id)
     int rc = may_push(inbox, call->bytes);
     if (rc == AR_OK) {
         call->id = inbox->next_id++;
-        if (ret_id != NULL)
+        if (ret_id)
             *ret_id = call->id;
         list_push_back(&inbox->in.calls, &call->node);
         pushed(inbox, call->bytes);
@@ -121,8 +121,8 @@ static int push_item(struct inbox *inbox, struct inbox_item *item, size_t bytes)
 static struct inbox_item *item_new(enum inbox_kind kind, const char *method)
 {
     size_t len = strlen(method);
-    struct inbox_item *item = mem_zalloc(sizeof *item + len + 1);
-    if (item == NULL)
+    struct inbox_item *item = mem_zalloc(sizeof(*item) + len + 1);
+    if (!item)
         return NULL;
     list_init(&item->node);
     item->kind = kind;
@@ -133,7 +133,7 @@ static struct inbox_item *item_new(enum inbox_kind kind, const char *method)
 int inbox_push_cancel(struct inbox *inbox, uint64_t id)
 {
     struct inbox_item *item = item_new(INBOX_CANCEL, "");
-    if (item == NULL)
+    if (!item)
         return AR_E_NO_MEMORY;
     item->id = id;
     int rc = push_item(inbox, item, 0);
@@ -145,7 +145,7 @@ int inbox_push_cancel(struct inbox *inbox, uint64_t id)
 int inbox_push_notify(struct inbox *inbox, const char *method, struct call *params)
 {
     struct inbox_item *item = item_new(INBOX_NOTIFY, method);
-    if (item == NULL)
+    if (!item)
         return AR_E_NO_MEMORY;
     item->params = params;
     int rc = push_item(inbox, item, params->bytes);
@@ -198,12 +198,12 @@ bool inbox_next(struct inbox_load *load, struct call **ret_call, struct inbox_it
     struct call *call = list_empty(&load->calls) ? NULL : CONTAINER_OF(load->calls.next, struct call, node);
     struct inbox_item *item =
         list_empty(&load->items) ? NULL : CONTAINER_OF(load->items.next, struct inbox_item, node);
-    if (item != NULL && (call == NULL || item->before_id <= call->id)) {
+    if (item && (!call || item->before_id <= call->id)) {
         list_remove(&item->node);
         *ret_item = item;
         return true;
     }
-    if (call == NULL)
+    if (!call)
         return false;
     list_remove(&call->node);
     *ret_call = call;
@@ -212,7 +212,7 @@ bool inbox_next(struct inbox_load *load, struct call **ret_call, struct inbox_it
 
 void inbox_item_free(struct inbox_item *item)
 {
-    if (item->params != NULL)
+    if (item->params)
         call_free(item->params);
     mem_free(item);
 }

@@ -42,7 +42,7 @@ static void on_poll_closed(uv_handle_t *handle)
 
 void link_drop_socket(struct link_conn *l)
 {
-    if (l->poll != NULL) {
+    if (l->poll) {
         uv_close((uv_handle_t *)l->poll, on_poll_closed);
         l->closing++;
         l->poll = NULL;
@@ -60,10 +60,10 @@ void link_drop_socket(struct link_conn *l)
 void link_release(struct link_conn *l)
 {
     (void)uv_timer_stop(&l->timer); /* cannot fail */
-    if (l->resolve != NULL)
+    if (l->resolve)
         resolve_cancel(l->resolve);
     l->resolve = NULL;
-    if (l->addresses != NULL)
+    if (l->addresses)
         freeaddrinfo(l->addresses);
     l->addresses = NULL;
     l->next = NULL;
@@ -107,7 +107,7 @@ static void lose(struct link_conn *l, enum fault_stage stage, int code)
 int link_socket_error(const struct link_conn *l)
 {
     int error = 0;
-    socklen_t size = sizeof error;
+    socklen_t size = sizeof(error);
     if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         return -errno;
     return -error;
@@ -142,8 +142,8 @@ static int read_some(struct link_conn *l, unsigned reads, bool *ret_gone)
 {
     char small[LINK_SMALL_READ_BYTES];
     char *bytes = mem_alloc(LINK_READ_BYTES);
-    int end = bytes != NULL ? read_into(l, reads, bytes, LINK_READ_BYTES, ret_gone)
-                            : read_into(l, reads, small, sizeof small, ret_gone);
+    int end = bytes ? read_into(l, reads, bytes, LINK_READ_BYTES, ret_gone)
+                    : read_into(l, reads, small, sizeof(small), ret_gone);
     mem_free(bytes);
     return end;
 }

@@ -48,7 +48,7 @@ static void go_up(struct link_conn *l)
         fail(l);
         return;
     }
-    if (l->addresses != NULL)
+    if (l->addresses)
         freeaddrinfo(l->addresses);
     l->addresses = NULL;
     l->next = NULL;
@@ -60,10 +60,10 @@ bool link_is_self(const struct link_conn *l)
 {
     struct sockaddr_storage own;
     struct sockaddr_storage peer;
-    memset(&own, 0, sizeof own);
-    memset(&peer, 0, sizeof peer);
-    socklen_t own_size = sizeof own;
-    socklen_t peer_size = sizeof peer;
+    memset(&own, 0, sizeof(own));
+    memset(&peer, 0, sizeof(peer));
+    socklen_t own_size = sizeof(own);
+    socklen_t peer_size = sizeof(peer);
     return l->address->kind == ADDRESS_TCP && getsockname(l->fd, (struct sockaddr *)&own, &own_size) == 0 &&
            getpeername(l->fd, (struct sockaddr *)&peer, &peer_size) == 0 && own_size == peer_size &&
            memcmp(&own, &peer, own_size) == 0;
@@ -95,8 +95,8 @@ static int make_socket(struct link_conn *l, int family)
     l->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0)
         return -errno;
-    uv_poll_t *poll = mem_alloc(sizeof *poll);
-    int rc = poll != NULL ? uv_poll_init(l->loop, poll, l->fd) : UV_ENOMEM;
+    uv_poll_t *poll = mem_alloc(sizeof(*poll));
+    int rc = poll ? uv_poll_init(l->loop, poll, l->fd) : UV_ENOMEM;
     if (rc != 0) {
         mem_free(poll); /* uv_poll_init has not begun anything */
         link_drop_socket(l);
@@ -107,7 +107,7 @@ static int make_socket(struct link_conn *l, int family)
     if (family != AF_UNIX) {
         int on = 1;
         /* Without it the link still works, only slower. */
-        (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     }
     return 0;
 }
@@ -145,12 +145,12 @@ static int try_address(struct link_conn *l, const struct sockaddr *address, sock
 
 static void try_next(struct link_conn *l)
 {
-    while (l->next != NULL) {
+    while (l->next) {
         const struct addrinfo *a = l->next;
         l->next = a->ai_next;
         if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
             continue;
-        resolve_numeric_text(a->ai_addr, l->peer, sizeof l->peer);
+        resolve_numeric_text(a->ai_addr, l->peer, sizeof(l->peer));
         int rc = try_address(l, a->ai_addr, a->ai_addrlen);
         if (rc == 0)
             return;
@@ -162,9 +162,9 @@ static void try_next(struct link_conn *l)
 static void try_unix(struct link_conn *l)
 {
     struct sockaddr_un path = {.sun_family = AF_UNIX};
-    memcpy(path.sun_path, l->address->path, sizeof path.sun_path);
-    (void)snprintf(l->peer, sizeof l->peer, "unix:%.*s", LINK_PEER_SIZE - 6, l->address->path);
-    int rc = try_address(l, (const struct sockaddr *)&path, sizeof path);
+    memcpy(path.sun_path, l->address->path, sizeof(path.sun_path));
+    (void)snprintf(l->peer, sizeof(l->peer), "unix:%.*s", LINK_PEER_SIZE - 6, l->address->path);
+    int rc = try_address(l, (const struct sockaddr *)&path, sizeof(path));
     if (rc == 0)
         return;
     note(l, FAULT_CONNECT, rc);
@@ -204,7 +204,7 @@ void link_wake(struct link_conn *l)
 {
     int status;
     struct addrinfo *addresses;
-    if (l->resolve == NULL || !resolve_take(l->resolve, &status, &addresses))
+    if (!l->resolve || !resolve_take(l->resolve, &status, &addresses))
         return;
     l->resolve = NULL;
     (void)uv_timer_stop(&l->timer); /* cannot fail */
@@ -225,7 +225,7 @@ static void on_resolve_timeout(struct link_conn *l)
 {
     const struct resolve *r = l->resolve;
     link_wake(l);
-    if (r == NULL || l->resolve != r)
+    if (!r || l->resolve != r)
         return;
     note(l, FAULT_RESOLVE, UV_ETIMEDOUT);
     fail(l);

@@ -78,7 +78,7 @@ static void stage_free(struct mock_stage *stage)
 static int stage_initialize(struct mock_stage *stage, uint64_t now_unix_ms)
 {
     struct mock_answer answer;
-    int rc = stage_call(stage, "initialize", INITIALIZE, sizeof INITIALIZE - 1, now_unix_ms, &answer);
+    int rc = stage_call(stage, "initialize", INITIALIZE, sizeof(INITIALIZE) - 1, now_unix_ms, &answer);
     if (rc != 0)
         return rc;
     return answer.result ? 0 : -ENOMEM; /* the one reason why the server could refuse this */
@@ -87,7 +87,7 @@ static int stage_initialize(struct mock_stage *stage, uint64_t now_unix_ms)
 /* -ENOMEM; the recipe is known to be good. */
 static int stage_new(const struct mock_options *recipe, struct mock_stage **ret_stage)
 {
-    struct mock_stage *stage = mem_zalloc(sizeof *stage);
+    struct mock_stage *stage = mem_zalloc(sizeof(*stage));
     if (!stage)
         return -ENOMEM;
     int rc = mock_new(recipe, &stage->mock, NULL, 0);
@@ -115,7 +115,7 @@ static int check_recipe(const struct mock_options *recipe, char *ret_problem, si
     if (rc == 0)
         mock_free(world);
     else if (problem_size > 0 && ret_problem[0] == '\0')
-        snprintf(ret_problem, problem_size, "%s", err_text(rc));
+        (void)snprintf(ret_problem, problem_size, "%s", err_text(rc));
     return rc;
 }
 
@@ -125,7 +125,7 @@ int mock_view_new(const char *cast, uint64_t seed, uint64_t start_unix_ms, struc
     size_t cast_len = cast ? strlen(cast) : 0;
     if (problem_size > 0)
         ret_problem[0] = '\0';
-    struct mock_view *v = mem_zalloc(sizeof *v + cast_len);
+    struct mock_view *v = mem_zalloc(sizeof(*v) + cast_len);
     if (!v)
         return -ENOMEM;
     if (cast)
@@ -302,7 +302,7 @@ static int take_answer(struct mock_stage *stage, struct mock_answer *ret)
     if (!find_answer(&stage->server, &line, &env)) {
         ret->error_code = CODE_INTERNAL_ERROR;
         ret->message = missing;
-        ret->message_len = sizeof missing - 1;
+        ret->message_len = sizeof(missing) - 1;
         return 0;
     }
     if (env.kind == RPC_ERROR)

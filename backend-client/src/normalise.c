@@ -25,7 +25,7 @@ static const char *const places[][2] = {
     {"data", "agents"},
 };
 
-#define PLACE_COUNT (sizeof places / sizeof places[0])
+#define PLACE_COUNT (sizeof(places) / sizeof(places[0]))
 
 struct search {
     struct set_builder *builder;

@@ -117,5 +117,5 @@ const struct rule normalise_rules[] = {
     {"swarm_id", OWN, IS_SWARM, TO(mock)},
 };
 
-_Static_assert(sizeof normalise_rules / sizeof normalise_rules[0] == NORMALISE_RULES,
+_Static_assert(sizeof(normalise_rules) / sizeof(normalise_rules[0]) == NORMALISE_RULES,
                "the header counts them");

@@ -46,7 +46,7 @@ double value_health_word(const char *word)
         const char *word;
         double health;
     } words[] = {{"healthy", 100}, {"degraded", 50}, {"unhealthy", 0}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(words[i].word, word) == 0)
             return words[i].health;
     }
@@ -97,7 +97,7 @@ int64_t value_iso_time(const char *text)
     uint64_t unix_ms;
     int minutes = 0;
     size_t len = strlen(text);
-    if (len < SECONDS_LEN || len >= sizeof utc)
+    if (len < SECONDS_LEN || len >= sizeof(utc))
         return AR_ABSENT;
     size_t plain = SECONDS_LEN + strcspn(text + SECONDS_LEN, "+-");
     if (plain < len && (text[plain - 1] == 'Z' || !read_offset(text + plain, &minutes)))

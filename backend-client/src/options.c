@@ -57,12 +57,12 @@ static size_t smaller(size_t a, size_t b)
 
 void ar_options_init_sized(struct ar_options *o, size_t size)
 {
-    if (o == NULL || size < sizeof o->size)
+    if (!o || size < sizeof(o->size))
         return;
     memset(o, 0, size);
-    memcpy(o, &defaults, smaller(size, sizeof defaults));
+    memcpy(o, &defaults, smaller(size, sizeof(defaults)));
     /* NULL: this default is the library's own, whichever version it is of. */
-    if (size >= offsetof(struct ar_options, client_version) + sizeof o->client_version) {
+    if (size >= offsetof(struct ar_options, client_version) + sizeof(o->client_version)) {
         o->client_name = NULL;
         o->client_version = NULL;
     }
@@ -99,9 +99,9 @@ static const struct rule rules[] = {
 
 static int check_numbers(const struct ar_options *o, char *problem, size_t size)
 {
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         uint32_t value;
-        memcpy(&value, (const char *)o + rules[i].offset, sizeof value);
+        memcpy(&value, (const char *)o + rules[i].offset, sizeof(value));
         if (value < rules[i].min || value > rules[i].max) {
             (void)snprintf(problem, size, "%s is %" PRIu32 ": write %" PRIu32 " to %" PRIu32, rules[i].name,
                            value, rules[i].min, rules[i].max);
@@ -117,7 +117,7 @@ static int check_numbers(const struct ar_options *o, char *problem, size_t size)
         why = "dead_after_ms is not above heartbeat_ms: the relay must be asked before it is given up";
     else if (o->frame_max_bytes < OPTIONS_FRAME_MIN || o->frame_max_bytes > OPTIONS_FRAME_MAX)
         why = "frame_max_bytes must be 4096 to 1073741824";
-    if (why == NULL)
+    if (!why)
         return AR_OK;
     (void)snprintf(problem, size, "%s", why);
     return AR_E_INVALID;
@@ -128,7 +128,7 @@ static int check_numbers(const struct ar_options *o, char *problem, size_t size)
 /* As long as a string may be, or less; `max` + 1 when it is longer. */
 static size_t bounded_len(const char *text, size_t max)
 {
-    return text == NULL ? 0 : strnlen(text, max + 1);
+    return !text ? 0 : strnlen(text, max + 1);
 }
 
 static int check_strings(const struct ar_options *o, char *problem, size_t size)
@@ -140,7 +140,7 @@ static int check_strings(const struct ar_options *o, char *problem, size_t size)
         why = "client_version is longer than 256 bytes";
     else if (bounded_len(o->health_url, OPTIONS_URL_MAX) > OPTIONS_URL_MAX)
         why = "health_url is longer than 2048 bytes";
-    if (why == NULL)
+    if (!why)
         return AR_OK;
     (void)snprintf(problem, size, "%s", why);
     return AR_E_INVALID;
@@ -148,12 +148,12 @@ static int check_strings(const struct ar_options *o, char *problem, size_t size)
 
 static size_t kept(const char *text)
 {
-    return text == NULL ? 0 : strlen(text) + 1;
+    return !text ? 0 : strlen(text) + 1;
 }
 
 static const char *keep(char **at, const char *text)
 {
-    if (text == NULL)
+    if (!text)
         return NULL;
     size_t size = strlen(text) + 1;
     char *copy = memcpy(*at, text, size);
@@ -167,7 +167,7 @@ static int keep_strings(struct options *o)
     struct ar_options *v = &o->values;
     o->strings =
         mem_alloc(kept(v->url) + kept(v->health_url) + kept(v->client_name) + kept(v->client_version));
-    if (o->strings == NULL)
+    if (!o->strings)
         return AR_E_NO_MEMORY;
     char *at = o->strings;
     v->url = keep(&at, v->url);
@@ -182,23 +182,23 @@ static int keep_strings(struct options *o)
 static const char *environment(const char *name)
 {
     const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
+    return value && value[0] != '\0' ? value : NULL;
 }
 
 static int copy_given(struct ar_options *v, const struct ar_options *o, char *problem, size_t size)
 {
     *v = defaults;
-    if (o == NULL)
+    if (!o)
         return AR_OK;
-    if (o->size < sizeof o->size || o->size > OPTIONS_SIZE_MAX) {
+    if (o->size < sizeof(o->size) || o->size > OPTIONS_SIZE_MAX) {
         (void)snprintf(problem, size, "options.size is %zu: call ar_options_init first", o->size);
         return AR_E_INVALID;
     }
-    memcpy(v, o, smaller(o->size, sizeof *v));
-    v->size = sizeof *v;
-    if (v->client_name == NULL)
+    memcpy(v, o, smaller(o->size, sizeof(*v)));
+    v->size = sizeof(*v);
+    if (!v->client_name)
         v->client_name = defaults.client_name;
-    if (v->client_version == NULL)
+    if (!v->client_version)
         v->client_version = defaults.client_version;
     return AR_OK;
 }
@@ -207,21 +207,21 @@ static int take_address(struct options *o, char *problem, size_t size)
 {
     struct ar_options *v = &o->values;
     const char *source = "url: ";
-    if (v->url == NULL && (v->url = environment("AGENT_CONTROL_URL")) != NULL)
+    if (!v->url && (v->url = environment("AGENT_CONTROL_URL")))
         source = "AGENT_CONTROL_URL: ";
-    if (v->url == NULL)
+    if (!v->url)
         v->url = ADDRESS_DEFAULT_TEXT;
     char why[AR_PROBLEM_SIZE] = "";
-    if (address_parse(v->url, &o->address, why, sizeof why) != 0) {
+    if (address_parse(v->url, &o->address, why, sizeof(why)) != 0) {
         (void)snprintf(problem, size, "%s%s", source, why);
         return AR_E_INVALID;
     }
     o->health_source = "health_url";
-    if (v->health_url == NULL) {
+    if (!v->health_url) {
         v->health_url = environment("AGENT_HEALTH_URL");
         o->health_source = "AGENT_HEALTH_URL";
     }
-    if (v->health_url != NULL && v->health_url[0] == '\0')
+    if (v->health_url && v->health_url[0] == '\0')
         v->health_url = NULL;
     return AR_OK;
 }

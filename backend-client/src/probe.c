@@ -71,7 +71,7 @@ static void maybe_freed(struct probe *p)
     void *data = p->closed_data;
     mem_free(p->url);
     mem_free(p);
-    if (on_closed != NULL)
+    if (on_closed)
         on_closed(data);
 }
 
@@ -94,12 +94,12 @@ static void unwatch(struct watched *w)
 static void end_request(struct probe *p)
 {
     p->busy = false;
-    if (p->resolve != NULL)
+    if (p->resolve)
         resolve_cancel(p->resolve);
     p->resolve = NULL;
     struct pipe_guard g;
     pipe_guard_begin(&g); /* TLS says goodbye */
-    if (p->easy != NULL && p->multi != NULL)
+    if (p->easy && p->multi)
         (void)p->curl->multi_remove_handle(p->multi, p->easy);
     p->curl->easy_cleanup(p->easy);
     (void)p->curl->multi_cleanup(p->multi);
@@ -120,7 +120,7 @@ static void end_request(struct probe *p)
 static void tell(struct probe *p, const char *why)
 {
     long status = 0;
-    if (p->easy != NULL && p->curl->easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
+    if (p->easy && p->curl->easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
         status = 0;
     if (status < 200 || status > 999)
         status = 0;
@@ -132,7 +132,7 @@ static void look_for_end(struct probe *p)
 {
     int left;
     const CURLMsg *message = p->curl->multi_info_read(p->multi, &left);
-    if (message == NULL || message->msg != CURLMSG_DONE)
+    if (!message || message->msg != CURLMSG_DONE)
         return;
     tell(p, p->text[0] != '\0' ? p->text : p->curl->easy_strerror(message->data.result));
 }
@@ -156,7 +156,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     const struct watched *w = poll->data;
     int bits = 0;
-    if (w->probe->multi == NULL)
+    if (!w->probe->multi)
         return;
     if (status < 0)
         bits = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
@@ -169,8 +169,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static struct watched *watch_new(struct probe *p, curl_socket_t fd)
 {
-    struct watched *w = mem_zalloc(sizeof *w);
-    if (w == NULL)
+    struct watched *w = mem_zalloc(sizeof(*w));
+    if (!w)
         return NULL;
     if (uv_poll_init_socket(p->loop, &w->poll, fd) != 0) {
         mem_free(w);
@@ -191,14 +191,14 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *data, vo
     struct watched *w = assigned;
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        if (w != NULL)
+        if (w)
             unwatch(w);
         (void)p->curl->multi_assign(p->multi, fd, NULL);
         return 0;
     }
-    if (w == NULL) {
+    if (!w) {
         w = watch_new(p, fd);
-        if (w == NULL)
+        if (!w)
             return -1;
         (void)p->curl->multi_assign(p->multi, fd, w);
     }
@@ -258,7 +258,7 @@ static bool set_up_easy(struct probe *p)
     ok = ok && p->curl->easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_curl_open) == CURLE_OK;
     ok = ok && p->curl->easy_setopt(e, CURLOPT_WRITEFUNCTION, on_curl_body) == CURLE_OK;
     ok = ok && p->curl->easy_setopt(e, CURLOPT_WRITEDATA, p) == CURLE_OK;
-    return ok && (p->pins == NULL || p->curl->easy_setopt(e, CURLOPT_RESOLVE, p->pins) == CURLE_OK);
+    return ok && (!p->pins || p->curl->easy_setopt(e, CURLOPT_RESOLVE, p->pins) == CURLE_OK);
 }
 
 static bool set_up_multi(struct probe *p)
@@ -278,7 +278,7 @@ static void begin_transfer(struct probe *p)
     p->easy = p->curl->easy_init();
     struct pipe_guard g;
     pipe_guard_begin(&g);
-    bool ok = p->multi != NULL && p->easy != NULL && set_up_multi(p) && set_up_easy(p) &&
+    bool ok = p->multi && p->easy && set_up_multi(p) && set_up_easy(p) &&
               p->curl->multi_add_handle(p->multi, p->easy) == CURLM_OK;
     pipe_guard_end(&g);
     if (!ok)
@@ -288,12 +288,12 @@ static void begin_transfer(struct probe *p)
 static bool add_pin(struct probe *p, int host_len, const char *addresses)
 {
     char text[PIN_SIZE];
-    (void)snprintf(text, sizeof text, "%.*s:%u:%s", host_len, p->where.host, (unsigned)p->where.port,
+    (void)snprintf(text, sizeof(text), "%.*s:%u:%s", host_len, p->where.host, (unsigned)p->where.port,
                    addresses);
     struct curl_slist *pins = p->curl->slist_append(p->pins, text);
-    if (pins != NULL)
+    if (pins)
         p->pins = pins;
-    return pins != NULL;
+    return pins;
 }
 
 /* "host:port:address,address": libcurl looks up nothing by itself then. A name with a dot at its end is
@@ -303,14 +303,14 @@ static bool pin(struct probe *p, const struct addrinfo *addresses)
     char text[PINS_MAX * 60] = "";
     int at = 0;
     unsigned count = 0;
-    for (const struct addrinfo *a = addresses; a != NULL && count < PINS_MAX; a = a->ai_next) {
+    for (const struct addrinfo *a = addresses; a && count < PINS_MAX; a = a->ai_next) {
         char one[80];
-        resolve_numeric_text(a->ai_addr, one, sizeof one);
+        resolve_numeric_text(a->ai_addr, one, sizeof(one));
         char *colon = strrchr(one, ':');
-        if (colon == NULL)
+        if (!colon)
             continue;
         *colon = '\0'; /* the port goes */
-        at += snprintf(text + at, sizeof text - (size_t)at, "%s%s", count > 0 ? "," : "", one);
+        at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%s", count > 0 ? "," : "", one);
         count++;
     }
     int host_len = (int)strlen(p->where.host);
@@ -322,11 +322,11 @@ void probe_wake(struct probe *p)
 {
     int status;
     struct addrinfo *addresses;
-    if (p->resolve == NULL || !resolve_take(p->resolve, &status, &addresses))
+    if (!p->resolve || !resolve_take(p->resolve, &status, &addresses))
         return;
     p->resolve = NULL;
     char why[PROBE_HOST_MAX + 120];
-    (void)snprintf(why, sizeof why, "%s does not resolve: %s", p->where.host,
+    (void)snprintf(why, sizeof(why), "%s does not resolve: %s", p->where.host,
                    status != 0 ? uv_strerror(status) : "no address");
     bool pinned = status == 0 && pin(p, addresses);
     if (status == 0)
@@ -351,7 +351,7 @@ static void begin(struct probe *p)
 static void on_timer(uv_timer_t *timer)
 {
     struct probe *p = timer->data;
-    if (p->multi == NULL)
+    if (!p->multi)
         begin(p);
     else
         drive(p, CURL_SOCKET_TIMEOUT, 0);
@@ -368,7 +368,7 @@ static void on_deadline(uv_timer_t *timer)
         return;
     }
     char why[64];
-    (void)snprintf(why, sizeof why, "no answer within %d ms", PROBE_TIMEOUT_MS);
+    (void)snprintf(why, sizeof(why), "no answer within %d ms", PROBE_TIMEOUT_MS);
     tell(p, why);
 }
 
@@ -397,13 +397,13 @@ int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_v
     int rc = curl_api_get(&curl, problem, problem_size);
     if (rc != 0)
         return rc;
-    struct probe *p = mem_zalloc(sizeof *p);
-    if (p == NULL)
+    struct probe *p = mem_zalloc(sizeof(*p));
+    if (!p)
         return -ENOMEM;
     *p = (struct probe){.curl = curl, .loop = loop, .wake = wake, .on_verdict = on_verdict, .data = data};
     list_init(&p->sockets);
     rc = probe_url_parse(url, &p->where, problem, problem_size);
-    if (rc == 0 && (p->url = mem_strdup(url)) == NULL)
+    if (rc == 0 && !(p->url = mem_strdup(url)))
         rc = -ENOMEM;
     if (rc != 0) {
         mem_free(p);
@@ -422,8 +422,8 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void probe_close(struct probe *p, void (*on_closed)(void *data), void *data)
 {
-    if (p == NULL) {
-        if (on_closed != NULL)
+    if (!p) {
+        if (on_closed)
             on_closed(data);
         return;
     }

@@ -62,9 +62,9 @@ static bool take_authority(const char *at, struct probe_url *ret_url)
     bool bracketed = *at == '[';
     const char *host = bracketed ? at + 1 : at;
     const char *host_end = memchr(at, bracketed ? ']' : ':', len);
-    if (host_end == NULL && bracketed)
+    if (!host_end && bracketed)
         return false;
-    if (host_end == NULL)
+    if (!host_end)
         host_end = end;
     if (!take_host(host, (size_t)(host_end - host), bracketed ? ip6_letters : name_letters, ret_url))
         return false;
@@ -78,7 +78,7 @@ static bool take_authority(const char *at, struct probe_url *ret_url)
 /* In the authority; of a text that has none, anywhere. */
 static bool holds_user(const char *text)
 {
-    return memchr(text, '@', strcspn(text, "/?#")) != NULL;
+    return memchr(text, '@', strcspn(text, "/?#"));
 }
 
 int probe_url_parse(const char *url, struct probe_url *ret_url, char *problem, size_t problem_size)
@@ -86,11 +86,11 @@ int probe_url_parse(const char *url, struct probe_url *ret_url, char *problem, s
     static const char advice[] = "write one such as http://relay:8080/health";
     struct probe_url parsed = {.port = 0};
     const char *authority = is_printable(url) ? after_scheme(url, &parsed.port) : NULL;
-    if (holds_user(authority != NULL ? authority : url)) {
+    if (holds_user(authority ? authority : url)) {
         (void)snprintf(problem, problem_size, "the health address holds a user or password: %s", advice);
         return ERR_SYNTAX;
     }
-    if (authority == NULL || !take_authority(authority, &parsed)) {
+    if (!authority || !take_authority(authority, &parsed)) {
         (void)snprintf(problem, problem_size, "\"%.180s\" is no http:// or https:// address: %s", url,
                        advice);
         return ERR_SYNTAX;

@@ -80,13 +80,13 @@ static void *run(void *data)
     r->status = status;
     r->addresses = status == 0 ? addresses : NULL;
     r->finished = true;
-    bool wanted = r->done != NULL;
+    bool wanted = r->done;
     /* Under the mutex: resolve_cancel cannot return, and the handle not be closed, in between. */
     if (wanted)
         (void)uv_async_send(r->done);
     (void)pthread_mutex_unlock(&r->mutex);
     if (!wanted) {
-        if (r->addresses != NULL)
+        if (r->addresses)
             freeaddrinfo(r->addresses);
         request_free(r);
     }
@@ -118,15 +118,15 @@ static int start_thread(struct resolve *r)
 int resolve_start(const char *host, uint16_t port, uv_async_t *done, struct resolve **ret_request)
 {
     size_t len = strlen(host);
-    struct resolve *r = mem_zalloc(sizeof *r + len + 1);
-    if (r == NULL)
+    struct resolve *r = mem_zalloc(sizeof(*r) + len + 1);
+    if (!r)
         return -ENOMEM;
     if (pthread_mutex_init(&r->mutex, NULL) != 0) {
         mem_free(r);
         return -ENOMEM;
     }
     memcpy(r->host, host, len + 1);
-    (void)snprintf(r->service, sizeof r->service, "%u", (unsigned)port);
+    (void)snprintf(r->service, sizeof(r->service), "%u", (unsigned)port);
     r->done = done;
     int rc = start_thread(r);
     if (rc != 0) {
@@ -158,7 +158,7 @@ void resolve_cancel(struct resolve *r)
     (void)pthread_mutex_unlock(&r->mutex);
     if (!finished)
         return; /* the thread frees it */
-    if (r->addresses != NULL)
+    if (r->addresses)
         freeaddrinfo(r->addresses);
     request_free(r);
 }
@@ -169,11 +169,11 @@ bool resolve_numeric(const char *host, uint16_t port, struct sockaddr_storage *r
     struct sockaddr_in6 v6;
     *ret_address = (struct sockaddr_storage){0};
     if (uv_ip4_addr(host, port, &v4) == 0) {
-        memcpy(ret_address, &v4, sizeof v4);
+        memcpy(ret_address, &v4, sizeof(v4));
         return true;
     }
     if (uv_ip6_addr(host, port, &v6) == 0) {
-        memcpy(ret_address, &v6, sizeof v6);
+        memcpy(ret_address, &v6, sizeof(v6));
         return true;
     }
     return false;
@@ -185,13 +185,13 @@ void resolve_numeric_text(const struct sockaddr *address, char *ret_text, size_t
     ret_text[0] = '\0';
     if (address->sa_family == AF_INET) {
         struct sockaddr_in v4;
-        memcpy(&v4, address, sizeof v4);
-        if (uv_ip4_name(&v4, host, sizeof host) == 0)
+        memcpy(&v4, address, sizeof(v4));
+        if (uv_ip4_name(&v4, host, sizeof(host)) == 0)
             (void)snprintf(ret_text, size, "%s:%u", host, (unsigned)ntohs(v4.sin_port));
     } else if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 v6;
-        memcpy(&v6, address, sizeof v6);
-        if (uv_ip6_name(&v6, host, sizeof host) == 0)
+        memcpy(&v6, address, sizeof(v6));
+        if (uv_ip6_name(&v6, host, sizeof(host)) == 0)
             (void)snprintf(ret_text, size, "[%s]:%u", host, (unsigned)ntohs(v6.sin6_port));
     }
 }

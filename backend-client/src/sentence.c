@@ -17,7 +17,7 @@
 #include "wire/text.h"
 
 #define ELLIPSIS     "..."
-#define ELLIPSIS_LEN (sizeof ELLIPSIS - 1)
+#define ELLIPSIS_LEN (sizeof(ELLIPSIS) - 1)
 
 /* Ends the text with "..." at `limit` or before; everything up to `limit` is made here, so it is UTF-8. */
 static void cut(struct sentence *s, size_t limit)
@@ -83,7 +83,7 @@ void sentence_addf(struct sentence *s, const char *format, ...)
     char words[512]; /* more than any sentence holds */
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(words, sizeof words, format, args);
+    int n = vsnprintf(words, sizeof(words), format, args);
     va_end(args);
     if (n > 0)
         sentence_add(s, words);

@@ -35,7 +35,7 @@ static struct ar_snapshot stand_ins[] = {
 const struct ar_snapshot *snapshot_new(struct agent_set *set, const struct snapshot_facts *facts,
                                        bool *ret_short)
 {
-    struct ar_snapshot *s = mem_alloc(sizeof *s);
+    struct ar_snapshot *s = mem_alloc(sizeof(*s));
     if (ret_short)
         *ret_short = !s;
     if (!s)

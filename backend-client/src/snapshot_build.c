@@ -72,7 +72,7 @@ static size_t clean_copy(const char *string, char out[SET_MAX_WORD_BYTES + 1])
     while (*string != '\0') {
         size_t taken = (unsigned char)*string < 0x80 ? 1 : text_sequence(string);
         const char *from = taken > 0 ? string : replacement;
-        size_t bytes = taken > 0 ? taken : sizeof replacement - 1;
+        size_t bytes = taken > 0 ? taken : sizeof(replacement) - 1;
         if (len + bytes > SET_MAX_WORD_BYTES)
             break;
         memcpy(out + len, from, bytes);
@@ -168,7 +168,7 @@ static int add_rest(struct set_builder *b, const struct ar_agent *agent, struct 
     if (rc == 0)
         rc = add_capabilities(b, agent, entry);
     if (rc == 0)
-        rc = buf_append(&b->entries, entry, sizeof *entry);
+        rc = buf_append(&b->entries, entry, sizeof(*entry));
     return rc;
 }
 

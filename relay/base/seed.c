@@ -12,7 +12,7 @@ void hash_seed_random(void)
     uint64_t key[2];
     /* Up to 256 bytes come whole or not at all once the kernel's pool is ready, and waiting for that is
      * right. */
-    while (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
+    while (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
         if (errno != EINTR)
             abort(); /* without a secret key the table could be attacked: there is no safe way on */
     }

@@ -25,14 +25,13 @@ static void load_relay_key(struct loader *l, json_node key)
 {
     static const char *const extra[] = {"servers", NULL};
     const char *name = json_string(l->doc, key, NULL);
-    if (name == NULL || strcmp(name, extra[0]) == 0)
+    if (!name || strcmp(name, extra[0]) == 0)
         return; /* the servers' options come last, see load_server_options */
     const struct option *o = option_find(name);
-    if (o == NULL) {
+    if (!o) {
         const char *near = nearest_option(name, false);
         loader_note(l, place_in_file(l, key, "relay"), "has a key that means nothing: \"%.60s\"%s%s%s", name,
-                    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                    near != NULL ? "\"?" : "");
+                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         return;
     }
     char subject[OPTION_NAME_BYTES + 8];
@@ -65,33 +64,32 @@ static void note_top_keys(struct loader *l)
     json_node root = json_root(l->doc);
     for (json_node key = json_first(l->doc, root); key != JSON_ABSENT; key = json_next(l->doc, key)) {
         const char *name = json_string(l->doc, key, NULL);
-        const char *near = name != NULL ? nearest_name(name, known) : NULL;
-        if (name != NULL && (near == NULL || strcmp(near, name) != 0))
+        const char *near = name ? nearest_name(name, known) : NULL;
+        if (name && (!near || strcmp(near, name) != 0))
             loader_note(l, place_in_file(l, key, ""), "the key \"%.60s\" means nothing here%s%s%s", name,
-                        near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                        near != NULL ? "\"?" : "");
+                        near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
 }
 
 static void load_text(struct loader *l, const char *text, size_t len)
 {
     unsigned line = 0;
-    int r = json_parse(text, len, JSON_RELAXED, FILE_MAX_TOKENS, &l->doc, &line);
+    int rc = json_parse(text, len, JSON_RELAXED, FILE_MAX_TOKENS, &l->doc, &line);
     struct place at = {l->c->file, line, ""};
-    if (r == -ENOMEM)
+    if (rc == -ENOMEM)
         l->no_memory = true;
-    else if (r == ERR_SYNTAX)
+    else if (rc == ERR_SYNTAX)
         loader_problem(l, at,
                        "from here on it is not JSON; look for a missing comma, quote or bracket before it");
-    else if (r != 0)
-        loader_problem(l, at, "%s", err_text(r));
+    else if (rc != 0)
+        loader_problem(l, at, "%s", err_text(rc));
     else if (json_type(l->doc, json_root(l->doc)) != JSON_OBJECT)
         loader_problem(l, at, "is an object; write {\"mcpServers\": {...}}");
-    if (r != 0 || l->problems > 0)
+    if (rc != 0 || l->problems > 0)
         return;
     note_top_keys(l);
     load_relay(l);
-    if (find_command(l->args) == NULL)
+    if (!find_command(l->args))
         load_servers(l);
 }
 
@@ -105,7 +103,7 @@ static void add_mock_server(struct loader *l)
 {
     char path[4096];
     const char *folder = l->args->program_dir;
-    int len = folder != NULL ? snprintf(path, sizeof(path), "%s/agent-mock", folder) : -1;
+    int len = folder ? snprintf(path, sizeof(path), "%s/agent-mock", folder) : -1;
     bool beside = len > 0 && (size_t)len < sizeof(path) && access(path, X_OK) == 0;
     char plain[] = "agent-mock";
     char *command[] = {beside ? path : plain, NULL};
@@ -116,7 +114,7 @@ static void add_other_servers(struct loader *l)
 {
     char *const *command = find_command(l->args);
     size_t index = option_index(option_find("defaultServer"));
-    if (command != NULL && command[0] != NULL) {
+    if (command && command[0]) {
         add_command_server(l, COMMAND_SERVER, command);
         if (l->c->sources[index] ==
             CONFIG_FILE) { /* it names one of the file's servers, which are left out */
@@ -134,7 +132,7 @@ static void add_other_servers(struct loader *l)
 static void load_defaults(struct loader *l)
 {
     l->c->sources = mem_zalloc(option_count() * sizeof(*l->c->sources));
-    if (l->c->sources == NULL) {
+    if (!l->c->sources) {
         l->no_memory = true;
         return;
     }
@@ -145,7 +143,7 @@ static void load_defaults(struct loader *l)
 static void load_all(struct loader *l, const char *text, size_t len)
 {
     load_defaults(l);
-    if (!l->no_memory && text != NULL)
+    if (!l->no_memory && text)
         load_text(l, text, len);
     if (l->no_memory)
         return;
@@ -162,10 +160,10 @@ int config_load_text(const struct config_args *args, const char *file, const cha
                      struct buf *ret_report, struct config **ret_config)
 {
     struct config *c = mem_zalloc(sizeof(*c));
-    if (c == NULL)
+    if (!c)
         return -ENOMEM;
     struct loader l = {.args = args, .c = c, .report = ret_report};
-    if (file != NULL)
+    if (file)
         c->file = loader_strdup(&l, file);
     if (!l.no_memory)
         load_all(&l, text, len);
@@ -182,46 +180,46 @@ int config_load_text(const struct config_args *args, const char *file, const cha
 static int read_file(const char *path, struct buf *into)
 {
     FILE *file = fopen(path, "re");
-    if (file == NULL)
+    if (!file)
         return -errno;
-    int r = 0;
+    int rc = 0;
     for (;;) {
         char chunk[4096];
         size_t got = fread(chunk, 1, sizeof(chunk), file);
         if (got > 0)
-            r = buf_append(into, chunk, got);
-        if (r != 0 || got == 0)
+            rc = buf_append(into, chunk, got);
+        if (rc != 0 || got == 0)
             break;
     }
-    if (r == 0 && ferror(file))
-        r = errno != 0 ? -errno : -EIO;
+    if (rc == 0 && ferror(file))
+        rc = errno != 0 ? -errno : -EIO;
     (void)fclose(file); /* only read */
-    return r;
+    return rc;
 }
 
 int config_load(const struct config_args *args, struct buf *ret_report, struct config **ret_config)
 {
     struct loader l = {.args = args, .report = ret_report};
     const char *path = find_config_path(&l);
-    if (path == NULL)
+    if (!path)
         return config_load_text(args, NULL, NULL, 0, ret_report, ret_config);
     struct buf text;
     buf_init(&text, FILE_MAX_BYTES);
-    int r = read_file(path, &text);
-    if (r == 0) {
-        r = config_load_text(args, path, buf_len(&text) > 0 ? buf_data(&text) : "", buf_len(&text),
-                             ret_report, ret_config);
-    } else if (r != -ENOMEM) {
-        loader_problem(&l, (struct place){path, 0, ""}, "cannot be read: %s", err_text(r));
-        r = l.no_memory ? -ENOMEM : ERR_SYNTAX;
+    int rc = read_file(path, &text);
+    if (rc == 0) {
+        rc = config_load_text(args, path, buf_len(&text) > 0 ? buf_data(&text) : "", buf_len(&text),
+                              ret_report, ret_config);
+    } else if (rc != -ENOMEM) {
+        loader_problem(&l, (struct place){path, 0, ""}, "cannot be read: %s", err_text(rc));
+        rc = l.no_memory ? -ENOMEM : ERR_SYNTAX;
     }
     buf_done(&text);
-    return r;
+    return rc;
 }
 
 void config_free(struct config *c)
 {
-    if (c == NULL)
+    if (!c)
         return;
     for (size_t i = 0; i < option_count(); i++)
         option_clear(option_at(i), c, &c->defaults);

@@ -33,7 +33,7 @@ static bool read_flag(const struct config_args *args, int i, struct flag *ret)
         len = sizeof(ret->name) - 1;
     memcpy(ret->name, arg, len);
     ret->name[len] = '\0';
-    if (ret->value == NULL && !is_end(args, i + 1) && strncmp(args->argv[i + 1], "--", 2) != 0) {
+    if (!ret->value && !is_end(args, i + 1) && strncmp(args->argv[i + 1], "--", 2) != 0) {
         ret->value = args->argv[i + 1];
         ret->next = i + 2;
     }
@@ -48,12 +48,12 @@ static bool is_config_flag(const char *name)
 const char *find_config_path(struct loader *l)
 {
     const char *path = environ_find(l->args->environ, ENV_CONFIG, strlen(ENV_CONFIG));
-    if (path != NULL && path[0] == '\0')
+    if (path && path[0] == '\0')
         path = NULL;
     struct flag flag;
     for (int i = 0; !is_end(l->args, i);) {
         bool is_flag = read_flag(l->args, i, &flag);
-        if (is_flag && is_config_flag(flag.name) && flag.value != NULL)
+        if (is_flag && is_config_flag(flag.name) && flag.value)
             path = flag.value;
         i = is_flag ? flag.next : i + 1;
     }
@@ -107,7 +107,7 @@ static void set_list_from_environ(struct loader *l, const struct option *o, stru
 static void note_near_misses(struct loader *l)
 {
     char known[OPTION_NAME_BYTES];
-    for (char *const *p = l->args->environ; p != NULL && *p != NULL; p++) {
+    for (char *const *p = l->args->environ; p && *p; p++) {
         struct flag var = {0};
         size_t len = strcspn(*p, "=");
         if (strncmp(*p, ENV_PREFIX, strlen(ENV_PREFIX)) != 0 || len >= sizeof(var.name))
@@ -137,7 +137,7 @@ void load_environ(struct loader *l)
         option_env_name(o, name);
         const char *text = environ_find(l->args->environ, name, strlen(name));
         struct place at = {name, 0, ""};
-        if (text == NULL || text[0] == '\0') /* empty is how a compose file says "not set" */
+        if (!text || text[0] == '\0') /* empty is how a compose file says "not set" */
             continue;
         if (option_is_list(o))
             set_list_from_environ(l, o, at, text);
@@ -192,16 +192,16 @@ void load_flags(struct loader *l)
         }
         struct place at = {flag.name, 0, ""};
         const struct option *o = find_by_flag(flag.name);
-        if (o == NULL && !is_config_flag(flag.name)) {
+        if (!o && !is_config_flag(flag.name)) {
             refuse_flag(l, at);
             flag.next = i + 1;
-        } else if (flag.value == NULL) {
+        } else if (!flag.value) {
             loader_problem(l, at, "needs a value");
-        } else if (o != NULL) {
+        } else if (o) {
             set_from(l, o, CONFIG_FLAG, at, flag.value);
         }
     }
     char *const *command = find_command(l->args);
-    if (command != NULL && command[0] == NULL)
+    if (command && !command[0])
         loader_problem(l, (struct place){"--", 0, ""}, "is not followed by a command");
 }

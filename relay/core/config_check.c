@@ -58,7 +58,7 @@ static void list_servers(const struct config *c, char *ret_text, size_t cap)
 static void check_server_name(struct loader *l, struct place at, const char *name)
 {
     char known[512];
-    if (l->c->server_count == 0 || config_server(l->c, name) != NULL)
+    if (l->c->server_count == 0 || config_server(l->c, name))
         return; /* without any server, why there is none was reported */
     list_servers(l->c, known, sizeof(known));
     loader_problem(l, at, "names no server: \"%.100s\"; there is: %s", name, known);
@@ -69,7 +69,7 @@ static void settle_default_server(struct loader *l)
     struct config *c = l->c;
     const struct option *o = option_find("defaultServer");
     char name[OPTION_NAME_BYTES];
-    if (c->default_server != NULL) {
+    if (c->default_server) {
         check_server_name(l, source_place(l, o, name), c->default_server);
         return;
     }
@@ -95,7 +95,7 @@ static void check_listen(struct loader *l)
     if (c->listen_count == 0 && l->problems == 0)
         loader_problem(l, at, "is empty; write [\"127.0.0.1:9500\"]");
     for (size_t i = 0; i < c->listen_count; i++) {
-        if (c->listen[i].server != NULL)
+        if (c->listen[i].server)
             check_server_name(l, at, c->listen[i].server);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(c->listen[i].text, c->listen[j].text) == 0)

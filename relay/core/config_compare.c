@@ -6,18 +6,18 @@
 
 static bool same_string(const char *a, const char *b)
 {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 /* NULL is an empty list. */
 static bool same_names(char *const *a, char *const *b)
 {
     size_t i = 0;
-    for (; a != NULL && a[i] != NULL; i++) {
-        if (b == NULL || b[i] == NULL || strcmp(a[i], b[i]) != 0)
+    for (; a && a[i]; i++) {
+        if (!b || !b[i] || strcmp(a[i], b[i]) != 0)
             return false;
     }
-    return b == NULL || b[i] == NULL;
+    return !b || !b[i];
 }
 
 static bool same_env(const struct server_config *a, const struct server_config *b)
@@ -67,8 +67,8 @@ void config_restart_needed(const struct config *now, const struct config *next, 
         const struct option *o = option_at(i);
         if (o->reload || same_value(o, now, next))
             continue;
-        int r = buf_len(ret_names) > 0 ? buf_append(ret_names, ", ", 2) : 0;
-        if (r != 0 || buf_append(ret_names, o->key, strlen(o->key)) != 0)
+        int rc = buf_len(ret_names) > 0 ? buf_append(ret_names, ", ", 2) : 0;
+        if (rc != 0 || buf_append(ret_names, o->key, strlen(o->key)) != 0)
             return; /* the names so far are hint enough */
     }
 }

@@ -17,7 +17,7 @@
 
 const char *environ_find(char *const *environ, const char *name, size_t name_len)
 {
-    for (char *const *p = environ; p != NULL && *p != NULL; p++) {
+    for (char *const *p = environ; p && *p; p++) {
         if (strncmp(*p, name, name_len) == 0 && (*p)[name_len] == '=')
             return *p + name_len + 1;
     }
@@ -36,14 +36,14 @@ struct reference {
 static bool find_reference(const char *text, struct reference *ret)
 {
     const char *close = strchr(text, '}');
-    if (strncmp(text, "${", 2) != 0 || close == NULL)
+    if (strncmp(text, "${", 2) != 0 || !close)
         return false;
     *ret = (struct reference){.name = text + 2, .end = close + 1};
     if (strncmp(ret->name, "env:", 4) == 0)
         ret->name += 4;
     ret->name_len = (size_t)(close - ret->name);
     const char *mark = memmem(ret->name, ret->name_len, ":-", 2);
-    if (mark != NULL) {
+    if (mark) {
         ret->name_len = (size_t)(mark - ret->name);
         ret->fallback = mark + 2;
         ret->fallback_len = (size_t)(close - ret->fallback);
@@ -57,10 +57,10 @@ static bool is_named(const struct buf *missing, const char *name, size_t len)
     const char *at = buf_data(missing);
     for (size_t left = buf_len(missing); left > 0;) {
         const char *comma = memmem(at, left, ", ", 2);
-        size_t at_len = comma != NULL ? (size_t)(comma - at) : left;
+        size_t at_len = comma ? (size_t)(comma - at) : left;
         if (at_len == len && memcmp(at, name, len) == 0)
             return true;
-        size_t step = comma != NULL ? at_len + 2 : left;
+        size_t step = comma ? at_len + 2 : left;
         at += step;
         left -= step;
     }
@@ -71,18 +71,18 @@ static int add_missing(struct buf *missing, const char *name, size_t len)
 {
     if (is_named(missing, name, len))
         return 0;
-    int r = buf_len(missing) > 0 ? buf_append(missing, ", ", 2) : 0;
-    r = r == 0 ? buf_append(missing, name, len) : r;
-    return r == ERR_TOO_LARGE ? 0 : r; /* enough of them were named */
+    int rc = buf_len(missing) > 0 ? buf_append(missing, ", ", 2) : 0;
+    rc = rc == 0 ? buf_append(missing, name, len) : rc;
+    return rc == ERR_TOO_LARGE ? 0 : rc; /* enough of them were named */
 }
 
 static int append_value(char *const *environ, const struct reference *ref, struct buf *out,
                         struct buf *missing)
 {
     const char *value = environ_find(environ, ref->name, ref->name_len);
-    if (ref->fallback != NULL && (value == NULL || value[0] == '\0'))
+    if (ref->fallback && (!value || value[0] == '\0'))
         return buf_append(out, ref->fallback, ref->fallback_len);
-    if (value == NULL)
+    if (!value)
         return add_missing(missing, ref->name, ref->name_len);
     return buf_append(out, value, strlen(value));
 }
@@ -92,20 +92,20 @@ char *expand_variables(char *const *environ, const char *text, struct buf *missi
     struct buf out;
     struct reference ref;
     buf_init(&out, EXPANDED_MAX_BYTES);
-    int r = 0;
-    while (*text != '\0' && r == 0) {
+    int rc = 0;
+    while (*text != '\0' && rc == 0) {
         if (find_reference(text, &ref)) {
-            r = append_value(environ, &ref, &out, missing);
+            rc = append_value(environ, &ref, &out, missing);
             text = ref.end;
         } else {
             size_t plain = 1 + strcspn(text + 1, "$");
-            r = buf_append(&out, text, plain);
+            rc = buf_append(&out, text, plain);
             text += plain;
         }
     }
-    if (r == ERR_TOO_LARGE) /* cut: the kernel would refuse it anyway */
-        r = 0;
-    char *expanded = r == 0 ? mem_strndup(buf_len(&out) > 0 ? buf_data(&out) : "", buf_len(&out)) : NULL;
+    if (rc == ERR_TOO_LARGE) /* cut: the kernel would refuse it anyway */
+        rc = 0;
+    char *expanded = rc == 0 ? mem_strndup(buf_len(&out) > 0 ? buf_data(&out) : "", buf_len(&out)) : NULL;
     buf_done(&out);
     return expanded;
 }

@@ -69,19 +69,19 @@ static bool parse_tcp(struct loader *l, struct place at, const char *text, size_
 {
     int shown = len < 100 ? (int)len : 100;
     const char *colon = memrchr(text, ':', len);
-    if (colon == NULL && is_digits(text, len)) {
+    if (!colon && is_digits(text, len)) {
         loader_problem(l, at, "\"%.*s\" has no host; write 127.0.0.1:%.*s, or :%.*s for every interface",
                        shown, text, shown, text, shown, text);
         return false;
     }
-    if (colon == NULL) {
+    if (!colon) {
         loader_problem(l, at, "\"%.*s\" has no port; write %.*s:9500", shown, text, shown, text);
         return false;
     }
     ret->host = text;
     ret->host_len = (size_t)(colon - text);
     bool bracketed = ret->host_len >= 2 && text[0] == '[' && colon[-1] == ']';
-    if (!bracketed && memchr(text, ':', ret->host_len) != NULL) {
+    if (!bracketed && memchr(text, ':', ret->host_len)) {
         loader_problem(l, at, "\"%.*s\" is not HOST:PORT; an IPv6 address stands in brackets: [::1]:9500",
                        shown, text);
         return false;
@@ -101,7 +101,7 @@ static bool parse_address(struct loader *l, struct place at, const char *text, s
 {
     size_t len = strlen(text);
     const char *equals = strrchr(text, '=');
-    if (equals != NULL) {
+    if (equals) {
         ret->server = equals + 1;
         len = (size_t)(equals - text);
         if (ret->server[0] == '\0') {
@@ -122,16 +122,16 @@ static bool fill_entry(struct loader *l, const char *text, const struct address 
                        struct listen_entry *ret_entry)
 {
     ret_entry->text = loader_strdup(l, text);
-    if (a->path != NULL)
+    if (a->path)
         ret_entry->path = mem_strndup(a->path, a->path_len);
     else if (a->host_len == 0)
         ret_entry->host = mem_strdup("0.0.0.0");
     else
         ret_entry->host = mem_strndup(a->host, a->host_len);
     ret_entry->port = a->port;
-    if (a->server != NULL)
+    if (a->server)
         ret_entry->server = loader_strdup(l, a->server);
-    if (ret_entry->path == NULL && ret_entry->host == NULL)
+    if (!ret_entry->path && !ret_entry->host)
         l->no_memory = true;
     return !l->no_memory;
 }
@@ -143,7 +143,7 @@ void loader_add_listen(struct loader *l, struct place at, const char *text)
         return;
     struct config *c = l->c;
     struct listen_entry *longer = mem_realloc(c->listen, (c->listen_count + 1) * sizeof(*longer));
-    if (longer == NULL) {
+    if (!longer) {
         l->no_memory = true;
         return;
     }
@@ -167,7 +167,7 @@ bool listen_entry_is_loopback(const struct listen_entry *entry)
 {
     struct in_addr v4;
     struct in6_addr v6;
-    if (entry->host == NULL || strcasecmp(entry->host, "localhost") == 0)
+    if (!entry->host || strcasecmp(entry->host, "localhost") == 0)
         return true;
     if (inet_pton(AF_INET, entry->host, &v4) == 1)
         return ntohl(v4.s_addr) >> 24 == 127;

@@ -226,14 +226,14 @@ const char *nearest_name(const char *name, const char *const *known)
 {
     const char *best_name = NULL;
     unsigned best = UINT32_MAX;
-    for (; *known != NULL; known++) {
+    for (; *known; known++) {
         unsigned distance = name_distance(name, *known);
         if (distance < best) {
             best = distance;
             best_name = *known;
         }
     }
-    return best_name != NULL && name_is_near(name, best) ? best_name : NULL;
+    return best_name && name_is_near(name, best) ? best_name : NULL;
 }
 
 /* ---- values ---- */
@@ -245,27 +245,27 @@ void *option_place(const struct option *o, struct config *c, struct server_confi
 
 static int put_joined(struct buf *out, const char *text, bool *first)
 {
-    int r = *first ? 0 : buf_append(out, ",", 1);
+    int rc = *first ? 0 : buf_append(out, ",", 1);
     *first = false;
-    return r != 0 ? r : buf_append(out, text, strlen(text));
+    return rc != 0 ? rc : buf_append(out, text, strlen(text));
 }
 
 static int names_text(char *const *names, struct buf *out)
 {
-    int r = 0;
+    int rc = 0;
     bool first = true;
-    for (; names != NULL && *names != NULL && r == 0; names++)
-        r = put_joined(out, *names, &first);
-    return r;
+    for (; names && *names && rc == 0; names++)
+        rc = put_joined(out, *names, &first);
+    return rc;
 }
 
 static int listen_text(const struct config *c, struct buf *out)
 {
-    int r = 0;
+    int rc = 0;
     bool first = true;
-    for (size_t i = 0; i < c->listen_count && r == 0; i++)
-        r = put_joined(out, c->listen[i].text, &first);
-    return r;
+    for (size_t i = 0; i < c->listen_count && rc == 0; i++)
+        rc = put_joined(out, c->listen[i].text, &first);
+    return rc;
 }
 
 static int number_text(uint64_t number, struct buf *out)
@@ -296,7 +296,7 @@ static int value_text(const struct option *o, const struct config *c, const stru
         return buf_append(out, o->choices[on], strlen(o->choices[on]));
     case OPTION_STRING:
         memcpy(&string, place, sizeof(string));
-        return string != NULL ? buf_append(out, string, strlen(string)) : 0;
+        return string ? buf_append(out, string, strlen(string)) : 0;
     case OPTION_NAMES:
         memcpy(&names, place, sizeof(names));
         return names_text(names, out);
@@ -310,6 +310,6 @@ int option_value_text(const struct option *o, const struct config *c, const stru
                       struct buf *ret_text)
 {
     buf_clear(ret_text);
-    int r = value_text(o, c, server, ret_text);
-    return r != 0 ? r : buf_append(ret_text, "", 1);
+    int rc = value_text(o, c, server, ret_text);
+    return rc != 0 ? rc : buf_append(ret_text, "", 1);
 }

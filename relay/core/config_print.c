@@ -10,7 +10,7 @@
 static const char *value_text(const struct option *o, const struct config *c, const struct server_config *s,
                               struct buf *text)
 {
-    if (option_value_text(o, c, s, text) != 0 || buf_data(text) == NULL)
+    if (option_value_text(o, c, s, text) != 0 || !buf_data(text))
         return "...";
     return buf_data(text);
 }
@@ -21,11 +21,11 @@ static void print_server(const struct config *c, const struct server_config *s, 
                   strcmp(s->name, c->default_server) == 0 ? " (default)" : "",
                   s->disabled ? " (disabled)" : "");
     (void)fprintf(out, "  %-20s %s\n", s->remote ? "url" : "command", s->shown);
-    if (s->cwd != NULL)
+    if (s->cwd)
         (void)fprintf(out, "  %-20s %s\n", "cwd", s->cwd);
     for (size_t i = 0; i < s->env_count; i++)
         (void)fprintf(out, "  %-20s %s=(not shown)\n", i == 0 ? "env" : "", s->env[i].name);
-    if (s->problem != NULL)
+    if (s->problem)
         (void)fprintf(out, "  %-20s %s\n", "problem", s->problem);
     for (size_t i = 0; i < option_count(); i++) {
         if (option_at(i)->per_server)
@@ -38,7 +38,7 @@ void config_print(const struct config *c, FILE *out)
     static const char *const sources[] = {"default", "file", "environment", "flag"};
     struct buf text;
     buf_init(&text, VALUE_MAX_BYTES);
-    (void)fprintf(out, "%-22s %s\n", "config", c->file != NULL ? c->file : "(no file)");
+    (void)fprintf(out, "%-22s %s\n", "config", c->file ? c->file : "(no file)");
     for (size_t i = 0; i < option_count(); i++) {
         const struct option *o = option_at(i);
         const char *value = value_text(o, c, &c->defaults, &text);
@@ -56,10 +56,10 @@ static void print_default(const struct option *o, FILE *out)
 {
     if (o->type == OPTION_UINT)
         (void)fprintf(out, "%" PRIu64, o->number);
-    else if (o->choices != NULL)
+    else if (o->choices)
         (void)fprintf(out, "%s", o->choices[o->number]);
     else
-        (void)fprintf(out, "%s", o->text != NULL ? o->text : "-");
+        (void)fprintf(out, "%s", o->text ? o->text : "-");
 }
 
 static const char *value_word(const struct option *o)
@@ -81,9 +81,9 @@ static const char *value_word(const struct option *o)
 
 static void print_choices(const struct option *o, FILE *out)
 {
-    for (size_t i = 0; o->choices != NULL && o->choices[i] != NULL; i++)
+    for (size_t i = 0; o->choices && o->choices[i]; i++)
         (void)fprintf(out, "%s%s", i == 0 ? " One of " : ", ", o->choices[i]);
-    if (o->choices != NULL)
+    if (o->choices)
         (void)fprintf(out, ".");
     if (o->type == OPTION_UINT)
         (void)fprintf(out, " %" PRIu64 " to %" PRIu64 ".", o->min, o->max);

@@ -17,8 +17,8 @@
 
 static void report_append(struct loader *l, const char *text, size_t len)
 {
-    int r = buf_append(l->report, text, len);
-    if (r == -ENOMEM)
+    int rc = buf_append(l->report, text, len);
+    if (rc == -ENOMEM)
         l->no_memory = true;
 }
 
@@ -74,7 +74,7 @@ struct place place_in_file(const struct loader *l, json_node node, const char *s
 char *loader_strdup(struct loader *l, const char *string)
 {
     char *copy = mem_strdup(string);
-    if (copy == NULL)
+    if (!copy)
         l->no_memory = true;
     return copy;
 }
@@ -82,11 +82,11 @@ char *loader_strdup(struct loader *l, const char *string)
 void loader_add_name(struct loader *l, char ***list, const char *name)
 {
     size_t count = 0;
-    while (*list != NULL && (*list)[count] != NULL)
+    while (*list && (*list)[count])
         count++;
     char *copy = loader_strdup(l, name);
-    char **longer = copy != NULL ? mem_realloc(*list, (count + 2) * sizeof(char *)) : NULL;
-    if (longer == NULL) {
+    char **longer = copy ? mem_realloc(*list, (count + 2) * sizeof(char *)) : NULL;
+    if (!longer) {
         l->no_memory = true;
         mem_free(copy);
         return;
@@ -98,7 +98,7 @@ void loader_add_name(struct loader *l, char ***list, const char *name)
 
 void names_free(char **list)
 {
-    for (char **p = list; p != NULL && *p != NULL; p++)
+    for (char **p = list; p && *p; p++)
         mem_free(*p);
     mem_free(list);
 }

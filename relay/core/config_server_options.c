@@ -13,7 +13,7 @@ static void inherit(struct loader *l, const struct option *o, struct server_conf
     if (o->type == OPTION_NAMES) {
         char *const *names;
         memcpy(&names, from, sizeof(names));
-        for (; names != NULL && *names != NULL; names++)
+        for (; names && *names; names++)
             loader_add_name(l, (char ***)(void *)to, *names);
         return;
     }
@@ -36,34 +36,33 @@ static void load_option(struct loader *l, struct server_config *s, json_node key
 {
     char subject[256];
     const char *name = json_string(l->doc, key, NULL);
-    (void)snprintf(subject, sizeof(subject), "relay.servers.%.128s.%.60s", s->name,
-                   name != NULL ? name : "?");
+    (void)snprintf(subject, sizeof(subject), "relay.servers.%.128s.%.60s", s->name, name ? name : "?");
     struct place at = place_in_file(l, key, subject);
-    const struct option *o = name != NULL ? option_find(name) : NULL;
-    if (o != NULL && o->per_server) {
+    const struct option *o = name ? option_find(name) : NULL;
+    if (o && o->per_server) {
         option_set_node(l, o, s, at, json_value(l->doc, key));
         return;
     }
-    if (o != NULL) {
+    if (o) {
         loader_problem(l, at, "is one for all servers; write it under relay");
         return;
     }
-    const char *near = name != NULL ? nearest_option(name, true) : NULL;
-    loader_note(l, at, "means nothing%s%s%s", near != NULL ? "; did you mean \"" : "",
-                near != NULL ? near : "", near != NULL ? "\"?" : "");
+    const char *near = name ? nearest_option(name, true) : NULL;
+    loader_note(l, at, "means nothing%s%s%s", near ? "; did you mean \"" : "", near ? near : "",
+                near ? "\"?" : "");
 }
 
 static void load_entry(struct loader *l, json_node key)
 {
     char subject[256];
     const char *name = json_string(l->doc, key, NULL);
-    (void)snprintf(subject, sizeof(subject), "relay.servers.%.128s", name != NULL ? name : "?");
+    (void)snprintf(subject, sizeof(subject), "relay.servers.%.128s", name ? name : "?");
     struct place at = place_in_file(l, key, subject);
-    struct server_config *s = name != NULL ? find_server(l->c, name) : NULL;
+    struct server_config *s = name ? find_server(l->c, name) : NULL;
     json_node options = json_value(l->doc, key);
     if (json_type(l->doc, options) != JSON_OBJECT) {
         loader_problem(l, at, "is an object; write {\"sharing\": \"session\"}");
-    } else if (s == NULL) {
+    } else if (!s) {
         /* Not a note: options that silently do not hold, sharing above all, would be worse. */
         loader_problem(l, at, "names no server of mcpServers");
     } else {
@@ -77,9 +76,9 @@ static void fill_empty_lists(struct loader *l)
 {
     for (size_t i = 0; i < l->c->server_count; i++) {
         struct server_config *s = &l->c->servers[i];
-        if (s->inherit_env == NULL)
+        if (!s->inherit_env)
             s->inherit_env = mem_zalloc(sizeof(char *));
-        if (s->inherit_env == NULL)
+        if (!s->inherit_env)
             l->no_memory = true;
     }
 }
@@ -105,7 +104,7 @@ void load_server_options(struct loader *l)
                 inherit(l, option_at(k), &l->c->servers[i]);
         }
     }
-    if (l->doc != NULL && find_command(l->args) == NULL)
+    if (l->doc && !find_command(l->args))
         load_overrides(l);
     fill_empty_lists(l);
 }

@@ -45,7 +45,7 @@ static void field_problem(struct entry *e, json_node node, const char *field, co
 static char *expand(struct entry *e, const char *text)
 {
     char *expanded = expand_variables(e->l->args->environ, text, &e->missing);
-    if (expanded == NULL)
+    if (!expanded)
         e->l->no_memory = true;
     return expanded;
 }
@@ -57,7 +57,7 @@ static char *string_field(struct entry *e, const char *field)
     if (node == JSON_ABSENT)
         return NULL;
     const char *string = json_string(e->l->doc, node, NULL);
-    if (string != NULL && string[0] != '\0')
+    if (string && string[0] != '\0')
         return expand(e, string);
     field_problem(e, node, field, "is a string that is not empty");
     return NULL;
@@ -66,11 +66,11 @@ static char *string_field(struct entry *e, const char *field)
 static void add_shown(struct entry *e, struct buf *shown, json_node node)
 {
     const char *string = json_string(e->l->doc, node, NULL);
-    if (string == NULL)
+    if (!string)
         return;
-    int r = buf_len(shown) > 0 ? buf_append(shown, " ", 1) : 0;
-    r = r == 0 ? buf_append(shown, string, strlen(string)) : r;
-    if (r != 0 && r != ERR_TOO_LARGE) /* a very long command line is shown cut */
+    int rc = buf_len(shown) > 0 ? buf_append(shown, " ", 1) : 0;
+    rc = rc == 0 ? buf_append(shown, string, strlen(string)) : rc;
+    if (rc != 0 && rc != ERR_TOO_LARGE) /* a very long command line is shown cut */
         e->l->no_memory = true;
 }
 
@@ -87,7 +87,7 @@ static void set_shown(struct entry *e)
          arg = json_next(e->l->doc, arg))
         add_shown(e, &shown, arg);
     e->s->shown = mem_strndup(buf_len(&shown) > 0 ? buf_data(&shown) : "", buf_len(&shown));
-    if (e->s->shown == NULL)
+    if (!e->s->shown)
         e->l->no_memory = true;
     buf_done(&shown);
 }
@@ -105,12 +105,12 @@ static void read_args(struct entry *e)
     }
     for (json_node arg = json_first(e->l->doc, args); arg != JSON_ABSENT; arg = json_next(e->l->doc, arg)) {
         const char *string = json_string(e->l->doc, arg, NULL);
-        if (string == NULL) {
+        if (!string) {
             field_problem(e, arg, "args", "holds something that is not a string; write it in quotes");
             continue;
         }
         char *expanded = expand(e, string);
-        if (expanded != NULL)
+        if (expanded)
             loader_add_name(e->l, &e->s->args, expanded);
         mem_free(expanded);
     }
@@ -120,7 +120,7 @@ static void read_args(struct entry *e)
 static char *env_value(struct entry *e, json_node node)
 {
     const char *string = json_string(e->l->doc, node, NULL);
-    if (string != NULL)
+    if (string)
         return expand(e, string);
     enum json_type type = json_type(e->l->doc, node);
     if (type != JSON_NUMBER && type != JSON_TRUE && type != JSON_FALSE)
@@ -128,7 +128,7 @@ static char *env_value(struct entry *e, json_node node)
     size_t len;
     const char *raw = json_raw(e->l->doc, node, &len);
     char *copy = mem_strndup(raw, len);
-    if (copy == NULL)
+    if (!copy)
         e->l->no_memory = true;
     return copy;
 }
@@ -137,10 +137,10 @@ static void add_env(struct entry *e, const char *name, char *value)
 {
     struct server_config *s = e->s;
     struct env_entry *longer = mem_realloc(s->env, (s->env_count + 1) * sizeof(*longer));
-    if (longer != NULL)
+    if (longer)
         s->env = longer;
-    char *copy = longer != NULL ? mem_strdup(name) : NULL;
-    if (copy == NULL) {
+    char *copy = longer ? mem_strdup(name) : NULL;
+    if (!copy) {
         e->l->no_memory = true;
         mem_free(value);
         return;
@@ -159,12 +159,12 @@ static void read_env(struct entry *e)
     }
     for (json_node key = json_first(e->l->doc, env); key != JSON_ABSENT; key = json_next(e->l->doc, key)) {
         const char *name = json_string(e->l->doc, key, NULL);
-        if (name == NULL || name[0] == '\0' || strchr(name, '=') != NULL) {
+        if (!name || name[0] == '\0' || strchr(name, '=')) {
             field_problem(e, key, "env", "holds a name that is empty, or has = or NUL in it");
             continue;
         }
         char *value = env_value(e, json_value(e->l->doc, key));
-        if (value != NULL)
+        if (value)
             add_env(e, name, value);
         else if (!e->l->no_memory)
             field_problem(e, key, "env", "holds a value that is not a string; write it in quotes");
@@ -197,7 +197,7 @@ static bool is_remote_type(const char *type)
 {
     static const char *const types[] = {"http", "streamable-http", "streamableHttp", "sse", "ws", "websocket",
                                         NULL};
-    for (size_t i = 0; types[i] != NULL; i++) {
+    for (size_t i = 0; types[i]; i++) {
         if (strcmp(types[i], type) == 0)
             return true;
     }
@@ -212,8 +212,8 @@ static bool read_kind(struct entry *e)
     bool has_url = json_get(doc, e->node, "url") != JSON_ABSENT;
     json_node node = json_get(doc, e->node, "type");
     const char *type = node != JSON_ABSENT ? json_string(doc, node, NULL) : has_command ? "stdio" : "http";
-    e->s->remote = type != NULL && is_remote_type(type);
-    if (type == NULL || (!e->s->remote && strcmp(type, "stdio") != 0)) {
+    e->s->remote = type && is_remote_type(type);
+    if (!type || (!e->s->remote && strcmp(type, "stdio") != 0)) {
         field_problem(e, node, "type", "is one of stdio, http, streamable-http, sse, ws");
         return false;
     }
@@ -234,15 +234,14 @@ static void note_unknown_keys(struct entry *e)
          key = json_next(e->l->doc, key)) {
         const char *name = json_string(e->l->doc, key, NULL);
         size_t i = 0;
-        while (name != NULL && entry_keys[i] != NULL && strcmp(entry_keys[i], name) != 0)
+        while (name && entry_keys[i] && strcmp(entry_keys[i], name) != 0)
             i++;
-        if (entry_keys[i] != NULL && name != NULL)
+        if (entry_keys[i] && name)
             continue;
-        const char *near = name != NULL ? nearest_name(name, entry_keys) : NULL;
+        const char *near = name ? nearest_name(name, entry_keys) : NULL;
         loader_note(e->l, place_in_file(e->l, key, e->subject),
-                    "has a key that means nothing here: \"%.60s\"%s%s%s", name != NULL ? name : "?",
-                    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                    near != NULL ? "\"?" : "");
+                    "has a key that means nothing here: \"%.60s\"%s%s%s", name ? name : "?",
+                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
 }
 
@@ -263,7 +262,7 @@ static void find_problem(struct entry *e)
         set_problem(e, "remote servers are not built in yet", "", 0);
     else if (len > 0)
         set_problem(e, "needs variables that are not set: ", buf_data(&e->missing), (int)len);
-    else if (e->s->command != NULL && e->s->command[0] == '\0')
+    else if (e->s->command && e->s->command[0] == '\0')
         set_problem(e, "its command is empty once its variables are put in", "", 0);
 }
 
@@ -295,14 +294,14 @@ static struct server_config *add_server(struct loader *l, const char *name)
 {
     struct config *c = l->c;
     struct server_config *longer = mem_realloc(c->servers, (c->server_count + 1) * sizeof(*longer));
-    if (longer == NULL) {
+    if (!longer) {
         l->no_memory = true;
         return NULL;
     }
     c->servers = longer;
     struct server_config *s = &c->servers[c->server_count];
     *s = (struct server_config){.name = mem_strdup(name), .args = mem_zalloc(sizeof(char *))};
-    if (s->name == NULL || s->args == NULL) {
+    if (!s->name || !s->args) {
         l->no_memory = true;
         server_config_done(s);
         return NULL;
@@ -314,7 +313,7 @@ static struct server_config *add_server(struct loader *l, const char *name)
 static bool is_good_name(const char *name)
 {
     size_t len = 0;
-    for (; name != NULL && name[len] != '\0'; len++) {
+    for (; name && name[len] != '\0'; len++) {
         if ((unsigned char)name[len] < 0x20 || name[len] == 0x7F || name[len] == '=' ||
             len >= SERVER_NAME_MAX_BYTES)
             return false;
@@ -333,7 +332,7 @@ static void load_entry(struct loader *l, const char *block, json_node key)
                        SERVER_NAME_MAX_BYTES);
         return;
     }
-    if (config_server(l->c, name) != NULL) {
+    if (config_server(l->c, name)) {
         loader_problem(l, at, "has a second server \"%s\"; give each a name of its own", name);
         return;
     }
@@ -344,7 +343,7 @@ static void load_entry(struct loader *l, const char *block, json_node key)
         return;
     }
     e.s = add_server(l, name);
-    if (e.s != NULL)
+    if (e.s)
         read_entry(&e);
 }
 
@@ -376,15 +375,15 @@ static void join(struct loader *l, char *const *words, char **ret_text)
 {
     struct buf text;
     buf_init(&text, SHOWN_MAX_BYTES);
-    int r = 0;
-    for (char *const *w = words; *w != NULL && r == 0; w++) {
-        r = w != words ? buf_append(&text, " ", 1) : 0;
-        r = r == 0 ? buf_append(&text, *w, strlen(*w)) : r;
+    int rc = 0;
+    for (char *const *w = words; *w && rc == 0; w++) {
+        rc = w != words ? buf_append(&text, " ", 1) : 0;
+        rc = rc == 0 ? buf_append(&text, *w, strlen(*w)) : rc;
     }
-    char *joined = r == 0 || r == ERR_TOO_LARGE
+    char *joined = rc == 0 || rc == ERR_TOO_LARGE
                        ? mem_strndup(buf_len(&text) > 0 ? buf_data(&text) : "", buf_len(&text))
                        : NULL;
-    if (joined == NULL)
+    if (!joined)
         l->no_memory = true;
     *ret_text = joined;
     buf_done(&text);
@@ -393,10 +392,10 @@ static void join(struct loader *l, char *const *words, char **ret_text)
 void add_command_server(struct loader *l, const char *name, char *const *command)
 {
     struct server_config *s = add_server(l, name);
-    if (s == NULL)
+    if (!s)
         return;
     s->command = loader_strdup(l, command[0]);
-    for (char *const *arg = command + 1; *arg != NULL; arg++)
+    for (char *const *arg = command + 1; *arg; arg++)
         loader_add_name(l, &s->args, *arg);
     join(l, command, &s->shown);
 }

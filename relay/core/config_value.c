@@ -104,14 +104,14 @@ static void set_choice(struct loader *l, const struct option *o, struct server_c
 {
     char known[128] = "";
     unsigned choice = 0;
-    assert(o->choices != NULL);
-    for (; o->choices[choice] != NULL; choice++) {
+    assert(o->choices);
+    for (; o->choices[choice]; choice++) {
         if (strcmp(o->choices[choice], text) == 0)
             break;
         size_t len = strlen(known);
         (void)snprintf(known + len, sizeof(known) - len, "%s%s", len > 0 ? ", " : "", o->choices[choice]);
     }
-    if (o->choices[choice] == NULL) {
+    if (!o->choices[choice]) {
         loader_problem(l, at, "is one of %s, not \"%.60s\"", known, text);
         return;
     }
@@ -127,7 +127,7 @@ static void set_string(struct loader *l, const struct option *o, struct server_c
 {
     char *copy = loader_strdup(l, text);
     char **string = option_place(o, l->c, server);
-    if (copy == NULL)
+    if (!copy)
         return;
     mem_free(*string);
     *string = copy;
@@ -135,7 +135,7 @@ static void set_string(struct loader *l, const struct option *o, struct server_c
 
 static bool is_variable_name(const char *text)
 {
-    return text[0] != '\0' && strpbrk(text, "= \t,") == NULL;
+    return text[0] != '\0' && !strpbrk(text, "= \t,");
 }
 
 static void add_element(struct loader *l, const struct option *o, struct server_config *server,
@@ -198,9 +198,9 @@ static void set_number_node(struct loader *l, const struct option *o, struct ser
     }
     const char *string = json_string(l->doc, node, NULL);
     uint64_t meant;
-    if (string != NULL && is_number(string, &meant)) {
+    if (string && is_number(string, &meant)) {
         loader_problem(l, at, "is a number; write %" PRIu64 " without the quotes", meant);
-    } else if (string != NULL) {
+    } else if (string) {
         refuse_number(l, o, at, string);
     } else {
         const char *raw = raw_text(l, node, &len);
@@ -218,7 +218,7 @@ static void set_list_node(struct loader *l, const struct option *o, struct serve
          item = is_array ? json_next(l->doc, item) : JSON_ABSENT) {
         struct place item_at = place_in_file(l, item, at.subject);
         const char *string = json_string(l->doc, item, NULL);
-        if (string == NULL)
+        if (!string)
             loader_problem(l, item_at, "is a list of strings; write [\"...\"]");
         else
             add_element(l, o, server, item_at, string);
@@ -237,14 +237,14 @@ void option_set_node(struct loader *l, const struct option *o, struct server_con
         return;
     }
     const char *string = json_string(l->doc, node, NULL);
-    if (string != NULL) {
+    if (string) {
         option_set_text(l, o, server, at, string);
         return;
     }
     int len;
     const char *raw = raw_text(l, node, &len);
-    loader_problem(l, at, "is a string%s%s%s, not %.*s", o->choices != NULL ? ", as \"" : "",
-                   o->choices != NULL ? o->choices[0] : "", o->choices != NULL ? "\"" : "", len, raw);
+    loader_problem(l, at, "is a string%s%s%s, not %.*s", o->choices ? ", as \"" : "",
+                   o->choices ? o->choices[0] : "", o->choices ? "\"" : "", len, raw);
 }
 
 /* ---- defaults ---- */
@@ -269,8 +269,8 @@ void option_set_default(struct loader *l, const struct option *o, struct server_
     struct place at = {"default", 0, o->key};
     if (o->type == OPTION_UINT)
         set_number(l, o, server, at, o->number);
-    else if (o->choices != NULL)
+    else if (o->choices)
         set_choice(l, o, server, at, o->choices[o->number]);
-    else if (o->text != NULL)
+    else if (o->text)
         option_set_text(l, o, server, at, o->text);
 }

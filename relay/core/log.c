@@ -65,16 +65,16 @@ static struct {
 
 static void lock(void)
 {
-    int r = pthread_mutex_lock(&logger.lock);
-    assert(r == 0);
-    (void)r;
+    int rc = pthread_mutex_lock(&logger.lock);
+    assert(rc == 0);
+    (void)rc;
 }
 
 static void unlock(void)
 {
-    int r = pthread_mutex_unlock(&logger.lock);
-    assert(r == 0);
-    (void)r;
+    int rc = pthread_mutex_unlock(&logger.lock);
+    assert(rc == 0);
+    (void)rc;
 }
 
 static uint64_t monotonic_ms(void)
@@ -238,12 +238,12 @@ static int start_writer(void)
 {
     sigset_t all, before;
     sigfillset(&all);
-    int r = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (r != 0)
-        return -r;
-    r = pthread_create(&logger.writer, NULL, run_writer, NULL);
+    int rc = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (rc != 0)
+        return -rc;
+    rc = pthread_create(&logger.writer, NULL, run_writer, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -r;
+    return -rc;
 }
 
 /* ---- the callers' side ---- */
@@ -251,14 +251,14 @@ static int start_writer(void)
 static int init_conds(void)
 {
     pthread_condattr_t attr;
-    int r = pthread_condattr_init(&attr);
-    if (r == 0)
-        r = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    if (r == 0)
-        r = pthread_cond_init(&logger.work, &attr);
-    if (r == 0)
-        r = pthread_cond_init(&logger.done, &attr);
-    return -r;
+    int rc = pthread_condattr_init(&attr);
+    if (rc == 0)
+        rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    if (rc == 0)
+        rc = pthread_cond_init(&logger.work, &attr);
+    if (rc == 0)
+        rc = pthread_cond_init(&logger.done, &attr);
+    return -rc;
 }
 
 static void reset(int fd)
@@ -280,16 +280,16 @@ int log_open(int fd, enum log_level level, enum log_format format)
     if (logger.left_behind)
         return -EBUSY;
     logger.ring = mem_alloc(LOG_RING_BYTES);
-    if (logger.ring == NULL)
+    if (!logger.ring)
         return -ENOMEM;
     reset(fd);
-    int r = init_conds();
-    if (r == 0)
-        r = start_writer();
-    if (r != 0) {
+    int rc = init_conds();
+    if (rc == 0)
+        rc = start_writer();
+    if (rc != 0) {
         mem_free(logger.ring);
         logger.ring = NULL;
-        return r;
+        return rc;
     }
     logger.is_open = true;
     log_set(level, format);
@@ -304,9 +304,9 @@ static bool wait_for_writer(void)
     until_ms += STUCK_WAIT_MS;
     struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
                              .tv_nsec = (long)(until_ms % 1000) * 1000000};
-    int r = 0;
-    while (!logger.writer_ended && r == 0)
-        r = pthread_cond_timedwait(&logger.done, &logger.lock, &until);
+    int rc = 0;
+    while (!logger.writer_ended && rc == 0)
+        rc = pthread_cond_timedwait(&logger.done, &logger.lock, &until);
     return logger.writer_ended;
 }
 

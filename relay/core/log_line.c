@@ -155,13 +155,13 @@ static void put_text(struct line *line, enum log_format format, const char *byte
 
 static void put_value(struct line *line, enum log_format format, const struct log_field *f)
 {
-    const char *str = f->str != NULL ? f->str : "";
+    const char *str = f->str ? f->str : "";
     switch (f->type) {
     case LOG_FIELD_STR:
         put_text(line, format, str, strlen(str));
         break;
     case LOG_FIELD_BYTES:
-        put_text(line, format, str, f->str != NULL ? f->len : 0);
+        put_text(line, format, str, f->str ? f->len : 0);
         break;
     case LOG_FIELD_INT:
         put_format(line, "%" PRId64, f->i);
@@ -181,7 +181,7 @@ static void put_time(struct line *line, int64_t wall_ms)
 {
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm tm;
-    if (wall_ms < 0 || gmtime_r(&seconds, &tm) == NULL)
+    if (wall_ms < 0 || !gmtime_r(&seconds, &tm))
         memset(&tm, 0, sizeof(tm));
     put_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
                tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms < 0 ? 0 : wall_ms % 1000));

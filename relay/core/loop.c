@@ -22,7 +22,7 @@ static void run_tasks(struct loop *loop)
     struct list now;
     list_init(&now);
     list_splice_back(&now, &loop->tasks);
-    for (struct list *node; (node = list_pop_front(&now)) != NULL;) {
+    for (struct list *node; (node = list_pop_front(&now));) {
         struct loop_task *task = CONTAINER_OF(node, struct loop_task, node);
         task->run(task);
     }
@@ -33,7 +33,7 @@ static void run_deferred(struct loop *loop)
     struct list now;
     list_init(&now);
     list_splice_back(&now, &loop->deferred);
-    for (struct list *node; (node = list_pop_front(&now)) != NULL;) {
+    for (struct list *node; (node = list_pop_front(&now));) {
         struct loop_deferred *d = CONTAINER_OF(node, struct loop_deferred, node);
         d->free(d);
     }
@@ -53,9 +53,9 @@ static void end_turn(struct loop *loop)
 {
     run_tasks(loop);
     run_deferred(loop);
-    int r = is_settled(loop) ? uv_idle_stop(&loop->spin) : uv_idle_start(&loop->spin, on_spin);
-    assert(r == 0 || uv_is_closing((const uv_handle_t *)&loop->spin));
-    (void)r;
+    int rc = is_settled(loop) ? uv_idle_stop(&loop->spin) : uv_idle_start(&loop->spin, on_spin);
+    assert(rc == 0 || uv_is_closing((const uv_handle_t *)&loop->spin));
+    (void)rc;
 }
 
 static void on_check(uv_check_t *handle)
@@ -80,7 +80,7 @@ static void on_sweep(uv_timer_t *handle)
     struct list now;
     list_init(&now);
     list_splice_back(&now, &loop->warm);
-    for (struct list *node; (node = list_pop_front(&now)) != NULL;) {
+    for (struct list *node; (node = list_pop_front(&now));) {
         struct loop_warm *warm = CONTAINER_OF(node, struct loop_warm, node);
         if (warm->used) {
             warm->used = false;
@@ -124,26 +124,26 @@ int loop_init(struct loop *loop)
     list_init(&loop->deferred);
     list_init(&loop->warm);
     loop->read_bytes = mem_alloc(LOOP_READ_BYTES);
-    if (loop->read_bytes == NULL)
+    if (!loop->read_bytes)
         return UV_ENOMEM;
-    int r = uv_loop_init(&loop->uv);
-    if (r != 0) {
+    int rc = uv_loop_init(&loop->uv);
+    if (rc != 0) {
         mem_free(loop->read_bytes);
         loop->read_bytes = NULL;
-        return r;
+        return rc;
     }
     /* These cannot fail on a fresh loop. */
-    r |= uv_check_init(&loop->uv, &loop->check);
-    r |= uv_prepare_init(&loop->uv, &loop->prepare);
-    r |= uv_idle_init(&loop->uv, &loop->spin);
-    r |= uv_timer_init(&loop->uv, &loop->sweep);
-    r |= uv_check_start(&loop->check, on_check);
-    r |= uv_prepare_start(&loop->prepare, on_prepare);
-    assert(r == 0);
+    rc |= uv_check_init(&loop->uv, &loop->check);
+    rc |= uv_prepare_init(&loop->uv, &loop->prepare);
+    rc |= uv_idle_init(&loop->uv, &loop->spin);
+    rc |= uv_timer_init(&loop->uv, &loop->sweep);
+    rc |= uv_check_start(&loop->check, on_check);
+    rc |= uv_prepare_start(&loop->prepare, on_prepare);
+    assert(rc == 0);
     uv_unref((uv_handle_t *)&loop->check);
     uv_unref((uv_handle_t *)&loop->prepare);
     uv_unref((uv_handle_t *)&loop->sweep);
-    return r;
+    return rc;
 }
 
 void loop_run(struct loop *loop)
@@ -167,17 +167,17 @@ int loop_done(struct loop *loop)
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->spin, NULL);
     uv_close((uv_handle_t *)&loop->sweep, NULL);
-    int r = UV_EBUSY;
-    for (int turn = 0; turn < DONE_TURNS_MAX && r != 0; turn++) {
+    int rc = UV_EBUSY;
+    for (int turn = 0; turn < DONE_TURNS_MAX && rc != 0; turn++) {
         run_tasks(loop);
         run_deferred(loop);
         (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
         if (is_settled(loop))
-            r = uv_loop_close(&loop->uv);
+            rc = uv_loop_close(&loop->uv);
     }
     mem_free(loop->read_bytes);
     loop->read_bytes = NULL;
-    return r;
+    return rc;
 }
 
 uint64_t loop_now_ms(const struct loop *loop)

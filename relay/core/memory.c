@@ -25,7 +25,7 @@ static uint64_t largest_first(uint64_t bytes)
 
 static bool is_candidate(const struct memory_user *u)
 {
-    return u->pause != NULL && u->partial_bytes > MEMORY_PARTIAL_MIN_BYTES;
+    return u->pause && u->partial_bytes > MEMORY_PARTIAL_MIN_BYTES;
 }
 
 /* Keeps a user that reads among the candidates, or not, as its partial frame says. */
@@ -64,7 +64,7 @@ static void resume_some(struct memory *m)
     uint64_t until = m->limit_bytes - m->limit_bytes / 8;
     uint64_t places = m->held_bytes < until ? (until - m->held_bytes) / LOOP_READ_BYTES : 0;
     struct heap_node *node;
-    while ((node = heap_first(&m->paused)) != NULL && (m->reading.count == 0 || places-- > 0))
+    while ((node = heap_first(&m->paused)) && (m->reading.count == 0 || places-- > 0))
         resume_user(m, user_of(node));
 }
 
@@ -78,7 +78,7 @@ static void decide(struct loop_task *task)
 
 static void decide_later(struct memory *m)
 {
-    if (m->held_bytes > m->limit_bytes || heap_first(&m->paused) != NULL)
+    if (m->held_bytes > m->limit_bytes || heap_first(&m->paused))
         loop_mark(m->loop, &m->decide);
 }
 
@@ -108,7 +108,7 @@ void memory_join(struct memory *m, struct memory_user *u, void (*pause)(struct m
                  void (*resume)(struct memory_user *u))
 {
     (void)m;
-    assert((pause == NULL) == (resume == NULL));
+    assert((!pause) == (!resume));
     *u = (struct memory_user){.pause = pause, .resume = resume};
     heap_node_init(&u->node);
 }

@@ -33,21 +33,21 @@ void stream_init(struct stream *s, struct loop *loop, const struct stream_ops *o
 static int accept_or_close(struct stream *s, uv_stream_t *listener)
 {
     s->open = true;
-    int r = uv_accept(listener, &s->uv.stream);
-    if (r != 0)
+    int rc = uv_accept(listener, &s->uv.stream);
+    if (rc != 0)
         stream_close(s);
-    return r;
+    return rc;
 }
 
 int stream_accept_tcp(struct stream *s, uv_stream_t *listener)
 {
-    int r = uv_tcp_init(&s->loop->uv, &s->uv.tcp);
-    if (r == 0)
-        r = accept_or_close(s, listener);
+    int rc = uv_tcp_init(&s->loop->uv, &s->uv.tcp);
+    if (rc == 0)
+        rc = accept_or_close(s, listener);
     else
         stream_close(s);
-    if (r != 0)
-        return r;
+    if (rc != 0)
+        return rc;
     /* Without it the connection still works, only slower; reading will tell if it is dead already. */
     (void)uv_tcp_nodelay(&s->uv.tcp, 1);
     return 0;
@@ -61,20 +61,20 @@ int stream_open_fd(struct stream *s, int fd)
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
         return -errno;
-    int r;
+    int rc;
     if (type == UV_TCP) {
-        r = uv_tcp_init(&s->loop->uv, &s->uv.tcp);
-        if (r == 0)
-            r = uv_tcp_open(&s->uv.tcp, fd);
+        rc = uv_tcp_init(&s->loop->uv, &s->uv.tcp);
+        if (rc == 0)
+            rc = uv_tcp_open(&s->uv.tcp, fd);
     } else {
-        r = uv_pipe_init(&s->loop->uv, &s->uv.pipe, 0);
-        if (r == 0)
-            r = uv_pipe_open(&s->uv.pipe, fd);
+        rc = uv_pipe_init(&s->loop->uv, &s->uv.pipe, 0);
+        if (rc == 0)
+            rc = uv_pipe_open(&s->uv.pipe, fd);
     }
     /* What is left is a descriptor that another handle of this loop owns: our bug. */
-    assert(r == 0);
-    s->open = r == 0;
-    return r;
+    assert(rc == 0);
+    s->open = rc == 0;
+    return rc;
 }
 
 /* ---- reading ---- */
@@ -105,10 +105,10 @@ int stream_read_start(struct stream *s)
         return ERR_CLOSING;
     if (s->reading)
         return 0;
-    int r = uv_read_start(&s->uv.stream, on_uv_alloc, on_uv_read);
-    if (r == 0)
+    int rc = uv_read_start(&s->uv.stream, on_uv_alloc, on_uv_read);
+    if (rc == 0)
         s->reading = true;
-    return r;
+    return rc;
 }
 
 void stream_read_stop(struct stream *s)

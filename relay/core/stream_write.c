@@ -109,12 +109,12 @@ static int try_write_all(struct stream *s)
 {
     uv_buf_t bufs[2];
     unsigned n = gather(s, bufs);
-    int r = uv_try_write(&s->uv.stream, bufs, n);
-    if (r == UV_EAGAIN)
+    int rc = uv_try_write(&s->uv.stream, bufs, n);
+    if (rc == UV_EAGAIN)
         return 0;
-    if (r < 0)
-        return r;
-    consume_sent(s, (size_t)r);
+    if (rc < 0)
+        return rc;
+    consume_sent(s, (size_t)rc);
     return 0;
 }
 
@@ -156,11 +156,11 @@ static int wait_for_room(struct stream *s)
     uv_buf_t buf = uv_buf_init(buf_data(&s->writing), (unsigned)len);
     s->pending_bytes = len;
     s->pending_left = len;
-    int r = uv_write(&s->write_req, &s->uv.stream, &buf, 1, on_uv_written);
-    if (r != 0) {
+    int rc = uv_write(&s->write_req, &s->uv.stream, &buf, 1, on_uv_written);
+    if (rc != 0) {
         s->pending_bytes = 0;
         s->pending_left = 0;
-        return r;
+        return rc;
     }
     note_pending(s); /* it tries at once, too */
     return 0;
@@ -170,11 +170,11 @@ static void write_some(struct stream *s)
 {
     if (!is_writable(s) || s->pending_bytes > 0 || stream_queued(s) == 0)
         return;
-    int r = try_write_all(s);
-    if (r == 0 && stream_queued(s) > 0)
-        r = wait_for_room(s);
-    if (r != 0)
-        fail(s, r);
+    int rc = try_write_all(s);
+    if (rc == 0 && stream_queued(s) > 0)
+        rc = wait_for_room(s);
+    if (rc != 0)
+        fail(s, rc);
     stream_trim(s, STREAM_KEEP_BYTES);
 }
 
@@ -185,7 +185,7 @@ static void tell_drain(struct stream *s)
     if (!s->above_high || stream_queued(s) > s->low_bytes)
         return;
     s->above_high = false;
-    if (s->ops->on_drain != NULL)
+    if (s->ops->on_drain)
         s->ops->on_drain(s);
 }
 
@@ -193,7 +193,7 @@ static void tell_progress(struct stream *s)
 {
     if (s->sent) {
         s->sent = false;
-        if (s->ops->on_sent != NULL)
+        if (s->ops->on_sent)
             s->ops->on_sent(s);
         if (s->closing)
             return;
@@ -240,14 +240,14 @@ static int check_room(const struct stream *s, size_t len)
 int stream_reserve(struct stream *s, size_t len)
 {
     char *room;
-    int r = check_room(s, len);
-    return r == 0 ? buf_reserve(&s->out, len, &room) : r;
+    int rc = check_room(s, len);
+    return rc == 0 ? buf_reserve(&s->out, len, &room) : rc;
 }
 
 int stream_room(struct stream *s, size_t len, char **ret_room)
 {
-    int r = check_room(s, len);
-    return r == 0 ? buf_reserve(&s->out, len, ret_room) : r;
+    int rc = check_room(s, len);
+    return rc == 0 ? buf_reserve(&s->out, len, ret_room) : rc;
 }
 
 void stream_commit(struct stream *s, size_t len)
@@ -267,9 +267,9 @@ void stream_commit(struct stream *s, size_t len)
 int stream_write(struct stream *s, const void *bytes, size_t len)
 {
     char *room;
-    int r = stream_room(s, len, &room);
-    if (r != 0 || len == 0)
-        return r;
+    int rc = stream_room(s, len, &room);
+    if (rc != 0 || len == 0)
+        return rc;
     memcpy(room, bytes, len);
     stream_commit(s, len);
     return 0;

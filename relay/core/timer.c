@@ -21,7 +21,7 @@ static void on_uv_time(uv_timer_t *handle)
 static void on_uv_closed(uv_handle_t *handle)
 {
     struct timer *t = CONTAINER_OF(handle, struct timer, uv);
-    if (t->on_closed != NULL)
+    if (t->on_closed)
         t->on_closed(t);
 }
 
@@ -42,9 +42,9 @@ void timer_set(struct timer *t, uint64_t at_ms)
         return;
     uint64_t now_ms = loop_now_ms(t->loop);
     t->at_ms = at_ms;
-    int r = uv_timer_start(&t->uv, on_uv_time, at_ms > now_ms ? at_ms - now_ms : 0, 0);
-    assert(r == 0);
-    (void)r;
+    int rc = uv_timer_start(&t->uv, on_uv_time, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+    assert(rc == 0);
+    (void)rc;
 }
 
 void timer_set_earlier(struct timer *t, uint64_t at_ms)

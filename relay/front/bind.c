@@ -78,7 +78,7 @@ static int bind_tcp(const struct addrinfo *a, struct bound *ret_bound)
 static int resolve(const struct listen_entry *entry, struct addrinfo **ret_list)
 {
     char port[8];
-    snprintf(port, sizeof(port), "%u", (unsigned)entry->port);
+    (void)snprintf(port, sizeof(port), "%u", (unsigned)entry->port);
     const char *host =
         entry->host && entry->host[0] != '\0' && strcmp(entry->host, "*") != 0 ? entry->host : NULL;
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
@@ -100,7 +100,7 @@ static bool is_tolerable(int rc)
 
 static void say(struct bind_error *error, const char *text, const char *why)
 {
-    snprintf(error->text, sizeof(error->text), "cannot listen on %s: %s", text, why);
+    (void)snprintf(error->text, sizeof(error->text), "cannot listen on %s: %s", text, why);
     /* The C library's texts begin with a capital. */
     char *first = error->text + strlen("cannot listen on ") + strlen(text) + strlen(": ");
     if (first < error->text + sizeof(error->text) && *first >= 'A' && *first <= 'Z' && first[1] >= 'a')
@@ -111,11 +111,11 @@ static void say(struct bind_error *error, const char *text, const char *why)
 static const char *entry_address(const struct listen_entry *entry, char *out, size_t cap)
 {
     if (entry->path)
-        snprintf(out, cap, "unix:%s", entry->path);
+        (void)snprintf(out, cap, "unix:%s", entry->path);
     else if (entry->host && strchr(entry->host, ':'))
-        snprintf(out, cap, "[%s]:%u", entry->host, (unsigned)entry->port);
+        (void)snprintf(out, cap, "[%s]:%u", entry->host, (unsigned)entry->port);
     else
-        snprintf(out, cap, "%s:%u", entry->host ? entry->host : "", (unsigned)entry->port);
+        (void)snprintf(out, cap, "%s:%u", entry->host ? entry->host : "", (unsigned)entry->port);
     return out;
 }
 

@@ -123,7 +123,7 @@ int bind_unix(const char *path, struct bound *ret_bound)
     if (lock < 0)
         return lock;
     struct bound b = {.fd = -1, .is_unix = true};
-    snprintf(b.address, sizeof(b.address), "unix:%s", path);
+    (void)snprintf(b.address, sizeof(b.address), "unix:%s", path);
     rc = remove_stale(path, &address);
     if (rc == 0)
         rc = open_listening(path, &address, &b);

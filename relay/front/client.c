@@ -82,7 +82,7 @@ void client_close(struct client *c, uint64_t flush_ms, int code, const char *for
     char reason[REASON_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(reason, sizeof(reason), format, args);
+    (void)vsnprintf(reason, sizeof(reason), format, args);
     va_end(args);
     log_end(c, code, reason);
     if (code != 0)
@@ -101,7 +101,7 @@ void client_drop(struct client *c, int code, const char *format, ...)
         char reason[REASON_BYTES];
         va_list args;
         va_start(args, format);
-        vsnprintf(reason, sizeof(reason), format, args);
+        (void)vsnprintf(reason, sizeof(reason), format, args);
         va_end(args);
         log_end(c, code, reason);
     }

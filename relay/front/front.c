@@ -111,8 +111,8 @@ static int listen_on(struct front *f, const struct listen_entry *entry, struct b
         if (rc == 0)
             rc = add_listener(f, &bound[i], entry->server);
         if (rc != 0) {
-            snprintf(ret_error->text, sizeof(ret_error->text), "cannot listen on %s: %s", bound[i].address,
-                     err_text(rc));
+            (void)snprintf(ret_error->text, sizeof(ret_error->text), "cannot listen on %s: %s",
+                           bound[i].address, err_text(rc));
             bind_release(&bound[i]);
         }
     }
@@ -132,7 +132,7 @@ int front_listen(struct front *f, const struct listen_entry *entries, size_t cou
     for (size_t i = 0; i < f->listener_count; i++) {
         const struct listener *l = f->listeners[i];
         char event[BIND_ADDRESS_BYTES + 16];
-        snprintf(event, sizeof(event), "listening on %s", l->bound.address);
+        (void)snprintf(event, sizeof(event), "listening on %s", l->bound.address);
         LOG(LOG_INFO, event, F_STR("server", l->server ? l->server : f->default_server));
     }
     return 0;

@@ -11,13 +11,13 @@ void peer_format(const struct sockaddr *address, char *out, size_t cap)
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
         inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        snprintf(out, cap, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
+        (void)snprintf(out, cap, "%s:%u", host, (unsigned)ntohs(v4->sin_port));
     } else if (address->sa_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
         inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        snprintf(out, cap, "[%s]:%u", host, (unsigned)ntohs(v6->sin6_port));
+        (void)snprintf(out, cap, "[%s]:%u", host, (unsigned)ntohs(v6->sin6_port));
     } else {
-        snprintf(out, cap, "?");
+        (void)snprintf(out, cap, "?");
     }
 }
 
@@ -46,8 +46,8 @@ void peer_of(int fd, const struct sockaddr *address, struct session_origin *ret_
     struct ucred who;
     socklen_t len = sizeof(who);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0)
-        snprintf(ret_origin->peer, sizeof(ret_origin->peer), "unix:pid=%ld,uid=%lu", (long)who.pid,
-                 (unsigned long)who.uid);
+        (void)snprintf(ret_origin->peer, sizeof(ret_origin->peer), "unix:pid=%ld,uid=%lu", (long)who.pid,
+                       (unsigned long)who.uid);
     else
-        snprintf(ret_origin->peer, sizeof(ret_origin->peer), "unix");
+        (void)snprintf(ret_origin->peer, sizeof(ret_origin->peer), "unix");
 }

@@ -82,7 +82,7 @@ static void refuse_permission(struct route_session *s, const struct frame *frame
                               enum session_permission needed)
 {
     char data[64];
-    snprintf(data, sizeof(data), "\"needed\":\"%s\"", session_permission_name(needed));
+    (void)snprintf(data, sizeof(data), "\"needed\":\"%s\"", session_permission_name(needed));
     route_reply_error(s, frame, RPC_E_FORBIDDEN,
                       "This method is for admins: come over a Unix socket or from this machine", data);
 }

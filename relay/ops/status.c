@@ -179,7 +179,7 @@ static void write_time(struct writer *w, const char *key, int64_t wall_ms)
     struct tm t;
     time_t seconds = (time_t)(wall_ms / 1000);
     size_t len = gmtime_r(&seconds, &t) ? strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &t) : 0;
-    snprintf(text + len, sizeof(text) - len, ".%03dZ", (int)(wall_ms % 1000));
+    (void)snprintf(text + len, sizeof(text) - len, ".%03dZ", (int)(wall_ms % 1000));
     write_member_string(w, key, text);
 }
 

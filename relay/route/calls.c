@@ -29,7 +29,7 @@ static struct call *take(struct router *r)
         c = CONTAINER_OF(node, struct call, lane_node);
         r->free_call_count--;
     } else {
-        c = mem_alloc(sizeof *c);
+        c = mem_alloc(sizeof(*c));
         if (!c)
             return NULL;
     }
@@ -57,7 +57,7 @@ static void give_back(struct router *r, struct call *c)
 void calls_done(struct router *r)
 {
     struct list *node;
-    while ((node = list_pop_front(&r->free_calls)) != NULL)
+    while ((node = list_pop_front(&r->free_calls)))
         mem_free(CONTAINER_OF(node, struct call, lane_node));
     r->free_call_count = 0;
 }
@@ -207,7 +207,7 @@ static void enter_state(struct call *c, enum call_state to)
         list_push_back(&lane->in_flight, &c->lane_node);
         break;
     case CALL_ABANDONED:
-        assert(s != NULL);
+        assert(s);
         lane->stats.abandoned++;
         s->abandoned++;
         list_push_back(&lane->abandoned, &c->lane_node);
@@ -277,7 +277,7 @@ static int copy_texts(struct call *c, const struct frame *frame)
 
     if (!size_add(env->id.len, token.len, &total) || !size_add(total, method_len, &total))
         return -ENOMEM;
-    if (total > sizeof c->text) {
+    if (total > sizeof(c->text)) {
         c->long_text = store_get(&c->router->store, total);
         if (!c->long_text)
             return -ENOMEM;
@@ -395,7 +395,7 @@ static void forget_texts(struct call *c)
     const char *text = c->id;
     if (!c->long_text)
         return;
-    if (id_len + c->method_len > sizeof c->text) {
+    if (id_len + c->method_len > sizeof(c->text)) {
         memcpy(c->text, "null", 4);
         id_len = 4;
     } else {

@@ -130,7 +130,7 @@ void child_error(struct lane *lane, const char *id, size_t id_len, int code, con
 {
     char head[64];
     char room[ERROR_MESSAGE_ROOM];
-    int len = snprintf(head, sizeof head, ",\"error\":{\"code\":%d,\"message\":", code);
+    int len = snprintf(head, sizeof(head), ",\"error\":{\"code\":%d,\"message\":", code);
     const struct link_part parts[] = {
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),
         {id, id_len},
@@ -138,7 +138,7 @@ void child_error(struct lane *lane, const char *id, size_t id_len, int code, con
         error_message(lane->router, code, message, room),
         PART("}}"),
     };
-    answer(lane, parts, sizeof parts / sizeof parts[0]);
+    answer(lane, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
 void child_result(struct lane *lane, const char *id, size_t id_len)
@@ -148,5 +148,5 @@ void child_result(struct lane *lane, const char *id, size_t id_len)
         {id, id_len},
         PART(",\"result\":{}}"),
     };
-    answer(lane, parts, sizeof parts / sizeof parts[0]);
+    answer(lane, parts, sizeof(parts) / sizeof(parts[0]));
 }

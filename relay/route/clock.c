@@ -43,7 +43,7 @@ static void time_out(struct call *c, uint64_t now_ms)
 {
     char members[48];
     int n =
-        snprintf(members, sizeof members, "\"afterMs\":%llu", (unsigned long long)(now_ms - c->arrived_ms));
+        snprintf(members, sizeof(members), "\"afterMs\":%llu", (unsigned long long)(now_ms - c->arrived_ms));
     const struct refusal why = {
         .code = RPC_E_TIMEOUT,
         .sent = c->state == CALL_IN_FLIGHT,

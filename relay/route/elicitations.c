@@ -27,7 +27,7 @@ static bool read_id(const char *text, struct span at, struct elicitation_id *ret
 {
     if (!field_is_string(text, at))
         return false;
-    ret_id->len = rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof ret_id->bytes);
+    ret_id->len = rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof(ret_id->bytes));
     return ret_id->len != SIZE_MAX;
 }
 
@@ -66,7 +66,7 @@ static void add(struct route_session *s, const struct elicitation_id *id)
     struct elicitation *last = lane->elicitations.count >= ELICITATIONS_MAX ? oldest(lane) : NULL;
     if (last)
         forget(last);
-    struct elicitation *e = mem_alloc(sizeof *e + id->len);
+    struct elicitation *e = mem_alloc(sizeof(*e) + id->len);
     if (!e)
         return;
     e->lane = lane;
@@ -127,6 +127,6 @@ void elicitations_leave(struct route_session *s)
 void elicitations_forget(struct lane *lane)
 {
     struct elicitation *e;
-    while ((e = oldest(lane)) != NULL)
+    while ((e = oldest(lane)))
         forget(e);
 }

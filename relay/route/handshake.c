@@ -85,7 +85,7 @@ bool handshake_is(const struct lane *lane, const struct frame *frame)
 void init_cache_done(struct init_cache *cache)
 {
     mem_free(cache->result);
-    memset(cache, 0, sizeof *cache);
+    memset(cache, 0, sizeof(*cache));
 }
 
 static bool advertises_changes(const struct init_cache *c, const char *list)
@@ -111,7 +111,7 @@ static const char *read_result(struct init_cache *c)
     if (!field_is_string(c->result, c->version))
         return "its answer to initialize has no protocolVersion";
     size_t n =
-        rpc_decode_string(c->result + c->version.off, c->version.len, c->protocol, sizeof c->protocol - 1);
+        rpc_decode_string(c->result + c->version.off, c->version.len, c->protocol, sizeof(c->protocol) - 1);
     if (n == SIZE_MAX)
         return "its protocolVersion is too long";
     c->protocol[n] = '\0';
@@ -169,7 +169,7 @@ static void close_greeted(struct lane *lane, uint64_t now_ms)
 static void tell_changed(struct lane *lane, const char *list)
 {
     char text[128];
-    int n = snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
+    int n = snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
                      list);
     const struct link_part part = {text, (size_t)n};
     LIST_EACH(node, next, &lane->sessions)
@@ -193,7 +193,7 @@ static void tell_restarted(struct lane *lane)
 
 static void become_ready(struct lane *lane, struct init_cache *cache, uint64_t now_ms)
 {
-    bool again = lane->cache.result != NULL;
+    bool again = lane->cache.result;
     bool same = again && is_same(&lane->cache, cache);
     init_cache_done(&lane->cache);
     lane->cache = *cache;
@@ -219,7 +219,7 @@ static void answer_result(struct lane *lane, const struct frame *frame, uint64_t
         fail(lane, wrong);
         return;
     }
-    int rc = child_send(lane, initialized, sizeof initialized - 1);
+    int rc = child_send(lane, initialized, sizeof(initialized) - 1);
     if (rc) {
         init_cache_done(&cache);
         fail(lane, err_text(rc));
@@ -234,10 +234,10 @@ static void answer_error(struct lane *lane, const struct frame *frame)
     char reason[REASON_BYTES + 64];
     char said[REASON_BYTES];
     struct span message = field_get(frame->bytes, frame->env.error, "message");
-    size_t n = rpc_decode_string(frame->bytes + message.off, message.len, said, sizeof said);
+    size_t n = rpc_decode_string(frame->bytes + message.off, message.len, said, sizeof(said));
     if (n == SIZE_MAX)
         n = 0;
-    (void)snprintf(reason, sizeof reason, "it refused initialize%s%.*s", n > 0 ? ": " : "", (int)n, said);
+    (void)snprintf(reason, sizeof(reason), "it refused initialize%s%.*s", n > 0 ? ": " : "", (int)n, said);
     fail(lane, reason);
 }
 
@@ -252,7 +252,7 @@ void handshake_answer(struct lane *lane, const struct frame *frame, uint64_t now
         answer_error(lane, frame);
         break;
     default:
-        (void)snprintf(reason, sizeof reason, "its answer to initialize is no JSON-RPC message: %s",
+        (void)snprintf(reason, sizeof(reason), "its answer to initialize is no JSON-RPC message: %s",
                        rpc_fault_text(frame->env.fault));
         fail(lane, reason);
         break;

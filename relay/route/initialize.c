@@ -33,7 +33,7 @@ static char *copy_name(const char *text, struct span from)
     char name[NAME_MAX_BYTES];
     if (!field_is_string(text, from))
         return NULL;
-    size_t n = rpc_decode_string(text + from.off, from.len, name, sizeof name);
+    size_t n = rpc_decode_string(text + from.off, from.len, name, sizeof(name));
     return n == SIZE_MAX || memchr(name, '\0', n) ? NULL : mem_strndup(name, n);
 }
 
@@ -51,7 +51,7 @@ void initialize_note(struct route_session *s, const struct frame *frame)
 /* Revisions are dates: the older one is the smaller string. */
 static const char *negotiate(const struct init_cache *cache, const char *asked)
 {
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(known[i], asked) == 0 && strcmp(asked, cache->protocol) <= 0)
             return known[i];
     }
@@ -84,7 +84,7 @@ static void answer(struct route_session *s, const char *id, size_t id_len)
     };
     memcpy(s->protocol, chosen ? chosen : cache->protocol, strlen(chosen ? chosen : cache->protocol) + 1);
     s->greeted = true;
-    session_send(s, parts, sizeof parts / sizeof parts[0]);
+    session_send(s, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
 void initialize_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
@@ -114,7 +114,7 @@ void initialize_answer_held(struct lane *lane, uint64_t now_ms)
 {
     struct list *node;
     (void)now_ms;
-    while ((node = list_pop_front(&lane->init_held)) != NULL) {
+    while ((node = list_pop_front(&lane->init_held))) {
         struct call *c = CONTAINER_OF(node, struct call, lane_node);
         answer(c->session, c->id, c->id_len);
         call_close(c);

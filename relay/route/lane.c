@@ -41,7 +41,7 @@ static void init_lists(struct lane *lane)
 
 struct lane *lane_new(struct route_server *server)
 {
-    struct lane *lane = mem_zalloc(sizeof *lane);
+    struct lane *lane = mem_zalloc(sizeof(*lane));
     if (!lane)
         return NULL;
     init_lists(lane);

@@ -305,7 +305,7 @@ static void on_too_large(struct lane *lane, const struct frame *frame, uint64_t 
     struct call *c = spoilt_call(lane, frame, now_ms);
     if (!c)
         return;
-    int n = snprintf(members, sizeof members, "\"bytes\":%zu,\"limit\":%zu,\"from\":\"server\"", frame->len,
+    int n = snprintf(members, sizeof(members), "\"bytes\":%zu,\"limit\":%zu,\"from\":\"server\"", frame->len,
                      lane->router->options.max_frame_bytes);
     call_fail(c, &(struct refusal){.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n});
 }

@@ -27,7 +27,7 @@ static void tell(struct lane *lane, int level, uint64_t now_ms)
     struct call *c = call_open_own(lane, RPC_M_SET_LEVEL, now_ms);
     uint64_t id = c ? c->relay_id : calls_next_id(lane);
     int n = snprintf(
-        text, sizeof text,
+        text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         (unsigned long long)id, names[level]);
     if (child_owe(lane, &(struct link_part){text, (size_t)n}, 1) == 0)

@@ -32,7 +32,7 @@ static char *message_of(const struct outage *why)
     char text[512];
     if (!why->detail)
         return NULL;
-    (void)snprintf(text, sizeof text, "%s: %s", rpc_error_message(RPC_E_SERVER_UNAVAILABLE), why->detail);
+    (void)snprintf(text, sizeof(text), "%s: %s", rpc_error_message(RPC_E_SERVER_UNAVAILABLE), why->detail);
     return mem_strdup(text);
 }
 
@@ -65,7 +65,7 @@ struct refusal outage_refusal(struct lane *lane, uint64_t now_ms)
     if (!lane->retry_at_ms)
         return why;
     uint64_t wait_ms = lane->retry_at_ms > now_ms ? lane->retry_at_ms - now_ms : 0;
-    int n = snprintf(retry, sizeof retry, ",\"retryAfterMs\":%llu", (unsigned long long)wait_ms);
+    int n = snprintf(retry, sizeof(retry), ",\"retryAfterMs\":%llu", (unsigned long long)wait_ms);
     buf_clear(text);
     if (buf_append(text, why.members, why.members_len) || buf_append(text, retry, (size_t)n))
         return why;

@@ -30,7 +30,7 @@ static void on_over(struct deadline *d, uint64_t now_ms)
 {
     struct lane *lane = CONTAINER_OF(d, struct lane, park);
     struct parked *p;
-    while ((p = oldest(lane)) != NULL) {
+    while ((p = oldest(lane))) {
         if (p->until_ms > now_ms && deadline_set(lane->router, d, p->until_ms) == 0)
             return;
         drop(lane, p);
@@ -64,7 +64,7 @@ void parked_keep(struct lane *lane, const struct frame *frame, uint64_t now_ms)
         return;
     }
     struct parked *p = (struct parked *)(void *)block->bytes;
-    char *bytes = block->bytes + sizeof *p;
+    char *bytes = block->bytes + sizeof(*p);
     memcpy(bytes, frame->bytes, frame->len);
     *p = (struct parked){.block = block, .until_ms = now_ms + PARKED_MS, .frame = *frame};
     p->frame.bytes = bytes;
@@ -76,7 +76,7 @@ static bool is_about(const struct parked *p, const char *id, size_t id_len)
 {
     char bytes[TASK_ID_MAX];
     const struct span at = p->frame.env.task_id;
-    size_t len = rpc_decode_string(p->frame.bytes + at.off, at.len, bytes, sizeof bytes);
+    size_t len = rpc_decode_string(p->frame.bytes + at.off, at.len, bytes, sizeof(bytes));
     return len == id_len && memcmp(bytes, id, len) == 0;
 }
 
@@ -98,7 +98,7 @@ void parked_deliver(struct lane *lane, const char *id, size_t id_len, uint64_t n
 void parked_forget(struct lane *lane)
 {
     struct parked *p;
-    while ((p = oldest(lane)) != NULL)
+    while ((p = oldest(lane)))
         drop(lane, p);
     deadline_clear(lane->router, &lane->park);
 }

@@ -65,7 +65,7 @@ static void tell_cancelled(const struct question *q)
     char text[160];
     struct route_session *s = asked(q->lane);
     int n = snprintf(
-        text, sizeof text,
+        text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%llu}}",
         (unsigned long long)q->id);
     const struct link_part part = {text, (size_t)n};
@@ -89,7 +89,7 @@ static struct question *question_new(struct lane *lane, const struct frame *fram
     if (!block)
         return NULL;
     struct question *q = (struct question *)(void *)block->bytes;
-    memset(q, 0, sizeof *q);
+    memset(q, 0, sizeof(*q));
     q->lane = lane;
     q->block = block;
     q->id = ++lane->last_question;

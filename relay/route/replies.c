@@ -36,7 +36,7 @@ static void give_up(struct route_session *s, int rc)
         turns_refresh(s);
         return;
     }
-    (void)snprintf(reason, sizeof reason, "a message could not be queued: %s", err_text(rc));
+    (void)snprintf(reason, sizeof(reason), "a message could not be queued: %s", err_text(rc));
     session_hang_up(s, RPC_E_OVERLOADED, reason);
 }
 
@@ -114,11 +114,11 @@ void reply_error(struct route_session *s, const char *id, size_t id_len, const s
 
     parts[n++] = PART("{\"jsonrpc\":\"2.0\",\"id\":");
     parts[n++] = id ? (struct link_part){id, id_len} : PART("null");
-    int len = snprintf(code, sizeof code, ",\"error\":{\"code\":%d,\"message\":", why->code);
+    int len = snprintf(code, sizeof(code), ",\"error\":{\"code\":%d,\"message\":", why->code);
     parts[n++] = (struct link_part){code, (size_t)len};
     parts[n++] = error_message(s->router, why->code, why->message, message);
     len =
-        snprintf(data, sizeof data, ",\"data\":{\"relay\":true,\"code\":\"%s\",\"retryable\":%s,\"sent\":%s",
+        snprintf(data, sizeof(data), ",\"data\":{\"relay\":true,\"code\":\"%s\",\"retryable\":%s,\"sent\":%s",
                  name ? name : "ERROR", is_retryable(why) ? "true" : "false", why->sent ? "true" : "false");
     parts[n++] = (struct link_part){data, (size_t)len};
     if (why->data_id) {
@@ -145,5 +145,5 @@ void reply_raw(struct route_session *s, const char *id, size_t id_len, const cha
         {json, len},
         PART("}"),
     };
-    session_send(s, parts, sizeof parts / sizeof parts[0]);
+    session_send(s, parts, sizeof(parts) / sizeof(parts[0]));
 }

@@ -43,7 +43,7 @@ void request_no_memory(struct route_session *s, const struct frame *frame)
 static void refuse_draining(struct route_session *s, const struct frame *frame)
 {
     char members[48];
-    int n = snprintf(members, sizeof members, "\"retryAfterMs\":%d", RETRY_AFTER_MS);
+    int n = snprintf(members, sizeof(members), "\"retryAfterMs\":%d", RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_DRAINING, .members = members, .members_len = (size_t)n};
     reply_error(s, id_of(frame), frame->env.id.len, &why);
 }
@@ -52,7 +52,7 @@ static void refuse_full(struct route_session *s, const struct frame *frame)
 {
     char members[96];
     const struct lane *lane = s->lane;
-    int n = snprintf(members, sizeof members, "\"queued\":%zu,\"limit\":%u,\"retryAfterMs\":%d",
+    int n = snprintf(members, sizeof(members), "\"queued\":%zu,\"limit\":%u,\"retryAfterMs\":%d",
                      lane->stats.waiting, lane->server->limits.max_waiting, RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
     reply_error(s, id_of(frame), frame->env.id.len, &why);
@@ -62,7 +62,7 @@ static void refuse_held(struct route_session *s, const struct frame *frame)
 {
     char members[128];
     const struct router *r = s->router;
-    int n = snprintf(members, sizeof members, "\"heldBytes\":%zu,\"limitBytes\":%zu,\"retryAfterMs\":%d",
+    int n = snprintf(members, sizeof(members), "\"heldBytes\":%zu,\"limitBytes\":%zu,\"retryAfterMs\":%d",
                      r->store.used_bytes, r->max_held_bytes, RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
     reply_error(s, id_of(frame), frame->env.id.len, &why);
@@ -220,7 +220,7 @@ static void good_request(struct route_session *s, const struct frame *frame, uin
 static void refuse_id(struct route_session *s, const struct frame *frame, const char *reason)
 {
     char message[96];
-    (void)snprintf(message, sizeof message, "Invalid request: %s", reason);
+    (void)snprintf(message, sizeof(message), "Invalid request: %s", reason);
     struct refusal why = {.code = RPC_E_INVALID_REQUEST, .message = message};
     request_refuse_frame(s, frame, &why);
 }
@@ -231,14 +231,14 @@ void request_frame(struct route_session *s, const struct frame *frame, uint64_t 
     const struct span id = frame->env.id;
     size_t max = s->router->options.max_id_bytes;
     if (id.len > max) {
-        (void)snprintf(reason, sizeof reason, "the id is longer than %zu bytes", max);
+        (void)snprintf(reason, sizeof(reason), "the id is longer than %zu bytes", max);
         refuse_id(s, frame, reason);
     } else if (frame->env.id_null) {
         refuse_id(s, frame, "the id is null");
     } else if (calls_find_client(s, id_of(frame), id.len)) {
         refuse_id(s, frame, "the id is in flight already");
     } else if (frame->env.meta_token.len > max) {
-        (void)snprintf(reason, sizeof reason, "the progress token is longer than %zu bytes", max);
+        (void)snprintf(reason, sizeof(reason), "the progress token is longer than %zu bytes", max);
         refuse_id(s, frame, reason);
     } else {
         good_request(s, frame, now_ms);

@@ -11,7 +11,7 @@
 
 int router_new(const struct router_options *options, struct router **ret_router)
 {
-    struct router *r = mem_zalloc(sizeof *r);
+    struct router *r = mem_zalloc(sizeof(*r));
     if (!r)
         return -ENOMEM;
     r->options = *options;
@@ -52,7 +52,7 @@ uint64_t router_next_deadline(const struct router *r)
 void router_tick(struct router *r, uint64_t now_ms)
 {
     struct heap_node *first;
-    while ((first = heap_first(&r->deadlines)) != NULL && first->key <= now_ms) {
+    while ((first = heap_first(&r->deadlines)) && first->key <= now_ms) {
         struct deadline *d = CONTAINER_OF(first, struct deadline, node);
         heap_remove(&r->deadlines, first);
         d->expire(d, now_ms);

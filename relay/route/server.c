@@ -11,7 +11,7 @@
 
 static struct route_server *server_new(struct router *r, const char *name, const struct server_limits *limits)
 {
-    struct route_server *s = mem_zalloc(sizeof *s);
+    struct route_server *s = mem_zalloc(sizeof(*s));
     if (!s)
         return NULL;
     s->name = mem_strdup(name);

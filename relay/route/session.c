@@ -37,7 +37,7 @@ int route_session_open(struct router *r, const char *server_name, struct link *c
     struct route_server *server = route_server_find(r, server_name);
     if (!server)
         return ERR_NOT_FOUND;
-    struct route_session *s = mem_zalloc(sizeof *s);
+    struct route_session *s = mem_zalloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
     struct lane *lane = lane_for(server);

@@ -50,7 +50,7 @@ static void refuse_invalid(struct route_session *s, const struct frame *frame, u
     const char *reason = rpc_fault_text(frame->env.fault);
     struct refusal why = {.code = rpc_fault_code(frame->env.fault), .message = message};
     bool was_answer = spoils(s, frame, &why, reason, now_ms);
-    (void)snprintf(message, sizeof message, "%s: %s", rpc_error_message(why.code), reason);
+    (void)snprintf(message, sizeof(message), "%s: %s", rpc_error_message(why.code), reason);
     refusal_reason(s->router, &why, reason, frame->env.fault_at);
     refuse_frame(s, frame, was_answer, &why);
 }
@@ -58,7 +58,7 @@ static void refuse_invalid(struct route_session *s, const struct frame *frame, u
 static void refuse_too_large(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     char members[96];
-    int n = snprintf(members, sizeof members, "\"bytes\":%zu,\"limit\":%zu", frame->len,
+    int n = snprintf(members, sizeof(members), "\"bytes\":%zu,\"limit\":%zu", frame->len,
                      s->router->options.max_frame_bytes);
     struct refusal why = {.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n};
     bool was_answer = spoils(s, frame, &why, rpc_error_message(why.code), now_ms);

@@ -12,7 +12,7 @@ size_t id_print(uint64_t id, char out[ID_TEXT_MAX])
         "505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697989"
         "9";
     char digits[ID_TEXT_MAX];
-    size_t at = sizeof digits;
+    size_t at = sizeof(digits);
     while (id >= 100) {
         at -= 2;
         memcpy(digits + at, pairs + 2 * (id % 100), 2);
@@ -24,8 +24,8 @@ size_t id_print(uint64_t id, char out[ID_TEXT_MAX])
     } else {
         digits[--at] = (char)('0' + id);
     }
-    memcpy(out, digits + at, sizeof digits - at);
-    return sizeof digits - at;
+    memcpy(out, digits + at, sizeof(digits) - at);
+    return sizeof(digits) - at;
 }
 
 static void sort(struct splice *splices, size_t count)

@@ -7,7 +7,7 @@
 
 void store_init(struct store *st)
 {
-    memset(st, 0, sizeof *st);
+    memset(st, 0, sizeof(*st));
 }
 
 void store_done(struct store *st)

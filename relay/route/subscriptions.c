@@ -62,10 +62,10 @@ static struct sub *find(const struct lane *lane, struct uri uri)
 
 static struct sub *add(struct lane *lane, struct uri uri)
 {
-    struct sub *sub = mem_alloc(sizeof *sub + uri.len);
+    struct sub *sub = mem_alloc(sizeof(*sub) + uri.len);
     if (!sub)
         return NULL;
-    memset(sub, 0, sizeof *sub);
+    memset(sub, 0, sizeof(*sub));
     sub->lane = lane;
     list_init(&sub->members);
     list_init(&sub->queue);
@@ -114,7 +114,7 @@ static struct subscriber *member(const struct sub *sub, const struct route_sessi
 
 static struct subscriber *subscriber_new(struct route_session *s)
 {
-    struct subscriber *m = mem_zalloc(sizeof *m);
+    struct subscriber *m = mem_zalloc(sizeof(*m));
     if (!m)
         return NULL;
     list_init(&m->sub_node);
@@ -262,7 +262,7 @@ static bool settle_here(struct sub *sub, struct route_session *s, enum rpc_metho
 static void advance(struct sub *sub, const struct frame *refusal)
 {
     struct list *node;
-    while (!sub->active && (node = list_pop_front(&sub->queue)) != NULL) {
+    while (!sub->active && (node = list_pop_front(&sub->queue))) {
         struct call *c = CONTAINER_OF(node, struct call, lane_node);
         if (refusal && c->method == RPC_M_SUBSCRIBE) {
             const struct span error = refusal->env.error;
@@ -403,12 +403,12 @@ void subscriptions_request(struct route_session *s, const struct frame *frame, e
         (void)request_submit(s, frame, method, now_ms);
         return;
     }
-    size_t len = rpc_decode_string(frame->bytes + at.off, at.len, bytes, sizeof bytes);
+    size_t len = rpc_decode_string(frame->bytes + at.off, at.len, bytes, sizeof(bytes));
     if (len == SIZE_MAX) {
-        (void)snprintf(text, sizeof text, "the uri is longer than %zu bytes", SUB_URI_MAX);
+        (void)snprintf(text, sizeof(text), "the uri is longer than %zu bytes", SUB_URI_MAX);
         request_refuse(s, frame, RPC_E_INVALID_PARAMS, text);
     } else if (method == RPC_M_SUBSCRIBE && s->subscription_count >= SUBS_PER_SESSION) {
-        (void)snprintf(text, sizeof text, "this session has %d subscriptions already", SUBS_PER_SESSION);
+        (void)snprintf(text, sizeof(text), "this session has %d subscriptions already", SUBS_PER_SESSION);
         request_refuse(s, frame, RPC_E_OVERLOADED, text);
     } else {
         request(s, frame, method, (struct uri){bytes, len}, now_ms);
@@ -441,7 +441,7 @@ static struct sub *subscribed(const struct lane *lane, const struct frame *frame
 {
     char bytes[SUB_URI_MAX];
     const struct span at = frame->env.uri;
-    size_t len = rpc_decode_string(frame->bytes + at.off, at.len, bytes, sizeof bytes);
+    size_t len = rpc_decode_string(frame->bytes + at.off, at.len, bytes, sizeof(bytes));
     if (len == SIZE_MAX)
         return NULL;
     const struct uri uri = {bytes, len};
@@ -466,7 +466,7 @@ void subscriptions_updated(struct lane *lane, const struct frame *frame)
 void subscriptions_leave(struct route_session *s)
 {
     struct list *node;
-    while ((node = list_pop_front(&s->subscriptions)) != NULL) {
+    while ((node = list_pop_front(&s->subscriptions))) {
         struct subscriber *m = CONTAINER_OF(node, struct subscriber, session_node);
         struct sub *sub = m->sub;
         subscriber_free(m);

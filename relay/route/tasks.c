@@ -36,7 +36,7 @@ struct task_id {
 static void read_id(const char *text, struct span at, struct task_id *ret_id)
 {
     ret_id->len = field_is_string(text, at)
-                      ? rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof ret_id->bytes)
+                      ? rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof(ret_id->bytes))
                       : SIZE_MAX;
 }
 
@@ -107,7 +107,7 @@ static void see_status(struct task *t, const char *text, struct span status, uin
     touch(t, now_ms);
     if (!field_is_string(text, status))
         return;
-    for (size_t i = 0; i < sizeof terminal / sizeof terminal[0]; i++) {
+    for (size_t i = 0; i < sizeof(terminal) / sizeof(terminal[0]); i++) {
         if (rpc_string_is(text + status.off, status.len, terminal[i]))
             end(t);
     }
@@ -116,7 +116,7 @@ static void see_status(struct task *t, const char *text, struct span status, uin
 static struct task *task_new(struct call *c, const struct task_id *id, uint64_t now_ms)
 {
     struct lane *lane = c->lane;
-    struct task *t = mem_zalloc(sizeof *t + id->len);
+    struct task *t = mem_zalloc(sizeof(*t) + id->len);
     if (!t)
         return NULL;
     t->lane = lane;
@@ -272,7 +272,7 @@ void tasks_leave(struct route_session *s, uint64_t now_ms)
 void tasks_forget(struct lane *lane)
 {
     struct map_node *node;
-    while ((node = map_next(&lane->tasks, NULL)) != NULL)
+    while ((node = map_next(&lane->tasks, NULL)))
         forget(CONTAINER_OF(node, struct task, node));
 }
 

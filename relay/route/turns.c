@@ -19,14 +19,14 @@
 
 void turns_init(struct turns *t)
 {
-    memset(t, 0, sizeof *t);
+    memset(t, 0, sizeof(*t));
     for (size_t i = 0; i < TURNS_RINGS; i++)
         list_init(&t->rings[i]);
 }
 
 void turn_init(struct turn *t)
 {
-    memset(t, 0, sizeof *t);
+    memset(t, 0, sizeof(*t));
     list_init(&t->node);
 }
 

@@ -37,7 +37,7 @@ void child_handle_closed(struct child *c)
 {
     if (--c->handles > 0)
         return;
-    if (c->ops != NULL)
+    if (c->ops)
         c->ops->on_closed(c);
     free_child(c);
 }
@@ -71,11 +71,11 @@ static void on_keeper_exit(struct reaper_watch *w, int status)
 
 static struct child *make(const struct child_spec *spec, void *data)
 {
-    struct child *c = mem_zalloc(sizeof *c);
-    if (c == NULL)
+    struct child *c = mem_zalloc(sizeof(*c));
+    if (!c)
         return NULL;
     c->name = mem_strdup(spec->name);
-    if (c->name == NULL) {
+    if (!c->name) {
         mem_free(c);
         return NULL;
     }
@@ -106,35 +106,35 @@ static int adopt(struct child *c, const struct child_spec *spec, const struct ch
     c->keeper_pid = p->keeper_pid;
     c->lifeline_fd = p->lifeline_fd;
     c->handles = 4; /* a stream that was never opened has an on_closed as well */
-    int r = child_io_open(c, p);
-    if (r == 0)
-        r = reaper_add(spec->reaper, &c->watch, p->keeper_pid, on_keeper_exit);
-    if (r != 0)
+    int rc = child_io_open(c, p);
+    if (rc == 0)
+        rc = reaper_add(spec->reaper, &c->watch, p->keeper_pid, on_keeper_exit);
+    if (rc != 0)
         abandon(c, p);
-    return r;
+    return rc;
 }
 
 int child_start(const struct child_spec *spec, const struct child_ops *ops, void *data,
                 struct child **ret_child)
 {
     struct child *c = make(spec, data);
-    if (c == NULL)
+    if (!c)
         return -ENOMEM;
-    int r = timer_init(&c->timer, spec->loop, child_on_time);
-    if (r != 0) {
+    int rc = timer_init(&c->timer, spec->loop, child_on_time);
+    if (rc != 0) {
         free_child(c);
-        return r;
+        return rc;
     }
     struct child_process p;
-    r = child_spawn(spec, &p);
-    if (r != 0) {
+    rc = child_spawn(spec, &p);
+    if (rc != 0) {
         c->handles = 4;
         close_all(c);
-        return r;
+        return rc;
     }
-    r = adopt(c, spec, &p);
-    if (r != 0)
-        return r;
+    rc = adopt(c, spec, &p);
+    if (rc != 0)
+        return rc;
     c->ops = ops;
     *ret_child = c;
     return 0;
@@ -146,7 +146,7 @@ pid_t child_pid(struct child *c)
     if (c->pid != 0 || c->lifeline_fd < 0)
         return c->pid;
     char text[32];
-    ssize_t got = recv(c->lifeline_fd, text, sizeof text - 1, MSG_DONTWAIT);
+    ssize_t got = recv(c->lifeline_fd, text, sizeof(text) - 1, MSG_DONTWAIT);
     if (got <= 0)
         return 0;
     text[got] = '\0';

@@ -28,7 +28,7 @@ struct block {
 
 static void add_bytes(struct block *b, const char *bytes, size_t len)
 {
-    if (b->pointers != NULL)
+    if (b->pointers)
         memcpy(b->text + b->bytes, bytes, len);
     if (!size_add(b->bytes, len, &b->bytes))
         b->overflow = true;
@@ -36,7 +36,7 @@ static void add_bytes(struct block *b, const char *bytes, size_t len)
 
 static void add_variable(struct block *b, const char *name, size_t name_len, const char *value)
 {
-    if (b->pointers != NULL)
+    if (b->pointers)
         b->pointers[b->count] = b->text + b->bytes;
     b->count++;
     add_bytes(b, name, name_len);
@@ -51,11 +51,11 @@ static bool is_name(const char *name, const char *text, size_t len)
 
 static bool is_inherited(const struct server_config *config, const char *name, size_t len)
 {
-    for (size_t i = 0; i < sizeof standard_names / sizeof standard_names[0]; i++) {
+    for (size_t i = 0; i < sizeof(standard_names) / sizeof(standard_names[0]); i++) {
         if (is_name(standard_names[i], name, len))
             return true;
     }
-    for (char **inherit = config->inherit_env; inherit != NULL && *inherit != NULL; inherit++) {
+    for (char **inherit = config->inherit_env; inherit && *inherit; inherit++) {
         if (is_name(*inherit, name, len))
             return true;
     }
@@ -74,9 +74,9 @@ static bool is_set_by_entry(const struct server_config *config, size_t from, con
 
 static void walk(struct block *b, const struct server_config *config, char *const *own)
 {
-    for (; own != NULL && *own != NULL; own++) {
+    for (; own && *own; own++) {
         const char *equals = strchr(*own, '=');
-        if (equals == NULL)
+        if (!equals)
             continue;
         size_t len = (size_t)(equals - *own);
         if (is_inherited(config, *own, len) && !is_set_by_entry(config, 0, *own, len))
@@ -94,11 +94,11 @@ int child_env_make(const struct server_config *config, char *const *own, char **
     struct block b = {0};
     walk(&b, config, own);
     size_t pointer_bytes, total;
-    if (b.overflow || !size_mul(b.count + 1, sizeof *b.pointers, &pointer_bytes) ||
+    if (b.overflow || !size_mul(b.count + 1, sizeof(*b.pointers), &pointer_bytes) ||
         !size_add(pointer_bytes, b.bytes, &total))
         return -ENOMEM;
     char **pointers = mem_alloc(total);
-    if (pointers == NULL)
+    if (!pointers)
         return -ENOMEM;
     b = (struct block){.pointers = pointers, .text = (char *)pointers + pointer_bytes};
     walk(&b, config, own);

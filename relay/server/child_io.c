@@ -56,8 +56,8 @@ static void apply_pause(struct child *c)
         stream_read_stop(&c->out);
         return;
     }
-    int r = stream_read_start(&c->out);
-    if (r != 0 && r != ERR_CLOSING) /* closing: there is nothing more to read */
+    int rc = stream_read_start(&c->out);
+    if (rc != 0 && rc != ERR_CLOSING) /* closing: there is nothing more to read */
         child_note_lost(c, "cannot be read from");
 }
 
@@ -95,8 +95,8 @@ static int link_send(struct link *link, const struct link_part *parts, size_t co
             return ERR_TOO_LARGE;
     }
     char *room;
-    int r = stream_room(&c->in, total, &room);
-    if (r == 0) {
+    int rc = stream_room(&c->in, total, &room);
+    if (rc == 0) {
         for (size_t i = 0; i < count; i++) {
             memcpy(room, parts[i].bytes, parts[i].len);
             room += parts[i].len;
@@ -108,7 +108,7 @@ static int link_send(struct link *link, const struct link_part *parts, size_t co
         stream_flush(&c->in);
     loop_touch(c->loop, &c->warm);
     update_queued(c);
-    return r;
+    return rc;
 }
 
 static void link_pause(struct link *link)
@@ -277,24 +277,24 @@ void child_io_init(struct child *c, const struct child_spec *spec)
 
 static int open_stream(struct stream *s, int fd, bool read)
 {
-    int r = stream_open_fd(s, fd);
-    if (r == 0 && read)
-        r = stream_read_start(s);
-    return r;
+    int rc = stream_open_fd(s, fd);
+    if (rc == 0 && read)
+        rc = stream_read_start(s);
+    return rc;
 }
 
 int child_io_open(struct child *c, const struct child_process *p)
 {
-    int r = open_stream(&c->in, p->in_fd, false);
-    if (r == 0)
-        r = open_stream(&c->out, p->out_fd, true);
-    if (r == 0)
-        r = open_stream(&c->err, p->err_fd, true);
-    if (r == 0 && c->memory != NULL) {
+    int rc = open_stream(&c->in, p->in_fd, false);
+    if (rc == 0)
+        rc = open_stream(&c->out, p->out_fd, true);
+    if (rc == 0)
+        rc = open_stream(&c->err, p->err_fd, true);
+    if (rc == 0 && c->memory) {
         memory_join(c->memory, &c->memory_user, on_memory_pause, on_memory_resume);
         c->memory_joined = true;
     }
-    return r;
+    return rc;
 }
 
 static int fd_of(const struct stream *s)

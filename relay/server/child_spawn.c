@@ -58,26 +58,26 @@ static int lift(int *fd)
 static int open_pair(struct pairs *p, int i)
 {
     int fds[2];
-    int r = i == LIFELINE ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) : pipe2(fds, O_CLOEXEC);
-    if (r != 0)
+    int rc = i == LIFELINE ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) : pipe2(fds, O_CLOEXEC);
+    if (rc != 0)
         return -errno;
     if (i != LIFELINE)
         (void)fcntl(fds[0], F_SETPIPE_SZ, PIPE_BYTES);
     p->theirs[i] = fds[i == IN ? 0 : 1];
     p->ours[i] = fds[i == IN ? 1 : 0];
-    r = lift(&p->theirs[i]);
-    return r != 0 ? r : lift(&p->ours[i]);
+    rc = lift(&p->theirs[i]);
+    return rc != 0 ? rc : lift(&p->ours[i]);
 }
 
 static int open_pairs(struct pairs *ret_pairs)
 {
     struct pairs p = {{-1, -1, -1, -1}, {-1, -1, -1, -1}};
     for (int i = 0; i < PAIRS; i++) {
-        int r = open_pair(&p, i);
-        if (r != 0) {
+        int rc = open_pair(&p, i);
+        if (rc != 0) {
             close_fds(p.ours);
             close_fds(p.theirs);
-            return r;
+            return rc;
         }
     }
     *ret_pairs = p;
@@ -89,11 +89,11 @@ static char **make_args(const struct child_spec *spec, char *soft_nofile)
 {
     const struct server_config *config = spec->config;
     size_t count = 0;
-    while (config->args != NULL && config->args[count] != NULL)
+    while (config->args && config->args[count])
         count++;
     static char title[] = KEEPER_TITLE, n[] = "-n", d[] = "-d", end[] = "--";
-    char **args = mem_alloc((count + 8) * sizeof *args);
-    if (args == NULL)
+    char **args = mem_alloc((count + 8) * sizeof(*args));
+    if (!args)
         return NULL;
     size_t i = 0;
     args[i++] = title;
@@ -101,7 +101,7 @@ static char **make_args(const struct child_spec *spec, char *soft_nofile)
         args[i++] = n;
         args[i++] = soft_nofile;
     }
-    if (config->cwd != NULL) {
+    if (config->cwd) {
         args[i++] = d;
         args[i++] = config->cwd;
     }
@@ -119,21 +119,21 @@ static int set_attributes(posix_spawnattr_t *attr)
 {
     sigset_t all;
     sigfillset(&all);
-    int r = posix_spawnattr_setsigmask(attr, &all);
-    if (r == 0)
-        r = posix_spawnattr_setsigdefault(attr, &all);
-    if (r == 0)
-        r = posix_spawnattr_setflags(attr,
-                                     POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    return r;
+    int rc = posix_spawnattr_setsigmask(attr, &all);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigdefault(attr, &all);
+    if (rc == 0)
+        rc = posix_spawnattr_setflags(attr,
+                                      POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    return rc;
 }
 
 static int set_actions(posix_spawn_file_actions_t *actions, const struct pairs *p)
 {
-    int r = 0;
-    for (int i = 0; r == 0 && i < PAIRS; i++)
-        r = posix_spawn_file_actions_adddup2(actions, p->theirs[i], i);
-    return r;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < PAIRS; i++)
+        rc = posix_spawn_file_actions_adddup2(actions, p->theirs[i], i);
+    return rc;
 }
 
 /* posix_spawn and its functions return positive errno values. */
@@ -141,43 +141,43 @@ static int spawn_keeper(const char *keeper, const struct pairs *p, char **args, 
 {
     posix_spawnattr_t attr;
     posix_spawn_file_actions_t actions;
-    int r = posix_spawnattr_init(&attr);
-    if (r != 0)
-        return -r;
-    r = posix_spawn_file_actions_init(&actions);
-    if (r != 0)
+    int rc = posix_spawnattr_init(&attr);
+    if (rc != 0)
+        return -rc;
+    rc = posix_spawn_file_actions_init(&actions);
+    if (rc != 0)
         goto out_attr;
-    r = set_attributes(&attr);
-    if (r == 0)
-        r = set_actions(&actions, p);
-    if (r == 0)
-        r = posix_spawn(ret_pid, keeper, &actions, &attr, args, env);
+    rc = set_attributes(&attr);
+    if (rc == 0)
+        rc = set_actions(&actions, p);
+    if (rc == 0)
+        rc = posix_spawn(ret_pid, keeper, &actions, &attr, args, env);
     (void)posix_spawn_file_actions_destroy(&actions);
 out_attr:
     (void)posix_spawnattr_destroy(&attr);
-    return -r;
+    return -rc;
 }
 
 int child_spawn(const struct child_spec *spec, struct child_process *ret_process)
 {
     struct pairs p;
-    int r = open_pairs(&p);
-    if (r != 0)
-        return r;
+    int rc = open_pairs(&p);
+    if (rc != 0)
+        return rc;
     char soft_nofile[32];
-    (void)snprintf(soft_nofile, sizeof soft_nofile, "%llu", (unsigned long long)spec->soft_nofile);
+    (void)snprintf(soft_nofile, sizeof(soft_nofile), "%llu", (unsigned long long)spec->soft_nofile);
     char **env = NULL;
     char **args = make_args(spec, soft_nofile);
-    r = args != NULL ? child_env_make(spec->config, spec->environ, &env) : -ENOMEM;
+    rc = args ? child_env_make(spec->config, spec->environ, &env) : -ENOMEM;
     pid_t pid = 0;
-    if (r == 0)
-        r = spawn_keeper(spec->keeper, &p, args, env, &pid);
+    if (rc == 0)
+        rc = spawn_keeper(spec->keeper, &p, args, env, &pid);
     mem_free(env);
     mem_free(args);
     close_fds(p.theirs);
-    if (r != 0) {
+    if (rc != 0) {
         close_fds(p.ours);
-        return r;
+        return rc;
     }
     *ret_process = (struct child_process){.keeper_pid = pid,
                                           .in_fd = p.ours[IN],

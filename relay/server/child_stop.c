@@ -73,7 +73,7 @@ static void kill_keeper(struct child *c)
 
 void child_note_lost(struct child *c, const char *why)
 {
-    if (c->phase != CHILD_RUNNING || c->lost_why != NULL)
+    if (c->phase != CHILD_RUNNING || c->lost_why)
         return;
     c->lost_why = why;
     timer_set(&c->timer, loop_now_ms(c->loop) + CHILD_LOST_MS);
@@ -81,7 +81,7 @@ void child_note_lost(struct child *c, const char *why)
 
 static void tell_lost(struct child *c)
 {
-    if (c->lost_why == NULL || c->lost_told)
+    if (!c->lost_why || c->lost_told)
         return;
     c->lost_told = true;
     c->ops->on_lost(c, c->lost_why);

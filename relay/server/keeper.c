@@ -74,7 +74,7 @@ static _Noreturn void usage(void)
 {
     static const char text[] = "usage: " KEEPER_PROGRAM " [-n NOFILE] [-d DIR] -- COMMAND [ARG...]\n"
                                "It is started by agent-relay, with its lifeline on descriptor 3.\n";
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
     _exit(2);
 }
 
@@ -131,15 +131,15 @@ static _Noreturn void run_command(const struct keeper *k, pid_t keeper_pid)
         _exit(KEEPER_EXIT_CANNOT_RUN); /* the keeper died before that took hold */
     closefrom(STDERR_FILENO + 1);
     reset_nofile(k);
-    if (k->dir != NULL && chdir(k->dir) != 0)
+    if (k->dir && chdir(k->dir) != 0)
         fail(KEEPER_EXIT_CANNOT_RUN, "cannot enter the folder", k->dir, strerror(errno));
     reset_signals();
     (void)execvp(k->command[0], k->command);
     int error = errno;
     const char *path = getenv("PATH");
-    if (error == ENOENT && strchr(k->command[0], '/') == NULL) {
+    if (error == ENOENT && !strchr(k->command[0], '/')) {
         dprintf(STDERR_FILENO, KEEPER_PROGRAM ": cannot run '%s': not found in PATH=%s\n", k->command[0],
-                path != NULL ? path : "");
+                path ? path : "");
         _exit(KEEPER_EXIT_NOT_FOUND);
     }
     fail(error == ENOENT ? KEEPER_EXIT_NOT_FOUND : KEEPER_EXIT_CANNOT_RUN, "cannot run", k->command[0],
@@ -157,7 +157,7 @@ static void take_signals(struct keeper *k)
     sigset_t wanted;
     sigemptyset(&wanted);
     static const int list[] = {SIGCHLD, KEEPER_SIGNAL_TERM, KEEPER_SIGNAL_KILL, SIGINT, SIGHUP, SIGQUIT};
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
         sigaddset(&wanted, list[i]);
     (void)signal(SIGCHLD, SIG_DFL); /* ignored, it would lose us the exit status */
     k->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -183,7 +183,7 @@ static void start_command(struct keeper *k)
     if (k->pid < 0)
         fail(KEEPER_EXIT_CANNOT_RUN, "cannot fork for", k->command[0], strerror(errno));
     char text[32];
-    int len = snprintf(text, sizeof text, "%d\n", (int)k->pid);
+    int len = snprintf(text, sizeof(text), "%d\n", (int)k->pid);
     (void)send(KEEPER_LIFELINE_FD, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -226,7 +226,7 @@ static bool command_exited(const struct keeper *k)
 static bool take_orders(struct keeper *k)
 {
     struct signalfd_siginfo info;
-    while (read(k->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if ((int)info.ssi_signo == KEEPER_SIGNAL_KILL)
             return true;
         if (info.ssi_signo != SIGCHLD)
@@ -308,7 +308,7 @@ static void wait_for_child(const struct keeper *k)
     struct pollfd p = {.fd = k->signal_fd, .events = POLLIN};
     (void)poll(&p, 1, ROUND_MS);
     struct signalfd_siginfo info;
-    while (read(k->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+    while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
         continue;
 }
 

@@ -20,11 +20,11 @@ int keeper_path_find(const char *program_dir, char **ret_path)
 {
     static const char *const below[] = {"", "../libexec/agent-relay/"};
     char path[PATH_MAX];
-    for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
-        if (join(path, sizeof path, program_dir, below[i]) != 0 || access(path, X_OK) != 0)
+    for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+        if (join(path, sizeof(path), program_dir, below[i]) != 0 || access(path, X_OK) != 0)
             continue;
         *ret_path = mem_strdup(path);
-        return *ret_path != NULL ? 0 : -ENOMEM;
+        return *ret_path ? 0 : -ENOMEM;
     }
     LOG(LOG_ERROR, KEEPER_PROGRAM " is missing: children cannot be watched over",
         F_STR("looked_in", program_dir), F_STR("and_below_it_in", below[1]));

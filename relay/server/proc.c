@@ -36,7 +36,7 @@ static int read_pids(int fd, struct pid_list *list)
     char chunk[4096];
     long pid = 0;
     ssize_t got;
-    while ((got = read(fd, chunk, sizeof chunk)) > 0) {
+    while ((got = read(fd, chunk, sizeof(chunk))) > 0) {
         for (ssize_t i = 0; i < got; i++) {
             if (chunk[i] >= '0' && chunk[i] <= '9') {
                 pid = pid * 10 + (chunk[i] - '0');
@@ -52,55 +52,55 @@ static int read_pids(int fd, struct pid_list *list)
 
 static int read_thread(int tasks_fd, const char *tid, struct pid_list *list)
 {
-    char path[NAME_MAX + sizeof "/children"];
-    (void)snprintf(path, sizeof path, "%s/children", tid);
+    char path[NAME_MAX + sizeof("/children")];
+    (void)snprintf(path, sizeof(path), "%s/children", tid);
     int fd = openat(tasks_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int r = read_pids(fd, list);
+    int rc = read_pids(fd, list);
     (void)close(fd);
-    return r;
+    return rc;
 }
 
 int proc_children_listed(pid_t *ret_pids, size_t max)
 {
     struct pid_list list = {.pids = ret_pids, .max = max};
     DIR *tasks = opendir("/proc/self/task");
-    if (tasks == NULL)
+    if (!tasks)
         return -errno;
     int threads = 0;
-    int r = 0;
+    int rc = 0;
     const struct dirent *entry;
-    while ((entry = readdir(tasks)) != NULL) {
+    while ((entry = readdir(tasks))) {
         if (entry->d_name[0] == '.')
             continue;
         int seen = read_thread(dirfd(tasks), entry->d_name, &list);
         if (seen == 0)
             threads++;
         else
-            r = seen;
+            rc = seen;
     }
     (void)closedir(tasks);
     /* A thread that ends while we look has handed its children to another one. */
-    return threads > 0 ? (int)list.count : r != 0 ? r : -ENOENT;
+    return threads > 0 ? (int)list.count : rc != 0 ? rc : -ENOENT;
 }
 
 /* "PID (any name, brackets and blanks included) STATE PPID ...": the name ends at the last bracket. */
 static long parent_of(const char *pid)
 {
-    char path[sizeof "/proc//stat" + NAME_MAX];
-    (void)snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    char path[sizeof("/proc//stat") + NAME_MAX];
+    (void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
     char text[512];
-    ssize_t got = read(fd, text, sizeof text - 1);
+    ssize_t got = read(fd, text, sizeof(text) - 1);
     (void)close(fd);
     if (got <= 0)
         return -1;
     text[got] = '\0';
     const char *end = strrchr(text, ')');
-    if (end == NULL || strlen(end) < 5)
+    if (!end || strlen(end) < 5)
         return -1;
     return strtol(end + 4, NULL, 10);
 }
@@ -109,10 +109,10 @@ int proc_children_scanned(pid_t *ret_pids, size_t max)
 {
     struct pid_list list = {.pids = ret_pids, .max = max};
     DIR *all = opendir("/proc");
-    if (all == NULL)
+    if (!all)
         return -errno;
     const struct dirent *entry;
-    while ((entry = readdir(all)) != NULL) {
+    while ((entry = readdir(all))) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && parent_of(entry->d_name) == (long)getpid())
             add_pid(&list, strtol(entry->d_name, NULL, 10));
     }

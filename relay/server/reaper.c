@@ -33,7 +33,7 @@ static bool same_pid(const struct map_node *node, const void *key)
 static struct reaper_watch *find_watch(const struct reaper *r, pid_t pid)
 {
     struct map_node *node = map_find(&r->watches, hash_u64((uint64_t)pid), same_pid, &pid);
-    return node != NULL ? CONTAINER_OF(node, struct reaper_watch, node) : NULL;
+    return node ? CONTAINER_OF(node, struct reaper_watch, node) : NULL;
 }
 
 static size_t find_spared(const struct reaper *r, pid_t pid)
@@ -48,12 +48,12 @@ size_t reaper_sweep(struct reaper *r)
 {
     size_t found = 0;
     size_t max = r->watches.count + r->spared_count + ORPHANS_PER_ROUND;
-    pid_t *pids = mem_alloc(max * sizeof *pids);
-    int n = pids != NULL ? proc_children(pids, max) : -ENOMEM;
+    pid_t *pids = mem_alloc(max * sizeof(*pids));
+    int n = pids ? proc_children(pids, max) : -ENOMEM;
     if (n < 0)
         LOG(LOG_ERROR, "cannot look for orphans", F_STR("error", err_text(n)));
     for (int i = 0; i < n; i++) {
-        if (find_watch(r, pids[i]) != NULL || find_spared(r, pids[i]) < r->spared_count)
+        if (find_watch(r, pids[i]) || find_spared(r, pids[i]) < r->spared_count)
             continue;
         found++;
         /* Only we reap, so the pid is still its own. */
@@ -75,7 +75,7 @@ static bool reap_all(struct reaper *r, struct list *dead, size_t *ret_orphans)
         if (pid <= 0)
             return look;
         struct reaper_watch *w = find_watch(r, pid);
-        if (w != NULL) {
+        if (w) {
             map_remove(&r->watches, &w->node);
             w->pid = 0;
             w->status = status;
@@ -108,11 +108,11 @@ static void on_sigchld(uv_signal_t *handle, int signum)
         LOG(LOG_WARN, "killed processes that had lost their keeper",
             F_UINT("count", r->orphans_killed - before));
     }
-    for (struct list *node; (node = list_pop_front(&dead)) != NULL;) {
+    for (struct list *node; (node = list_pop_front(&dead));) {
         struct reaper_watch *w = CONTAINER_OF(node, struct reaper_watch, dead);
         w->on_exit(w, w->status);
     }
-    if (orphans > 0 && r->on_orphan != NULL)
+    if (orphans > 0 && r->on_orphan)
         r->on_orphan(r);
 }
 
@@ -151,7 +151,7 @@ int reaper_add(struct reaper *r, struct reaper_watch *w, pid_t pid,
 static void on_signal_closed(uv_handle_t *handle)
 {
     struct reaper *r = CONTAINER_OF(handle, struct reaper, signal);
-    if (r->on_closed != NULL)
+    if (r->on_closed)
         r->on_closed(r);
 }
 

@@ -30,11 +30,11 @@ const char *server_unavailable(const struct server *server)
     const struct server_config *config = server->config;
     if (server->set->stopping)
         return "the relay is stopping";
-    if (config == NULL)
+    if (!config)
         return "it was removed from the configuration";
     if (config->disabled)
         return "it is disabled in the configuration";
-    if (config->problem != NULL)
+    if (config->problem)
         return config->problem;
     return config->remote ? "remote servers are not built in yet" : NULL;
 }
@@ -53,11 +53,11 @@ static void on_route_start(void *server_data, struct lane *lane)
     struct supervisor *s = lane_data(lane);
     uint64_t now_ms = loop_now_ms(server->set->options.loop);
     const char *unavailable = server_unavailable(server);
-    if (s == NULL && unavailable != NULL) {
+    if (!s && unavailable) {
         lane_cannot_run(lane, unavailable, now_ms);
         return;
     }
-    if (s == NULL && supervisor_new(server, lane, &s) != 0) {
+    if (!s && supervisor_new(server, lane, &s) != 0) {
         lane_cannot_run(lane, "out of memory", now_ms);
         return;
     }
@@ -80,7 +80,7 @@ static void on_route_release(void *server_data, struct lane *lane)
 {
     (void)server_data;
     struct supervisor *s = lane_data(lane);
-    if (s != NULL)
+    if (s)
         supervisor_release(s);
     else
         lane_free(lane); /* it never asked for a child */
@@ -96,34 +96,34 @@ static void on_linger_over(struct timer *t);
 
 static int start_own_handles(struct server_set *set)
 {
-    int r = reaper_start(&set->reaper, set->options.loop);
-    if (r != 0)
-        return r;
-    r = timer_init(&set->linger, set->options.loop, on_linger_over);
-    assert(r == 0); /* as all of libuv's timers */
+    int rc = reaper_start(&set->reaper, set->options.loop);
+    if (rc != 0)
+        return rc;
+    rc = timer_init(&set->linger, set->options.loop, on_linger_over);
+    assert(rc == 0); /* as all of libuv's timers */
     set->reaper.on_orphan = on_orphan;
     set->open = 2;
-    return r;
+    return rc;
 }
 
 int server_set_new(const struct server_set_options *options, struct server_set **ret_set)
 {
-    struct server_set *set = mem_zalloc(sizeof *set);
-    if (set == NULL)
+    struct server_set *set = mem_zalloc(sizeof(*set));
+    if (!set)
         return -ENOMEM;
     set->options = *options;
     set->options.program_dir = NULL; /* not needed any more, and borrowed */
-    if (set->options.environ == NULL)
+    if (!set->options.environ)
         set->options.environ = environ;
     list_init(&set->servers);
     list_init(&set->leaving);
-    int r = keeper_path_find(options->program_dir, &set->keeper);
-    if (r == 0)
-        r = start_own_handles(set);
-    if (r != 0) {
+    int rc = keeper_path_find(options->program_dir, &set->keeper);
+    if (rc == 0)
+        rc = start_own_handles(set);
+    if (rc != 0) {
         mem_free(set->keeper);
         mem_free(set);
-        return r;
+        return rc;
     }
     *ret_set = set;
     return 0;
@@ -147,7 +147,7 @@ static void remove_stopped(struct server *server, uint64_t now_ms)
         if (server->sharing == SHARING_SHARED)
             s->lane = NULL; /* goes with the server */
     }
-    if (server->route != NULL)
+    if (server->route)
         route_server_remove(server->route, "the relay is stopping", now_ms);
     LIST_EACH(it, safe, &server->supervisors)
     supervisor_free(CONTAINER_OF(it, struct supervisor, node));
@@ -156,7 +156,7 @@ static void remove_stopped(struct server *server, uint64_t now_ms)
 
 void server_set_free(struct server_set *set)
 {
-    if (set == NULL)
+    if (!set)
         return;
     assert(set->stopped);
     uint64_t now_ms = loop_now_ms(set->options.loop);
@@ -182,7 +182,7 @@ static size_t each_supervisor(struct list *servers, supervisor_verb *verb)
         LIST_EACH(that, safe_too, &server->supervisors)
         {
             struct supervisor *s = CONTAINER_OF(that, struct supervisor, node);
-            if (verb != NULL)
+            if (verb)
                 verb(s);
             running += s->open > (s->closing ? 0U : 1U); /* more than its own timer */
         }
@@ -289,14 +289,14 @@ void server_set_kill(struct server_set *set)
 
 static bool may_go(const struct server *server)
 {
-    return server->route == NULL && list_empty(&server->supervisors);
+    return !server->route && list_empty(&server->supervisors);
 }
 
 void server_supervisor_closed(struct supervisor *s)
 {
     struct server *server = s->server;
     struct server_set *set = server->set;
-    if (s->lane == NULL) {
+    if (!s->lane) {
         supervisor_free(s);
         if (may_go(server))
             free_server(server);

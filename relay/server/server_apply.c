@@ -102,11 +102,11 @@ static void remove_server(struct server *server, const char *reason)
 static struct server *make_server(struct server_set *set, const struct config *config,
                                   const struct server_config *entry)
 {
-    struct server *server = mem_zalloc(sizeof *server);
-    if (server == NULL)
+    struct server *server = mem_zalloc(sizeof(*server));
+    if (!server)
         return NULL;
     server->name = mem_strdup(entry->name);
-    if (server->name == NULL) {
+    if (!server->name) {
         mem_free(server);
         return NULL;
     }
@@ -122,23 +122,23 @@ static struct server *make_server(struct server_set *set, const struct config *c
 static int add_server(struct server_set *set, const struct config *config, const struct server_config *entry)
 {
     struct server *server = make_server(set, config, entry);
-    if (server == NULL)
+    if (!server)
         return -ENOMEM;
     struct server_limits limits = make_limits(set, entry);
-    int r = route_server_add(set->options.router, server->name, &limits, &server_route_ops, server,
-                             &server->route);
-    if (r != 0)
+    int rc = route_server_add(set->options.router, server->name, &limits, &server_route_ops, server,
+                              &server->route);
+    if (rc != 0)
         goto out_server;
     struct supervisor *s = NULL;
     if (server->sharing == SHARING_SHARED) {
-        r = supervisor_new(server, route_server_lane(server->route), &s);
-        if (r != 0)
+        rc = supervisor_new(server, route_server_lane(server->route), &s);
+        if (rc != 0)
             goto out_route;
     }
     list_push_back(&set->servers, &server->node);
-    if (s != NULL && server_unavailable(server) != NULL)
+    if (s && server_unavailable(server))
         supervisor_want(s); /* tells the lane why not */
-    else if (s != NULL)
+    else if (s)
         supervisor_begin(s);
     return 0;
 out_route:
@@ -146,7 +146,7 @@ out_route:
 out_server:
     mem_free(server->name);
     mem_free(server);
-    return r;
+    return rc;
 }
 
 /* ---- changing ---- */
@@ -154,7 +154,7 @@ out_server:
 /* Buffers are made for these, so they stay as they were at the start. */
 static void keep_fixed(struct server_set *set, const struct config *config)
 {
-    if (set->config != NULL)
+    if (set->config)
         return;
     set->max_frame_bytes = (size_t)config->max_frame_bytes;
     set->max_id_bytes = (size_t)config->max_id_bytes;
@@ -192,7 +192,7 @@ static void remove_gone(struct server_set *set, const struct config *config)
     {
         struct server *server = CONTAINER_OF(it, struct server, node);
         const struct server_config *entry = config_server(config, server->name);
-        if (entry == NULL)
+        if (!entry)
             remove_server(server, "the server was removed from the configuration");
         else if (sharing_of(entry) != server->sharing)
             remove_server(server, "the server's sharing was changed in the configuration");
@@ -210,15 +210,15 @@ int server_set_apply(struct server_set *set, const struct config *config)
     for (size_t i = 0; i < config->server_count; i++) {
         const struct server_config *entry = &config->servers[i];
         struct server *server = find_server(set, entry->name);
-        if (server != NULL) {
+        if (server) {
             update_server(server, config, entry);
             continue;
         }
-        int r = add_server(set, config, entry);
-        if (r != 0) {
+        int rc = add_server(set, config, entry);
+        if (rc != 0) {
             LOG(LOG_ERROR, "server could not be added", F_STR("server", entry->name),
-                F_STR("error", err_text(r)));
-            failure = r;
+                F_STR("error", err_text(rc)));
+            failure = rc;
         }
     }
     return failure;

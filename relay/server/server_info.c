@@ -32,18 +32,18 @@ static void look_at_children(const struct server *server, uint64_t now_ms, struc
     LIST_EACH(it, safe, &server->supervisors)
     {
         const struct supervisor *s = CONTAINER_OF(it, struct supervisor, node);
-        info->children += s->child != NULL;
-        if (first == NULL || weight(s) > weight(first))
+        info->children += s->child ? 1 : 0;
+        if (!first || weight(s) > weight(first))
             first = s;
     }
-    if (first == NULL)
+    if (!first)
         return;
     info->state = supervisor_state_name(first->state);
-    if (info->note == NULL)
+    if (!info->note)
         info->note = first->detail;
     if (first->state == SUPERVISOR_BACKING_OFF || first->state == SUPERVISOR_CRASH_LOOP)
         info->retry_at_ms = first->timer.at_ms;
-    if (first->child == NULL)
+    if (!first->child)
         return;
     info->pid = child_pid(first->child);
     info->keeper_pid = first->child->keeper_pid;
@@ -56,8 +56,8 @@ static struct server_info make_info(const struct server *server, uint64_t now_ms
     struct server_info info = {.name = server->name,
                                .state = supervisor_state_name(SUPERVISOR_DOWN),
                                .sharing = server->sharing,
-                               .remote = server->config != NULL && server->config->remote,
-                               .disabled = server->config != NULL && server->config->disabled,
+                               .remote = server->config && server->config->remote,
+                               .disabled = server->config && server->config->disabled,
                                .note = server_unavailable(server),
                                .era = server->era,
                                .restarts = server->restarts,

@@ -35,7 +35,7 @@ static void grow(struct stderr_ring *r, size_t wanted)
     if (cap == r->cap)
         return;
     char *bytes = mem_realloc(r->bytes, cap);
-    if (bytes == NULL)
+    if (!bytes)
         return;
     r->bytes = bytes;
     r->cap = cap;
@@ -69,7 +69,7 @@ void stderr_ring_flush(struct stderr_ring *r)
     r->line_len = 0;
     if (len > 0 && r->line[len - 1] == '\r')
         len--;
-    if (len > 0 && r->on_line != NULL)
+    if (len > 0 && r->on_line)
         r->on_line(r->data, r->line, len);
 }
 
@@ -89,10 +89,10 @@ static void gather(struct stderr_ring *r, const char *bytes, size_t len)
 
 static void cut_lines(struct stderr_ring *r, const char *bytes, size_t len)
 {
-    if (r->line == NULL && (r->line = mem_alloc(STDERR_LINE_BYTES)) == NULL)
+    if (!r->line && !(r->line = mem_alloc(STDERR_LINE_BYTES)))
         return;
     const char *newline;
-    while (len > 0 && (newline = memchr(bytes, '\n', len)) != NULL) {
+    while (len > 0 && (newline = memchr(bytes, '\n', len))) {
         size_t part = (size_t)(newline - bytes);
         gather(r, bytes, part);
         stderr_ring_flush(r);

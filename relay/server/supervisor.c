@@ -57,9 +57,8 @@ uint64_t supervisor_now_ms(const struct supervisor *s)
 void supervisor_move(struct supervisor *s, enum supervisor_state to, uint64_t deadline_at_ms)
 {
     assert((allowed_moves[s->state] & BIT(to)) != 0);
-    assert((to == SUPERVISOR_DOWN || to == SUPERVISOR_BACKING_OFF || to == SUPERVISOR_CRASH_LOOP)
-               ? s->child == NULL
-               : 1);
+    assert((to == SUPERVISOR_DOWN || to == SUPERVISOR_BACKING_OFF || to == SUPERVISOR_CRASH_LOOP) ? !s->child
+                                                                                                  : 1);
     LOG(LOG_DEBUG, "server state", F_STR("server", s->server->name),
         F_STR("from", supervisor_state_name(s->state)), F_STR("to", supervisor_state_name(to)));
     s->state = to;
@@ -73,20 +72,20 @@ void supervisor_move(struct supervisor *s, enum supervisor_state to, uint64_t de
 void supervisor_set_detail(struct supervisor *s, const char *text)
 {
     mem_free(s->detail);
-    s->detail = text != NULL ? mem_strdup(text) : NULL; /* without memory: an outage without words */
+    s->detail = text ? mem_strdup(text) : NULL; /* without memory: an outage without words */
 }
 
 /* ---- what the router is told ---- */
 
 void supervisor_report_down(struct supervisor *s)
 {
-    if (s->lane == NULL)
+    if (!s->lane)
         return;
     const char *unavailable = server_unavailable(s->server);
     bool planned = s->state == SUPERVISOR_BACKING_OFF || s->state == SUPERVISOR_CRASH_LOOP;
     struct outage outage = {.state = supervisor_state_name(s->state),
-                            .detail = unavailable != NULL ? unavailable : s->detail,
-                            .exited = s->exited && unavailable == NULL,
+                            .detail = unavailable ? unavailable : s->detail,
+                            .exited = s->exited && !unavailable,
                             .exit_status = s->exit_status,
                             .term_signal = s->term_signal,
                             .stderr_tail = s->tail,
@@ -99,13 +98,13 @@ void supervisor_report_down(struct supervisor *s)
 void supervisor_report_idle(struct supervisor *s)
 {
     s->attached = false;
-    if (s->lane != NULL && s->server->sharing == SHARING_SHARED)
+    if (s->lane && s->server->sharing == SHARING_SHARED)
         lane_idle(s->lane);
 }
 
 bool supervisor_is_needed(const struct supervisor *s)
 {
-    if (s->lane == NULL || server_unavailable(s->server) != NULL)
+    if (!s->lane || server_unavailable(s->server))
         return false;
     struct lane_stats stats;
     lane_get_stats(s->lane, &stats);
@@ -148,7 +147,7 @@ static void cannot_start(struct supervisor *s, int error)
 {
     char text[512];
     const char *what = error == -ENOENT || error == -EACCES ? s->server->set->keeper : "a process";
-    (void)snprintf(text, sizeof text, "cannot start %s: %s", what, err_text(error));
+    (void)snprintf(text, sizeof(text), "cannot start %s: %s", what, err_text(error));
     LOG(LOG_ERROR, "cannot start child", F_STR("server", s->server->name), F_STR("reason", text));
     supervisor_set_detail(s, text);
     supervisor_unasked_end(s);
@@ -166,9 +165,9 @@ static void start_child(struct supervisor *s)
     s->failed = false;
     lane_starting(s->lane);
     struct child_spec spec = make_spec(server);
-    int r = child_start(&spec, &supervisor_child_ops, s, &s->child);
-    if (r != 0) {
-        cannot_start(s, r);
+    int rc = child_start(&spec, &supervisor_child_ops, s, &s->child);
+    if (rc != 0) {
+        cannot_start(s, rc);
         return;
     }
     s->open++;
@@ -198,7 +197,7 @@ void supervisor_start(struct supervisor *s)
 
 void supervisor_want(struct supervisor *s)
 {
-    if (server_unavailable(s->server) != NULL) {
+    if (server_unavailable(s->server)) {
         supervisor_report_down(s);
         return;
     }
@@ -235,7 +234,7 @@ void supervisor_begin(struct supervisor *s)
 
 static void watch_idle(struct supervisor *s)
 {
-    uint64_t limit_ms = s->server->config != NULL ? s->server->config->idle_timeout_ms : 0;
+    uint64_t limit_ms = s->server->config ? s->server->config->idle_timeout_ms : 0;
     if (limit_ms == 0 || s->server->sharing != SHARING_SHARED) {
         timer_clear(&s->timer);
         return;
@@ -287,7 +286,7 @@ static void on_after(struct loop_task *task)
 static void start_took_too_long(struct supervisor *s)
 {
     char text[120];
-    (void)snprintf(text, sizeof text, "it was started and did not answer within %llu ms",
+    (void)snprintf(text, sizeof(text), "it was started and did not answer within %llu ms",
                    (unsigned long long)s->server->config->start_timeout_ms);
     supervisor_give_up(s, text);
 }
@@ -311,7 +310,7 @@ static void start_or_rest(struct supervisor *s)
     }
     if (s->state != SUPERVISOR_DOWN)
         supervisor_move(s, SUPERVISOR_DOWN, 0);
-    if (server_unavailable(s->server) != NULL)
+    if (server_unavailable(s->server))
         supervisor_report_down(s);
     else
         supervisor_report_idle(s);
@@ -374,15 +373,15 @@ void supervisor_restart(struct supervisor *s)
 
 int supervisor_new(struct server *server, struct lane *lane, struct supervisor **ret_supervisor)
 {
-    struct supervisor *s = mem_zalloc(sizeof *s);
-    if (s == NULL)
+    struct supervisor *s = mem_zalloc(sizeof(*s));
+    if (!s)
         return -ENOMEM;
     s->server = server;
     s->lane = lane;
-    int r = timer_init(&s->timer, server->set->options.loop, on_time);
-    if (r != 0) {
+    int rc = timer_init(&s->timer, server->set->options.loop, on_time);
+    if (rc != 0) {
         mem_free(s);
-        return r;
+        return rc;
     }
     s->open = 1;
     loop_task_init(&s->after, on_after);

@@ -22,8 +22,7 @@ static void log_exit(const struct supervisor *s, const struct child *c, bool ask
 
 static void keep_tail(struct supervisor *s)
 {
-    if (s->was_ready || s->child == NULL ||
-        (s->tail == NULL && (s->tail = mem_alloc(CHILD_TAIL_BYTES)) == NULL))
+    if (s->was_ready || !s->child || (!s->tail && !(s->tail = mem_alloc(CHILD_TAIL_BYTES))))
         return;
     s->tail_len = child_stderr_tail(s->child, s->tail, CHILD_TAIL_BYTES);
 }
@@ -41,7 +40,7 @@ void supervisor_stop(struct supervisor *s, enum supervisor_stop why)
 
 void supervisor_give_up(struct supervisor *s, const char *detail)
 {
-    if (detail != NULL)
+    if (detail)
         supervisor_set_detail(s, detail);
     LOG(LOG_WARN, "child failed", F_STR("server", s->server->name), F_STR("reason", s->detail));
     keep_tail(s);
@@ -82,7 +81,7 @@ static void restart_now(struct supervisor *s)
 {
     supervisor_move(s, SUPERVISOR_DOWN, 0);
     backoff_reset(&s->server->backoff);
-    if (server_unavailable(s->server) != NULL) {
+    if (server_unavailable(s->server)) {
         supervisor_report_down(s);
         return;
     }
@@ -103,7 +102,7 @@ static void restart_now(struct supervisor *s)
 static void idle_done(struct supervisor *s)
 {
     supervisor_move(s, SUPERVISOR_DOWN, 0);
-    if (server_unavailable(s->server) != NULL)
+    if (server_unavailable(s->server))
         supervisor_report_down(s);
     else if (s->wanted)
         supervisor_start(s);
@@ -114,7 +113,7 @@ static void free_lane(struct supervisor *s)
     struct lane *lane = s->lane;
     s->lane = NULL;
     s->attached = false;
-    if (lane != NULL)
+    if (lane)
         lane_free(lane);
     supervisor_close(s);
 }
@@ -224,7 +223,7 @@ const struct child_ops supervisor_child_ops = {on_frame, on_writable, on_lost, o
 static void end_lane(struct supervisor *s)
 {
     s->attached = false;
-    if (s->child == NULL) {
+    if (!s->child) {
         if (s->state != SUPERVISOR_DOWN)
             supervisor_move(s, SUPERVISOR_DOWN, 0);
         free_lane(s);
@@ -250,7 +249,7 @@ void supervisor_detach(struct supervisor *s, const char *reason)
 
 void supervisor_shutdown(struct supervisor *s)
 {
-    if (s->child == NULL) {
+    if (!s->child) {
         shut_down(s);
         return;
     }
@@ -262,7 +261,7 @@ void supervisor_shutdown(struct supervisor *s)
 
 void supervisor_kill(struct supervisor *s)
 {
-    if (s->child != NULL)
+    if (s->child)
         child_kill(s->child);
 }
 

@@ -10,7 +10,7 @@
 uint32_t clean_decode(const char *p, size_t left, size_t *ret_used)
 {
     char four[4] = {0}; /* text_sequence reads four; a NUL is no continuation */
-    memcpy(four, p, left < sizeof four ? left : sizeof four);
+    memcpy(four, p, left < sizeof(four) ? left : sizeof(four));
     unsigned char first = (unsigned char)four[0];
     *ret_used = 1;
     if (first < 0x80)
@@ -38,7 +38,7 @@ struct clean_character clean_next(const char *p, size_t left)
     struct clean_character clean = {.bytes = {' '}, .len = 1};
     uint32_t c = clean_decode(p, left, &clean.used);
     if (c == REPLACEMENT_CP) {
-        clean.len = sizeof REPLACEMENT - 1;
+        clean.len = sizeof(REPLACEMENT) - 1;
         memcpy(clean.bytes, REPLACEMENT, clean.len);
     } else if (!clean_is_control(c)) {
         clean.len = clean.used;

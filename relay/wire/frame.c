@@ -180,12 +180,12 @@ enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t 
     while (*len > 0) {
         const char *piece = *bytes;
         const char *newline = memchr(piece, '\n', *len);
-        size_t piece_len = newline != NULL ? (size_t)(newline - piece) : *len;
-        size_t taken = piece_len + (newline != NULL);
+        size_t piece_len = newline ? (size_t)(newline - piece) : *len;
+        size_t taken = piece_len + (newline ? 1 : 0);
         *bytes += taken;
         *len -= taken;
         enum frame_result result =
-            newline != NULL ? end_line(r, piece, piece_len, ret_frame) : go_on(r, piece, piece_len);
+            newline ? end_line(r, piece, piece_len, ret_frame) : go_on(r, piece, piece_len);
         if (result != FRAME_MORE)
             return result;
     }

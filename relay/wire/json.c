@@ -101,8 +101,8 @@ static int tokenize(struct json_doc *doc, size_t max_tokens)
     if (count < 1)
         return ERR_SYNTAX;
     size_t bytes, node_bytes;
-    if ((size_t)count > max_tokens || !size_mul((size_t)count, sizeof *doc->tokens, &bytes) ||
-        !size_mul((size_t)count, sizeof *doc->nodes, &node_bytes))
+    if ((size_t)count > max_tokens || !size_mul((size_t)count, sizeof(*doc->tokens), &bytes) ||
+        !size_mul((size_t)count, sizeof(*doc->nodes), &node_bytes))
         return ERR_TOO_LARGE;
     doc->tokens = mem_alloc(bytes);
     doc->nodes = mem_alloc(node_bytes);
@@ -145,7 +145,7 @@ int json_parse(const char *text, size_t len, unsigned flags, size_t max_tokens, 
 {
     if (len > INT_MAX - 2) /* jsmn counts in int */
         return ERR_TOO_LARGE;
-    struct json_doc *doc = mem_zalloc(sizeof *doc);
+    struct json_doc *doc = mem_zalloc(sizeof(*doc));
     if (!doc)
         return -ENOMEM;
     int rc = parse_into(doc, text, len, flags, max_tokens, ret_line);

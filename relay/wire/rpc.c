@@ -281,7 +281,7 @@ enum rpc_fault rpc_check_json(const char *bytes, size_t len, size_t *ret_fault_a
     assert(event == SCAN_MORE);
     (void)event;
     enum scan_fault fault = scan_end(&json);
-    if (fault != SCAN_OK && ret_fault_at != NULL)
+    if (fault != SCAN_OK && ret_fault_at)
         *ret_fault_at = json.fault_at;
     return (enum rpc_fault)fault;
 }

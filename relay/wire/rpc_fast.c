@@ -56,7 +56,7 @@ static inline const char *skip_string(const char *p, const char *end)
         if (*p == '"')
             return p + 1;
         p = skip_special(p, end);
-        if (p == NULL)
+        if (!p)
             return NULL;
     }
 }
@@ -80,11 +80,11 @@ static const char *skip_number(const char *p, const char *end, bool *ret_integer
     p += *p == '-';
     p = is_digit(p, end) && *p == '0' ? p + 1 : skip_digits(p, end);
     *ret_integer = true;
-    if (p != NULL && p < end && *p == '.') {
+    if (p && p < end && *p == '.') {
         *ret_integer = false;
         p = skip_digits(p + 1, end);
     }
-    if (p != NULL && p < end && (*p == 'e' || *p == 'E')) {
+    if (p && p < end && (*p == 'e' || *p == 'E')) {
         *ret_integer = false;
         p++;
         if (p < end && (*p == '+' || *p == '-'))
@@ -107,7 +107,7 @@ static inline const char *skip_key(const char *p, const char *end)
     if (p == end || *p != '"')
         return NULL;
     p = skip_string(p + 1, end);
-    return p != NULL && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
+    return p && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
 }
 
 static inline const char *skip_scalar(const char *p, const char *end)
@@ -178,15 +178,15 @@ static const char *skip_value(const char *p, const char *end, unsigned above)
             p++;
             if (p < end && *p != (object ? '}' : ']')) {
                 p = object ? skip_key(p, end) : p;
-                if (p == NULL)
+                if (!p)
                     return NULL;
                 continue;
             }
         }
-        if (p == NULL)
+        if (!p)
             return NULL;
         p = go_on(&n, p, end);
-    } while (p != NULL && n.depth > 0);
+    } while (p && n.depth > 0);
     return p;
 }
 
@@ -261,7 +261,7 @@ static const struct field *find(unsigned level, struct key k, enum match *ret_ma
                             : level == LEVEL_META && k.len == 36 ? meta36
                                                                  : NULL;
     *ret_match = MATCH_NONE;
-    for (; f != NULL && f->name != NULL; f++) {
+    for (; f && f->name; f++) {
         *ret_match = match(k, f->name);
         if (*ret_match != MATCH_NONE)
             return f;
@@ -312,7 +312,7 @@ static const char *field_value(struct line *l, const struct field *f, const char
         p = members(l, p, LEVEL_META);
     else
         p = skip_value(p, l->end, level);
-    if (p != NULL)
+    if (p)
         *span = (struct span){(size_t)(from - l->start), (size_t)(p - from)};
     return p;
 }
@@ -342,7 +342,7 @@ static const char *member(struct line *l, const char *p, unsigned level)
     if (level == LEVEL_ROOT && k.len == 7 && (how = match(k, "jsonrpc")) != MATCH_NONE)
         return how == MATCH_EXACT ? version_value(l, p) : NULL;
     const struct field *f = find(level, k, &how);
-    if (f == NULL)
+    if (!f)
         return skip_value(p, l->end, level);
     return how == MATCH_EXACT ? field_value(l, f, p, level) : NULL;
 }
@@ -355,7 +355,7 @@ static const char *members(struct line *l, const char *p, unsigned level)
         return p + 1;
     for (;;) {
         p = member(l, p, level);
-        if (p == NULL || p == l->end)
+        if (!p || p == l->end)
             return NULL;
         if (*p == '}')
             return p + 1;
@@ -384,7 +384,7 @@ bool rpc_fast_line(const char *bytes, size_t len, struct rpc_envelope *ret_env)
     struct line l = {.start = bytes, .end = bytes + len, .env = ret_env};
     if (len == 0 || bytes[0] != '{')
         return false;
-    memset(ret_env, 0, sizeof *ret_env);
+    memset(ret_env, 0, sizeof(*ret_env));
     if (members(&l, bytes, LEVEL_ROOT) != l.end || !l.is_2_0)
         return false;
     ret_env->kind = kind_of(ret_env);

@@ -72,7 +72,7 @@ enum rpc_method rpc_method(const char *quoted, size_t len)
     if (len < 2)
         return RPC_M_OTHER;
     enum rpc_method method = find(quoted + 1, len - 2);
-    if (method == RPC_M_OTHER && memchr(quoted, '\\', len) != NULL)
+    if (method == RPC_M_OTHER && memchr(quoted, '\\', len))
         return find_escaped(quoted, len);
     return method;
 }

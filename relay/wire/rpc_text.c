@@ -101,7 +101,7 @@ static size_t next_piece(const char **p, const char *end, char escape[4], const 
         return read_escape(p, end, escape);
     }
     const char *backslash = memchr(from, '\\', (size_t)(end - from));
-    *p = backslash != NULL ? backslash : end;
+    *p = backslash ? backslash : end;
     *ret_piece = from;
     return (size_t)(*p - from);
 }

@@ -124,14 +124,14 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 static void put_escape(struct writer *w, unsigned char byte)
 {
     static const char short_form[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the byte, what stands for it */
-    for (size_t i = 0; i + 1 < sizeof short_form; i += 2) {
+    for (size_t i = 0; i + 1 < sizeof(short_form); i += 2) {
         if ((unsigned char)short_form[i] == byte) {
             put(w, (const char[]){'\\', short_form[i + 1]}, 2);
             return;
         }
     }
     char text[8];
-    int len = snprintf(text, sizeof text, "\\u%04x", byte);
+    int len = snprintf(text, sizeof(text), "\\u%04x", byte);
     put(w, text, (size_t)len);
 }
 
@@ -198,14 +198,14 @@ void write_raw(struct writer *w, const char *json, size_t len)
 void write_int(struct writer *w, int64_t value)
 {
     char text[24];
-    int len = snprintf(text, sizeof text, "%" PRId64, value);
+    int len = snprintf(text, sizeof(text), "%" PRId64, value);
     write_raw(w, text, (size_t)len);
 }
 
 void write_uint(struct writer *w, uint64_t value)
 {
     char text[24];
-    int len = snprintf(text, sizeof text, "%" PRIu64, value);
+    int len = snprintf(text, sizeof(text), "%" PRIu64, value);
     write_raw(w, text, (size_t)len);
 }
 
@@ -243,7 +243,7 @@ void write_double(struct writer *w, double value)
     }
     locale_t before = uselocale(plain);
     char text[40];
-    int len = shortest(text, sizeof text, value);
+    int len = shortest(text, sizeof(text), value);
     uselocale(before);
     freelocale(plain);
     write_raw(w, text, (size_t)len);

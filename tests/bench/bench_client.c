@@ -47,7 +47,7 @@ static struct ar_client *open_client(const struct bench_args *a, uv_loop_t *loop
     o.loop = loop;
     o.agents_poll_ms = AR_NEVER;
     o.on_state = on_state;
-    if (ar_open(&o, &client, problem, sizeof problem) != AR_OK)
+    if (ar_open(&o, &client, problem, sizeof(problem)) != AR_OK)
         bench_die("ar_open", problem);
     return client;
 }
@@ -65,7 +65,7 @@ static void call_init(struct ar_call *call)
     ar_call_init(call);
     call->method = "tools/call";
     call->params = params;
-    call->params_len = sizeof params - 1;
+    call->params_len = sizeof(params) - 1;
 }
 
 /* ---- sync ---- */
@@ -140,8 +140,8 @@ static void slot_next(struct slot *s)
 static void bench_pipe(const struct bench_args *a)
 {
     static struct flow flow;
-    struct slot *slots = calloc(a->count, sizeof *slots);
-    if (slots == NULL)
+    struct slot *slots = calloc(a->count, sizeof(*slots));
+    if (!slots)
         bench_die("slots", "no memory");
     flow.client = open_client(a, NULL);
     wait_live(1);
@@ -182,10 +182,10 @@ static void *read_snapshots(void *data)
 
 static void bench_read(const struct bench_args *a)
 {
-    struct reader *readers = calloc(a->count, sizeof *readers);
+    struct reader *readers = calloc(a->count, sizeof(*readers));
     struct ar_client *client = open_client(a, NULL);
     uint64_t reads = 0;
-    if (readers == NULL)
+    if (!readers)
         bench_die("readers", "no memory");
     wait_live(1);
     uint64_t began = bench_now_ns();
@@ -216,17 +216,17 @@ static void on_closed(void *data)
 static void bench_memory(const struct bench_args *a, uv_loop_t *loop)
 {
     struct ar_client **clients = calloc(a->count, sizeof(struct ar_client *));
-    if (clients == NULL)
+    if (!clients)
         bench_die("clients", "no memory");
     /* What the first one costs for all (the C library's own, libuv's threads) is not counted. */
     struct ar_client *first = open_client(a, loop);
-    for (unsigned n = 1; loop != NULL && gate.live < n;)
+    for (unsigned n = 1; loop && gate.live < n;)
         uv_run(loop, UV_RUN_ONCE);
     wait_live(1);
     uint64_t before = bench_resident();
     for (unsigned i = 0; i < a->count; i++)
         clients[i] = open_client(a, loop);
-    while (loop != NULL && gate.live < a->count + 1)
+    while (loop && gate.live < a->count + 1)
         uv_run(loop, UV_RUN_ONCE);
     wait_live(a->count + 1);
     uint64_t after = bench_resident();
@@ -235,7 +235,7 @@ static void bench_memory(const struct bench_args *a, uv_loop_t *loop)
     for (unsigned i = 0; i < a->count; i++)
         ar_close(clients[i], on_closed, NULL);
     ar_close(first, on_closed, NULL);
-    if (loop != NULL)
+    if (loop)
         uv_run(loop, UV_RUN_DEFAULT);
     free((void *)clients);
 }

@@ -70,7 +70,7 @@ static void bench_sync(const struct bench_args *a)
     for (uint64_t at = began; at < until;) {
         natsMsg *m = NULL;
         errors +=
-            natsConnection_Request(&m, c, "echo", payload, sizeof payload - 1, REPLY_TIMEOUT_MS) != NATS_OK;
+            natsConnection_Request(&m, c, "echo", payload, sizeof(payload) - 1, REPLY_TIMEOUT_MS) != NATS_OK;
         natsMsg_Destroy(m);
         uint64_t now = bench_now_ns();
         if (at >= from)
@@ -96,9 +96,9 @@ struct flow {
 static void send_one(struct flow *f, unsigned slot)
 {
     char reply[64];
-    snprintf(reply, sizeof reply, "inbox.%u", slot);
+    (void)snprintf(reply, sizeof(reply), "inbox.%u", slot);
     f->sent_at_ns[slot] = bench_now_ns();
-    check(natsConnection_PublishRequest(f->c, "echo", reply, payload, sizeof payload - 1), "publish");
+    check(natsConnection_PublishRequest(f->c, "echo", reply, payload, sizeof(payload) - 1), "publish");
 }
 
 static void on_reply(natsConnection *c, natsSubscription *s, natsMsg *m, void *data)
@@ -126,8 +126,8 @@ static void bench_pipe(const struct bench_args *a)
     static struct flow f = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     natsSubscription *s;
     f.c = connect_to(a->target);
-    f.sent_at_ns = calloc(a->count, sizeof *f.sent_at_ns);
-    if (f.sent_at_ns == NULL)
+    f.sent_at_ns = calloc(a->count, sizeof(*f.sent_at_ns));
+    if (!f.sent_at_ns)
         bench_die("slots", "no memory");
     check(natsConnection_Subscribe(&s, f.c, "inbox.*", on_reply, &f), "subscribe");
     check(natsConnection_Flush(f.c), "flush");
@@ -152,7 +152,7 @@ static natsConnection *used_connection(const char *url)
 {
     natsConnection *c = connect_to(url);
     natsMsg *m = NULL;
-    check(natsConnection_Request(&m, c, "echo", payload, sizeof payload - 1, REPLY_TIMEOUT_MS), "request");
+    check(natsConnection_Request(&m, c, "echo", payload, sizeof(payload) - 1, REPLY_TIMEOUT_MS), "request");
     natsMsg_Destroy(m);
     return c;
 }
@@ -161,7 +161,7 @@ static void bench_memory(const struct bench_args *a)
 {
     natsConnection **c = calloc(a->count, sizeof(natsConnection *));
     natsConnection *first = used_connection(a->target);
-    if (c == NULL)
+    if (!c)
         bench_die("connections", "no memory");
     uint64_t before = bench_resident();
     for (unsigned i = 0; i < a->count; i++)

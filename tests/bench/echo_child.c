@@ -47,7 +47,7 @@ static void reserve(struct bytes *b, size_t more)
         return;
     size_t cap = (b->len + more) * 2;
     char *at = realloc(b->at, cap);
-    if (at == NULL)
+    if (!at)
         _exit(1);
     b->at = at;
     b->cap = cap;
@@ -70,7 +70,7 @@ static const char *string_end(const char *at, const char *end)
 {
     while (at < end) {
         const char *quote = memchr(at, '"', (size_t)(end - at));
-        if (quote == NULL)
+        if (!quote)
             return end;
         const char *back = quote;
         while (back > at && back[-1] == '\\')
@@ -153,7 +153,7 @@ static void scan(const char *line, size_t len, struct message *ret_message)
 {
     const char *at = skip_blanks(line, line + len), *end = line + len;
     struct view key, value;
-    memset(ret_message, 0, sizeof *ret_message);
+    memset(ret_message, 0, sizeof(*ret_message));
     if (at == end || *at++ != '{')
         return;
     while (next_member(&at, end, &key, &value)) {
@@ -192,7 +192,7 @@ static void answer_initialize(struct bytes *out, struct view params)
 static void answer_pid(struct bytes *out)
 {
     char text[48];
-    snprintf(text, sizeof text, "{\"pid\":%ld}", (long)getpid());
+    (void)snprintf(text, sizeof(text), "{\"pid\":%ld}", (long)getpid());
     put_text(out, text);
 }
 
@@ -204,7 +204,7 @@ static void answer(struct bytes *out, const char *line, size_t len)
 {
     struct message m;
     scan(line, len, &m);
-    if (m.id.at == NULL || m.method.at == NULL || is(m.method, "\"hang\""))
+    if (!m.id.at || !m.method.at || is(m.method, "\"hang\""))
         return;
     if (is(m.method, "\"die\""))
         _exit(EXIT_DIED);
@@ -243,7 +243,7 @@ static void flush(struct bytes *out)
 static size_t answer_lines(struct bytes *in, size_t fresh, struct bytes *out, uint64_t *left)
 {
     char *line = in->at, *end = in->at + in->len, *from = in->at + fresh, *newline;
-    while ((newline = memchr(from, '\n', (size_t)(end - from))) != NULL) {
+    while ((newline = memchr(from, '\n', (size_t)(end - from)))) {
         size_t before = out->len;
         answer(out, line, (size_t)(newline - line));
         if (out->len != before && (*left)-- == 0)

@@ -30,39 +30,39 @@ static size_t read_id(const char *at, size_t len, uint64_t *ret_id)
 static struct slot *slot_of(const struct conn *c, uint64_t id)
 {
     struct slot *s = id == 0 ? NULL : &c->slots[id % c->slot_count];
-    return s != NULL && s->id == id ? s : NULL;
+    return s && s->id == id ? s : NULL;
 }
 
 static bool tag_is(const struct conn *c, const char *at, size_t len)
 {
     char tag[LOAD_TAG_BYTES + 1];
-    snprintf(tag, sizeof tag, "%05x", c->index);
+    (void)snprintf(tag, sizeof(tag), "%05x", c->index);
     return starts(at, len, tag, LOAD_TAG_BYTES);
 }
 
 enum answer check_line(const struct conn *c, const char *at, size_t len, size_t total, struct slot **ret_slot)
 {
     uint64_t id;
-    if (!starts(at, len, prefix, sizeof prefix - 1))
+    if (!starts(at, len, prefix, sizeof(prefix) - 1))
         return ANSWER_WRONG;
-    size_t pos = sizeof prefix - 1;
+    size_t pos = sizeof(prefix) - 1;
     pos += read_id(at + pos, len - pos, &id);
-    if ((*ret_slot = slot_of(c, id)) == NULL)
+    if (!(*ret_slot = slot_of(c, id)))
         return ANSWER_WRONG;
-    if (starts(at + pos, len - pos, error, sizeof error - 1))
+    if (starts(at + pos, len - pos, error, sizeof(error) - 1))
         return ANSWER_ERROR;
-    if (!starts(at + pos, len - pos, result, sizeof result - 1))
+    if (!starts(at + pos, len - pos, result, sizeof(result) - 1))
         return ANSWER_WRONG;
-    pos += sizeof result - 1;
+    pos += sizeof(result) - 1;
     if (!tag_is(c, at + pos, len - pos))
         return ANSWER_WRONG;
     pos += LOAD_TAG_BYTES;
-    if (total != pos + c->load->filler_len + sizeof closing - 1)
+    if (total != pos + c->load->filler_len + sizeof(closing) - 1)
         return ANSWER_WRONG;
     if (!c->load->options->verify)
         return ANSWER_OK;
     bool same = len == total && memcmp(at + pos, c->load->tail, c->load->filler_len) == 0 &&
-                memcmp(at + pos + c->load->filler_len, closing, sizeof closing - 1) == 0;
+                memcmp(at + pos + c->load->filler_len, closing, sizeof(closing) - 1) == 0;
     return same ? ANSWER_OK : ANSWER_WRONG;
 }
 
@@ -70,17 +70,17 @@ enum answer check_json(const struct conn *c, const char *at, size_t len, struct 
 {
     static const char id_key[] = "\"id\":", text_key[] = "\"text\":\"";
     uint64_t id;
-    const char *key = memmem(at, len, id_key, sizeof id_key - 1);
-    if (key == NULL)
+    const char *key = memmem(at, len, id_key, sizeof(id_key) - 1);
+    if (!key)
         return ANSWER_WRONG;
-    key += sizeof id_key - 1;
+    key += sizeof(id_key) - 1;
     read_id(key, (size_t)(at + len - key), &id);
-    if ((*ret_slot = slot_of(c, id)) == NULL)
+    if (!(*ret_slot = slot_of(c, id)))
         return ANSWER_WRONG;
-    const char *text = memmem(at, len, text_key, sizeof text_key - 1);
-    if (text == NULL)
+    const char *text = memmem(at, len, text_key, sizeof(text_key) - 1);
+    if (!text)
         return ANSWER_ERROR;
-    text += sizeof text_key - 1;
+    text += sizeof(text_key) - 1;
     size_t rest = (size_t)(at + len - text);
     if (!tag_is(c, text, rest) || rest < LOAD_TAG_BYTES + c->load->filler_len + 1)
         return ANSWER_WRONG;

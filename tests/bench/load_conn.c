@@ -30,7 +30,7 @@ void bytes_put(struct bytes *b, const char *at, size_t len)
     if (b->cap - b->len < len) {
         b->cap = (b->len + len) * 2;
         b->at = realloc(b->at, b->cap);
-        if (b->at == NULL)
+        if (!b->at)
             load_die("no memory");
     }
     memcpy(b->at + b->len, at, len);
@@ -41,7 +41,7 @@ void bytes_put(struct bytes *b, const char *at, size_t len)
 static void send_now(struct conn *c, const char *text, size_t len)
 {
     char out[2 * LOAD_HEAD_BYTES];
-    size_t head = c->load->options->http ? http_head(c, len, out, sizeof out) : 0;
+    size_t head = c->load->options->http ? http_head(c, len, out, sizeof(out)) : 0;
     memcpy(out + head, text, len);
     if (write(c->fd, out, head + len) != (ssize_t)(head + len))
         load_die("a greeting could not be sent");
@@ -52,13 +52,13 @@ void conn_open(struct conn *c)
     const struct load_options *o = c->load->options;
     c->fd = net_connect(&o->address[c->index % o->address_count]);
     c->state = CONN_GREETING;
-    send_now(c, initialize, sizeof initialize - 1);
+    send_now(c, initialize, sizeof(initialize) - 1);
 }
 
 void conn_greeted(struct conn *c)
 {
     if (c->state == CONN_GREETING) {
-        send_now(c, initialized, sizeof initialized - 1);
+        send_now(c, initialized, sizeof(initialized) - 1);
         c->state = CONN_CONFIRMING;
         if (c->load->options->http)
             return; /* a 202 is to come */
@@ -73,9 +73,9 @@ void conn_close(struct conn *c, const char *why)
         return;
     if (c->state < CONN_SITTING)
         load_die(why);
-    if (c->hist == NULL || c->busy != 0)
+    if (!c->hist || c->busy != 0)
         fprintf(stderr, "bench_load: connection %u: %s\n", c->index, why);
-    c->load->lost += c->hist == NULL ? 1 : c->busy;
+    c->load->lost += !c->hist ? 1 : c->busy;
     c->load->busy -= c->busy;
     c->busy = 0;
     c->state = CONN_CLOSED;
@@ -89,11 +89,11 @@ static unsigned build_head(const struct conn *c, struct slot *s)
     static const char form[] = "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"tools/call\",\"params\":"
                                "{\"name\":\"echo\",\"arguments\":{\"message\":\"%05x";
     char body[160];
-    int len = snprintf(body, sizeof body, form, (unsigned long long)s->id, c->index);
+    int len = snprintf(body, sizeof(body), form, (unsigned long long)s->id, c->index);
     unsigned head = 0;
     if (c->load->options->http)
-        head = http_head(c, (size_t)len + c->load->tail_len, s->head, sizeof s->head);
-    if (head + (size_t)len > sizeof s->head)
+        head = http_head(c, (size_t)len + c->load->tail_len, s->head, sizeof(s->head));
+    if (head + (size_t)len > sizeof(s->head))
         load_die("the session id is too long");
     memcpy(s->head + head, body, (size_t)len);
     return head + (unsigned)len;
@@ -191,7 +191,7 @@ void conn_count_error(struct conn *c, const char *at, size_t len)
     struct load *l = c->load;
     l->errors++;
     if (l->first_error[0] == '\0')
-        snprintf(l->first_error, sizeof l->first_error, "%.*s", (int)(len < 150 ? len : 150), at);
+        (void)snprintf(l->first_error, sizeof(l->first_error), "%.*s", (int)(len < 150 ? len : 150), at);
 }
 
 void conn_settle(struct conn *c, const char *at, size_t len, size_t total)
@@ -203,7 +203,7 @@ void conn_settle(struct conn *c, const char *at, size_t len, size_t total)
         l->wrong++;
     if (verdict == ANSWER_ERROR)
         conn_count_error(c, at, len);
-    if (s == NULL)
+    if (!s)
         return;
     if (l->phase == PHASE_MEASURE) {
         hist_add(c->hist, l->now_ns - s->sent_at_ns);
@@ -221,7 +221,7 @@ void conn_settle(struct conn *c, const char *at, size_t len, size_t total)
 static void take_line(struct conn *c, const char *at, size_t len, size_t total)
 {
     static const char notification[] = "{\"jsonrpc\":\"2.0\",\"method\":";
-    if (len >= sizeof notification - 1 && memcmp(at, notification, sizeof notification - 1) == 0)
+    if (len >= sizeof(notification) - 1 && memcmp(at, notification, sizeof(notification) - 1) == 0)
         return;
     if (c->state == CONN_GREETING)
         conn_greeted(c);
@@ -241,7 +241,7 @@ static void keep(struct conn *c, const char *at, size_t len)
 static void feed_lines(struct conn *c, const char *at, size_t len)
 {
     const char *end = at + len, *newline;
-    while (at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+    while (at < end && (newline = memchr(at, '\n', (size_t)(end - at)))) {
         size_t part = (size_t)(newline - at);
         if (c->line_bytes == 0) {
             take_line(c, at, part, part);

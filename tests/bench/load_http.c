@@ -44,21 +44,21 @@ static const char *value_of(const char *line, const char *name)
 static void read_header(struct conn *c, const char *line, struct answer_head *h)
 {
     const char *value;
-    if ((value = value_of(line, "content-length")) != NULL)
+    if ((value = value_of(line, "content-length")))
         h->content_length = strtoul(value, NULL, 10);
-    if ((value = value_of(line, "transfer-encoding")) != NULL)
+    if ((value = value_of(line, "transfer-encoding")))
         h->chunked = strncasecmp(value, "chunked", 7) == 0;
-    if ((value = value_of(line, "mcp-session-id")) != NULL && c->session[0] == '\0')
-        snprintf(c->session, sizeof c->session, "%.*s", (int)strcspn(value, "\r"), value);
+    if ((value = value_of(line, "mcp-session-id")) && c->session[0] == '\0')
+        (void)snprintf(c->session, sizeof(c->session), "%.*s", (int)strcspn(value, "\r"), value);
 }
 
 /* false: the head is not whole yet. */
 static bool read_head(struct conn *c, struct answer_head *ret_head)
 {
     const char *end = memmem(c->partial.at, c->partial.len, "\r\n\r\n", 4);
-    if (end == NULL)
+    if (!end)
         return false;
-    memset(ret_head, 0, sizeof *ret_head);
+    memset(ret_head, 0, sizeof(*ret_head));
     ret_head->head_len = (size_t)(end - c->partial.at) + 4;
     if (c->partial.len < 12 || memcmp(c->partial.at, "HTTP/1.1 ", 9) != 0)
         load_die("this is no HTTP/1.1 answer");
@@ -75,7 +75,7 @@ static bool join_chunks(const char *at, size_t len, struct bytes *ret_body, size
     ret_body->len = 0;
     for (;;) {
         const char *line_end = memmem(at + pos, len - pos, "\r\n", 2);
-        if (line_end == NULL)
+        if (!line_end)
             return false;
         size_t size = strtoul(at + pos, NULL, 16);
         pos = (size_t)(line_end - at) + 2;

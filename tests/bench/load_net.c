@@ -47,10 +47,10 @@ int net_connect(const struct sockaddr_in *address)
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     if (fd < 0)
         load_die("socket");
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) != 0)
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
         load_die("connect");
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0)
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) != 0)
         load_die("setsockopt");
     return fd;
 }
@@ -79,7 +79,7 @@ static void open_some(struct load *l)
 static void read_some(struct conn *c)
 {
     static char chunk[LOAD_CHUNK_BYTES];
-    ssize_t n = read(c->fd, chunk, sizeof chunk);
+    ssize_t n = read(c->fd, chunk, sizeof(chunk));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     c->load->now_ns = load_clock_ns();
@@ -110,7 +110,7 @@ static void all_sit(struct load *l)
     }
     enter(l, PHASE_WARMUP, o->warmup_ms == 0 ? 1 : o->warmup_ms);
     for (unsigned i = 0; i < l->conn_count; i++)
-        if (l->conns[i].hist != NULL)
+        if (l->conns[i].hist)
             conn_begin(&l->conns[i]);
 }
 
@@ -159,9 +159,9 @@ static void give_up_when_stuck(struct load *l)
 static void handle(struct load *l, const struct epoll_event *event)
 {
     struct conn *c = event->data.ptr;
-    if (c == NULL) {
+    if (!c) {
         char rest[64];
-        if (read(STDIN_FILENO, rest, sizeof rest) <= 0)
+        if (read(STDIN_FILENO, rest, sizeof(rest)) <= 0)
             enter(l, PHASE_OVER, 0);
         return;
     }
@@ -176,7 +176,7 @@ static void handle(struct load *l, const struct epoll_event *event)
 static void *zeroed(size_t count, size_t size)
 {
     void *p = calloc(count, size);
-    if (p == NULL)
+    if (!p)
         load_die("no memory");
     return p;
 }
@@ -192,15 +192,15 @@ static void prepare_conn(struct load *l, unsigned index)
     bool probe = index == o->clients;
     c->hist = probe ? &l->probe_hist : &l->hist;
     c->slot_count = probe || o->http ? 1 : o->in_flight;
-    c->slots = zeroed(c->slot_count, sizeof *c->slots);
-    c->queue = zeroed(c->slot_count, sizeof *c->queue);
+    c->slots = zeroed(c->slot_count, sizeof(*c->slots));
+    c->queue = zeroed(c->slot_count, sizeof(*c->queue));
 }
 
 static void prepare(struct load *l, const struct load_options *o)
 {
     static const size_t around = 105; /* a request's bytes beside the filler */
     struct rlimit files;
-    memset(l, 0, sizeof *l);
+    memset(l, 0, sizeof(*l));
     l->options = o;
     l->filler_len = o->size_bytes > around ? o->size_bytes - around : 0;
     l->tail_len = l->filler_len + 5;
@@ -210,7 +210,7 @@ static void prepare(struct load *l, const struct load_options *o)
         l->tail[i] = (char)('a' + i % 26);
     memcpy(l->tail + l->filler_len, "\"}}}\n", 5);
     l->conn_count = o->clients + o->probe + o->idle;
-    l->conns = zeroed(l->conn_count, sizeof *l->conns);
+    l->conns = zeroed(l->conn_count, sizeof(*l->conns));
     for (unsigned i = 0; i < l->conn_count; i++)
         prepare_conn(l, i);
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)

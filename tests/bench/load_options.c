@@ -35,7 +35,7 @@ static void add_address(struct load_options *o, char *text)
 {
     char *colon = strrchr(text, ':');
     struct sockaddr_in *a = &o->address[o->address_count];
-    if (colon == NULL || o->address_count == LOAD_MAX_ADDRESSES)
+    if (!colon || o->address_count == LOAD_MAX_ADDRESSES)
         refuse("--connect", text);
     *colon = '\0';
     a->sin_family = AF_INET;
@@ -47,9 +47,9 @@ static void add_address(struct load_options *o, char *text)
 
 static void add_addresses(struct load_options *o, char *list)
 {
-    while (list != NULL) {
+    while (list) {
         char *comma = strchr(list, ',');
-        if (comma != NULL)
+        if (comma)
             *comma++ = '\0';
         add_address(o, list);
         list = comma;
@@ -58,7 +58,7 @@ static void add_addresses(struct load_options *o, char *list)
 
 static void set_value(struct load_options *o, const char *name, char *value)
 {
-    if (value == NULL)
+    if (!value)
         refuse("a value is missing", name);
     if (strcmp(name, "--connect") == 0)
         add_addresses(o, value);
@@ -88,7 +88,7 @@ static enum load_mode mode_of(const char *text)
 {
     static const char *const names[] = {
         [LOAD_RUN] = "run", [LOAD_IDLE] = "idle", [LOAD_DEATH] = "death", [LOAD_START] = "start"};
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+    for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strcmp(text, names[i]) == 0)
             return (enum load_mode)i;
     refuse("unknown mode", text);
@@ -97,7 +97,7 @@ static enum load_mode mode_of(const char *text)
 void load_options_parse(int argc, char **argv, struct load_options *ret_options)
 {
     struct load_options *o = ret_options;
-    memset(o, 0, sizeof *o);
+    memset(o, 0, sizeof(*o));
     o->in_flight = 1;
     o->size_bytes = 200;
     o->warmup_ms = 200;
@@ -119,6 +119,6 @@ void load_options_parse(int argc, char **argv, struct load_options *ret_options)
         else
             set_value(o, argv[i], argv[i + 1]), i++;
     }
-    if (o->mode == LOAD_START ? o->command == NULL || *o->command == NULL : o->address_count == 0)
+    if (o->mode == LOAD_START ? !o->command || !*o->command : o->address_count == 0)
         refuse(argv[1], "what to start, or where to connect, is missing");
 }

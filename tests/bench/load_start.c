@@ -35,13 +35,13 @@ static bool heard_listening(int fd, uint64_t timeout_ms)
     char text[16384];
     size_t len = 0;
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (len < sizeof text - 1 && poll(&p, 1, (int)timeout_ms) == 1) {
-        ssize_t n = read(fd, text + len, sizeof text - 1 - len);
+    while (len < sizeof(text) - 1 && poll(&p, 1, (int)timeout_ms) == 1) {
+        ssize_t n = read(fd, text + len, sizeof(text) - 1 - len);
         if (n <= 0)
             break;
         len += (size_t)n;
         text[len] = '\0';
-        if (strstr(text, "listening") != NULL)
+        if (strstr(text, "listening"))
             return true;
     }
     text[len] = '\0';

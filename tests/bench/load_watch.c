@@ -21,11 +21,11 @@ uint64_t watch_ns(unsigned pid)
     char path[64], text[96];
     if (pid == 0)
         return 0;
-    snprintf(path, sizeof path, "/proc/%u/schedstat", pid);
+    (void)snprintf(path, sizeof(path), "/proc/%u/schedstat", pid);
     FILE *f = fopen(path, "re");
-    if (f == NULL)
+    if (!f)
         return 0;
-    uint64_t ns = fgets(text, sizeof text, f) != NULL ? strtoull(text, NULL, 10) : 0;
+    uint64_t ns = fgets(text, sizeof(text), f) ? strtoull(text, NULL, 10) : 0;
     fclose(f);
     return ns;
 }

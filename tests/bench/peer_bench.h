@@ -62,7 +62,7 @@ static inline uint64_t bench_resident(void)
 {
     FILE *f = fopen("/proc/self/statm", "r");
     unsigned long long pages[2] = {0};
-    if (f == NULL || fscanf(f, "%llu %llu", &pages[0], &pages[1]) != 2)
+    if (!f || fscanf(f, "%llu %llu", &pages[0], &pages[1]) != 2)
         bench_die("/proc/self/statm", "cannot be read");
     fclose(f);
     return (uint64_t)pages[1] * 4096U;

@@ -145,7 +145,7 @@ static void on_reply(struct ar_client *c, const struct ar_reply *reply, void *da
     (void)c;
     if (reply->code == AR_OK && reply->source == AR_SOURCE_LIVE) {
         char wanted[64]; /* tools/list, too, is echoed by this relay */
-        (void)snprintf(wanted, sizeof wanted, "{\"echo\":{\"n\":%llu}}", (unsigned long long)s->number);
+        (void)snprintf(wanted, sizeof(wanted), "{\"echo\":{\"n\":%llu}}", (unsigned long long)s->number);
         check(strcmp(reply->result, wanted) == 0, "an answer to another call");
         (void)atomic_fetch_add(&w->ok, 1);
     } else if (reply->code == AR_OK) {
@@ -176,7 +176,7 @@ static void call_once(struct worker *w, struct slot *s)
     char params[40];
     ar_call_init(&c);
     s->number = w->accepted;
-    (void)snprintf(params, sizeof params, "{\"n\":%llu}", (unsigned long long)s->number);
+    (void)snprintf(params, sizeof(params), "{\"n\":%llu}", (unsigned long long)s->number);
     c.method = methods[draw(w) % 7];
     c.params = params;
     c.policy = draw(w) % 8 == 0 ? AR_MOCK : draw(w) % 2 == 0 ? AR_WAIT : AR_FAIL_FAST;
@@ -234,7 +234,7 @@ static void *work(void *data)
     while (!atomic_load(&stop)) {
         uint64_t seen = news_now();
         struct slot *s = free_slot(w);
-        if (s != NULL)
+        if (s)
             call_once(w, s);
         else
             await_news(seen); /* as many as it may have open are open */
@@ -252,10 +252,10 @@ static long resident_kib(void)
 {
     FILE *f = fopen("/proc/self/statm", "re");
     char line[128] = "";
-    check(f != NULL && fgets(line, sizeof line, f) != NULL, "statm");
+    check(f && fgets(line, sizeof(line), f), "statm");
     (void)fclose(f);
     const char *second = strchr(line, ' '); /* the first is the size of the address space */
-    long pages = second != NULL ? strtol(second, NULL, 10) : 0;
+    long pages = second ? strtol(second, NULL, 10) : 0;
     check(pages > 0, "statm");
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
@@ -264,8 +264,8 @@ static unsigned descriptors(void)
 {
     unsigned count = 0;
     DIR *dir = opendir("/proc/self/fd");
-    check(dir != NULL, "fd");
-    while (readdir(dir) != NULL)
+    check(dir, "fd");
+    while (readdir(dir))
         count++;
     (void)closedir(dir);
     return count;
@@ -344,7 +344,7 @@ static void open_client(const char *url)
     o.init_timeout_ms = 500;
     o.stale_max_ms = 60;
     o.mock_refresh_ms = 50;
-    if (ar_open(&o, &client, problem, sizeof problem) != AR_OK)
+    if (ar_open(&o, &client, problem, sizeof(problem)) != AR_OK)
         fail(problem);
 }
 

@@ -67,10 +67,10 @@ static void start_all(void)
 static void answer(const char *line)
 {
     const char *id = strstr(line, "\"id\":");
-    if (id == NULL || strstr(line, "\"method\":") == NULL)
+    if (!id || !strstr(line, "\"method\":"))
         return;
     unsigned long long number = strtoull(id + 5, NULL, 10);
-    if (strstr(line, "\"initialize\"") != NULL)
+    if (strstr(line, "\"initialize\""))
         printf("{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\","
                "\"capabilities\":{},"
                "\"serverInfo\":{\"name\":\"forker\",\"version\":\"1\"}}}\n",
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
     printf("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/forked\"}\n");
     (void)fflush(stdout);
     static char line[65536];
-    while (fgets(line, sizeof line, stdin) != NULL)
+    while (fgets(line, sizeof(line), stdin))
         answer(line);
     while (has_option(argc, argv, "stay"))
         (void)pause();

@@ -45,9 +45,9 @@ static char *take_line(char **at)
 static void use(const struct config *c)
 {
     static FILE *null;
-    if (null == NULL)
+    if (!null)
         null = fopen("/dev/null", "we");
-    assert(null != NULL);
+    assert(null);
     config_print(c, null);
     struct buf names;
     buf_init(&names, 4096);
@@ -55,16 +55,16 @@ static void use(const struct config *c)
     assert(buf_len(&names) == 0);
     buf_done(&names);
     assert(c->server_count > 0 && c->listen_count > 0);
-    assert(config_server(c, c->default_server) != NULL);
+    assert(config_server(c, c->default_server));
     for (size_t i = 0; i < c->server_count; i++) {
         const struct server_config *s = &c->servers[i];
         assert(server_config_equal(s, s));
-        assert(s->shown != NULL && s->inherit_env != NULL && s->args != NULL);
-        assert(s->remote ? s->url != NULL : s->command != NULL);
+        assert(s->shown && s->inherit_env && s->args);
+        assert(s->remote ? s->url : s->command);
         assert(s->max_in_flight >= 1 && s->timeout_ms <= s->timeout_max_ms);
     }
     for (size_t i = 0; i < c->listen_count; i++) {
-        assert((c->listen[i].host == NULL) != (c->listen[i].path == NULL));
+        assert((!c->listen[i].host) != (!c->listen[i].path));
         (void)listen_entry_is_loopback(&c->listen[i]);
     }
 }
@@ -72,7 +72,7 @@ static void use(const struct config *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = mem_strndup(size > 0 ? (const char *)data : "", size);
-    if (text == NULL)
+    if (!text)
         return 0;
     char *at = text;
     char *argv[WORDS_MAX];
@@ -84,12 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf report;
     buf_init(&report, (size_t)64 << 10);
     struct config *c = NULL;
-    int r = config_load_text(&args, left > 0 ? "f" : NULL, left > 0 ? at : NULL, left, &report, &c);
-    if (r == 0) {
+    int rc = config_load_text(&args, left > 0 ? "f" : NULL, left > 0 ? at : NULL, left, &report, &c);
+    if (rc == 0) {
         use(c);
         config_free(c);
     } else {
-        assert(r == ERR_SYNTAX && buf_len(&report) > 0);
+        assert(rc == ERR_SYNTAX && buf_len(&report) > 0);
     }
     buf_done(&report);
     mem_free(text);

@@ -62,7 +62,7 @@ static void ask_raw(struct input *in)
     if (len > left || kit.calls_made >= MOST_CALLS)
         return;
     char *params = malloc(len);
-    KIT_REQUIRE(params != NULL, "no memory for the test itself");
+    KIT_REQUIRE(params, "no memory for the test itself");
     memcpy(params, in->at, len);
     in->at += len;
     (void)kit_ask(&kit, &(struct kit_ask){
@@ -107,7 +107,7 @@ static void answer(struct input *in)
         return;
     if (id == 0) {
         char method[64];
-        memcpy(method, line->method, sizeof method);
+        memcpy(method, line->method, sizeof(method));
         kit_answer_held(&kit, method, (enum kit_mood)(how % 6));
     } else if (how % 4 == 0) {
         kit_answer_error(&kit, id, -32601);
@@ -134,7 +134,7 @@ static void say(struct input *in)
         "\n \n\r\n",
         "{", /* spoils the line after it */
     };
-    const char *text = texts[take(in) % (sizeof texts / sizeof texts[0])];
+    const char *text = texts[take(in) % (sizeof(texts) / sizeof(texts[0]))];
     kit_say_bytes(&kit, text, strlen(text));
 }
 
@@ -145,8 +145,8 @@ static void say_raw(struct input *in)
     size_t left = (size_t)(in->end - in->at);
     if (!kit.raw_peer || len >= 250) {
         char text[3000];
-        memset(text, '[', sizeof text);
-        kit_say_bytes(&kit, text, len * sizeof text / 255);
+        memset(text, '[', sizeof(text));
+        kit_say_bytes(&kit, text, len * sizeof(text) / 255);
         return;
     }
     size_t n = len < left ? len : left;

@@ -73,7 +73,7 @@ static bool split_next(struct stream *s, const char **ret_line, size_t *ret_len)
     for (;;) {
         const char *line = s->bytes + s->at;
         const char *newline = s->at < s->len ? memchr(line, '\n', s->len - s->at) : NULL;
-        if (newline == NULL)
+        if (!newline)
             return false;
         size_t len = (size_t)(newline - line);
         s->at += len + 1;
@@ -119,13 +119,13 @@ static void lose_line(struct stream *s, size_t taken)
     size_t last = taken - 1;
     const char *before = memrchr(s->bytes, '\n', last);
     const char *newline = memchr(s->bytes + last, '\n', s->len - last);
-    size_t begin = before != NULL ? (size_t)(before - s->bytes) + 1 : 0;
+    size_t begin = before ? (size_t)(before - s->bytes) + 1 : 0;
     const char *line;
     size_t len;
     struct stream skipped = *s;
     skipped.len = begin;
     CHECK(failed && !split_next(&skipped, &line, &len));
-    s->at = newline != NULL ? (size_t)(newline - s->bytes) + 1 : s->len;
+    s->at = newline ? (size_t)(newline - s->bytes) + 1 : s->len;
 }
 
 static void check_result(struct stream *s, enum frame_result result, const struct frame *f, size_t taken)
@@ -151,7 +151,7 @@ static void check_result(struct stream *s, enum frame_result result, const struc
 static void check_chunk(struct stream *s, struct frame_reader *r, size_t at, size_t len)
 {
     char *copy = malloc(len > 0 ? len : 1);
-    CHECK(copy != NULL);
+    CHECK(copy);
     memcpy(copy, s->bytes + at, len);
     const char *p = copy;
     enum frame_result result;

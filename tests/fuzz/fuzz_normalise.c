@@ -51,7 +51,7 @@ static void check_agent(const struct agent_set *set, const struct ar_agent *a)
     check_text(a->swarm_id, SET_MAX_WORD_BYTES);
     check_text(a->activity, SET_MAX_WORD_BYTES);
     CHECK(a->capability_count <= SET_MAX_CAPABILITIES);
-    CHECK((a->capability_count == 0) == (a->capabilities == NULL));
+    CHECK((a->capability_count == 0) == (!a->capabilities));
     for (size_t i = 0; i < a->capability_count; i++) {
         CHECK(a->capabilities[i]);
         check_text(a->capabilities[i], SET_MAX_WORD_BYTES);
@@ -80,10 +80,10 @@ static int read_once(const char *answer, size_t len, struct agent_set **ret_set)
     char reason[REASON_BYTES];
     struct set_builder builder;
     set_builder_init(&builder);
-    memset(reason, 'x', sizeof reason);
-    int rc = normalise_agents(answer, len, &builder, reason, sizeof reason);
-    CHECK(memchr(reason, '\0', sizeof reason));
-    check_text(reason, sizeof reason - 1);
+    memset(reason, 'x', sizeof(reason));
+    int rc = normalise_agents(answer, len, &builder, reason, sizeof(reason));
+    CHECK(memchr(reason, '\0', sizeof(reason)));
+    check_text(reason, sizeof(reason) - 1);
     CHECK((rc == 0) == (reason[0] == '\0'));
     CHECK(rc == 0 || is_known(rc));
     if (rc == 0)

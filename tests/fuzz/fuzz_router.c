@@ -59,7 +59,7 @@ static int end_send(struct link *link, const struct link_part *parts, size_t cou
     struct end *e = (struct end *)(void *)link;
     struct rpc_scan scan;
     struct rpc_envelope env;
-    require(link->ops != NULL, "a link that is gone was written to");
+    require(link->ops, "a link that is gone was written to");
     if (e->closed)
         return ERR_CLOSING;
     if (e->failing)
@@ -74,7 +74,7 @@ static int end_send(struct link *link, const struct link_part *parts, size_t cou
 
 static void end_pause(struct link *link)
 {
-    require(link->ops != NULL, "a link that is gone was paused");
+    require(link->ops, "a link that is gone was paused");
 }
 
 static void end_close(struct link *link, int code, const char *reason)
@@ -118,7 +118,7 @@ static void on_start(void *data, struct lane *lane)
         return;
     }
     if (c->lane != lane)
-        memset(c, 0, sizeof *c);
+        memset(c, 0, sizeof(*c));
     c->lane = lane;
     c->wanted = true;
     lane_set_data(lane, c);
@@ -192,14 +192,14 @@ static char *take_line(struct input *in, uint64_t id, size_t *ret_len)
         "[{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"m\"},7]",
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":",
     };
-    size_t count = sizeof templates / sizeof templates[0];
+    size_t count = sizeof(templates) / sizeof(templates[0]);
     unsigned which = take(in);
     char text[256];
     const char *from = text;
     if (which % 32 < count) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        *ret_len = (size_t)snprintf(text, sizeof text, templates[which % 32], (unsigned long long)id);
+        *ret_len = (size_t)snprintf(text, sizeof(text), templates[which % 32], (unsigned long long)id);
 #pragma GCC diagnostic pop
     } else {
         const uint8_t *newline = memchr(in->at, '\n', (size_t)(in->end - in->at));
@@ -208,7 +208,7 @@ static char *take_line(struct input *in, uint64_t id, size_t *ret_len)
         in->at = newline ? newline + 1 : in->end;
     }
     char *line = malloc(*ret_len + 1);
-    require(line != NULL, "no memory for the test");
+    require(line, "no memory for the test");
     if (*ret_len > 0)
         memcpy(line, from, *ret_len);
     return line;
@@ -236,7 +236,7 @@ static void client_event(struct input *in, unsigned i)
 {
     size_t len;
     if (!sessions[i]) {
-        memset(&clients[i], 0, sizeof clients[i]);
+        memset(&clients[i], 0, sizeof(clients[i]));
         clients[i].link.ops = &end_ops;
         require(route_session_open(router, "s", &clients[i].link, NULL, now_ms, &sessions[i]) == 0,
                 "cannot open");
@@ -395,8 +395,8 @@ static void begin(unsigned options)
         .timeout_ms = options & 16 ? 0 : 1000,
         .timeout_max_ms = options & 32 ? 0 : 5000,
     };
-    memset(children, 0, sizeof children);
-    memset(sessions, 0, sizeof sessions);
+    memset(children, 0, sizeof(children));
+    memset(sessions, 0, sizeof(sessions));
     hash_seed(3, 4);
     now_ms = 1000;
     require(router_new(&router_options, &router) == 0, "router_new");

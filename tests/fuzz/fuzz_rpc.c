@@ -39,7 +39,7 @@ static bool same_envelope(const struct rpc_envelope *a, const struct rpc_envelop
 static void feed_copy(struct rpc_scan *s, const char *bytes, size_t len)
 {
     char *copy = malloc(len > 0 ? len : 1);
-    CHECK(copy != NULL);
+    CHECK(copy);
     memcpy(copy, bytes, len);
     rpc_scan_feed(s, copy, len);
     free(copy);
@@ -65,7 +65,7 @@ static bool excused(const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);
     return code == json_error_numeric_overflow || code == json_error_null_byte_in_key ||
-           strstr(error->text, "invalid Unicode '\\u") != NULL;
+           strstr(error->text, "invalid Unicode '\\u");
 }
 
 static json_t *oracle_parse(struct text t, json_error_t *ret_error)
@@ -79,9 +79,9 @@ static void check_verdict(struct text t, enum rpc_fault fault, size_t fault_at, 
                           const json_error_t *error)
 {
     if (fault == RPC_OK)
-        CHECK(tree != NULL || excused(error));
+        CHECK(tree || excused(error));
     else
-        CHECK(tree == NULL || fault == RPC_TOO_DEEP || (fault_at < t.len && t.bytes[fault_at] == '\0'));
+        CHECK(!tree || fault == RPC_TOO_DEEP || (fault_at < t.len && t.bytes[fault_at] == '\0'));
 }
 
 static void check_equal(struct text t, const json_t *expected)
@@ -89,7 +89,7 @@ static void check_equal(struct text t, const json_t *expected)
     json_error_t error;
     CHECK(rpc_is_strict_json(t.bytes, t.len));
     json_t *tree = oracle_parse(t, &error);
-    CHECK(tree != NULL && json_equal(tree, expected));
+    CHECK(tree && json_equal(tree, expected));
     json_decref(tree);
 }
 
@@ -97,10 +97,10 @@ static void check_string(struct text t, const json_t *expected)
 {
     size_t cap = json_string_length(expected);
     char *decoded = malloc(cap > 0 ? cap : 1);
-    CHECK(decoded != NULL);
+    CHECK(decoded);
     CHECK(rpc_decode_string(t.bytes, t.len, decoded, cap) == cap);
     CHECK(memcmp(decoded, json_string_value(expected), cap) == 0);
-    if (memchr(decoded, '\0', cap) == NULL)
+    if (!memchr(decoded, '\0', cap))
         CHECK(rpc_string_is(t.bytes, t.len, json_string_value(expected)));
     free(decoded);
 }
@@ -108,8 +108,8 @@ static void check_string(struct text t, const json_t *expected)
 static void check_span(struct text t, struct span span, const json_t *object, const char *key)
 {
     const json_t *expected = json_object_get(object, key);
-    CHECK(span_found(span) == (expected != NULL));
-    if (expected == NULL)
+    CHECK(span_found(span) == !!expected);
+    if (!expected)
         return;
     CHECK(span.off < t.len && span.len <= t.len - span.off);
     struct text value = {t.bytes + span.off, span.len};
@@ -165,7 +165,7 @@ static void check_members(struct text t, json_t *object)
             break;
     }
     struct span span;
-    if (json_object_get(object, "no such key") == NULL)
+    if (!json_object_get(object, "no such key"))
         CHECK(!rpc_member(t.bytes, t.len, "no such key", &span));
 }
 
@@ -201,7 +201,7 @@ static void check_text(struct text t, unsigned seed)
     size_t fault_at = 0;
     enum rpc_fault fault = rpc_check_json(t.bytes, t.len, &fault_at);
     bool text_fault = env.fault != RPC_OK && rpc_fault_code(env.fault) == -32700;
-    if (memchr(t.bytes, '\n', t.len) == NULL)
+    if (!memchr(t.bytes, '\n', t.len))
         CHECK(text_fault ? env.fault == fault && env.fault_at == fault_at : fault == RPC_OK);
     else
         CHECK(text_fault || fault == RPC_OK);
@@ -209,7 +209,7 @@ static void check_text(struct text t, unsigned seed)
     json_error_t error;
     json_t *tree = oracle_parse(t, &error);
     check_verdict(t, fault, fault_at, tree, &error);
-    if (tree != NULL && !text_fault) {
+    if (tree && !text_fault) {
         if (env.kind == RPC_BATCH)
             check_batch(t, tree);
         else if (env.kind != RPC_INVALID)
@@ -227,7 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     json_object_seed(1); /* the same run for the same input */
     char *bytes = malloc(size);
-    CHECK(bytes != NULL);
+    CHECK(bytes);
     memcpy(bytes, data + 1, size - 1);
     check_text((struct text){bytes, size - 1}, data[0]);
     free(bytes);

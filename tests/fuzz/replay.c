@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static int replay_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    if (file == NULL) {
+    if (!file) {
         perror(path);
         exit(1);
     }
@@ -29,7 +29,7 @@ static int replay_file(const char *path)
     }
     size_t size = (size_t)st.st_size;
     uint8_t *bytes = malloc(size > 0 ? size : 1);
-    if (bytes == NULL || fread(bytes, 1, size, file) != size) {
+    if (!bytes || fread(bytes, 1, size, file) != size) {
         fprintf(stderr, "%s: could not be read\n", path);
         exit(1);
     }
@@ -42,12 +42,12 @@ static int replay_file(const char *path)
 static int replay_folder(const char *path)
 {
     DIR *folder = opendir(path);
-    if (folder == NULL) {
+    if (!folder) {
         perror(path);
         exit(1);
     }
     int count = 0;
-    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
         char file[4096];
         if (entry->d_name[0] == '.')
             continue;

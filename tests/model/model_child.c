@@ -11,7 +11,7 @@
 static void keep(struct child *ch, uint64_t relay_id, uint64_t serial)
 {
     if (ch->kept_count == KEPT)
-        memmove(&ch->kept[0], &ch->kept[1], sizeof ch->kept[0] * --ch->kept_count);
+        memmove(&ch->kept[0], &ch->kept[1], sizeof(ch->kept[0]) * --ch->kept_count);
     ch->kept[ch->kept_count].relay_id = relay_id;
     ch->kept[ch->kept_count].serial = serial;
     ch->kept[ch->kept_count++].settled = false;
@@ -136,7 +136,7 @@ static const struct link_ops child_ops = {hear, on_pause, on_pause, on_close};
 
 void child_init(struct child *ch, int client)
 {
-    memset(ch, 0, sizeof *ch);
+    memset(ch, 0, sizeof(*ch));
     ch->link.ops = &child_ops;
     ch->client = client;
 }
@@ -175,9 +175,9 @@ static void compose_answer(struct child *ch, struct req *r, uint64_t relay_id, u
     unsigned long long x = serial;
     bool refuses = chance(15);
     if (r && r->kind == K_TASK && r->state == REQ_OUT && !refuses)
-        note_task(r, more, sizeof more);
+        note_task(r, more, sizeof(more));
     if (r && r->kind == K_INITIALIZE)
-        (void)snprintf(more, sizeof more, ",\"protocolVersion\":\"%s\"",
+        (void)snprintf(more, sizeof(more), ",\"protocolVersion\":\"%s\"",
                        chance(50) ? "2025-03-26" : "2025-11-25");
     if (refuses && r && (r->kind == K_SUBSCRIBE || r->kind == K_UNSUBSCRIBE)) {
         /* Repeated to those who wait for the same: it bears no serial. What it changed is taken back. */
@@ -201,7 +201,7 @@ static void compose_answer(struct child *ch, struct req *r, uint64_t relay_id, u
 static void tell_early_status(struct child *ch)
 {
     char line[256];
-    (void)snprintf(line, sizeof line,
+    (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/"
                    "status\",\"params\":{\"taskId\":\"t%llu\",\"n\":%llu}}",
                    (unsigned long long)w.last_task, (unsigned long long)w.last_task);
@@ -220,7 +220,7 @@ static void answer(struct child *ch, size_t i)
     uint64_t before = seen.answers;
     if (!r)
         return;
-    compose_answer(ch, r, relay_id, serial, line, sizeof line);
+    compose_answer(ch, r, relay_id, serial, line, sizeof(line));
     if (r->task_runs && out && chance(30))
         tell_early_status(ch);
     ch->kept[i].settled = true;
@@ -233,14 +233,14 @@ static void answer(struct child *ch, size_t i)
     if (chance(20) && (ch->state == CHILD_READY))
         child_say(ch, line);
     if (chance(70) && i < ch->kept_count)
-        memmove(&ch->kept[i], &ch->kept[i + 1], sizeof ch->kept[0] * (--ch->kept_count - i));
+        memmove(&ch->kept[i], &ch->kept[i + 1], sizeof(ch->kept[0]) * (--ch->kept_count - i));
 }
 
 static void progress(struct child *ch)
 {
     char line[256];
     size_t i = rnd(ch->kept_count);
-    (void)snprintf(line, sizeof line,
+    (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
                    "progress\",\"params\":{\"x\":%llu,\"progressToken\":%llu}}",
                    (unsigned long long)ch->kept[i].serial, (unsigned long long)ch->kept[i].relay_id);
@@ -269,7 +269,7 @@ static void noise(struct child *ch)
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/unknown\"}",
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":0}}"};
     /* An unknown notification passes on an own child; the model's clients know none. */
-    size_t count = sizeof lines / sizeof lines[0];
+    size_t count = sizeof(lines) / sizeof(lines[0]);
     const char *line = lines[rnd(count)];
     if (!line_has(line, "unknown") || w.sharing == SHARING_SHARED)
         child_say(ch, line);
@@ -281,14 +281,14 @@ static void spoil(struct child *ch)
     size_t i = rnd(ch->kept_count);
     struct req *r = req_of(ch->kept[i].serial);
     bool out = r && r->state == REQ_OUT && r->relay_id == ch->kept[i].relay_id;
-    int n = snprintf(line, sizeof line, "%llu", (unsigned long long)ch->kept[i].relay_id);
+    int n = snprintf(line, sizeof(line), "%llu", (unsigned long long)ch->kept[i].relay_id);
     if (chance(50)) {
         struct frame frame = {.bytes = line, .len = 9000000};
         frame.env.id = (struct span){0, (size_t)n};
         lane_frame(ch->lane, &frame, true, w.now_ms);
         lane_writable(ch->lane, w.now_ms);
     } else {
-        (void)snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":tru}",
+        (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":tru}",
                        (unsigned long long)ch->kept[i].relay_id);
         child_say(ch, line);
     }
@@ -324,7 +324,7 @@ static void tell_updated(struct child *ch)
         if (!c->may_get_updates && c->member[uri] == MEMBER_YES)
             c->expected_updates++;
     }
-    (void)snprintf(line, sizeof line,
+    (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/"
                    "updated\",\"params\":{\"uri\":\"\\u0075:%d%s\"}}",
                    uri, under ? "/x" : "");
@@ -341,7 +341,7 @@ static void tell_status(struct child *ch)
     bool ends = chance(30);
     if (!r || (ch->client >= 0 && (ch->client != r->client || w.clients[ch->client].era != r->client_era)))
         return;
-    (void)snprintf(line, sizeof line,
+    (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/"
                    "status\",\"params\":{\"taskId\":\"t%llu\",\"n\":%llu,\"status\":\"%s\"}}",
                    (unsigned long long)number, (unsigned long long)number, ends ? "completed" : "working");
@@ -369,7 +369,7 @@ static void ask(struct child *ch)
         ch->asked[slot].id = id;
         ch->asked[slot].mark = mark;
     }
-    (void)snprintf(line, sizeof line,
+    (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\",\"params\":{\"q\":%llu,\"_meta\":{"
                    "\"progressToken\":0}}}",
                    id, chance(20) ? "ping" : "sampling/createMessage", (unsigned long long)mark);

@@ -51,7 +51,7 @@ void child_down(struct child *ch, uint64_t retry_in_ms)
 static void shake_hands(struct child *ch)
 {
     char line[256];
-    (void)snprintf(line, sizeof line,
+    (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\","
                    "\"capabilities\":{\"tools\":"
                    "{\"listChanged\":true},\"v\":%u}}}",

@@ -16,7 +16,7 @@ static const char *const ids[] = {"0",     "1",
                                   "1.0",   "-1",
                                   "1e0",   "9007199254740993",
                                   "\"\"",  "\"a\\u0020b\""};
-#define IDS (sizeof ids / sizeof ids[0])
+#define IDS (sizeof(ids) / sizeof(ids[0]))
 
 /* ---- hearing ---- */
 
@@ -207,7 +207,7 @@ void client_open(struct client *c)
 {
     int index = c->index;
     unsigned era = c->era;
-    memset(c, 0, sizeof *c);
+    memset(c, 0, sizeof(*c));
     c->index = index;
     c->era = era + 1;
     c->link.ops = &client_ops;
@@ -267,20 +267,20 @@ static size_t compose(struct client *c, uint64_t since, char *out, size_t cap)
     const char *id = pick_id();
     enum kind kind = chance(60) ? K_PLAIN : (enum kind)rnd(K_KINDS);
     const struct req *other = req_by_id(c, id, strlen(id));
-    bool taken = other != NULL;
+    bool taken = other;
     if (taken && other->serial > since)
         return 0;
     struct req none = {.kind = kind};
     struct req *r = taken ? &none : req_new(c, kind);
     if (taken && !c->hung_up)
         c->null_errors++;
-    (void)snprintf(r->id, sizeof r->id, "%s", id);
+    (void)snprintf(r->id, sizeof(r->id), "%s", id);
     if (chance(50))
-        (void)snprintf(r->token, sizeof r->token, "%s", pick_id());
+        (void)snprintf(r->token, sizeof(r->token), "%s", pick_id());
     r->uri = (int)rnd(URIS);
     char meta[96] = "";
     if (r->token[0])
-        (void)snprintf(meta, sizeof meta, "\"_meta\":{\"progressToken\":%s},", r->token);
+        (void)snprintf(meta, sizeof(meta), "\"_meta\":{\"progressToken\":%s},", r->token);
     int n = snprintf(
         out, cap,
         chance(50) ? "{\"jsonrpc\":\"2.0\",\"id\":%1$s,\"method\":\"%2$s\",\"params\":{%3$s\"uri\":\"u:%4$"
@@ -300,7 +300,7 @@ static void say_request(struct client *c)
     char line[LINE_MAX_BYTES];
     if (c->out_count + 4 > OUT_MAX)
         return;
-    (void)compose(c, UINT64_MAX, line, sizeof line);
+    (void)compose(c, UINT64_MAX, line, sizeof(line));
     client_say(c, line);
 }
 
@@ -319,7 +319,7 @@ static void say_batch(struct client *c)
     }
     line[0] = '[';
     for (uint64_t i = 0, n = 1 + rnd(4); i < n; i++) {
-        size_t n_bytes = compose(c, since, line + len, sizeof line - len - 2);
+        size_t n_bytes = compose(c, since, line + len, sizeof(line) - len - 2);
         if (n_bytes > 0)
             line[len + n_bytes] = ',';
         len += n_bytes > 0 ? n_bytes + 1 : 0;
@@ -341,7 +341,7 @@ static void say_cancel(struct client *c)
         req_leave(r, REQ_CANCELLED);
         seen.cancels++;
     }
-    (void)snprintf(line, sizeof line,
+    (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/"
                    "cancelled\",\"params\":{\"reason\":\"r\",\"requestId\":%s}}",
                    id);
@@ -357,7 +357,7 @@ static void say_nonsense(struct client *c)
                                         "\"\xff\"",
                                         "[]"};
     c->null_errors += !c->hung_up;
-    client_say(c, lines[rnd(sizeof lines / sizeof lines[0])]);
+    client_say(c, lines[rnd(sizeof(lines) / sizeof(lines[0]))]);
 }
 
 static void say_notification(struct client *c)
@@ -374,7 +374,7 @@ static void say_notification(struct client *c)
         client_say(c, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
         return;
     }
-    client_say(c, lines[rnd(sizeof lines / sizeof lines[0])]);
+    client_say(c, lines[rnd(sizeof(lines) / sizeof(lines[0]))]);
 }
 
 static void say_too_large(struct client *c)
@@ -383,7 +383,7 @@ static void say_too_large(struct client *c)
     if (req_by_id(c, id, strlen(id)) || c->out_count + 1 > OUT_MAX)
         return;
     struct req *r = req_new(c, K_PLAIN);
-    (void)snprintf(r->id, sizeof r->id, "%s", id);
+    (void)snprintf(r->id, sizeof(r->id), "%s", id);
     struct frame frame = {.bytes = id, .len = 9000000};
     frame.env.id = (struct span){0, strlen(id)};
     frame.env.method = (struct span){100, 3};
@@ -398,11 +398,11 @@ static void answer_question(struct client *c)
     unsigned long long id = c->questions[i].id;
     unsigned long long mark = c->questions[i].mark;
     if (chance(80))
-        (void)snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"q\":%llu}}", id,
+        (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"q\":%llu}}", id,
                        mark);
     else
         (void)snprintf(
-            line, sizeof line,
+            line, sizeof(line),
             "{\"id\":%llu,\"error\":{\"code\":1,\"message\":\"\",\"data\":{\"q\":%llu}},\"jsonrpc\":\"2.0\"}",
             id, mark);
     c->questions[i] = c->questions[--c->question_count];

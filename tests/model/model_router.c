@@ -73,7 +73,7 @@ static void begin(enum sharing sharing, bool failing)
 {
     static const struct router_options options = {
         .relay_name = "r", .relay_version = "1", .max_id_bytes = 64, .max_frame_bytes = 8388608};
-    memset(&w, 0, sizeof w);
+    memset(&w, 0, sizeof(w));
     fault_alloc_install();
     hash_seed(seed, seed + 1);
     w.sharing = sharing;
@@ -191,7 +191,7 @@ static void run(enum sharing sharing, bool failing)
 {
     uint64_t first_seed = seed;
     uint64_t life = failing ? 1000 : steps;
-    memset(&seen, 0, sizeof seen);
+    memset(&seen, 0, sizeof(seen));
     print_message("# seed %llu, %llu steps\n", (unsigned long long)seed, (unsigned long long)steps);
     for (uint64_t done = 0; done < steps; done += life, seed++) {
         begin(sharing, failing);

@@ -30,7 +30,7 @@ _Noreturn void model_fail(const char *file, int line, const char *condition, con
     char text[1024];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     fprintf(stderr, "%s:%d: seed %llu, step %llu: %s: %s\n", file, line, (unsigned long long)w.seed,
             (unsigned long long)w.steps, condition, text);
@@ -61,7 +61,7 @@ size_t line_join(const struct link_part *parts, size_t count, char out[LINE_MAX_
 uint64_t line_number(const char *line, const char *key)
 {
     char quoted[64];
-    int n = snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    int n = snprintf(quoted, sizeof(quoted), "\"%s\":", key);
     const char *at = strstr(line, quoted);
     if (!at || at[n] < '0' || at[n] > '9')
         return UINT64_MAX;
@@ -70,7 +70,7 @@ uint64_t line_number(const char *line, const char *key)
 
 bool line_has(const char *line, const char *text)
 {
-    return strstr(line, text) != NULL;
+    return strstr(line, text);
 }
 
 /* ---- requests ---- */
@@ -86,7 +86,7 @@ struct req *req_new(struct client *c, enum kind kind)
     uint64_t serial = ++w.last_serial;
     struct req *r = &w.reqs[serial % REQS];
     CHECK(r->state != REQ_OUT, "the book is too small");
-    memset(r, 0, sizeof *r);
+    memset(r, 0, sizeof(*r));
     r->serial = serial;
     r->client = c->index;
     r->client_era = c->era;

@@ -91,7 +91,7 @@ struct agent_set *read_answer(const char *result)
     struct set_builder builder;
     struct agent_set *set = NULL;
     set_builder_init(&builder);
-    int rc = normalise_agents(result, strlen(result), &builder, reason, sizeof reason);
+    int rc = normalise_agents(result, strlen(result), &builder, reason, sizeof(reason));
     if (rc != 0)
         fail_msg("%d %s: %s", rc, reason, result);
     assert_string_equal(reason, "");
@@ -103,7 +103,7 @@ int refused_answer(const char *result, size_t len)
 {
     struct set_builder builder;
     set_builder_init(&builder);
-    int rc = normalise_agents(result, len, &builder, reason, sizeof reason);
+    int rc = normalise_agents(result, len, &builder, reason, sizeof(reason));
     set_builder_done(&builder);
     if (rc == 0)
         fail_msg("not refused: %.200s", result);

@@ -44,7 +44,7 @@ struct call *call_must(const struct ar_call *o)
 {
     struct call *c = NULL;
     assert_int_equal(call_try(o, CALL_FRAME_MAX, &c), AR_OK);
-    if (c == NULL)
+    if (!c)
         abort();
     c->id = CALL_ID;
     return c;

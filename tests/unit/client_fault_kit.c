@@ -60,20 +60,20 @@ void assert_clean_text(const char *text, size_t size)
 
 void assert_clean_fault(const struct fault *f)
 {
-    assert_clean_text(f->name, sizeof f->name);
-    assert_clean_text(f->text, sizeof f->text);
-    assert_clean_text(f->suggestion, sizeof f->suggestion);
+    assert_clean_text(f->name, sizeof(f->name));
+    assert_clean_text(f->text, sizeof(f->text));
+    assert_clean_text(f->suggestion, sizeof(f->suggestion));
     assert_true(f->name[0] != '\0' && f->text[0] != '\0' && f->suggestion[0] != '\0');
 }
 
 void assert_contains(const char *text, const char *part)
 {
-    if (strstr(text, part) == NULL)
+    if (!strstr(text, part))
         fail_msg("\"%s\" does not contain \"%s\"", text, part);
 }
 
 void assert_lacks(const char *text, const char *part)
 {
-    if (strstr(text, part) != NULL)
+    if (strstr(text, part))
         fail_msg("\"%s\" contains \"%s\"", text, part);
 }

@@ -36,7 +36,7 @@ static uint64_t wall_ms(void)
 static uint64_t limit_ms(void)
 {
     const char *text = getenv("TEST_TIME_SCALE");
-    unsigned long scale = text != NULL ? strtoul(text, NULL, 10) : 1;
+    unsigned long scale = text ? strtoul(text, NULL, 10) : 1;
     return LIMIT_MS * (scale > 0 && scale < 100 ? scale : 1);
 }
 
@@ -63,7 +63,7 @@ static getaddrinfo_fn *real_getaddrinfo(void)
 {
     getaddrinfo_fn *fn;
     void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
-    memcpy(&fn, &symbol, sizeof fn);
+    memcpy(&fn, &symbol, sizeof(fn));
     return fn;
 }
 
@@ -96,13 +96,13 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
     (void)pthread_mutex_lock(&dns_mutex);
     dns_asked++;
     (void)pthread_mutex_unlock(&dns_mutex);
-    if (node != NULL && strcmp(node, "none.test") == 0)
+    if (node && strcmp(node, "none.test") == 0)
         return EAI_NONAME;
-    if (node != NULL && strcmp(node, "hang.test") == 0) {
+    if (node && strcmp(node, "hang.test") == 0) {
         hang();
         return EAI_AGAIN;
     }
-    if (node != NULL && (strcmp(node, "both.test") == 0 || strcmp(node, "both.test.") == 0))
+    if (node && (strcmp(node, "both.test") == 0 || strcmp(node, "both.test.") == 0))
         return both(service, hints, ret_list);
     return real_getaddrinfo()(node, service, hints, ret_list);
 }
@@ -229,9 +229,8 @@ static void on_reply(struct ar_client *client, const struct ar_reply *reply, voi
     struct kit *k = data;
     (void)client;
     assert_in_range(-reply->code, 0, CODES_MAX - 1);
-    (void)snprintf(k->last_result, sizeof k->last_result, "%s", reply->result != NULL ? reply->result : "");
-    (void)snprintf(k->last_message, sizeof k->last_message, "%s",
-                   reply->message != NULL ? reply->message : "");
+    (void)snprintf(k->last_result, sizeof(k->last_result), "%s", reply->result ? reply->result : "");
+    (void)snprintf(k->last_message, sizeof(k->last_message), "%s", reply->message ? reply->message : "");
     (void)atomic_fetch_add(&k->codes[-reply->code], 1);
     if (reply->code == AR_OK && reply->source == AR_SOURCE_MOCK)
         (void)atomic_fetch_add(&k->mocked, 1);
@@ -262,7 +261,7 @@ void kit_quick(struct kit *k, const char *url)
 void kit_open(struct kit *k)
 {
     char problem[AR_PROBLEM_SIZE];
-    int rc = ar_open(&k->options, &k->client, problem, sizeof problem);
+    int rc = ar_open(&k->options, &k->client, problem, sizeof(problem));
     if (rc != AR_OK)
         fail_msg("ar_open: %s: %s", ar_code_name(rc), problem);
 }
@@ -314,7 +313,7 @@ void kit_await_closed(struct kit *k)
 
 void kit_close(struct kit *k)
 {
-    if (k->client == NULL)
+    if (!k->client)
         return;
     ar_close(k->client, on_closed, k);
     if (k->host) {
@@ -387,7 +386,7 @@ bool kit_is_closed(struct kit *k)
 int kit_set_up(void **state)
 {
     const bool *host = *state;
-    struct kit *k = calloc(1, sizeof *k);
+    struct kit *k = calloc(1, sizeof(*k));
     assert_non_null(k);
     k->host = *host;
     assert_int_equal(uv_loop_init(&k->loop),
@@ -405,7 +404,7 @@ int kit_tear_down(void **state)
 {
     struct kit *k = *state;
     kit_close(k);
-    if (k->peer != NULL)
+    if (k->peer)
         peer_stop(k->peer);
     uv_close((uv_handle_t *)&k->tick, NULL);
     (void)uv_run(&k->loop, UV_RUN_NOWAIT);

@@ -19,7 +19,7 @@ int view_set_up(void **state)
 {
     (void)state;
     char problem[200] = "?";
-    assert_int_equal(mock_view_new(NULL, 1, START, &view, problem, sizeof problem), 0);
+    assert_int_equal(mock_view_new(NULL, 1, START, &view, problem, sizeof(problem)), 0);
     assert_string_equal(problem, "");
     return 0;
 }
@@ -34,7 +34,7 @@ int view_tear_down(void **state)
 
 int call_at(uint64_t now_ms, const char *method, const char *params)
 {
-    memset(&answer, 0, sizeof answer);
+    memset(&answer, 0, sizeof(answer));
     return mock_view_call(view, method, params, params ? strlen(params) : 0, now_ms, &answer);
 }
 

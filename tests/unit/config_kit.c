@@ -20,7 +20,7 @@ static struct buf last_value;
 static int copy_list(const char **from, char **to)
 {
     int count = 0;
-    for (; from != NULL && from[count] != NULL; count++) {
+    for (; from && from[count]; count++) {
         assert_true(count + 1 < LIST_MAX);
         memcpy(&to[count], &from[count], sizeof(char *));
     }
@@ -37,12 +37,11 @@ int load_code(struct load load, struct config **ret_config)
     struct config_args args = {.argc = argc, .argv = argv, .environ = environ, .program_dir = "/nowhere"};
     buf_done(&last_report);
     buf_init(&last_report, (size_t)1 << 20);
-    size_t len = load.text != NULL ? strlen(load.text) : 0;
-    int r = config_load_text(&args, load.text != NULL ? "t.json" : NULL, load.text, len, &last_report,
-                             ret_config);
+    size_t len = load.text ? strlen(load.text) : 0;
+    int rc = config_load_text(&args, load.text ? "t.json" : NULL, load.text, len, &last_report, ret_config);
     if (buf_append(&last_report, "", 1) != 0)
         buf_clear(&last_report);
-    return r;
+    return rc;
 }
 
 const char *report(void)
@@ -53,17 +52,17 @@ const char *report(void)
 struct config *load_good(struct load load)
 {
     struct config *c = NULL;
-    int r = load_code(load, &c);
-    if (r != 0)
+    int rc = load_code(load, &c);
+    if (rc != 0)
         print_error("%s\n", report());
-    assert_int_equal(r, 0);
+    assert_int_equal(rc, 0);
     assert_null(strstr(report(), ": error: "));
     return c;
 }
 
 void assert_reported(const char *text)
 {
-    if (strstr(report(), text) == NULL)
+    if (!strstr(report(), text))
         print_error("not reported: %s\nreport:\n%s\n", text, report());
     assert_non_null(strstr(report(), text));
 }
@@ -71,11 +70,11 @@ void assert_reported(const char *text)
 void load_bad(struct load load, const char **texts)
 {
     struct config *c = NULL;
-    int r = load_code(load, &c);
-    if (r == 0)
+    int rc = load_code(load, &c);
+    if (rc == 0)
         config_free(c);
-    assert_int_equal(r, ERR_SYNTAX);
-    for (; *texts != NULL; texts++)
+    assert_int_equal(rc, ERR_SYNTAX);
+    for (; *texts; texts++)
         assert_reported(*texts);
 }
 
@@ -98,7 +97,7 @@ const char *server_value_of(const struct config *c, const char *server, const ch
 {
     const struct option *o = option_find(key);
     const struct server_config *s = config_server(c, server);
-    assert_true(o != NULL && s != NULL && o->per_server);
+    assert_true(o && s && o->per_server);
     return text_of(o, c, s);
 }
 

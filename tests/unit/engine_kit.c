@@ -34,7 +34,7 @@ void *kit_grow(void *array, size_t *cap, size_t need, size_t size)
     while (more < need)
         more *= 2;
     void *grown = realloc(array, more * size);
-    KIT_REQUIRE(grown != NULL, "no memory for the test itself");
+    KIT_REQUIRE(grown, "no memory for the test itself");
     *cap = more;
     return grown;
 }
@@ -45,9 +45,9 @@ void kit_trace(struct kit *kit, const char *format, ...)
     va_list args;
     if (!kit->tracing)
         return;
-    int n = snprintf(text, sizeof text, "%llu ", (unsigned long long)(kit->now_ms - KIT_START_MS));
+    int n = snprintf(text, sizeof(text), "%llu ", (unsigned long long)(kit->now_ms - KIT_START_MS));
     va_start(args, format);
-    (void)vsnprintf(text + n, sizeof text - (size_t)n, format, args);
+    (void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
     va_end(args);
     size_t len = strlen(text);
     kit->trace = kit_grow(kit->trace, &kit->trace_cap, kit->trace_len + len + 2, 1);
@@ -73,14 +73,14 @@ int kit_try_open(struct kit *kit, const struct ar_options *o)
 {
     struct ar_options defaults = kit_options();
     char problem[AR_PROBLEM_SIZE] = "";
-    memset(kit, 0, sizeof *kit);
+    memset(kit, 0, sizeof(*kit));
     kit->now_ms = KIT_START_MS;
     kit->script.agents = kit_agents;
     kit->say_at_most = kit->hear_at_most = kit->event_at_most = UINT64_MAX;
     kit->told = AR_CONNECTING;
     hash_seed(3, 4);
     int rc = engine_init(&kit->engine, &kit_ops, kit, o ? o : &defaults, "relay:9500", 7, kit->now_ms,
-                         KIT_UNIX_MS, problem, sizeof problem);
+                         KIT_UNIX_MS, problem, sizeof(problem));
     kit->is_open = rc == 0;
     return rc;
 }
@@ -133,8 +133,8 @@ void kit_start(struct kit *kit)
 static struct fault fault_of(const char *name)
 {
     struct fault f = {.suggestion = "look at the test"};
-    (void)snprintf(f.name, sizeof f.name, "%s", name);
-    (void)snprintf(f.text, sizeof f.text, "relay:9500: %s", name);
+    (void)snprintf(f.name, sizeof(f.name), "%s", name);
+    (void)snprintf(f.text, sizeof(f.text), "relay:9500: %s", name);
     return f;
 }
 
@@ -181,7 +181,7 @@ void kit_go_live(struct kit *kit, const struct ar_options *o)
 static void answer_what_is_held(struct kit *kit)
 {
     static const char *const methods[] = {"initialize", "agents/list", "tools/call", "relay/ping"};
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         while (kit_find(kit, methods[i]))
             kit_answer_held(kit, methods[i], KIT_GOOD);
     }

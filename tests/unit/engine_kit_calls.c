@@ -54,7 +54,7 @@ static void never_progress(struct ar_client *client, const char *params, size_t 
 uint64_t kit_ask(struct kit *kit, const struct kit_ask *ask)
 {
     const struct ar_call options = {
-        .size = sizeof options,
+        .size = sizeof(options),
         .method = ask->method ? ask->method : "tools/call",
         .params = ask->params,
         .params_len = ask->params_len,
@@ -73,7 +73,7 @@ uint64_t kit_ask(struct kit *kit, const struct kit_ask *ask)
     if (rc != AR_OK)
         return 0;
     uint64_t id = ++kit->calls_made;
-    kit->calls = kit_grow(kit->calls, &kit->calls_cap, (size_t)id + 1, sizeof *kit->calls);
+    kit->calls = kit_grow(kit->calls, &kit->calls_cap, (size_t)id + 1, sizeof(*kit->calls));
     kit->calls[id] = (struct kit_call){
         .policy = ask->policy,
         .idempotent = ask->idempotent,
@@ -138,9 +138,9 @@ void kit_expect_ok(struct kit *kit, uint64_t id, enum ar_source source)
 
 struct ar_health kit_health(struct kit *kit)
 {
-    struct ar_health h = {.size = sizeof h};
+    struct ar_health h = {.size = sizeof(h)};
     engine_health(&kit->engine, kit->now_ms, &h);
-    KIT_REQUIRE(h.size == sizeof h, "the size was touched");
+    KIT_REQUIRE(h.size == sizeof(h), "the size was touched");
     return h;
 }
 

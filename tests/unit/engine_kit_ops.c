@@ -99,11 +99,11 @@ static void on_complete(struct engine *e, struct call *c, const struct ar_reply 
     k->error_code = r->code == AR_E_SERVER ? r->error_code : 0;
     k->elapsed_ms = r->elapsed_ms;
     if (r->code == AR_OK)
-        copy_cut(k->result, sizeof k->result, r->result, r->result_len);
+        copy_cut(k->result, sizeof(k->result), r->result, r->result_len);
     else
-        copy_cut(k->message, sizeof k->message, r->message, strlen(r->message));
+        copy_cut(k->message, sizeof(k->message), r->message, strlen(r->message));
     if (r->code == AR_E_SERVER)
-        copy_cut(k->error_data, sizeof k->error_data, r->error_data, r->error_data_len);
+        copy_cut(k->error_data, sizeof(k->error_data), r->error_data, r->error_data_len);
     kit->outstanding--;
     kit->completed++;
     kit_trace(kit, "complete %llu %s %s %s", id, kit_code_name(r->code),
@@ -127,10 +127,10 @@ static void on_progress(struct engine *e, struct call *c, const char *params, si
 static void on_notification(struct engine *e, const char *method, const char *params, size_t len)
 {
     struct kit *kit = kit_of(e);
-    KIT_REQUIRE(method != NULL, "a notification without a method");
-    KIT_REQUIRE(params != NULL && (len == 0 || rpc_is_strict_json(params, len)), "params that are not JSON");
+    KIT_REQUIRE(method, "a notification without a method");
+    KIT_REQUIRE(params && (len == 0 || rpc_is_strict_json(params, len)), "params that are not JSON");
     kit->notes++;
-    copy_cut(kit->note, sizeof kit->note, method, strlen(method));
+    copy_cut(kit->note, sizeof(kit->note), method, strlen(method));
     kit_trace(kit, "notification %s", kit->note);
 }
 
@@ -188,7 +188,7 @@ static void on_publish(struct engine *e, const struct ar_snapshot *s, bool chang
 static void on_state(struct engine *e)
 {
     struct kit *kit = kit_of(e);
-    struct ar_health h = {.size = sizeof h};
+    struct ar_health h = {.size = sizeof(h)};
     engine_health(e, kit->now_ms, &h);
     KIT_REQUIRE(kit->publications > 0, "a state before the first publication");
     KIT_REQUIRE(h.state == kit->last.state, "told of %s, published %s", kit_state_name(h.state),

@@ -22,7 +22,7 @@ const char kit_other_agents[] = CAST("busy");
 static void say_piece(struct kit *kit, const char *bytes, size_t len)
 {
     char *copy = malloc(len > 0 ? len : 1);
-    KIT_REQUIRE(copy != NULL, "no memory for the test itself");
+    KIT_REQUIRE(copy, "no memory for the test itself");
     memcpy(copy, bytes, len);
     kit->said += len;
     engine_link_bytes(&kit->engine, copy, len, kit->now_ms);
@@ -53,7 +53,7 @@ void kit_say(struct kit *kit, const char *line)
 {
     size_t len = strlen(line);
     char *text = malloc(len + 2);
-    KIT_REQUIRE(text != NULL, "no memory for the test itself");
+    KIT_REQUIRE(text, "no memory for the test itself");
     (void)snprintf(text, len + 2, "%s\n", line);
     kit_say_bytes(kit, text, len + 1);
     free(text);
@@ -69,9 +69,9 @@ void kit_sayf(struct kit *kit, const char *format, ...)
     char line[2048];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
+    int n = vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    KIT_REQUIRE(n >= 0 && (size_t)n < sizeof line, "a line too long for the test");
+    KIT_REQUIRE(n >= 0 && (size_t)n < sizeof(line), "a line too long for the test");
     kit_say(kit, line);
 }
 
@@ -81,7 +81,7 @@ static void drop_line(struct kit *kit, size_t index)
 {
     free(kit->lines[index].text);
     kit->line_count--;
-    memmove(&kit->lines[index], &kit->lines[index + 1], (kit->line_count - index) * sizeof kit->lines[0]);
+    memmove(&kit->lines[index], &kit->lines[index + 1], (kit->line_count - index) * sizeof(kit->lines[0]));
 }
 
 void kit_forget_lines(struct kit *kit)
@@ -131,7 +131,7 @@ static void relay_error(struct kit *kit, const char *id, bool retryable, bool se
 {
     char retry[48] = "";
     if (retry_after_ms > 0)
-        (void)snprintf(retry, sizeof retry, ",\"retryAfterMs\":%u", retry_after_ms);
+        (void)snprintf(retry, sizeof(retry), ",\"retryAfterMs\":%u", retry_after_ms);
     kit_sayf(kit,
              "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-31001,\"message\":\"the server is "
              "down\",\"data\":{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"retryable\":%s,\"sent\":%s,"
@@ -183,7 +183,7 @@ static void good_answer(struct kit *kit, const struct kit_line *line, enum kit_m
         result(kit, line->id, kit->script.agents);
         break;
     case KIT_M_CALL:
-        (void)snprintf(echo, sizeof echo, "{\"echo\":%llu}", (unsigned long long)line->call_id);
+        (void)snprintf(echo, sizeof(echo), "{\"echo\":%llu}", (unsigned long long)line->call_id);
         result(kit, line->id, echo);
         break;
     default:
@@ -246,13 +246,13 @@ static struct kit_line *find_call(const struct kit *kit, uint64_t id)
 static struct kit_line take_call(struct kit *kit, uint64_t id)
 {
     const struct kit_line *line = find_call(kit, id);
-    KIT_REQUIRE(line != NULL, "the peer does not hold call %llu", (unsigned long long)id);
+    KIT_REQUIRE(line, "the peer does not hold call %llu", (unsigned long long)id);
     return take_line(kit, line);
 }
 
 bool kit_call_is_held(const struct kit *kit, uint64_t id)
 {
-    return find_call(kit, id) != NULL;
+    return find_call(kit, id);
 }
 
 void kit_answer(struct kit *kit, uint64_t id)
@@ -284,7 +284,7 @@ void kit_answer_relay_error(struct kit *kit, uint64_t id, bool retryable, bool s
 void kit_answer_held(struct kit *kit, const char *method, enum kit_mood mood)
 {
     const struct kit_line *line = kit_find(kit, method);
-    KIT_REQUIRE(line != NULL, "the peer holds no %s", method);
+    KIT_REQUIRE(line, "the peer holds no %s", method);
     struct kit_line taken = take_line(kit, line);
     answer(kit, &taken, mood);
     free(taken.text);
@@ -355,13 +355,13 @@ static void note_line(struct kit *kit, const char *text, size_t len)
     KIT_REQUIRE(sound, "no message: %.*s", (int)len, text);
     line.asks = line.env.has_method && span_found(line.env.id);
     line.text = malloc(len + 1);
-    KIT_REQUIRE(line.text != NULL, "no memory for the test itself");
+    KIT_REQUIRE(line.text, "no memory for the test itself");
     memcpy(line.text, text, len);
     line.text[len] = '\0';
     size_t n = rpc_decode_string(text + line.env.method.off, line.env.method.len, line.method,
-                                 sizeof line.method - 1);
+                                 sizeof(line.method) - 1);
     line.method[n == SIZE_MAX ? 0 : n] = '\0';
-    if (line.env.id.len < sizeof line.id)
+    if (line.env.id.len < sizeof(line.id))
         memcpy(line.id, text + line.env.id.off, line.env.id.len);
     if (line.asks && !rpc_parse_id(line.id, line.env.id.len, &line.call_id))
         line.call_id = 0;
@@ -373,7 +373,7 @@ static void note_line(struct kit *kit, const char *text, size_t len)
         note_call(kit, &line);
     if (method == KIT_M_CANCELLED)
         note_cancelled(kit, &line);
-    kit->lines = kit_grow(kit->lines, &kit->line_cap, kit->line_count + 1, sizeof line);
+    kit->lines = kit_grow(kit->lines, &kit->line_cap, kit->line_count + 1, sizeof(line));
     kit->lines[kit->line_count++] = line;
 }
 

@@ -13,14 +13,14 @@ struct fake_router fake_router;
 
 void fake_router_reset(void)
 {
-    memset(&fake_router, 0, sizeof fake_router);
+    memset(&fake_router, 0, sizeof(fake_router));
     fake_router.hello = "{\"hello\":1}";
 }
 
 static void note(struct lane *lane, const char *what, const char *more)
 {
     size_t at = strlen(lane->log);
-    (void)snprintf(lane->log + at, sizeof lane->log - at, "%s%s%s%s", at > 0 ? " " : "", what,
+    (void)snprintf(lane->log + at, sizeof(lane->log) - at, "%s%s%s%s", at > 0 ? " " : "", what,
                    more[0] ? ":" : "", more);
 }
 
@@ -81,7 +81,7 @@ int route_server_add(struct router *r, const char *name, const struct server_lim
     assert_true(fake_router.server_count < FAKE_LANES_MAX);
     struct route_server *s = &fake_router.servers[fake_router.server_count++];
     *s = (struct route_server){.limits = *limits, .ops = ops, .data = server_data};
-    (void)snprintf(s->name, sizeof s->name, "%s", name);
+    (void)snprintf(s->name, sizeof(s->name), "%s", name);
     if (limits->sharing == SHARING_SHARED)
         s->lane = add_lane(s);
     *ret_server = s;
@@ -93,7 +93,7 @@ void route_server_remove(struct route_server *s, const char *reason, uint64_t no
     (void)now_ms;
     assert_false(s->removed);
     s->removed = true;
-    (void)snprintf(s->removed_why, sizeof s->removed_why, "%s", reason);
+    (void)snprintf(s->removed_why, sizeof(s->removed_why), "%s", reason);
     for (size_t i = 0; i < fake_router.lane_count; i++) {
         struct lane *lane = &fake_router.lanes[i];
         if (lane->server != s)
@@ -144,8 +144,8 @@ void lane_attach(struct lane *lane, struct link *child, uint64_t now_ms)
     lane->ready = false;
     lane->draining = false;
     note(lane, "attach", "");
-    int r = fake_router.hello != NULL ? fake_send(lane, fake_router.hello) : 0;
-    assert_true(r == 0 || r == -ENOMEM);
+    int rc = fake_router.hello ? fake_send(lane, fake_router.hello) : 0;
+    assert_true(rc == 0 || rc == -ENOMEM);
 }
 
 void lane_frame(struct lane *lane, const struct frame *frame, bool too_large, uint64_t now_ms)
@@ -155,16 +155,16 @@ void lane_frame(struct lane *lane, const struct frame *frame, bool too_large, ui
     assert_non_null(lane->child);
     lane->frames++;
     lane->too_large += too_large;
-    (void)snprintf(lane->last_frame, sizeof lane->last_frame, "%.*s",
+    (void)snprintf(lane->last_frame, sizeof(lane->last_frame), "%.*s",
                    (int)(frame->len < 200 ? frame->len : 200), too_large ? "" : frame->bytes);
-    if (!lane->ready && fake_router.refuse != NULL) {
+    if (!lane->ready && fake_router.refuse) {
         lane->server->ops->handshake_failed(lane->server->data, lane, fake_router.refuse);
     } else if (!lane->ready) {
         lane->ready = true;
         note(lane, "ready", "");
         lane->server->ops->ready(lane->server->data, lane);
     }
-    if (fake_router.on_frame != NULL)
+    if (fake_router.on_frame)
         fake_router.on_frame(lane, frame, now_ms);
 }
 
@@ -181,9 +181,9 @@ void lane_down(struct lane *lane, const struct outage *why, uint64_t now_ms)
     lane->child = NULL;
     lane->ready = false;
     lane->outage = *why;
-    (void)snprintf(lane->detail, sizeof lane->detail, "%s", why->detail != NULL ? why->detail : "");
-    (void)snprintf(lane->tail, sizeof lane->tail, "%.*s", (int)why->stderr_len,
-                   why->stderr_tail != NULL ? why->stderr_tail : "");
+    (void)snprintf(lane->detail, sizeof(lane->detail), "%s", why->detail ? why->detail : "");
+    (void)snprintf(lane->tail, sizeof(lane->tail), "%.*s", (int)why->stderr_len,
+                   why->stderr_tail ? why->stderr_tail : "");
     lane->down_at_ms = now_ms;
     note(lane, "down", why->state);
 }

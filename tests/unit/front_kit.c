@@ -144,8 +144,8 @@ void assert_error(struct peer *p, const char *name, int code)
 {
     char code_text[32];
     char name_text[64];
-    snprintf(code_text, sizeof(code_text), "\"code\":%d,", code);
-    snprintf(name_text, sizeof(name_text), "\"code\":\"%s\"", name);
+    (void)snprintf(code_text, sizeof(code_text), "\"code\":%d,", code);
+    (void)snprintf(name_text, sizeof(name_text), "\"code\":\"%s\"", name);
     p->in[p->got] = '\0';
     assert_non_null(strstr(p->in, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{"));
     assert_non_null(strstr(p->in, code_text));

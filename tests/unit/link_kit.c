@@ -31,7 +31,7 @@ static void on_up(struct link_conn *l, const char *peer)
 {
     assert_ptr_equal(l, &seen.link);
     seen.up++;
-    (void)snprintf(seen.peer, sizeof seen.peer, "%s", peer);
+    (void)snprintf(seen.peer, sizeof(seen.peer), "%s", peer);
     act(seen.in_up);
 }
 
@@ -39,8 +39,8 @@ static void on_failed(struct link_conn *l, const struct fault *why, const char *
 {
     (void)l;
     seen.failed++;
-    (void)snprintf(seen.fault, sizeof seen.fault, "%s", why->name);
-    (void)snprintf(seen.peer, sizeof seen.peer, "%s", peer);
+    (void)snprintf(seen.fault, sizeof(seen.fault), "%s", why->name);
+    (void)snprintf(seen.peer, sizeof(seen.peer), "%s", peer);
     act(seen.in_failed);
 }
 
@@ -63,7 +63,7 @@ static void on_lost(struct link_conn *l, const struct fault *why)
 {
     (void)l;
     seen.lost++;
-    (void)snprintf(seen.fault, sizeof seen.fault, "%s", why->name);
+    (void)snprintf(seen.fault, sizeof(seen.fault), "%s", why->name);
     act(seen.in_lost);
 }
 
@@ -91,7 +91,7 @@ static void on_tick(uv_timer_t *timer)
 int link_set_up(void **state)
 {
     (void)state;
-    memset(&seen, 0, sizeof seen);
+    memset(&seen, 0, sizeof(seen));
     seen.listener = seen.server = -1;
     assert_int_equal(uv_loop_init(&seen.loop), 0);
     assert_int_equal(uv_async_init(&seen.loop, &seen.wake, on_wake), 0);
@@ -103,7 +103,7 @@ int link_set_up(void **state)
 void open_url(const char *url)
 {
     char problem[AR_PROBLEM_SIZE];
-    assert_int_equal(address_parse(url, &seen.address, problem, sizeof problem), 0);
+    assert_int_equal(address_parse(url, &seen.address, problem, sizeof(problem)), 0);
     link_init(&seen.link, &seen.loop, &seen.wake, &link_test_ops, NULL, &seen.address, 2000);
     link_open(&seen.link);
     link_open(&seen.link); /* again: nothing */
@@ -146,9 +146,9 @@ void turns(int count)
 static uint16_t listen_here(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
+    socklen_t size = sizeof(a);
     seen.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(seen.listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(bind(seen.listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(seen.listener, 16), 0);
     assert_int_equal(getsockname(seen.listener, (struct sockaddr *)&a, &size), 0);
     return ntohs(a.sin_port);
@@ -157,7 +157,7 @@ static uint16_t listen_here(void)
 void open_link(void)
 {
     char url[64];
-    (void)snprintf(url, sizeof url, "127.0.0.1:%u", (unsigned)listen_here());
+    (void)snprintf(url, sizeof(url), "127.0.0.1:%u", (unsigned)listen_here());
     open_url(url);
 }
 
@@ -179,7 +179,7 @@ void connect_it(void)
 void reset_server(void)
 {
     const struct linger at_once = {.l_onoff = 1};
-    assert_int_equal(setsockopt(seen.server, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    assert_int_equal(setsockopt(seen.server, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
     (void)close(seen.server);
     seen.server = -1;
 }

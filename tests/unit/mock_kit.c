@@ -27,7 +27,7 @@ void world_make(void)
 {
     char problem[100];
     struct mock_options options = {.seed = 1, .start_ms = NOW};
-    assert_int_equal(mock_new(&options, &mock, problem, sizeof problem), 0);
+    assert_int_equal(mock_new(&options, &mock, problem, sizeof(problem)), 0);
     mcp_init(&server, mock);
     server.clock_stands = true;
     server.fixed_now_ms = NOW;
@@ -135,7 +135,7 @@ json_node at(const char *path)
     json_node node = json_root(doc);
     while (*path && node != JSON_ABSENT) {
         size_t len = strcspn(path, ".");
-        assert_true(len < sizeof part);
+        assert_true(len < sizeof(part));
         memcpy(part, path, len);
         part[len] = '\0';
         path += len + (path[len] == '.');
@@ -176,10 +176,10 @@ bool is_true(const char *path)
 void tool(const char *name, const char *arguments)
 {
     char request[1000];
-    snprintf(request, sizeof request,
-             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
-             "call\",\"params\":{\"name\":\"%s\",\"arguments\":%s}}\n",
-             name, arguments);
+    (void)snprintf(request, sizeof(request),
+                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+                   "call\",\"params\":{\"name\":\"%s\",\"arguments\":%s}}\n",
+                   name, arguments);
     ask(request);
     assert_int_equal(line_count, 1);
     look(0);

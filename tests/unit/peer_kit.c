@@ -105,11 +105,11 @@ static void send_all(const struct peer *p, const struct conn *c, const char *byt
 static bool member(const char *line, const char *key, char stop, char *ret_text, size_t size)
 {
     const char *at = strstr(line, key);
-    if (at == NULL)
+    if (!at)
         return false;
     at += strlen(key);
     const char *end = strchr(at, stop);
-    if (end == NULL || (size_t)(end - at) >= size)
+    if (!end || (size_t)(end - at) >= size)
         return false;
     memcpy(ret_text, at, (size_t)(end - at));
     ret_text[end - at] = '\0';
@@ -121,7 +121,7 @@ static void reply(const struct peer *p, const struct conn *c, const char *id, co
 {
     size_t size = strlen(id) + strlen(key) + value_len + 64;
     char *line = malloc(size);
-    must(line != NULL, "memory");
+    must(line, "memory");
     int n =
         snprintf(line, size, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"%s\":%.*s}\n", id, key, (int)value_len, value);
     send_all(p, c, line, (size_t)n);
@@ -158,18 +158,18 @@ static void answer_call(struct peer *p, const struct conn *c, const char *id, co
     } else if (strcmp(method, "hang") != 0) {
         if (strcmp(method, "progress") == 0) {
             char note[160];
-            int n = snprintf(note, sizeof note,
+            int n = snprintf(note, sizeof(note),
                              "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":"
                              "{\"progressToken\":%s,\"progress\":1}}\n",
                              id);
             send_all(p, c, note, (size_t)n);
         }
         const char *params = strstr(line, "\"params\":");
-        size_t params_len = params != NULL ? (size_t)(line + len - 1 - (params + 9)) : 4;
+        size_t params_len = params ? (size_t)(line + len - 1 - (params + 9)) : 4;
         char *echo = malloc(params_len + 16);
-        must(echo != NULL, "memory");
-        int n = snprintf(echo, params_len + 16, "{\"echo\":%.*s}", (int)params_len,
-                         params != NULL ? params + 9 : "null");
+        must(echo, "memory");
+        int n =
+            snprintf(echo, params_len + 16, "{\"echo\":%.*s}", (int)params_len, params ? params + 9 : "null");
         reply(p, c, id, "result", echo, (size_t)n);
         free(echo);
     }
@@ -180,9 +180,10 @@ static void on_line(struct peer *p, const struct conn *c, const char *line, size
     char id[64];
     char method[128];
     int mode = atomic_load(&p->mode);
-    if (mode == PEER_SILENT || mode == PEER_RAW || !member(line, "\"method\":\"", '"', method, sizeof method))
+    if (mode == PEER_SILENT || mode == PEER_RAW ||
+        !member(line, "\"method\":\"", '"', method, sizeof(method)))
         return;
-    if (!member(line, "\"id\":", ',', id, sizeof id) ||
+    if (!member(line, "\"id\":", ',', id, sizeof(id)) ||
         strstr(line, "\"id\":") > strstr(line, "\"method\":")) {
         if (strcmp(method, "notifications/cancelled") == 0)
             (void)atomic_fetch_add(&p->cancels, 1);
@@ -208,7 +209,7 @@ static void drop(struct peer *p, unsigned index, bool reset)
     struct conn *c = &p->conns[index];
     if (reset) {
         const struct linger at_once = {.l_onoff = 1};
-        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     }
     (void)close(c->fd);
     free(c->bytes);
@@ -220,7 +221,7 @@ static void feed_lines(struct peer *p, struct conn *c)
 {
     char *from = c->bytes;
     char *end = c->bytes + c->len;
-    for (char *nl; (nl = memchr(from, '\n', (size_t)(end - from))) != NULL; from = nl + 1) {
+    for (char *nl; (nl = memchr(from, '\n', (size_t)(end - from))); from = nl + 1) {
         *nl = '\0';
         on_line(p, c, from, (size_t)(nl - from));
     }
@@ -234,7 +235,7 @@ static bool read_conn(struct peer *p, struct conn *c)
     if (c->cap - c->len < 65536) {
         c->cap = c->cap * 2 + 131072;
         c->bytes = realloc(c->bytes, c->cap + 1);
-        must(c->bytes != NULL, "memory");
+        must(c->bytes, "memory");
     }
     ssize_t got = recv(c->fd, c->bytes + c->len, c->cap - c->len, 0);
     if (got <= 0)
@@ -242,7 +243,7 @@ static bool read_conn(struct peer *p, struct conn *c)
     c->len += (size_t)got;
     if (atomic_load(&p->mode) == PEER_HTTP) {
         c->bytes[c->len] = '\0';
-        if (strstr(c->bytes, "\r\n\r\n") == NULL)
+        if (!strstr(c->bytes, "\r\n\r\n"))
             return true;
         (void)atomic_fetch_add(&p->requests, 1);
         send_all(p, c, p->raw, p->raw_len);
@@ -278,7 +279,7 @@ static void open_listener(struct peer *p)
     must(p->listener >= 0, "socket");
     if (p->family == PEER_UNIX)
         (void)unlink(((struct sockaddr_un *)&p->address)->sun_path);
-    (void)setsockopt(p->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    (void)setsockopt(p->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     must(bind(p->listener, address, p->address_size) == 0, "bind");
     must(listen(p->listener, BACKLOG) == 0, "listen");
     must(getsockname(p->listener, (struct sockaddr *)&p->address, &p->address_size) == 0, "getsockname");
@@ -289,27 +290,27 @@ static void choose_address(struct peer *p)
     static atomic_uint serial;
     if (p->family == PEER_IP4) {
         const struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        p->address_size = sizeof a;
-        memcpy(&p->address, &a, sizeof a);
+        p->address_size = sizeof(a);
+        memcpy(&p->address, &a, sizeof(a));
     } else if (p->family == PEER_IP6) {
         const struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-        p->address_size = sizeof a;
-        memcpy(&p->address, &a, sizeof a);
+        p->address_size = sizeof(a);
+        memcpy(&p->address, &a, sizeof(a));
     } else {
         struct sockaddr_un a = {.sun_family = AF_UNIX};
-        (void)snprintf(a.sun_path, sizeof a.sun_path, "/tmp/agent-relay-peer-%d-%u", (int)getpid(),
+        (void)snprintf(a.sun_path, sizeof(a.sun_path), "/tmp/agent-relay-peer-%d-%u", (int)getpid(),
                        atomic_fetch_add(&serial, 1));
-        p->address_size = sizeof a;
-        memcpy(&p->address, &a, sizeof a);
+        p->address_size = sizeof(a);
+        memcpy(&p->address, &a, sizeof(a));
     }
 }
 
 static void name_url(struct peer *p)
 {
     if (p->family == PEER_UNIX)
-        (void)snprintf(p->url, sizeof p->url, "unix:%.100s", ((struct sockaddr_un *)&p->address)->sun_path);
+        (void)snprintf(p->url, sizeof(p->url), "unix:%.100s", ((struct sockaddr_un *)&p->address)->sun_path);
     else
-        (void)snprintf(p->url, sizeof p->url, p->family == PEER_IP4 ? "127.0.0.1:%u" : "[::1]:%u",
+        (void)snprintf(p->url, sizeof(p->url), p->family == PEER_IP4 ? "127.0.0.1:%u" : "[::1]:%u",
                        (unsigned)peer_port(p));
 }
 
@@ -319,7 +320,7 @@ static void name_url(struct peer *p)
 static bool obey(struct peer *p)
 {
     uint64_t count;
-    (void)!read(p->wake, &count, sizeof count);
+    (void)!read(p->wake, &count, sizeof(count));
     (void)pthread_mutex_lock(&p->mutex);
     enum command command = p->command;
     if (command == COMMAND_DROP || command == COMMAND_RESET || command == COMMAND_STOP) {
@@ -375,7 +376,7 @@ static void order(struct peer *p, enum command command)
     const uint64_t one = 1;
     (void)pthread_mutex_lock(&p->mutex);
     p->command = command;
-    must(write(p->wake, &one, sizeof one) == (ssize_t)sizeof one, "eventfd");
+    must(write(p->wake, &one, sizeof(one)) == (ssize_t)sizeof(one), "eventfd");
     while (p->command != COMMAND_NONE)
         (void)pthread_cond_wait(&p->done, &p->mutex);
     (void)pthread_mutex_unlock(&p->mutex);
@@ -385,8 +386,8 @@ static void order(struct peer *p, enum command command)
 
 struct peer *peer_start(enum peer_family family)
 {
-    struct peer *p = calloc(1, sizeof *p);
-    must(p != NULL, "memory");
+    struct peer *p = calloc(1, sizeof(*p));
+    must(p, "memory");
     p->family = family;
     must(pthread_mutex_init(&p->mutex, NULL) == 0 && pthread_cond_init(&p->done, NULL) == 0, "mutex");
     p->wake = eventfd(0, EFD_CLOEXEC);

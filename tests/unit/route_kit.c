@@ -71,14 +71,14 @@ static void kit_link_close(struct link *link, int code, const char *reason)
         return;
     l->closed = true;
     l->close_code = code;
-    (void)snprintf(l->reason, sizeof l->reason, "%s", reason);
+    (void)snprintf(l->reason, sizeof(l->reason), "%s", reason);
 }
 
 static const struct link_ops kit_link_ops = {kit_send, kit_pause, kit_resume, kit_link_close};
 
 void kit_link_init(struct kit_link *l)
 {
-    memset(l, 0, sizeof *l);
+    memset(l, 0, sizeof(*l));
     l->link.ops = &kit_link_ops;
 }
 
@@ -148,7 +148,7 @@ static void kit_on_failed(void *data, struct lane *lane, const char *reason)
     struct kit *kit = data;
     kit->log.failed++;
     kit->log.last = lane;
-    (void)snprintf(kit->log.reason, sizeof kit->log.reason, "%s", reason);
+    (void)snprintf(kit->log.reason, sizeof(kit->log.reason), "%s", reason);
 }
 
 static void kit_on_release(void *data, struct lane *lane)
@@ -187,7 +187,7 @@ void kit_open(struct kit *kit, const struct server_limits *limits)
         .max_id_bytes = 16384,
         .max_frame_bytes = 8388608,
     };
-    memset(kit, 0, sizeof *kit);
+    memset(kit, 0, sizeof(*kit));
     hash_seed(1, 2);
     kit->now_ms = 1000;
     kit->free_on_release = true;

@@ -50,9 +50,9 @@ int fixture_up(void **state)
 {
     (void)state;
     (void)signal(SIGPIPE, SIG_IGN);
-    if (getenv("TEST_LOG") != NULL && log_open(STDERR_FILENO, LOG_DEBUG, LOG_LOGFMT) != 0)
+    if (getenv("TEST_LOG") && log_open(STDERR_FILENO, LOG_DEBUG, LOG_LOGFMT) != 0)
         return -1;
-    memset(&fx, 0, sizeof fx);
+    memset(&fx, 0, sizeof(fx));
     fake_router_reset();
     /* libuv opens some for the whole process with its first loop. */
     if (loop_init(&fx.loop) != 0 || loop_done(&fx.loop) != 0)
@@ -88,7 +88,7 @@ static void free_entries(struct config *c)
     for (size_t i = 0; i < c->server_count; i++) {
         free(c->servers[i].name);
         free(c->servers[i].shown);
-        for (char **arg = c->servers[i].args; *arg != NULL; arg++) {
+        for (char **arg = c->servers[i].args; *arg; arg++) {
             if (*arg != dash_c)
                 free(*arg);
         }
@@ -139,9 +139,9 @@ static struct server_config *add(const char *name, char *command, char **args)
 
 struct server_config *fixture_add(const char *name, const char *script)
 {
-    char **args = calloc(4, sizeof *args);
+    char **args = calloc(4, sizeof(*args));
     assert_non_null(args);
-    if (script == NULL)
+    if (!script)
         return add(name, cat, args);
     args[0] = dash_c;
     args[1] = strdup(script);
@@ -151,11 +151,11 @@ struct server_config *fixture_add(const char *name, const char *script)
 struct server_config *fixture_add_forker(const char *name, const char *mark, const char *option)
 {
     static char program[4096];
-    (void)snprintf(program, sizeof program, "%s", forker_program());
-    char **args = calloc(4, sizeof *args);
+    (void)snprintf(program, sizeof(program), "%s", forker_program());
+    char **args = calloc(4, sizeof(*args));
     assert_non_null(args);
     args[0] = strdup(mark);
-    args[1] = option != NULL ? strdup(option) : NULL;
+    args[1] = option ? strdup(option) : NULL;
     return add(name, program, args);
 }
 
@@ -239,6 +239,6 @@ struct lane *make_ready(const char *name)
 void await_none_marked(const char *mark)
 {
     char copy[64];
-    (void)snprintf(copy, sizeof copy, "%s", mark);
+    (void)snprintf(copy, sizeof(copy), "%s", mark);
     run_until(&fx.loop, none_marked, copy);
 }

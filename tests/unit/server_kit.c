@@ -25,7 +25,7 @@ uint64_t wall_ms(void)
 uint64_t time_scale(void)
 {
     const char *text = getenv("TEST_TIME_SCALE");
-    unsigned long scale = text != NULL ? strtoul(text, NULL, 10) : 1;
+    unsigned long scale = text ? strtoul(text, NULL, 10) : 1;
     return scale > 0 && scale < 100 ? scale : 1;
 }
 
@@ -44,7 +44,7 @@ static void on_tick_closed(uv_handle_t *tick)
 void run_until(struct loop *loop, condition_cb *condition, void *data)
 {
     uint64_t end_ms = wall_ms() + LIMIT_MS * time_scale();
-    uv_timer_t *tick = malloc(sizeof *tick); /* so that a turn ends even when nothing happens */
+    uv_timer_t *tick = malloc(sizeof(*tick)); /* so that a turn ends even when nothing happens */
     assert_non_null(tick);
     assert_int_equal(uv_timer_init(&loop->uv, tick), 0);
     assert_int_equal(uv_timer_start(tick, on_tick, 5, 5), 0);
@@ -70,7 +70,7 @@ const char *new_mark(void)
 {
     static char mark[64];
     static unsigned serial;
-    (void)snprintf(mark, sizeof mark, "mark-%d-%u-%llu", (int)getpid(), ++serial,
+    (void)snprintf(mark, sizeof(mark), "mark-%d-%u-%llu", (int)getpid(), ++serial,
                    (unsigned long long)wall_ms());
     return mark;
 }
@@ -79,7 +79,7 @@ const char *new_mark(void)
 static size_t read_proc(const char *pid, const char *name, char *ret_text, size_t max)
 {
     char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "/proc/%s/%s", pid, name);
+    (void)snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
@@ -105,11 +105,11 @@ static bool is_marked(const char *pid, const char *mark, pid_t *ret_parent)
 {
     char args[8192];
     char stat[512];
-    size_t len = read_proc(pid, "cmdline", args, sizeof args);
-    if (len == 0 || !has_argument(args, len, mark) || read_proc(pid, "stat", stat, sizeof stat) == 0)
+    size_t len = read_proc(pid, "cmdline", args, sizeof(args));
+    if (len == 0 || !has_argument(args, len, mark) || read_proc(pid, "stat", stat, sizeof(stat)) == 0)
         return false;
     const char *end = strrchr(stat, ')');
-    if (end == NULL || end[2] == 'Z' || end[2] == 'X')
+    if (!end || end[2] == 'Z' || end[2] == 'X')
         return false;
     *ret_parent = (pid_t)strtol(end + 4, NULL, 10);
     return true;
@@ -122,7 +122,7 @@ static size_t look(const char *mark, pid_t parent, pid_t *ret_first)
     size_t count = 0;
     size_t seen = 0;
     const struct dirent *entry;
-    while ((entry = readdir(all)) != NULL) {
+    while ((entry = readdir(all))) {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
             continue;
         seen++;
@@ -160,7 +160,7 @@ size_t open_descriptors(void)
     DIR *all = opendir("/proc/self/fd");
     assert_non_null(all);
     size_t count = 0;
-    while (readdir(all) != NULL)
+    while (readdir(all))
         count++;
     (void)closedir(all);
     return count;
@@ -169,7 +169,7 @@ size_t open_descriptors(void)
 const char *tests_dir(void)
 {
     static char path[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
     assert_true(len > 0);
     path[len] = '\0';
     /* Under valgrind /proc/self/exe is valgrind's own idea of it, and right. */

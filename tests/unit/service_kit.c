@@ -96,7 +96,7 @@ json_node kit_at(const char *path)
     json_node at = json_root(kit_doc);
     while (*path != '\0') {
         size_t len = strcspn(path, ".");
-        assert_true(len < sizeof name);
+        assert_true(len < sizeof(name));
         memcpy(name, path, len);
         name[len] = '\0';
         at = step(at, name);

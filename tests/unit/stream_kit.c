@@ -94,8 +94,8 @@ int stream_set_up(void **state)
 int stream_tear_down(void **state)
 {
     (void)state;
-    int r = loop_done(&loop);
-    return r != 0 ? r : (int)fault_alloc_live();
+    int rc = loop_done(&loop);
+    return rc != 0 ? rc : (int)fault_alloc_live();
 }
 
 void open_party(struct party *p, int fd)

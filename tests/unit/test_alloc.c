@@ -34,7 +34,7 @@ static void zero_bytes_are_a_pointer(void **state)
 {
     (void)state;
     void *p[] = {mem_alloc(0), mem_zalloc(0), mem_realloc(NULL, 0), mem_dup(NULL, 0), mem_strndup(NULL, 0)};
-    for (size_t i = 0; i < sizeof p / sizeof p[0]; i++) {
+    for (size_t i = 0; i < sizeof(p) / sizeof(p[0]); i++) {
         assert_non_null(p[i]);
         mem_free(p[i]);
     }
@@ -73,7 +73,7 @@ static void the_nth_fails_once(void **state)
         assert_int_equal(fault_alloc_count(), 5);
         assert_int_equal(fault_alloc_live(), 4);
         for (size_t i = 0; i < 5; i++) {
-            assert_int_equal(p[i] == NULL, i == n - 1);
+            assert_int_equal(!p[i], i == n - 1);
             mem_free(p[i]);
         }
         assert_int_equal(fault_alloc_live(), 0);

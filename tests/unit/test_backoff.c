@@ -35,7 +35,7 @@ static void test_doubles_up_to_the_maximum(void **state)
     backoff_init(&b, &no_breaker, 7);
     assert_int_equal(backoff_take(&b, 1000), 0);
     static const uint64_t want[] = {250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
-    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
         assert_about(exit_and_wait(&b, 0, 1000), want[i]);
         assert_false(b.open);
     }

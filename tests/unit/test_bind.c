@@ -26,7 +26,7 @@ static char folder[64];
 static int make_folder(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/test_bind.XXXXXX");
+    (void)snprintf(folder, sizeof(folder), "/tmp/test_bind.XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -44,7 +44,7 @@ static struct listen_entry tcp(char *host, uint16_t port)
 static char *path_of(const char *name)
 {
     static char path[100];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     return path;
 }
 
@@ -97,8 +97,8 @@ static void test_port_in_use(void **state)
     count = 99;
     assert_int_equal(bind_entry(&entry, second, &count, &error), -EADDRINUSE);
     assert_int_equal(count, 99);
-    snprintf(expected, sizeof(expected), "cannot listen on 127.0.0.1:%u: address already in use",
-             (unsigned)entry.port);
+    (void)snprintf(expected, sizeof(expected), "cannot listen on 127.0.0.1:%u: address already in use",
+                   (unsigned)entry.port);
     assert_string_equal(error.text, expected);
     bind_release(&first[0]);
     assert_int_equal(bind_entry(&entry, second, &count, &error), 0);

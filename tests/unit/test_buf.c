@@ -18,8 +18,8 @@ static void limit_is_exact(void **state)
     (void)state;
     static const size_t limits[] = {1, 2, 255, 256, 257, 1000, 4096};
     char bytes[4097];
-    memset(bytes, 'x', sizeof bytes);
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    memset(bytes, 'x', sizeof(bytes));
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         size_t max = limits[i];
         struct buf b;
         buf_init(&b, max);
@@ -108,10 +108,10 @@ static void trim_gives_back_what_is_empty(void **state)
     fault_alloc_install();
     buf_init(&b, 10000);
     char bytes[5000] = {0};
-    assert_int_equal(buf_append(&b, bytes, sizeof bytes), 0);
+    assert_int_equal(buf_append(&b, bytes, sizeof(bytes)), 0);
     buf_trim(&b, 0);
-    assert_int_equal(buf_len(&b), sizeof bytes);
-    buf_consume(&b, sizeof bytes);
+    assert_int_equal(buf_len(&b), sizeof(bytes));
+    buf_consume(&b, sizeof(bytes));
     buf_trim(&b, b.cap);
     assert_int_equal(fault_alloc_live(), 1);
     buf_trim(&b, b.cap - 1);
@@ -134,7 +134,7 @@ static void order_is_kept_under_random_use(void **state)
     buf_init(&b, 1000);
     for (size_t round = 0; round < 20000; round++) {
         seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-        size_t len = (seed >> 33) % sizeof chunk;
+        size_t len = (seed >> 33) % sizeof(chunk);
         for (size_t i = 0; i < len; i++)
             chunk[i] = (unsigned char)((in + i) % 251);
         int rc = buf_append(&b, chunk, len);
@@ -165,11 +165,11 @@ static void nth_allocation_fails(void **state)
         fault_alloc_fail_at(n);
         for (size_t i = 0; i < 200; i++) {
             unsigned char bytes[300];
-            for (size_t k = 0; k < sizeof bytes; k++)
+            for (size_t k = 0; k < sizeof(bytes); k++)
                 bytes[k] = (unsigned char)((in + k) % 251);
-            int rc = buf_append(&b, bytes, sizeof bytes);
+            int rc = buf_append(&b, bytes, sizeof(bytes));
             assert_true(rc == 0 || (rc == -ENOMEM && fault_alloc_fired()));
-            in += rc == 0 ? sizeof bytes : 0;
+            in += rc == 0 ? sizeof(bytes) : 0;
             assert_int_equal(buf_len(&b), in - out);
             if (in - out > 100) {
                 const char *front = buf_data(&b);

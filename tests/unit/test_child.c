@@ -71,7 +71,7 @@ static void on_child_exit(struct child *c, int exit_status, int term_signal)
 {
     assert_false(seen.exited);
     seen.exited = true;
-    seen.tail_len = child_stderr_tail(c, seen.tail, sizeof seen.tail);
+    seen.tail_len = child_stderr_tail(c, seen.tail, sizeof(seen.tail));
     seen.exit_status = exit_status;
     seen.term_signal = term_signal;
 }
@@ -89,7 +89,7 @@ static int set_up(void **state)
 {
     (void)state;
     (void)signal(SIGPIPE, SIG_IGN);
-    memset(&seen, 0, sizeof seen);
+    memset(&seen, 0, sizeof(seen));
     if (loop_init(&seen.loop) != 0 || loop_done(&seen.loop) != 0) /* what libuv opens once */
         return -1;
     seen.descriptors = open_descriptors();
@@ -102,7 +102,7 @@ static int set_up(void **state)
 static bool is_gone(void *data)
 {
     (void)data;
-    return seen.child == NULL;
+    return !seen.child;
 }
 
 static void on_reaper_closed(struct reaper *r)
@@ -120,7 +120,7 @@ static bool reaper_is_closed(void *data)
 static int tear_down(void **state)
 {
     (void)state;
-    if (seen.child != NULL)
+    if (seen.child)
         child_kill(seen.child);
     run_until(&seen.loop, is_gone, NULL);
     assert_int_equal(seen.memory.held_bytes, 0);
@@ -136,10 +136,10 @@ static int try_start(const char *script, const char *keeper)
 {
     static char sh[] = "sh", dash_c[] = "-c", text[1024], name[] = "it";
     static char *args[] = {dash_c, text, NULL}, *none[] = {NULL};
-    (void)snprintf(text, sizeof text, "%s", script);
+    (void)snprintf(text, sizeof(text), "%s", script);
     struct server_config config = {.name = name, .command = sh, .args = args, .inherit_env = none};
     char path[256];
-    (void)snprintf(path, sizeof path, "PATH=%s", getenv("PATH"));
+    (void)snprintf(path, sizeof(path), "PATH=%s", getenv("PATH"));
     char *environment[] = {path, NULL};
     struct child_spec spec = {.loop = &seen.loop,
                               .reaper = &seen.reaper,
@@ -177,7 +177,7 @@ static void await_frames(size_t count)
 static int send_bytes(size_t len)
 {
     static char bytes[MAX_FRAME];
-    memset(bytes, ' ', sizeof bytes);
+    memset(bytes, ' ', sizeof(bytes));
     bytes[0] = '{';
     bytes[1] = '}';
     const struct link_part parts[] = {{bytes, 1}, {bytes + 1, len - 1}};
@@ -330,7 +330,7 @@ static void test_stderr_tail(void **state)
     start("i=0; while [ $i -lt 3000 ]; do echo \"line $i\" >&2; i=$((i+1)); done; printf 'the end' >&2; exit "
           "1");
     run_until(&seen.loop, has_exited, NULL);
-    assert_int_equal(seen.tail_len, sizeof seen.tail - 1);
+    assert_int_equal(seen.tail_len, sizeof(seen.tail) - 1);
     assert_non_null(strstr(seen.tail, "\nline 2999\nthe end"));
 }
 

@@ -22,7 +22,7 @@ static void joined(char *const *env, char *ret_text, size_t max)
 {
     size_t at = 0;
     ret_text[0] = '\0';
-    for (; *env != NULL; env++)
+    for (; *env; env++)
         at += (size_t)snprintf(ret_text + at, max - at, "%s;", *env);
 }
 
@@ -31,7 +31,7 @@ static void check(const struct server_config *config, char *const *from, const c
     char **env = NULL;
     char text[1024];
     assert_int_equal(child_env_make(config, from, &env), 0);
-    joined(env, text, sizeof text);
+    joined(env, text, sizeof(text));
     assert_string_equal(text, want);
     mem_free(env);
 }

@@ -18,7 +18,7 @@ static struct address take(const char *text)
 {
     struct address a;
     problem[0] = '\0';
-    int rc = address_parse(text, &a, problem, sizeof problem);
+    int rc = address_parse(text, &a, problem, sizeof(problem));
     if (rc != 0)
         fail_msg("%s: %d, %s", text, rc, problem);
     assert_string_equal(a.text, text);
@@ -47,14 +47,14 @@ static void take_unix(const char *text, const char *path)
 static void refuse(const char *text, int code, const char *hint)
 {
     struct address a;
-    memset(&a, 0x5a, sizeof a);
+    memset(&a, 0x5a, sizeof(a));
     const struct address untouched = a;
-    memset(problem, 'x', sizeof problem);
-    int rc = address_parse(text, &a, problem, sizeof problem);
+    memset(problem, 'x', sizeof(problem));
+    int rc = address_parse(text, &a, problem, sizeof(problem));
     if (rc != code)
         fail_msg("%s: %d instead of %d", text, rc, code);
-    assert_memory_equal(&a, &untouched, sizeof a);
-    assert_clean_text(problem, sizeof problem);
+    assert_memory_equal(&a, &untouched, sizeof(a));
+    assert_clean_text(problem, sizeof(problem));
     assert_true(problem[0] == '"');
     assert_contains(problem, hint);
     assert_int_equal(address_parse(text, &a, NULL, 0), code);
@@ -175,7 +175,7 @@ static void what_is_wrong_in_brackets(void **state)
         "[1111:2222:3333:4444:5555:6666:7777:8888:9999]:1",
         "[0000000000000000000000000000000000000000000000::1]:1",
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         refuse(wrong[i], ERR_SYNTAX, "write [::1]:9500");
     refuse("[::1]9500", ERR_SYNTAX, "more than an address in the brackets");
     take_tcp("[::1%0123456789abcde]:1", "::1%0123456789abcde", 1); /* the longest name of an interface */
@@ -210,11 +210,11 @@ static void hosts_of_every_length(void **state)
 {
     (void)state;
     char host[256];
-    char text[sizeof host + 5];
+    char text[sizeof(host) + 5];
     for (size_t len = 252; len <= 254; len++) {
         memset(host, 'a', len);
         host[len] = '\0';
-        (void)snprintf(text, sizeof text, "%s:9500", host);
+        (void)snprintf(text, sizeof(text), "%s:9500", host);
         if (len <= 253)
             take_tcp(text, host, 9500);
         else
@@ -241,7 +241,7 @@ static void texts_of_every_length(void **state)
     (void)state;
     char text[100000];
     static const size_t lengths[] = {270, 271, 272, 273, 99999};
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         /* tcp://aaa...:0000...9500 is right up to the last byte that is kept */
         memset(text, '0', lengths[i]);
         memcpy(text, "tcp://relay:", 12);
@@ -261,24 +261,24 @@ static void problems_fit(void **state)
     char text[272];
     static const char *const seeds[] = {"\xf0\x9f\x98\x80", "\xff", "\x1b[2J", "a", "/", ":", "[",
                                         "\xe2\x80\xae"};
-    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+    for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
         size_t len = strlen(seeds[i]), at = 0;
-        for (; at + len < sizeof text; at += len)
+        for (; at + len < sizeof(text); at += len)
             memcpy(text + at, seeds[i], len);
         text[at] = '\0';
         struct address a;
-        int rc = address_parse(text, &a, problem, sizeof problem);
+        int rc = address_parse(text, &a, problem, sizeof(problem));
         assert_true(rc != 0);
-        assert_clean_text(problem, sizeof problem);
+        assert_clean_text(problem, sizeof(problem));
         assert_contains(problem, "\" ");
         assert_lacks(problem + strlen(problem) - 3, "...");
     }
-    for (size_t size = 8; size <= sizeof problem; size++) { /* smaller places get less */
+    for (size_t size = 8; size <= sizeof(problem); size++) { /* smaller places get less */
         struct address a;
-        memset(problem, 'x', sizeof problem);
+        memset(problem, 'x', sizeof(problem));
         assert_true(address_parse("tls://\xc3\xa9\xc3\xa9:9500", &a, problem, size) == ERR_TYPE);
         assert_clean_text(problem, size);
-        assert_true(size == sizeof problem || problem[size] == 'x');
+        assert_true(size == sizeof(problem) || problem[size] == 'x');
     }
 }
 

@@ -30,7 +30,7 @@ static void gives(const struct ar_call *o, int wanted)
     call_free(c);
     if (rc != wanted)
         fail_msg("method %s, params %s, progress %d: %d, not %d", o->method ? o->method : "(none)",
-                 o->params ? o->params : "(none)", o->on_progress != NULL, rc, wanted);
+                 o->params ? o->params : "(none)", o->on_progress, rc, wanted);
 }
 
 static void accepts(const struct ar_call *o)
@@ -59,7 +59,7 @@ static void what_is_no_call_is_refused(void **state)
     assert_int_equal(call_try(NULL, CALL_FRAME_MAX, &c), AR_E_INVALID);
     o.size = 0;
     gives(&o, AR_E_INVALID);
-    o.size = sizeof o + 1;
+    o.size = sizeof(o) + 1;
     gives(&o, AR_E_INVALID);
     o.size = offsetof(struct ar_call, method); /* a structure without any member */
     gives(&o, AR_E_INVALID);
@@ -194,7 +194,7 @@ static void params_that_are_cut(void **state)
 {
     (void)state;
     static const char whole[] = "{\"a\":[1,\"\\u00e9\xc3\xa9\",null],\n\"_meta\":{\"b\":{}},\"c\":-1.5e3}";
-    const size_t len = sizeof whole - 1;
+    const size_t len = sizeof(whole) - 1;
     for (size_t n = 1; n <= len; n++) {
         char *piece = mem_dup(whole, n);
         assert_non_null(piece);
@@ -256,7 +256,7 @@ static void params_that_cannot_carry_a_token(void **state)
         struct call *c = call_must(&o);
         char *line = call_line(c);
         char tail[256];
-        snprintf(tail, sizeof tail, ",\"params\":%s}", bad[i]);
+        (void)snprintf(tail, sizeof(tail), ",\"params\":%s}", bad[i]);
         assert_non_null(strstr(line, tail));
         mem_free(line);
         call_free(c);
@@ -278,9 +278,9 @@ static void a_call_keeps_copies(void **state)
     o.data = &mark;
     struct call *c = call_must(&o);
     assert_string_equal(params, " {\"a\":1}\n");
-    memset(method, 'x', sizeof method - 1);
-    memset(params, 'x', sizeof params - 1);
-    memset(&o, 0xff, sizeof o);
+    memset(method, 'x', sizeof(method) - 1);
+    memset(params, 'x', sizeof(params) - 1);
+    memset(&o, 0xff, sizeof(o));
     assert_string_equal(c->method, "tools/call");
     assert_int_equal(c->method_len, 10);
     assert_string_equal(c->params, "{\"a\":1}");
@@ -323,7 +323,7 @@ static void an_older_structure_is_taken(void **state)
 {
     (void)state;
     struct ar_call o;
-    memset(&o, 0xa5, sizeof o);
+    memset(&o, 0xa5, sizeof(o));
     o.size = offsetof(struct ar_call, deadline_ms);
     o.method = "m";
     o.params = "{}tail";

@@ -35,7 +35,7 @@ static void same_members(const struct json_doc *was_doc, json_node was, const st
         size_t is_len;
         const char *key_raw = json_raw(was_doc, key, &key_len);
         char name[64] = "";
-        assert_true(rpc_decode_string(key_raw, key_len, name, sizeof name - 1) < sizeof name);
+        assert_true(rpc_decode_string(key_raw, key_len, name, sizeof(name) - 1) < sizeof(name));
         const char *was_raw = json_raw(was_doc, value, &was_len);
         const char *is_raw = json_raw(is_doc, json_get(is_doc, is, name), &is_len);
         assert_non_null(is_raw);
@@ -98,7 +98,7 @@ static void check_envelope(const char *line, const struct ar_call *o)
     assert_int_equal(id, CALL_ID);
     assert_true(rpc_string_is(line + env.method.off, env.method.len, o->method));
     assert_int_equal(span_found(env.params), o->params || o->on_progress);
-    assert_int_equal(span_found(env.meta_token), o->on_progress != NULL);
+    assert_int_equal(span_found(env.meta_token), !!o->on_progress);
     if (o->on_progress) {
         assert_true(rpc_parse_id(line + env.meta_token.off, env.meta_token.len, &token));
         assert_int_equal(token, CALL_ID);
@@ -112,8 +112,8 @@ static void writes(const char *params, bool progress, const char *tail)
     struct call *c = call_must(&o);
     char *line = call_line(c);
     char wanted[1024];
-    snprintf(wanted, sizeof wanted, "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64 ",\"method\":\"tools/call\"%s",
-             CALL_ID, tail);
+    (void)snprintf(wanted, sizeof(wanted),
+                   "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64 ",\"method\":\"tools/call\"%s", CALL_ID, tail);
     assert_string_equal(line, wanted);
     check_envelope(line, &o);
     check_tree(line, &o);
@@ -233,10 +233,10 @@ static void an_id_stands_twice_where_there_is_a_token(void **state)
         c->id = ids[i];
         char *line = call_line(c);
         char wanted[256];
-        snprintf(wanted, sizeof wanted,
-                 "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64
-                 ",\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":%" PRIu64 "},\"a\":1}}",
-                 ids[i], ids[i]);
+        (void)snprintf(wanted, sizeof(wanted),
+                       "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64
+                       ",\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":%" PRIu64 "},\"a\":1}}",
+                       ids[i], ids[i]);
         assert_string_equal(line, wanted);
         mem_free(line);
         call_free(c);
@@ -444,15 +444,15 @@ static void the_nth_allocation_fails(void **state)
                 ""; /* with what was there before nearly all of the first storage: it has to grow */
             prepare(&out, CALL_FRAME_MAX);
             buf_clear(&out);
-            assert_int_equal(buf_append(&out, full, sizeof full), 0);
+            assert_int_equal(buf_append(&out, full, sizeof(full)), 0);
             size_t live = fault_alloc_live();
             fault_alloc_fail_at(n);
             int rc = new_and_write(&o, &out);
             bool fired = fault_alloc_fired();
             fault_alloc_fail_at(0);
             assert_int_equal(fault_alloc_live(), live);
-            assert_int_equal(buf_len(&out) == sizeof full, fired);
-            assert_memory_equal(buf_data(&out), full, sizeof full);
+            assert_int_equal(buf_len(&out) == sizeof(full), fired);
+            assert_memory_equal(buf_data(&out), full, sizeof(full));
             buf_done(&out);
             if (!fired) {
                 assert_int_equal(rc, 0);

@@ -68,7 +68,7 @@ static void test_tries_every_address(void **state)
     struct kit *k = *state;
     char url[64];
     k->peer = peer_start(PEER_IP4);
-    (void)snprintf(url, sizeof url, "both.test:%u", (unsigned)peer_port(k->peer));
+    (void)snprintf(url, sizeof(url), "both.test:%u", (unsigned)peer_port(k->peer));
     kit_quick(k, url);
     kit_open(k);
     kit_until(k, kit_is_live);
@@ -175,8 +175,8 @@ static void test_health_probe(void **state)
     char url[80];
     struct peer *http = peer_start(PEER_IP4);
     peer_set_mode(http, PEER_HTTP);
-    peer_set_raw(http, well, sizeof well - 1);
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/health", (unsigned)peer_port(http));
+    peer_set_raw(http, well, sizeof(well) - 1);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/health", (unsigned)peer_port(http));
     k->peer = peer_start(PEER_IP4);
     kit_quick(k, peer_url(k->peer));
     k->options.health_url = url;
@@ -189,7 +189,7 @@ static void test_health_probe(void **state)
     peer_drop_all(k->peer, true);
     kit_until(k, probe_is_up);
     assert_int_equal(kit_health(k).health_probe_status, 200);
-    peer_set_raw(http, ill, sizeof ill - 1);
+    peer_set_raw(http, ill, sizeof(ill) - 1);
     kit_until(k, probe_is_down);
     assert_int_equal(kit_health(k).health_probe_status, 503);
     /* The client counts whole milliseconds, which began up to one earlier. */
@@ -329,7 +329,7 @@ static void test_refuses_what_cannot_be_sent(void **state)
     struct ar_call c;
     kit_open_live(k);
     assert_int_equal(ar_call(k->client, NULL, NULL), AR_E_INVALID);
-    memset(&c, 0, sizeof c);
+    memset(&c, 0, sizeof(c));
     c.method = "echo";
     assert_int_equal(ar_call(k->client, &c, NULL), AR_E_INVALID); /* not initialised */
     ar_call_init(&c);

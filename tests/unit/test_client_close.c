@@ -75,21 +75,21 @@ struct crowd {
 static void crowd_open(struct crowd *c)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
+    socklen_t size = sizeof(a);
     c->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(c->listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(bind(c->listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(c->listener, 0), 0);
     assert_int_equal(getsockname(c->listener, (struct sockaddr *)&a, &size), 0);
-    for (size_t i = 0; i < sizeof c->waiting / sizeof c->waiting[0]; i++) {
+    for (size_t i = 0; i < sizeof(c->waiting) / sizeof(c->waiting[0]); i++) {
         c->waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)connect(c->waiting[i], (struct sockaddr *)&a, sizeof a);
+        (void)connect(c->waiting[i], (struct sockaddr *)&a, sizeof(a));
     }
-    (void)snprintf(c->url, sizeof c->url, "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
+    (void)snprintf(c->url, sizeof(c->url), "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
 }
 
 static void crowd_close(struct crowd *c)
 {
-    for (size_t i = 0; i < sizeof c->waiting / sizeof c->waiting[0]; i++)
+    for (size_t i = 0; i < sizeof(c->waiting) / sizeof(c->waiting[0]); i++)
         (void)close(c->waiting[i]);
     (void)close(c->listener);
 }
@@ -179,10 +179,10 @@ static void test_while_the_relay_does_not_read(void **state)
     static char params[64 << 10];
     params[0] = '[';
     params[1] = '"';
-    for (size_t i = 2; i < sizeof params - 3; i++)
+    for (size_t i = 2; i < sizeof(params) - 3; i++)
         params[i] = 'x';
-    params[sizeof params - 3] = '"';
-    params[sizeof params - 2] = ']';
+    params[sizeof(params) - 3] = '"';
+    params[sizeof(params) - 2] = ']';
     for (int i = 0; i < COUNT; i++) {
         struct ar_call c;
         ar_call_init(&c);
@@ -216,7 +216,7 @@ static void close_inside(struct kit *k, enum close_in where, const char *method)
             peer_say(k->peer, "{\"jsonrpc\":\"2.0\",\"method\":\"agent.status\"}");
     }
     kit_await_closed(k);
-    if (method != NULL)
+    if (method)
         assert_int_equal(atomic_load(&k->replies), 2);
 }
 
@@ -246,7 +246,7 @@ static void test_no_agents_after_close(void **state)
         "{\"jsonrpc\":\"2.0\",\"method\":\"hello\"}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"ar-2\",\"result\":{\"agents\":[{\"id\":\"a\"}]}}\n";
     k->peer = peer_start(PEER_IP4);
-    peer_set_raw(k->peer, lines, sizeof lines - 1);
+    peer_set_raw(k->peer, lines, sizeof(lines) - 1);
     peer_set_mode(k->peer, PEER_RAW);
     kit_quick(k, peer_url(k->peer));
     atomic_store(&k->close_in, CLOSE_IN_NOTIFICATION);

@@ -91,7 +91,7 @@ static long resident_kib(void)
     char text[128];
     FILE *f = fopen("/proc/self/statm", "re");
     assert_non_null(f);
-    assert_non_null(fgets(text, sizeof text, f));
+    assert_non_null(fgets(text, sizeof(text), f));
     (void)fclose(f);
     char *second;
     (void)strtol(text, &second, 10);
@@ -142,9 +142,9 @@ static void test_failures_20_signal_free(void **state)
     sigset_t mask_before;
     struct sigaction after;
     sigset_t mask_after;
-    memset(before, 0, sizeof before);
-    memset(&mask_before, 0, sizeof mask_before); /* the kernel fills in less than all of it */
-    memset(&mask_after, 0, sizeof mask_after);
+    memset(before, 0, sizeof(before));
+    memset(&mask_before, 0, sizeof(mask_before)); /* the kernel fills in less than all of it */
+    memset(&mask_after, 0, sizeof(mask_after));
     for (int i = 1; i < NSIG; i++)
         (void)sigaction(i, NULL, &before[i]); /* two are the C library's own, and cannot be asked for */
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
@@ -167,7 +167,7 @@ static void test_failures_20_signal_free(void **state)
             assert_true(after.sa_handler == before[i].sa_handler);
     }
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask_after);
-    assert_memory_equal(&mask_before, &mask_after, sizeof mask_before);
+    assert_memory_equal(&mask_before, &mask_after, sizeof(mask_before));
 }
 
 static void test_failures_20_fork_free_and_log_free(void **state)
@@ -233,10 +233,10 @@ static void test_waiting_without_memory(void **state)
     static char params[100000];
     struct ar_call c;
     unsigned short_replies = 0;
-    memset(params, 'x', sizeof params - 1);
+    memset(params, 'x', sizeof(params) - 1);
     params[0] = '[';
-    params[1] = params[sizeof params - 3] = '"';
-    params[sizeof params - 2] = ']';
+    params[1] = params[sizeof(params) - 3] = '"';
+    params[sizeof(params) - 2] = ']';
     mem_set(&picky);
     kit_open_live(k);
     ar_call_init(&c);
@@ -259,7 +259,7 @@ static void test_waiting_without_memory(void **state)
             assert_true(reply->message[0] != '\0');
             assert_true(reply->may_have_run || peer_requests(k->peer) == before);
         }
-        bool whole = reply->code == AR_OK && reply->result_len == sizeof params - 1 + strlen("{\"echo\":}");
+        bool whole = reply->code == AR_OK && reply->result_len == sizeof(params) - 1 + strlen("{\"echo\":}");
         ar_reply_free(reply);
         if (!spent) {
             assert_true(whole);
@@ -282,13 +282,13 @@ static void test_two_clients_on_one_loop(void **state)
 {
     struct kit *k = *state;
     kit_open_live(k);
-    struct kit *other = calloc(1, sizeof *other);
+    struct kit *other = calloc(1, sizeof(*other));
     assert_non_null(other);
     kit_quick(other, peer_url(k->peer));
     other->host = k->host;
     other->options.loop = k->options.loop;
     char problem[AR_PROBLEM_SIZE];
-    assert_int_equal(ar_open(&other->options, &other->client, problem, sizeof problem), AR_OK);
+    assert_int_equal(ar_open(&other->options, &other->client, problem, sizeof(problem)), AR_OK);
     while (!kit_is_live(other))
         kit_turns(k, 1);
     ar_close(other->client, note_closed, &other->closed);

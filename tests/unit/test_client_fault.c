@@ -18,7 +18,7 @@ static struct fault f;
 
 static void system_fault(enum fault_stage stage, int code, const char *address, const char *peer)
 {
-    memset(&f, 'x', sizeof f);
+    memset(&f, 'x', sizeof(f));
     fault_system(&f, stage, code, address, peer);
     assert_clean_fault(&f);
 }
@@ -67,7 +67,7 @@ static void no_way_there(void **state)
     system_fault(FAULT_CONNECT, UV_ETIMEDOUT, "relay:9500", "10.0.0.9:9500");
     want("ETIMEDOUT", "cannot connect to relay:9500 (10.0.0.9:9500): connection timed out", "firewall");
     static const int codes[] = {UV_EHOSTUNREACH, UV_ENETUNREACH, UV_EHOSTDOWN};
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         system_fault(FAULT_CONNECT, codes[i], "relay:9500", "10.0.0.9:9500");
         assert_contains(f.suggestion, "No way leads there");
     }
@@ -101,7 +101,7 @@ static void sockets_in_the_file_system(void **state)
                  {UV_EAGAIN, "it is busy, or it hangs"},
                  {UV_EPROTOTYPE, "not of the kind"},
                  {UV_EIO, "the path in the relay's address (AGENT_CONTROL_URL or an option)"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         system_fault(FAULT_CONNECT, cases[i].code, "unix:/run/relay.sock", "unix:/run/relay.sock");
         assert_contains(f.text, "cannot connect to unix:/run/relay.sock: ");
         assert_contains(f.suggestion, cases[i].suggestion);
@@ -139,7 +139,7 @@ static void every_code_at_every_stage(void **state)
             0,
         1, -1000000, INT32_MIN, INT32_MAX};
     static const char *const addresses[] = {"relay:9500", "unix:/run/relay.sock"};
-    size_t count = sizeof codes / sizeof codes[0];
+    size_t count = sizeof(codes) / sizeof(codes[0]);
     assert_true(count > 70);
     for (size_t c = 0; c < count; c++) {
         for (enum fault_stage stage = FAULT_RESOLVE; stage <= FAULT_WRITE; stage++) {
@@ -153,7 +153,7 @@ static void every_code_at_every_stage(void **state)
         }
         bool known = c < count - 5;
         char name[40];
-        if (known && uv_err_name_r(codes[c], name, sizeof name))
+        if (known && uv_err_name_r(codes[c], name, sizeof(name)))
             assert_string_equal(f.name, name);
         else
             assert_true(strncmp(f.name, "ERROR ", 6) == 0);
@@ -165,9 +165,9 @@ static void long_addresses_leave_room_for_the_reason(void **state)
 {
     (void)state;
     char address[272], peer[80];
-    memset(address, 'a', sizeof address - 1);
-    memset(peer, '1', sizeof peer - 1);
-    address[sizeof address - 1] = peer[sizeof peer - 1] = '\0';
+    memset(address, 'a', sizeof(address) - 1);
+    memset(peer, '1', sizeof(peer) - 1);
+    address[sizeof(address) - 1] = peer[sizeof(peer) - 1] = '\0';
     for (enum fault_stage stage = FAULT_RESOLVE; stage <= FAULT_WRITE; stage++) {
         system_fault(stage, UV_EPROTONOSUPPORT, address, peer);
         assert_contains(f.text, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa... (");
@@ -178,7 +178,7 @@ static void long_addresses_leave_room_for_the_reason(void **state)
     assert_contains(f.text, "... is connected, but has sent nothing for 10 s");
     fault_no_answer(&f, address, 10000, address);
     assert_contains(f.text, "within 10 s");
-    fault_not_a_relay(&f, address, address, sizeof address - 1);
+    fault_not_a_relay(&f, address, address, sizeof(address) - 1);
     assert_clean_fault(&f);
     assert_true(f.text[strlen(f.text) - 1] == '"');
 }
@@ -210,7 +210,7 @@ static void other_programs(void **state)
         {"-ERR unknown command", "it sent \"-ERR unknown command\"", "a Redis server"},
         {"<xml>", "it sent \"<xml>\"", "another program"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fault_not_a_relay(&f, "relay:80", cases[i].line, strlen(cases[i].line));
         assert_clean_fault(&f);
         assert_string_equal(f.name, "NOT_A_RELAY");
@@ -229,12 +229,12 @@ static void every_byte_of_a_banner(void **state)
     (void)state;
     char line[600];
     for (unsigned byte = 0; byte < 256; byte++) {
-        memset(line, (int)byte, sizeof line);
+        memset(line, (int)byte, sizeof(line));
         for (size_t len = 0; len < 12; len++) {
             fault_not_a_relay(&f, "relay:80", line, len);
             assert_clean_fault(&f);
         }
-        fault_not_a_relay(&f, "relay:80", line, sizeof line);
+        fault_not_a_relay(&f, "relay:80", line, sizeof(line));
         assert_clean_fault(&f);
     }
 }
@@ -249,10 +249,10 @@ static void answers_that_cannot_be_used(void **state)
          "list of agents in it",
          "agent-relayctl call");
     char reason[5000];
-    for (size_t i = 0; i + 3 < sizeof reason; i += 3)
+    for (size_t i = 0; i + 3 < sizeof(reason); i += 3)
         memcpy(reason + i, "\xe2\x80\xae", 3);
     memcpy(reason + 600, "\xf0\x9f\x98\x80\x1b[2J", 8);
-    reason[sizeof reason - 2] = '\0';
+    reason[sizeof(reason) - 2] = '\0';
     fault_bad_answer(&f, reason, reason, reason);
     assert_clean_fault(&f);
 }
@@ -281,7 +281,7 @@ static void what_the_probe_adds(void **state)
         const char *words;
     } cases[] = {
         {199, "199 (not well)"}, {299, "299 (well)"}, {300, "300 (not well)"}, {404, "404 (not well)"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fault_add_probe(&f, cases[i].status, "");
         assert_contains(f.text, cases[i].words);
     }
@@ -291,9 +291,9 @@ static void the_probe_always_has_room(void **state)
 {
     (void)state;
     char hostile[400];
-    for (size_t i = 0; i + 4 < sizeof hostile; i += 4)
+    for (size_t i = 0; i + 4 < sizeof(hostile); i += 4)
         memcpy(hostile + i, "\xf0\x9f\x98\x80", 4);
-    hostile[sizeof hostile - 4] = '\0';
+    hostile[sizeof(hostile) - 4] = '\0';
     for (size_t cut = 0; cut < 8; cut++) {
         fault_bad_answer(&f, "agents/list", hostile, hostile + 396 - 4 * cut);
         for (int round = 0; round < 3; round++) {

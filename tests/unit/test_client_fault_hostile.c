@@ -19,7 +19,7 @@ static struct fault f;
 
 static void read_error(const char *error)
 {
-    memset(&f, 'x', sizeof f);
+    memset(&f, 'x', sizeof(f));
     fault_rpc(&f, "initialize", error, strlen(error), "relay:9500");
     assert_clean_fault(&f);
     assert_lacks(f.suggestion, "...");
@@ -34,7 +34,7 @@ struct longer {
 static void append(struct longer *l, const char *piece)
 {
     size_t len = strlen(piece);
-    assert_true(l->len + len < sizeof l->text);
+    assert_true(l->len + len < sizeof(l->text));
     memcpy(l->text + l->len, piece, len + 1);
     l->len += len;
 }
@@ -59,7 +59,7 @@ static void what_is_no_error(void **state)
                                         "{\"message\":\"m\"}",
                                         "\xff",
                                         "{\"code\":-1,\"data\":"};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         read_error(texts[i]);
         assert_string_equal(f.name, "BAD_ANSWER");
         assert_contains(f.text, "relay:9500 answered initialize with something that cannot be used");
@@ -74,10 +74,10 @@ static void members_of_other_types(void **state)
     static const char *const keys[] = {"server",       "state",   "exitStatus", "signal", "stderrTail",
                                        "retryAfterMs", "afterMs", "queued",     "limit",  "bytes",
                                        "needed",       "reason",  "known",      "code",   "detail"};
-    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
-        for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
+    for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+        for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
             char error[256];
-            (void)snprintf(error, sizeof error,
+            (void)snprintf(error, sizeof(error),
                            "{\"code\":-31001,\"message\":%s,\"data\":{\"relay\":true,\"%s\":%s}}", values[v],
                            keys[k], values[v]);
             read_error(error);
@@ -92,9 +92,9 @@ static void names_that_are_none_are_not_taken_over(void **state)
     (void)state;
     static const char *const names[] = {
         "draining", "A B", "A\\n", "\\u0041\\u202e", "", "AAAAAAAAAABBBBBBBBBBCCCCCCCCCCDDDDDDDDDD"}; /* 40 */
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char error[256];
-        (void)snprintf(error, sizeof error, "{\"code\":-31009,\"data\":{\"relay\":true,\"code\":\"%s\"}}",
+        (void)snprintf(error, sizeof(error), "{\"code\":-31009,\"data\":{\"relay\":true,\"code\":\"%s\"}}",
                        names[i]);
         read_error(error);
         assert_string_equal(f.name, "DRAINING");
@@ -119,7 +119,7 @@ static void long_and_hostile_strings(void **state)
     static const char *const before[] = {
         "{\"code\":-31001,\"message\":\"", "\",\"data\":{\"relay\":true,\"code\":\"", "\",\"server\":\"",
         "\",\"state\":\"", "\",\"exitStatus\":3,\"retryAfterMs\":10,\"stderrTail\":\""};
-    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++) {
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
         append(&l, before[i]);
         append_evil(&l);
     }
@@ -142,7 +142,7 @@ static void a_hostile_server(void **state)
     read_error(l.text);
     assert_string_equal(f.name, "SERVER_ERROR");
     assert_contains(f.text, "refused initialize: error -5: ");
-    assert_true(strlen(f.text) >= sizeof f.text - 4); /* all the room is used */
+    assert_true(strlen(f.text) >= sizeof(f.text) - 4); /* all the room is used */
     fault_rpc(&f, l.text, l.text, l.len, l.text);
     assert_clean_fault(&f);
     assert_contains(f.text, ": error -5: ");
@@ -181,7 +181,7 @@ static void errors_too_large_to_read(void **state)
     char *error = malloc(size);
     assert_non_null(error);
     memset(error, ' ', size);
-    memcpy(error, head, sizeof head - 1);
+    memcpy(error, head, sizeof(head) - 1);
     error[size - 1] = '}';
     fault_rpc(&f, "initialize", error, size, "relay:9500");
     assert_clean_fault(&f);
@@ -202,17 +202,17 @@ static void cut_and_bent_at_every_byte(void **state)
         RELAY("-31001", "SERVER_UNAVAILABLE", "Server \xc3\xa9") ",\"server\":\"m\",\"state\":"
                                                                  "\"down\",\"known\":[\"a\"],"
                                                                  "\"stderrTail\":\"x\\ny\"}}";
-    char bent[sizeof whole];
-    for (size_t len = 0; len < sizeof whole; len++) {
+    char bent[sizeof(whole)];
+    for (size_t len = 0; len < sizeof(whole); len++) {
         fault_rpc(&f, "initialize", whole, len, "relay:9500");
         assert_clean_fault(&f);
-        assert_string_equal(f.name, len == sizeof whole - 1 ? "SERVER_UNAVAILABLE" : "BAD_ANSWER");
+        assert_string_equal(f.name, len == sizeof(whole) - 1 ? "SERVER_UNAVAILABLE" : "BAD_ANSWER");
     }
-    for (size_t at = 0; at < sizeof whole - 1; at++) {
+    for (size_t at = 0; at < sizeof(whole) - 1; at++) {
         for (unsigned bit = 0; bit < 8; bit++) {
-            memcpy(bent, whole, sizeof whole);
+            memcpy(bent, whole, sizeof(whole));
             bent[at] = (char)(bent[at] ^ (1 << bit));
-            fault_rpc(&f, "initialize", bent, sizeof whole - 1, "relay:9500");
+            fault_rpc(&f, "initialize", bent, sizeof(whole) - 1, "relay:9500");
             assert_clean_fault(&f);
         }
     }
@@ -228,7 +228,7 @@ static void the_nth_allocation_fails(void **state)
     fault_alloc_install();
     for (size_t n = 1;; n++) {
         fault_alloc_fail_at(n);
-        fault_rpc(&f, "initialize", error, sizeof error - 1, "relay:9500");
+        fault_rpc(&f, "initialize", error, sizeof(error) - 1, "relay:9500");
         bool fired = fault_alloc_fired();
         assert_clean_fault(&f);
         assert_int_equal(fault_alloc_live(), 0);

@@ -17,7 +17,7 @@ static struct fault f;
 
 static void read_error(const char *error)
 {
-    memset(&f, 'x', sizeof f);
+    memset(&f, 'x', sizeof(f));
     fault_rpc(&f, "initialize", error, strlen(error), "relay:9500");
     assert_clean_fault(&f);
     assert_lacks(f.suggestion, "...");
@@ -99,9 +99,9 @@ static void a_server_between_two_lives(void **state)
                  {"changed", "being started again"},
                  {"down", "the server behind it is not there"},
                  {"newer than us", "the server behind it is not there"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char error[256];
-        (void)snprintf(error, sizeof error,
+        (void)snprintf(error, sizeof(error),
                        "{\"code\":-31001,\"data\":{\"relay\":true,\"server\":\"m\",\"state\":\"%s\"}}",
                        cases[i].state);
         read_error(error);
@@ -151,7 +151,7 @@ static void each_error_of_the_relay(void **state)
         {"{\"code\":-31999,\"data\":{\"relay\":true}}", "RELAY_ERROR", "refused initialize: Error",
          "compare their versions"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         read_error(cases[i].error);
         assert_string_equal(f.name, cases[i].name);
         assert_contains(f.text, "the relay at relay:9500 refused initialize: ");
@@ -171,9 +171,9 @@ static const struct {
 static void each_number_of_the_table_has_its_name(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         char error[128];
-        (void)snprintf(error, sizeof error, "{\"code\":%d,\"message\":\"m\",\"data\":{\"relay\":true}}",
+        (void)snprintf(error, sizeof(error), "{\"code\":%d,\"message\":\"m\",\"data\":{\"relay\":true}}",
                        table[i].code);
         read_error(error);
         assert_string_equal(f.name, table[i].name);

@@ -114,7 +114,7 @@ static void test_flood_of_notifications(void **state)
 {
     static const char line[] = "{\"jsonrpc\":\"2.0\",\"method\":\"agent.status\",\"params\":{\"n\":1}}\n";
     enum { COUNT = 20000 };
-    size_t len = sizeof line - 1;
+    size_t len = sizeof(line) - 1;
     char *bytes = malloc(len * COUNT);
     assert_non_null(bytes);
     for (size_t i = 0; i < COUNT; i++)
@@ -138,7 +138,7 @@ static void test_answers_twice(void **state)
     kit_open_live(k);
     assert_int_equal(kit_call(k, "hang", AR_FAIL_FAST, AR_NEVER, &id), AR_OK);
     (void)snprintf(
-        line, sizeof line,
+        line, sizeof(line),
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}\n{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":2}",
         (unsigned long long)id, (unsigned long long)id);
     while (peer_requests(k->peer) == 0)
@@ -159,8 +159,8 @@ static void test_closes_at_every_byte(void **state)
     struct kit *k = *state;
     static const char answer[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}";
     kit_open_live(k);
-    for (size_t cut = 0; cut < sizeof answer; cut++) {
-        char line[sizeof answer];
+    for (size_t cut = 0; cut < sizeof(answer); cut++) {
+        char line[sizeof(answer)];
         (void)snprintf(line, cut + 1, "%s", answer);
         kit_until(k, kit_is_live);
         assert_int_equal(kit_call(k, "hang", AR_FAIL_FAST, AR_NEVER, NULL), AR_OK);
@@ -170,7 +170,7 @@ static void test_closes_at_every_byte(void **state)
             kit_turns(k, 1);
     }
     kit_until(k, kit_is_live);
-    assert_int_equal(atomic_load(&k->replies), sizeof answer);
+    assert_int_equal(atomic_load(&k->replies), sizeof(answer));
 }
 
 /* Frozen while live: found out within the bound, and the answer to the call says that it may have run. */

@@ -33,7 +33,7 @@ static void on_wake(uv_async_t *async)
 static int set_up(void **state)
 {
     (void)state;
-    memset(&seen, 0, sizeof seen);
+    memset(&seen, 0, sizeof(seen));
     fault_alloc_install();
     assert_int_equal(uv_loop_init(&seen.loop), 0);
     assert_int_equal(uv_async_init(&seen.loop, &seen.wake, on_wake), 0);
@@ -50,7 +50,7 @@ static void empty(void)
         return;
     while (inbox_next(&load, &call, &item)) {
         call_free(call);
-        if (item != NULL)
+        if (item)
             inbox_item_free(item);
     }
 }
@@ -105,11 +105,11 @@ static void test_order_is_kept(void **state)
     size_t at = 0;
     assert_true(inbox_take(&seen.inbox, &load));
     while (inbox_next(&load, &call, &item)) {
-        assert_true((call == NULL) != (item == NULL));
-        if (call != NULL) {
+        assert_true((!call) != (!item));
+        if (call) {
             order[at++] = (char)('0' + call->id);
             call_free(call);
-        } else if (item != NULL) {
+        } else if (item) {
             order[at++] = item->kind == INBOX_CANCEL ? 'c' : 'n';
             if (item->kind == INBOX_NOTIFY)
                 assert_string_equal(item->method, "hello");

@@ -240,7 +240,7 @@ static void never_means_stale_for_ever(void **state)
 {
     (void)state;
     static const uint64_t forever[] = {AR_NEVER, UINT64_C(1) << 40, UINT64_MAX};
-    for (size_t i = 0; i < sizeof forever / sizeof forever[0]; i++) {
+    for (size_t i = 0; i < sizeof(forever) / sizeof(forever[0]); i++) {
         struct ladder l;
         ladder_init(&l, forever[i], 0);
         (void)ladder_up(&l, 100);

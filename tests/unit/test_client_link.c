@@ -56,7 +56,7 @@ static void test_connects(void **state)
     assert_int_equal(seen.bytes, 5);
     char got[8];
     assert_int_equal(link_send(&seen.link, "world", 5), 5);
-    assert_int_equal(recv(seen.server, got, sizeof got, 0), 5);
+    assert_int_equal(recv(seen.server, got, sizeof(got), 0), 5);
     assert_int_equal(seen.writable, 0);
 }
 
@@ -110,19 +110,19 @@ static void test_full_backlog_of_a_path(void **state)
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     char url[160];
     int waiting[8];
-    (void)snprintf(a.sun_path, sizeof a.sun_path, "/tmp/agent-relay-link-%d", (int)getpid());
-    (void)snprintf(url, sizeof url, "unix:%.100s", a.sun_path);
+    (void)snprintf(a.sun_path, sizeof(a.sun_path), "/tmp/agent-relay-link-%d", (int)getpid());
+    (void)snprintf(url, sizeof(url), "unix:%.100s", a.sun_path);
     seen.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(seen.listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(bind(seen.listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(seen.listener, 0), 0);
-    for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++) {
+    for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
         waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(waiting[i], (struct sockaddr *)&a, sizeof a);
+        (void)connect(waiting[i], (struct sockaddr *)&a, sizeof(a));
     }
     open_url(url);
     turns_until(&seen.failed, 1);
     assert_string_equal(seen.fault, "EAGAIN");
-    for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++)
+    for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
         (void)close(waiting[i]);
     (void)unlink(a.sun_path);
 }
@@ -133,18 +133,18 @@ static void test_connected_while_the_loop_stood_still(void **state)
 {
     (void)state;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
+    socklen_t size = sizeof(a);
     char url[64];
     int waiting[2];
     seen.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(seen.listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(bind(seen.listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(seen.listener, 0), 0);
     assert_int_equal(getsockname(seen.listener, (struct sockaddr *)&a, &size), 0);
     for (size_t i = 0; i < 2; i++) {
         waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(waiting[i], (struct sockaddr *)&a, sizeof a);
+        (void)connect(waiting[i], (struct sockaddr *)&a, sizeof(a));
     }
-    (void)snprintf(url, sizeof url, "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
+    (void)snprintf(url, sizeof(url), "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
     open_url(url);
     seen.link.connect_timeout_ms = 900;
     while (seen.link.phase != LINK_CONNECTING)
@@ -171,15 +171,15 @@ static void test_connected_to_itself(void **state)
 {
     (void)state;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
+    socklen_t size = sizeof(a);
     char url[64];
     seen.server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(seen.server, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(bind(seen.server, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(getsockname(seen.server, (struct sockaddr *)&a, &size), 0);
-    assert_int_equal(connect(seen.server, (struct sockaddr *)&a, sizeof a), 0);
-    (void)snprintf(url, sizeof url, "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
+    assert_int_equal(connect(seen.server, (struct sockaddr *)&a, sizeof(a)), 0);
+    (void)snprintf(url, sizeof(url), "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
     char problem[AR_PROBLEM_SIZE];
-    assert_int_equal(address_parse(url, &seen.address, problem, sizeof problem), 0);
+    assert_int_equal(address_parse(url, &seen.address, problem, sizeof(problem)), 0);
     link_init(&seen.link, &seen.loop, &seen.wake, &link_test_ops, NULL, &seen.address, 2000);
     seen.link.fd = dup(seen.server);
     assert_true(link_is_self(&seen.link));
@@ -284,7 +284,7 @@ static void test_breaking_half_way(void **state)
     assert_int_equal(link_send(&seen.link, "x", 1), UV_ENOTCONN);
     turns_until(&seen.lost, 1);
     assert_string_equal(seen.fault, "ECONNRESET");
-    assert_int_equal(recv(seen.server, got, sizeof got, 0), 3);
+    assert_int_equal(recv(seen.server, got, sizeof(got), 0), 3);
 }
 
 static void test_short_writes(void **state)
@@ -295,17 +295,17 @@ static void test_short_writes(void **state)
     size_t total = 0;
     ssize_t sent = 0;
     do {
-        sent = link_send(&seen.link, block, sizeof block);
+        sent = link_send(&seen.link, block, sizeof(block));
         assert_true(sent >= 0);
         total += (size_t)sent;
-    } while ((size_t)sent == sizeof block);
+    } while ((size_t)sent == sizeof(block));
     assert_int_equal(link_send(&seen.link, block, 1), 0);
     turns(3);
     assert_int_equal(seen.writable, 0);
     static char got[1 << 20];
     size_t read = 0;
     while (read < total) {
-        ssize_t n = recv(seen.server, got, sizeof got, 0);
+        ssize_t n = recv(seen.server, got, sizeof(got), 0);
         assert_true(n > 0);
         read += (size_t)n;
     }
@@ -331,9 +331,9 @@ static void test_without_memory(void **state)
     seen.server = accept(seen.listener, NULL, NULL);
     assert_true(seen.server >= 0);
     char sent[10000] = {0};
-    assert_int_equal(send(seen.server, sent, sizeof sent, 0), sizeof sent);
+    assert_int_equal(send(seen.server, sent, sizeof(sent), 0), sizeof(sent));
     fault_alloc_fail_from(1); /* the read buffer: a small one does */
-    while (seen.bytes < sizeof sent)
+    while (seen.bytes < sizeof(sent))
         turns(1);
     fault_alloc_fail_at(0);
     assert_int_equal(seen.lost, 0);

@@ -51,7 +51,7 @@ static void check_in_bytes(enum act what)
     seen.in_bytes = what;
     connect_it();
     static char flood[512 << 10];
-    assert_true(send(seen.server, flood, sizeof flood, MSG_DONTWAIT) > 0);
+    assert_true(send(seen.server, flood, sizeof(flood), MSG_DONTWAIT) > 0);
     for (int i = 0; i < TURNS_MAX && seen.bytes == 0; i++)
         turns(1);
     size_t first = seen.bytes;

@@ -68,8 +68,8 @@ static void a_cast_of_its_own(void **state)
     struct mock_view *own;
     char cast[] = "{\"agents\":[{\"id\":\"x\",\"name\":\"X\",\"type\":\"coder\"}]}";
     struct agent_set *set = NULL;
-    assert_int_equal(mock_view_new(cast, 1, START, &own, problem, sizeof problem), 0);
-    memset(cast, '#', sizeof cast); /* the caller's again */
+    assert_int_equal(mock_view_new(cast, 1, START, &own, problem, sizeof(problem)), 0);
+    memset(cast, '#', sizeof(cast)); /* the caller's again */
     assert_int_equal(mock_view_agents(own, START, &set), 0);
     assert_int_equal(agent_set_count(set), 1);
     assert_string_equal(agent_set_get(set, 0)->name, "X");
@@ -95,9 +95,9 @@ static void a_cast_that_cannot_be(void **state)
     (void)state;
     char problem[200];
     struct mock_view *own = NULL;
-    assert_int_equal(mock_view_new("{", 1, START, &own, problem, sizeof problem), ERR_SYNTAX);
+    assert_int_equal(mock_view_new("{", 1, START, &own, problem, sizeof(problem)), ERR_SYNTAX);
     assert_string_equal(problem, "line 1: not well-formed");
-    assert_int_equal(mock_view_new("{\"agents\":[]}", 1, START, &own, problem, sizeof problem), ERR_TYPE);
+    assert_int_equal(mock_view_new("{\"agents\":[]}", 1, START, &own, problem, sizeof(problem)), ERR_TYPE);
     assert_string_equal(problem, "line 1: a cast is {\"agents\":[...]} with at least one agent");
     assert_int_equal(mock_view_new("", 1, START, &own, NULL, 0), ERR_SYNTAX);
     assert_null(own);
@@ -142,7 +142,7 @@ static void what_the_mock_does_not_offer(void **state)
     (void)state;
     static const char *const methods[] = {
         "agent_list", "relay/status", "relay/ping", "", "PING", "prompts/list", "notifications/initialized"};
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
         assert_int_equal(call_at(START, methods[i], "{}"), ERR_NOT_FOUND);
 }
 
@@ -152,7 +152,7 @@ static void params_that_are_none(void **state)
     (void)state;
     static const char *const params[] = {"",    "7", "{", "{},\"id\":2", "{}}\n{\"jsonrpc\":\"2.0\",\"id\":1",
                                          "\xff"};
-    for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
+    for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
         assert_int_equal(call_at(START, "ping", params[i]), 0);
         assert_null(answer.result);
         assert_true(answer.error_code == -32600 || answer.error_code == -32700);
@@ -211,7 +211,7 @@ static void what_takes_its_time_is_answered_at_once(void **state)
     };
     uint64_t from_ms = elapsed_ms();
     for (unsigned round = 0; round < 20; round++) {
-        for (size_t i = 0; i < sizeof slow / sizeof slow[0]; i++)
+        for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)
             check_result("tools/call", slow[i], "{\"content\":[{\"type\":\"text\",\"text\":\"end\"}]}");
     }
     assert_true(elapsed_ms() - from_ms < 20000);

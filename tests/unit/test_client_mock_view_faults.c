@@ -36,7 +36,7 @@ static void a_hundred_thousand_calls(void **state)
         "{\"name\":\"task_status\",\"arguments\":{\"taskId\":\"x\"}}",
         "{\"name\":\"echo\",\"arguments\":{\"message\":\"m\"}}",
     };
-    const size_t kinds = sizeof tools / sizeof tools[0];
+    const size_t kinds = sizeof(tools) / sizeof(tools[0]);
     size_t live = 0;
     fault_alloc_install();
     assert_int_equal(view_set_up(state), 0);
@@ -66,14 +66,14 @@ static void a_full_world(void **state)
     for (unsigned i = 0; i < MOCK_MAX_AGENTS + 10; i++) {
         char *result =
             result_at(START, "tools/call", "{\"name\":\"agent_spawn\",\"arguments\":{\"type\":\"x\"}}");
-        refused += strstr(result, "\"isError\":true") != NULL;
+        refused += strstr(result, "\"isError\":true") ? 1 : 0;
         free(result);
     }
     assert_int_equal(refused, 10 + 5); /* the cast of five counts too */
     for (unsigned i = 0; i < MOCK_MAX_TASKS + 10; i++) {
         char *result =
             result_at(START, "tools/call", "{\"name\":\"task_orchestrate\",\"arguments\":{\"task\":\"t\"}}");
-        refused += strstr(result, "\"isError\":true") != NULL;
+        refused += strstr(result, "\"isError\":true") ? 1 : 0;
         free(result);
     }
     assert_int_equal(refused, 10 + 5 + 10);
@@ -118,10 +118,10 @@ static bool live_short_of_memory(size_t n, bool go_on, size_t *ret_failures)
         fault_alloc_fail_from(n);
     else
         fault_alloc_fail_at(n);
-    int rc = mock_view_new(NULL, 1, START, &view, problem, sizeof problem);
+    int rc = mock_view_new(NULL, 1, START, &view, problem, sizeof(problem));
     assert_true(rc == 0 || rc == -ENOMEM);
     look(rc, ret_failures);
-    for (size_t i = 0; rc == 0 && i < sizeof session / sizeof session[0]; i++) {
+    for (size_t i = 0; rc == 0 && i < sizeof(session) / sizeof(session[0]); i++) {
         int called = call_at(START, session[i][0], session[i][1]);
         assert_true(called == 0 || called == -ENOMEM || called == ERR_NOT_FOUND);
         assert_true(called != 0 || answer.result || (answer.message && answer.error_code != 0));
@@ -159,7 +159,7 @@ static void not_even_a_refusal_fits(void **state)
 {
     static char params[100000];
     size_t runs = 0;
-    snprintf(params, sizeof params, "{\"name\":\"echo\",\"arguments\":{\"message\":\"%090000d\"}}", 0);
+    (void)snprintf(params, sizeof(params), "{\"name\":\"echo\",\"arguments\":{\"message\":\"%090000d\"}}", 0);
     fault_alloc_install();
     assert_int_equal(view_set_up(state), 0);
     for (bool fired = true; fired; runs++) {
@@ -237,8 +237,8 @@ static void a_large_answer_is_not_kept(void **state)
 {
     static char params[(4 << 20) + 100];
     static const char begin[] = "{\"name\":\"echo\",\"arguments\":{\"message\":\"";
-    char *at = params + sizeof begin - 1;
-    memcpy(params, begin, sizeof begin - 1);
+    char *at = params + sizeof(begin) - 1;
+    memcpy(params, begin, sizeof(begin) - 1);
     memset(at, 'x', (size_t)4 << 20);
     memcpy(at + ((size_t)4 << 20), "\"}}", 4);
     live_bytes = 0;

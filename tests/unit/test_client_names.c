@@ -28,7 +28,7 @@ static void other_numbers_are_unknown(void **state)
 {
     (void)state;
     static const int others[] = {1, -16, 15, INT_MAX, INT_MIN, -31001, -20001};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         assert_string_equal(ar_code_name(others[i]), "AR_E_UNKNOWN");
         assert_string_equal(ar_code_text(others[i]), "unknown error");
     }

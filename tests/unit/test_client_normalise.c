@@ -232,7 +232,7 @@ static void no_agents_is_an_answer(void **state)
         "{\"total_agents\":0,\"filter_applied\":\"all\",\"agents\":[]}",
         "[]",
     };
-    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         struct agent_set *set = read_answer(as_tool_text(answers[i]));
         assert_int_equal(agent_set_count(set), 0);
         agent_set_release(set);
@@ -257,7 +257,7 @@ static const char *ask_mock(const char *request)
     mcp_frame(&server, request, strlen(request), &env);
     rpc_scan_line(buf_data(&server.out), buf_len(&server.out) - 1, &env);
     assert_int_equal(env.kind, RPC_RESULT);
-    assert_true(env.result.len < sizeof result);
+    assert_true(env.result.len < sizeof(result));
     memcpy(result, buf_data(&server.out) + env.result.off, env.result.len);
     result[env.result.len] = '\0';
     return result;
@@ -311,7 +311,7 @@ static void every_number_of_agent_mock(void **state)
     char problem[100];
     const uint64_t start_ms = 1767225600000;
     struct mock_options options = {.seed = 3, .start_ms = start_ms};
-    assert_int_equal(mock_new(&options, &world, problem, sizeof problem), 0);
+    assert_int_equal(mock_new(&options, &world, problem, sizeof(problem)), 0);
     mcp_init(&server, world);
     server.clock_stands = true;
     server.fixed_now_ms = start_ms;

@@ -109,12 +109,12 @@ static void its_words_are_made_safe(void **state)
         ERR_TYPE, FAILED ": [31mred \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx");
     for (size_t len = 100; len < 300; len++) {
         char *end = answer;
-        end += snprintf(answer, sizeof answer, "{\"isError\":true,\"content\":[{\"text\":\"");
+        end += snprintf(answer, sizeof(answer), "{\"isError\":true,\"content\":[{\"text\":\"");
         for (size_t i = 0; i < len; i++)
             end += snprintf(end, 16, "\xe2\x82\xac");
-        snprintf(end, 16, "\"}]}");
+        (void)snprintf(end, 16, "\"}]}");
         assert_int_equal(refused_answer(answer, strlen(answer)), ERR_TYPE);
-        assert_true(strlen(reason) < sizeof reason);
+        assert_true(strlen(reason) < sizeof(reason));
         assert_true(strlen(reason) < 220);
         assert_string_equal(reason + strlen(reason) - 6, "\xe2\x82\xac...");
     }
@@ -124,7 +124,7 @@ static void its_words_are_made_safe(void **state)
 static void cut_at_every_byte(void **state)
 {
     (void)state;
-    for (size_t len = 0; len < sizeof whole - 1; len++) {
+    for (size_t len = 0; len < sizeof(whole) - 1; len++) {
         char *answer = malloc(len > 0 ? len : 1);
         assert_non_null(answer);
         memcpy(answer, whole, len);
@@ -150,11 +150,11 @@ static void wrong_types_are_absent(void **state)
                                        "lastActivity", "capabilities", "tasksActive", "tasksCompleted",
                                        "tasksFailed",  "metrics",      "currentTask", "profile",
                                        "tasks",        "mock"};
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         buf_done(&text);
         buf_init(&text, 10000);
         append("{\"agents\":[{\"id\":\"a\"");
-        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
             append(",\"");
             append(keys[k]);
             append("\":");
@@ -190,16 +190,16 @@ static void deep_nesting(void **state)
 #define TOO_DEEP "the server's list of agents is nested too deeply to be read"
     static char answer[4000], inside[4000];
     const char *deep = repeated("", "[", 1000, "");
-    snprintf(answer, sizeof answer, "{\"agents\":%s", deep);
+    (void)snprintf(answer, sizeof(answer), "{\"agents\":%s", deep);
     check_refused(answer, ERR_DEPTH, TOO_DEEP);
-    snprintf(inside, sizeof inside, "{\"agents\":%s", deep);
+    (void)snprintf(inside, sizeof(inside), "{\"agents\":%s", deep);
     check_refused(as_tool_text(inside), ERR_DEPTH, TOO_DEEP);
 
     /* As deep as is allowed, in a value that nobody reads. */
     static char open[130], shut[130];
     memset(open, '[', 120);
     memset(shut, ']', 120);
-    snprintf(answer, sizeof answer, "{\"agents\":[{\"id\":\"a\",\"health\":%s%s}]}", open, shut);
+    (void)snprintf(answer, sizeof(answer), "{\"agents\":[{\"id\":\"a\",\"health\":%s%s}]}", open, shut);
     struct ar_agent told = bare_agent("a");
     struct agent_set *set = read_answer(answer);
     check_agent(agent_set_get(set, 0), &told);
@@ -215,8 +215,8 @@ static const char *many_agents(int count)
     buf_init(&text, (size_t)64 << 20);
     append("{\"agents\":[");
     for (int i = 0; i < count; i++) {
-        snprintf(agent, sizeof agent, "%s{\"id\":\"agent-%d\",\"metrics\":{\"cpuUsage\":0.5}}",
-                 i > 0 ? "," : "", count - i);
+        (void)snprintf(agent, sizeof(agent), "%s{\"id\":\"agent-%d\",\"metrics\":{\"cpuUsage\":0.5}}",
+                       i > 0 ? "," : "", count - i);
         append(agent);
     }
     append("]}");
@@ -260,13 +260,13 @@ static void a_great_deal_of_text(void **state)
     agent_set_release(set);
 
     char agent[200], word[1100];
-    memset(word, 'w', sizeof word - 1);
-    word[sizeof word - 1] = '\0';
+    memset(word, 'w', sizeof(word) - 1);
+    word[sizeof(word) - 1] = '\0';
     buf_done(&text);
     buf_init(&text, (size_t)64 << 20);
     append("[0");
     for (int i = 0; i < 9000; i++) {
-        snprintf(agent, sizeof agent, ",{\"id\":\"%d\",\"name\":\"", i);
+        (void)snprintf(agent, sizeof(agent), ",{\"id\":\"%d\",\"name\":\"", i);
         append(agent);
         append(word);
         append("\",\"type\":\"");
@@ -290,7 +290,7 @@ static void the_nth_allocation_fails(void **state)
         struct agent_set *set = NULL;
         set_builder_init(&builder);
         fault_alloc_fail_at(n);
-        int rc = normalise_agents(whole, sizeof whole - 1, &builder, reason, sizeof reason);
+        int rc = normalise_agents(whole, sizeof(whole) - 1, &builder, reason, sizeof(reason));
         bool said = reason[0] != '\0';
         int finished = set_builder_finish(&builder, &set);
         bool fired = fault_alloc_fired();

@@ -54,9 +54,9 @@ static struct sample sample_of(enum reading reading)
 static void write_member(char *out, size_t size, const struct rule *rule, const char *value)
 {
     if (rule->group == OWN)
-        snprintf(out, size, "\"%s\":%s", rule->key, value);
+        (void)snprintf(out, size, "\"%s\":%s", rule->key, value);
     else
-        snprintf(out, size, "\"%s\":{\"%s\":%s}", normalise_groups[rule->group], rule->key, value);
+        (void)snprintf(out, size, "\"%s\":{\"%s\":%s}", normalise_groups[rule->group], rule->key, value);
 }
 
 static double number_in(const struct ar_agent *agent, const struct rule *rule)
@@ -68,14 +68,14 @@ static double number_in(const struct ar_agent *agent, const struct rule *rule)
     switch (rule->reading) {
     case HEALTH:
     case SHARE:
-        memcpy(&real, member, sizeof real);
+        memcpy(&real, member, sizeof(real));
         return real;
     case COUNT:
     case TIME:
-        memcpy(&whole, member, sizeof whole);
+        memcpy(&whole, member, sizeof(whole));
         return (double)whole;
     default:
-        memcpy(&flag, member, sizeof flag);
+        memcpy(&flag, member, sizeof(flag));
         return flag;
     }
 }
@@ -84,7 +84,7 @@ static void check_member(const struct ar_agent *agent, const struct rule *rule, 
 {
     const char *text;
     if (rule->reading == TEXT) {
-        memcpy(&text, (const char *)agent + rule->member, sizeof text);
+        memcpy(&text, (const char *)agent + rule->member, sizeof(text));
         if (!text || strcmp(text, "x") != 0)
             fail_msg("%s: %s", where, text ? text : "nothing");
     } else if (rule->reading == WORDS) {
@@ -100,7 +100,7 @@ static void check_json(const struct rule *rule, const char *members)
 {
     char json[400];
     bool is_id = rule->member == offsetof(struct ar_agent, id);
-    snprintf(json, sizeof json, "[{%s%s}]", is_id ? "" : "\"id\":\"a\",", members);
+    (void)snprintf(json, sizeof(json), "[{%s%s}]", is_id ? "" : "\"id\":\"a\",", members);
     struct agent_set *set = read_answer(json);
     assert_int_equal(agent_set_count(set), 1);
     check_member(agent_set_get(set, 0), rule, json);
@@ -113,7 +113,7 @@ static void each_rule_alone(void **state)
     char member[200];
     for (size_t i = 0; i < NORMALISE_RULES; i++) {
         const struct rule *rule = &normalise_rules[i];
-        write_member(member, sizeof member, rule, sample_of(rule->reading).json);
+        write_member(member, sizeof(member), rule, sample_of(rule->reading).json);
         check_json(rule, member);
     }
 }
@@ -124,17 +124,17 @@ static void check_pair(const struct rule *first, const struct rule *second)
 {
     char a[200], b[200], both[401];
     struct sample sample = sample_of(first->reading);
-    write_member(a, sizeof a, first, sample.json);
-    write_member(b, sizeof b, second, sample.other);
-    snprintf(both, sizeof both, "%s,%s", a, b);
+    write_member(a, sizeof(a), first, sample.json);
+    write_member(b, sizeof(b), second, sample.other);
+    (void)snprintf(both, sizeof(both), "%s,%s", a, b);
     check_json(first, both);
-    snprintf(both, sizeof both, "%s,%s", b, a);
+    (void)snprintf(both, sizeof(both), "%s,%s", b, a);
     check_json(first, both);
     static const char *const useless[] = {"null", "{}", "-5", "\"\"", "1e999"};
-    for (size_t i = 0; i < sizeof useless / sizeof useless[0]; i++) {
-        write_member(a, sizeof a, first, useless[i]);
-        write_member(b, sizeof b, second, sample.json);
-        snprintf(both, sizeof both, "%s,%s", a, b);
+    for (size_t i = 0; i < sizeof(useless) / sizeof(useless[0]); i++) {
+        write_member(a, sizeof(a), first, useless[i]);
+        write_member(b, sizeof(b), second, sample.json);
+        (void)snprintf(both, sizeof(both), "%s,%s", a, b);
         check_json(second, both);
     }
 }
@@ -182,15 +182,15 @@ static void shares(void **state)
     assert_true(value_share(100) == 1);
     for (int i = 1001; i <= 100000; i++) { /* percent with three decimals, each the nearest double */
         char text[16];
-        snprintf(text, sizeof text, "%d.%03d", i / 1000, i % 1000);
+        (void)snprintf(text, sizeof(text), "%d.%03d", i / 1000, i % 1000);
         double percent = strtod(text, NULL);
-        snprintf(text, sizeof text, "%d.%05d", i / 100000, i % 100000);
+        (void)snprintf(text, sizeof(text), "%d.%05d", i / 100000, i % 100000);
         double share = strtod(text, NULL);
         if (value_share(percent) != share)
             fail_msg("%.17g %% is %.17g", percent, value_share(percent));
     }
     static const double none[] = {-1, -0.001, 100.001, 101, 1e308, DBL_MAX, INFINITY, -INFINITY, NAN};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         assert_true(value_share(none[i]) == AR_ABSENT);
         assert_true(value_health(none[i], true) == AR_ABSENT);
         assert_true(value_health(none[i], false) == AR_ABSENT);
@@ -216,7 +216,7 @@ static void health(void **state)
 static double health_of(const char *members)
 {
     char json[200];
-    snprintf(json, sizeof json, "[{%s}]", members);
+    (void)snprintf(json, sizeof(json), "[{%s}]", members);
     struct agent_set *set = read_answer(json);
     double value = agent_set_get(set, 0)->health;
     agent_set_release(set);
@@ -240,7 +240,7 @@ static void health_is_a_share_in_one_form_alone(void **state)
 static int64_t count_of(const char *number)
 {
     char json[200];
-    snprintf(json, sizeof json, "[{\"id\":\"a\",\"tokens\":%s}]", number);
+    (void)snprintf(json, sizeof(json), "[{\"id\":\"a\",\"tokens\":%s}]", number);
     struct agent_set *set = read_answer(json);
     int64_t value = agent_set_get(set, 0)->tokens;
     agent_set_release(set);
@@ -259,7 +259,7 @@ static void counts(void **state)
     static const char *const none[] = {
         "9223372036854775808", "1e308", "1e999999999999", "-1", "0.5", "\"5\"", "true", "null", "[5]",
         "{\"total\":5}"};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         assert_int_equal(count_of(none[i]), AR_ABSENT);
 }
 
@@ -291,7 +291,7 @@ static void iso_dates(void **state)
         {"1970-01-01T00:00:00.001Z", 1},
         {"9999-12-31T23:59:59.999Z", 253402300799999},
     };
-    for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
+    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
         if (value_iso_time(dates[i].text) != dates[i].ms)
             fail_msg("%s: %lld", dates[i].text, (long long)value_iso_time(dates[i].text));
     }
@@ -338,7 +338,7 @@ static void what_is_no_date(void **state)
         "1755000000000",
         "2025-08-12T10:00:00.00000000000000000000000000000000000000000000000000000000000000000000000000Z",
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (value_iso_time(texts[i]) != AR_ABSENT)
             fail_msg("%s: %lld", texts[i], (long long)value_iso_time(texts[i]));
     }
@@ -355,7 +355,7 @@ static void unix_dates(void **state)
     assert_int_equal(value_unix_time(253402300799999), 253402300799999);
     static const double none[] = {0,     -1,       -1755000000, 253402300800000, 1755000000000000,
                                   1e308, INFINITY, NAN};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         assert_int_equal(value_unix_time(none[i]), AR_ABSENT);
 }
 

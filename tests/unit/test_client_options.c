@@ -33,7 +33,7 @@ static void test_defaults(void **state)
 {
     (void)state;
     struct options o;
-    assert_int_equal(options_take(&o, NULL, problem, sizeof problem), AR_OK);
+    assert_int_equal(options_take(&o, NULL, problem, sizeof(problem)), AR_OK);
     assert_string_equal(o.address.text, "127.0.0.1:9500");
     assert_null(o.values.health_url);
     assert_string_equal(o.values.client_name, "libagentrelay");
@@ -68,24 +68,24 @@ static void test_environment(void **state)
     ar_options_init(&given);
     (void)setenv("AGENT_CONTROL_URL", "relay:9501", 1);
     (void)setenv("AGENT_HEALTH_URL", "http://relay/health", 1);
-    assert_int_equal(options_take(&o, &given, problem, sizeof problem), AR_OK);
+    assert_int_equal(options_take(&o, &given, problem, sizeof(problem)), AR_OK);
     assert_string_equal(o.address.text, "relay:9501");
     assert_string_equal(o.values.health_url, "http://relay/health");
     options_done(&o);
     given.url = "unix:/run/relay.sock";
     given.health_url = "";
-    assert_int_equal(options_take(&o, &given, problem, sizeof problem), AR_OK);
+    assert_int_equal(options_take(&o, &given, problem, sizeof(problem)), AR_OK);
     assert_string_equal(o.address.text, "unix:/run/relay.sock");
     assert_null(o.values.health_url);
     options_done(&o);
     (void)setenv("AGENT_CONTROL_URL", "", 1);
     (void)setenv("AGENT_HEALTH_URL", "", 1);
-    assert_int_equal(options_take(&o, NULL, problem, sizeof problem), AR_OK);
+    assert_int_equal(options_take(&o, NULL, problem, sizeof(problem)), AR_OK);
     assert_string_equal(o.address.text, "127.0.0.1:9500");
     assert_null(o.values.health_url);
     options_done(&o);
     (void)setenv("AGENT_CONTROL_URL", "nonsense://x", 1);
-    assert_int_equal(options_take(&o, NULL, problem, sizeof problem), AR_E_INVALID);
+    assert_int_equal(options_take(&o, NULL, problem, sizeof(problem)), AR_E_INVALID);
     assert_non_null(strstr(problem, "AGENT_CONTROL_URL"));
 }
 
@@ -100,9 +100,9 @@ static void test_strings_are_copied(void **state)
     ar_options_init(&given);
     given.client_name = name;
     given.url = url;
-    assert_int_equal(options_take(&o, &given, problem, sizeof problem), AR_OK);
-    memset(name, 'x', sizeof name - 1);
-    memset(url, 'x', sizeof url - 1);
+    assert_int_equal(options_take(&o, &given, problem, sizeof(problem)), AR_OK);
+    memset(name, 'x', sizeof(name) - 1);
+    memset(url, 'x', sizeof(url) - 1);
     assert_string_equal(o.values.client_name, "host");
     assert_string_equal(o.values.url, "relay:1");
     assert_string_equal(o.address.host, "relay");
@@ -119,35 +119,35 @@ static void test_sizes(void **state)
         struct ar_options o;
         char later[64];
     } newer;
-    ar_options_init_sized(&newer.o, sizeof newer);
-    assert_int_equal(newer.o.size, sizeof newer);
+    ar_options_init_sized(&newer.o, sizeof(newer));
+    assert_int_equal(newer.o.size, sizeof(newer));
     assert_int_equal(newer.later[63], 0);
     newer.o.queue_max_calls = 7;
-    assert_int_equal(options_take(&o, &newer.o, problem, sizeof problem), AR_OK);
+    assert_int_equal(options_take(&o, &newer.o, problem, sizeof(problem)), AR_OK);
     assert_int_equal(o.values.queue_max_calls, 7);
-    assert_int_equal(o.values.size, sizeof o.values);
+    assert_int_equal(o.values.size, sizeof(o.values));
     options_done(&o);
 
     struct ar_options older;
-    memset(&older, 0xff, sizeof older);
+    memset(&older, 0xff, sizeof(older));
     size_t size = offsetof(struct ar_options, queue_max_calls);
     ar_options_init_sized(&older, size);
     assert_int_equal(older.size, size);
     assert_int_equal(older.queue_max_calls, UINT32_MAX); /* not touched */
-    assert_int_equal(options_take(&o, &older, problem, sizeof problem), AR_OK);
+    assert_int_equal(options_take(&o, &older, problem, sizeof(problem)), AR_OK);
     assert_int_equal(o.values.queue_max_calls, 1024);
     options_done(&o);
 
     older.size = 0;
-    assert_int_equal(options_take(&o, &older, problem, sizeof problem), AR_E_INVALID);
+    assert_int_equal(options_take(&o, &older, problem, sizeof(problem)), AR_E_INVALID);
     assert_non_null(strstr(problem, "ar_options_init"));
     older.size = SIZE_MAX;
-    assert_int_equal(options_take(&o, &older, problem, sizeof problem), AR_E_INVALID);
+    assert_int_equal(options_take(&o, &older, problem, sizeof(problem)), AR_E_INVALID);
     ar_options_init_sized(NULL, 100);
     ar_call_init_sized(NULL, 100);
     struct ar_call call;
     ar_call_init(&call);
-    assert_int_equal(call.size, sizeof call);
+    assert_int_equal(call.size, sizeof(call));
     assert_int_equal(call.policy, AR_FAIL_FAST);
 }
 
@@ -160,7 +160,7 @@ static void test_sizes(void **state)
         ar_options_init(&refused);                                                                           \
         refused.member = (value);                                                                            \
         problem[0] = '\0';                                                                                   \
-        assert_int_equal(options_take(&refused_options, &refused, problem, sizeof problem), AR_E_INVALID);   \
+        assert_int_equal(options_take(&refused_options, &refused, problem, sizeof(problem)), AR_E_INVALID);  \
         assert_non_null(strstr(problem, #member));                                                           \
     } while (0)
 
@@ -170,7 +170,7 @@ static void test_sizes(void **state)
         struct ar_options taken;                                                                             \
         ar_options_init(&taken);                                                                             \
         taken.member = (value);                                                                              \
-        assert_int_equal(options_take(&taken_options, &taken, problem, sizeof problem), AR_OK);              \
+        assert_int_equal(options_take(&taken_options, &taken, problem, sizeof(problem)), AR_OK);             \
         options_done(&taken_options);                                                                        \
     } while (0)
 
@@ -178,7 +178,7 @@ static void test_limits(void **state)
 {
     (void)state;
     static char long_text[3000];
-    memset(long_text, 'x', sizeof long_text - 1);
+    memset(long_text, 'x', sizeof(long_text) - 1);
     REFUSED(connect_timeout_ms, 0);
     REFUSED(connect_timeout_ms, 86400001);
     TAKEN(connect_timeout_ms, 1);
@@ -220,7 +220,7 @@ static void test_limits(void **state)
 static int try_open(const struct ar_options *o)
 {
     struct ar_client *client;
-    int rc = ar_open(o, &client, problem, sizeof problem);
+    int rc = ar_open(o, &client, problem, sizeof(problem));
     if (rc == AR_OK)
         assert_int_equal(ar_close_wait(client), AR_OK);
     return rc;
@@ -254,7 +254,7 @@ static void test_open_refuses(void **state)
     assert_string_equal(problem, "mock_cast: line 1: not well-formed");
     struct ar_client *client;
     assert_int_equal(ar_open(&o, &client, NULL, 0), AR_E_INVALID);
-    assert_int_equal(ar_open(NULL, NULL, problem, sizeof problem), AR_E_INVALID);
+    assert_int_equal(ar_open(NULL, NULL, problem, sizeof(problem)), AR_E_INVALID);
     assert_int_equal(ar_close_wait(NULL), AR_E_INVALID);
     ar_close(NULL, NULL, NULL);
     assert_int_equal(kit_descriptors(), descriptors);
@@ -282,7 +282,7 @@ static void test_without_memory(void **state)
         atomic_store(&k->replies, 0);
         atomic_store(&k->closed, false);
         fault_alloc_fail_at(n);
-        int rc = ar_open(&k->options, &k->client, problem, sizeof problem);
+        int rc = ar_open(&k->options, &k->client, problem, sizeof(problem));
         if (rc != AR_OK) {
             assert_int_equal(rc, AR_E_NO_MEMORY);
             assert_true(fault_alloc_fired());

@@ -51,7 +51,7 @@ static void on_verdict(void *data, int status, const char *text)
     assert_int_equal(seen.closed, 0);
     seen.verdicts++;
     seen.status = status;
-    (void)snprintf(seen.text, sizeof seen.text, "%s", text);
+    (void)snprintf(seen.text, sizeof(seen.text), "%s", text);
     if (seen.close_inside) {
         probe_close(seen.probe, on_closed, &seen);
         seen.probe = NULL;
@@ -61,7 +61,7 @@ static void on_verdict(void *data, int status, const char *text)
 static void on_wake(uv_async_t *async)
 {
     (void)async;
-    if (seen.probe != NULL)
+    if (seen.probe)
         probe_wake(seen.probe);
 }
 
@@ -73,7 +73,7 @@ static void on_tick(uv_timer_t *timer)
 static int set_up(void **state)
 {
     (void)state;
-    memset(&seen, 0, sizeof seen);
+    memset(&seen, 0, sizeof(seen));
     assert_int_equal(uv_loop_init(&seen.loop), 0);
     assert_int_equal(uv_async_init(&seen.loop, &seen.wake, on_wake), 0);
     assert_int_equal(uv_timer_init(&seen.loop, &seen.tick), 0);
@@ -86,7 +86,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    if (seen.probe != NULL)
+    if (seen.probe)
         probe_close(seen.probe, on_closed, &seen);
     uv_close((uv_handle_t *)&seen.wake, NULL);
     uv_close((uv_handle_t *)&seen.tick, NULL);
@@ -101,13 +101,13 @@ static void make(const char *url)
 {
     char problem[AR_PROBLEM_SIZE];
     assert_int_equal(
-        probe_new(&seen.loop, &seen.wake, url, on_verdict, &seen, &seen.probe, problem, sizeof problem), 0);
+        probe_new(&seen.loop, &seen.wake, url, on_verdict, &seen, &seen.probe, problem, sizeof(problem)), 0);
 }
 
 static void make_for_peer(const char *host, const char *path)
 {
     char url[200];
-    (void)snprintf(url, sizeof url, "http://%s:%u%s", host, (unsigned)peer_port(seen.peer), path);
+    (void)snprintf(url, sizeof(url), "http://%s:%u%s", host, (unsigned)peer_port(seen.peer), path);
     make(url);
 }
 
@@ -214,12 +214,12 @@ static void test_large_body(void **state)
 {
     (void)state;
     static char text[4 << 20];
-    memset(text, 'x', sizeof text);
+    memset(text, 'x', sizeof(text));
     static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
     for (size_t i = 0; head[i] != '\0'; i++)
         text[i] = head[i];
     make_for_peer("127.0.0.1", "/health");
-    peer_set_raw(seen.peer, text, sizeof text);
+    peer_set_raw(seen.peer, text, sizeof(text));
     ask();
     assert_int_equal(seen.status, 200);
 }
@@ -228,12 +228,12 @@ static void test_endless_head(void **state)
 {
     (void)state;
     static char text[4 << 20];
-    memset(text, 'x', sizeof text);
+    memset(text, 'x', sizeof(text));
     static const char head[] = "HTTP/1.1 200 OK\r\nA: ";
     for (size_t i = 0; head[i] != '\0'; i++)
         text[i] = head[i];
     make_for_peer("127.0.0.1", "/health");
-    peer_set_raw(seen.peer, text, sizeof text);
+    peer_set_raw(seen.peer, text, sizeof(text));
     ask(); /* whatever the verdict: it comes */
 }
 
@@ -353,7 +353,7 @@ static void test_without_memory(void **state)
     for (size_t n = 1;; n++) {
         fault_alloc_fail_at(n);
         int rc = probe_new(&seen.loop, &seen.wake, "http://127.0.0.1/", on_verdict, &seen, &seen.probe,
-                           problem, sizeof problem);
+                           problem, sizeof(problem));
         if (!fault_alloc_fired()) {
             assert_int_equal(rc, 0);
             break;
@@ -417,12 +417,12 @@ static void test_addresses(void **state)
         {"http://r\xc3\xa9lais/", NULL, 0},
         {"", NULL, 0},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct probe_url url;
         char problem[AR_PROBLEM_SIZE] = "";
-        int rc = probe_url_parse(cases[i].url, &url, problem, sizeof problem);
-        assert_int_equal(rc, cases[i].host != NULL ? 0 : ERR_SYNTAX);
-        if (cases[i].host == NULL) {
+        int rc = probe_url_parse(cases[i].url, &url, problem, sizeof(problem));
+        assert_int_equal(rc, cases[i].host ? 0 : ERR_SYNTAX);
+        if (!cases[i].host) {
             assert_non_null(strstr(problem, "write one such as"));
             assert_null(strstr(problem, "secret"));
             continue;
@@ -440,14 +440,14 @@ static void test_pipe_guard(void **state)
     struct pipe_guard g;
     sigset_t before;
     sigset_t after;
-    memset(&before, 0, sizeof before); /* the kernel fills in less than all of it */
-    memset(&after, 0, sizeof after);
+    memset(&before, 0, sizeof(before)); /* the kernel fills in less than all of it */
+    memset(&after, 0, sizeof(after));
     (void)pthread_sigmask(SIG_SETMASK, NULL, &before);
     pipe_guard_begin(&g);
     assert_int_equal(raise(SIGPIPE), 0); /* at its default, this would end the program */
     pipe_guard_end(&g);
     (void)pthread_sigmask(SIG_SETMASK, NULL, &after);
-    assert_memory_equal(&before, &after, sizeof before);
+    assert_memory_equal(&before, &after, sizeof(before));
     /* One that was waiting before is the host's: it is still there afterwards. */
     sigset_t pipe;
     (void)sigemptyset(&pipe);

@@ -33,7 +33,7 @@ static void bounds_double_up_to_the_cap(void **state)
     (void)state;
     static const uint64_t want[] = {1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000};
     struct reconnect r = make(7);
-    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
         assert_int_equal(reconnect_bound_ms(&r), want[i]);
         assert_int_equal(reconnect_bound_ms(&r), want[i]); /* asking is no step */
         assert_true(reconnect_next_ms(&r) <= want[i]);
@@ -53,7 +53,7 @@ static void other_factors(void **state)
         {0, {100, 100, 100, 100, 100}},         {0.999, {100, 100, 100, 100, 100}},
         {-INFINITY, {100, 100, 100, 100, 100}}, {NAN, {100, 100, 100, 100, 100}},
     };
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         struct reconnect_options o = {
             .base_ms = 100, .factor = cases[c].factor, .cap_ms = 5000, .stable_ms = 1};
         struct reconnect r;
@@ -85,7 +85,7 @@ static void no_wait_where_none_is_asked_for(void **state)
         {.base_ms = 1000, .factor = 2, .cap_ms = 0},
         {.base_ms = 0, .factor = 1, .cap_ms = 0},
     };
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         struct reconnect r;
         reconnect_init(&r, &cases[c], 3);
         for (int i = 0; i < 100; i++)
@@ -156,7 +156,7 @@ static void stable_time_at_its_edges(void **state)
         uint64_t live_ms;
         uint64_t want_ms;
     } cases[] = {{0, 8000}, {59999, 8000}, {60000, 1000}, {60001, 1000}, {UINT64_MAX / 2, 1000}};
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         struct reconnect r = make(c);
         fail_often(&r, 3);
         reconnect_note_live(&r, 5000);
@@ -275,7 +275,7 @@ static void the_largest_options_overflow_nothing(void **state)
         {UINT64_MAX, 2, UINT64_MAX - 1, UINT64_MAX}, {1, 1.0000001, UINT64_MAX, 0},
         {UINT32_MAX, 2, UINT32_MAX, UINT32_MAX},     {UINT64_MAX, NAN, 1, 1},
     };
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
         struct reconnect r;
         reconnect_init(&r, &cases[c], 1);
         for (int i = 0; i < 5000; i++) { /* 2^1024 and 1.0000001^n, and both together */

@@ -17,13 +17,13 @@ static struct sentence s;
 static int begin(void **state)
 {
     (void)state;
-    sentence_begin(&s, text, sizeof text);
+    sentence_begin(&s, text, sizeof(text));
     return 0;
 }
 
 static void quote(const char *bytes, size_t len, size_t max, const char *want)
 {
-    sentence_begin(&s, text, sizeof text);
+    sentence_begin(&s, text, sizeof(text));
     sentence_quote(&s, bytes, len, max);
     assert_string_equal(text, want);
     assert_int_equal(s.len, strlen(want));
@@ -39,7 +39,7 @@ static void parts_come_together(void **state)
     sentence_add_duration(&s, 250);
     sentence_add(&s, ")");
     assert_string_equal(text, "cannot connect to relay:9500 (250 ms)");
-    assert_int_equal(sentence_room(&s), sizeof text - 1 - strlen(text));
+    assert_int_equal(sentence_room(&s), sizeof(text) - 1 - strlen(text));
 }
 
 static void controls_become_one_blank(void **state)
@@ -85,7 +85,7 @@ static void neighbours_of_what_is_forbidden_pass(void **state)
         "\xc2\xa0",    "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa5",     "\xe2\x81\xaa",     "\xef\xbb\xbe",
         "~",           "\xc3\xa9",     "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf",
         "\xee\x80\x80"};
-    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
         quote(fine[i], strlen(fine[i]), 80, fine[i]);
 }
 
@@ -165,7 +165,7 @@ static void durations(void **state)
     } cases[] = {{0, "0 ms"},     {999, "999 ms"},   {1000, "1 s"},
                  {1099, "1 s"},   {1100, "1.1 s"},   {1999, "1.9 s"},
                  {30000, "30 s"}, {29700, "29.7 s"}, {UINT64_MAX, "18446744073709551.6 s"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         (void)begin(NULL);
         sentence_add_duration(&s, cases[i].ms);
         assert_string_equal(text, cases[i].want);
@@ -209,7 +209,7 @@ static void shortening(void **state)
     sentence_add(&s, "!");
     assert_string_equal(text, "012345...!");
     struct sentence again;
-    sentence_resume(&again, text, sizeof text);
+    sentence_resume(&again, text, sizeof(text));
     sentence_add(&again, "?");
     assert_string_equal(text, "012345...!?");
     (void)begin(NULL);
@@ -238,14 +238,14 @@ static void whatever_goes_in_comes_out_clean(void **state)
         char place[80];
         size_t len = 0;
         while (len < 56) {
-            const char *part = parts[next_random(&seed) % (sizeof parts / sizeof parts[0])];
+            const char *part = parts[next_random(&seed) % (sizeof(parts) / sizeof(parts[0]))];
             while (*part != '\0')
                 bytes[len++] = *part++;
         }
         len -= next_random(&seed) % 8;
-        size_t size = 8 + next_random(&seed) % (sizeof place - 8);
+        size_t size = 8 + next_random(&seed) % (sizeof(place) - 8);
         size_t max = 8 + next_random(&seed) % 40;
-        memset(place, 'x', sizeof place);
+        memset(place, 'x', sizeof(place));
         sentence_begin(&s, place, size);
         sentence_add(&s, "\"");
         if (round & 1)

@@ -60,8 +60,8 @@ static void everything_is_copied(void **state)
     set_builder_init(&builder);
     assert_int_equal(set_builder_add(&builder, &agent), 0);
     add("bare");
-    memset(id, '?', sizeof id - 1);
-    memset(word, '?', sizeof word - 1);
+    memset(id, '?', sizeof(id) - 1);
+    memset(word, '?', sizeof(word) - 1);
     struct agent_set *set = finish();
     assert_int_equal(agent_set_count(set), 2);
     check_agent(agent_set_get(set, 0), &told);
@@ -128,14 +128,14 @@ static void each_is_found(void **state)
     const size_t count = 1009; /* a prime: the stride visits each once */
     set_builder_init(&builder);
     for (size_t i = 0; i < count; i++) {
-        snprintf(id, sizeof id, "agent-%zu", i * 500 % count);
+        (void)snprintf(id, sizeof(id), "agent-%zu", i * 500 % count);
         add(id);
         add(id);
     }
     struct agent_set *set = finish();
     assert_int_equal(agent_set_count(set), count);
     for (size_t i = 0; i < count; i++) {
-        snprintf(id, sizeof id, "agent-%zu", i * 500 % count);
+        (void)snprintf(id, sizeof(id), "agent-%zu", i * 500 % count);
         assert_string_equal(agent_set_get(set, i)->id, id);
         assert_ptr_equal(agent_set_find(set, id), agent_set_get(set, i));
     }
@@ -155,7 +155,7 @@ static void so_many_agents_and_no_more(void **state)
     struct agent_set *set = NULL;
     set_builder_init(&builder);
     for (int i = 0; i < SET_MAX_AGENTS; i++) {
-        snprintf(id, sizeof id, "%d", i);
+        (void)snprintf(id, sizeof(id), "%d", i);
         add(id);
     }
     add("0"); /* one that is there already needs no room */
@@ -167,7 +167,7 @@ static void so_many_agents_and_no_more(void **state)
     assert_null(set);
 
     for (int i = SET_MAX_AGENTS; i > 0; i--) { /* and it may be used again */
-        snprintf(id, sizeof id, "%d", i);
+        (void)snprintf(id, sizeof(id), "%d", i);
         add(id);
     }
     set = finish();
@@ -190,7 +190,7 @@ static void so_much_text_and_no_more(void **state)
     int rc = 0;
     size_t added = 0;
     for (; rc == 0; added++) {
-        snprintf(id, sizeof id, "%zu", added);
+        (void)snprintf(id, sizeof(id), "%zu", added);
         struct ar_agent agent = bare_agent(id);
         agent.capabilities = words;
         agent.capability_count = SET_MAX_CAPABILITIES;
@@ -226,8 +226,8 @@ static void so_many_capabilities_are_kept(void **state)
 static void check_cut(const char *before, const char *tail, const char *kept_tail)
 {
     static char name[2 * SET_MAX_WORD_BYTES], kept[2 * SET_MAX_WORD_BYTES];
-    snprintf(name, sizeof name, "%s%s", before, tail);
-    snprintf(kept, sizeof kept, "%s%s", before, kept_tail);
+    (void)snprintf(name, sizeof(name), "%s%s", before, tail);
+    (void)snprintf(kept, sizeof(kept), "%s%s", before, kept_tail);
     struct ar_agent agent = bare_agent("a");
     agent.name = name;
     struct agent_set *set = set_of_one(&agent);

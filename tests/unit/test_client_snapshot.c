@@ -117,7 +117,7 @@ static int build(struct agent_set **ret_set)
     struct ar_agent agent = full_agent(id);
     set_builder_init(&builder);
     for (int i = 0; i < 100; i++) {
-        snprintf(id, sizeof id, "%d", i);
+        (void)snprintf(id, sizeof(id), "%d", i);
         int rc = set_builder_add(&builder, &agent);
         assert_true(rc == 0 || rc == -ENOMEM);
     }

@@ -57,7 +57,7 @@ static void call_once(struct worker *w, unsigned round)
     struct ar_call c;
     uint64_t id;
     ar_call_init(&c);
-    c.method = methods[(round + w->number) % (sizeof methods / sizeof methods[0])];
+    c.method = methods[(round + w->number) % (sizeof(methods) / sizeof(methods[0]))];
     c.params = "{\"n\":1}";
     c.policy = (enum ar_policy)(round % 3);
     c.idempotent = round % 2 == 0;
@@ -82,7 +82,7 @@ static void wait_once(struct worker *w, unsigned round)
     c.deadline_ms = 20;
     int rc = ar_call_wait(w->kit->client, &c, &reply);
     if (rc == AR_OK) {
-        assert_true(reply->code == AR_OK || reply->message != NULL);
+        assert_true(reply->code == AR_OK || reply->message);
         ar_reply_free(reply);
     } else {
         assert_true(rc == AR_E_CLOSED || rc == AR_E_QUEUE_FULL);
@@ -167,7 +167,7 @@ static void test_eight_threads(void **state)
 {
     struct kit *k = *state;
     static struct worker workers[THREADS];
-    memset(workers, 0, sizeof workers);
+    memset(workers, 0, sizeof(workers));
     set_up_quick(k);
     start_all(workers, k);
     for (unsigned n = 0; !all_done(workers); n++) {
@@ -202,7 +202,7 @@ static void test_closed_under_eight_threads(void **state)
     struct kit *k = *state;
     static struct worker workers[THREADS];
     struct gate gate = {workers};
-    memset(workers, 0, sizeof workers);
+    memset(workers, 0, sizeof(workers));
     set_up_quick(k);
     start_all(workers, k);
     kit_turns(k, 30);

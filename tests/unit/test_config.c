@@ -194,7 +194,7 @@ static void test_server_equal(void **state)
             (void)snprintf(options, sizeof(options), "\"%s\": %d", o->key, (int)o->number + 1);
         else
             (void)snprintf(options, sizeof(options), "\"%s\": \"%s\"", o->key,
-                           o->choices != NULL ? o->choices[1] : "V");
+                           o->choices ? o->choices[1] : "V");
         check_server_differs(SAME_ENTRY, options);
     }
     struct config *a = load_good((struct load){.text = "{\"servers\": {\"s\": {" SAME_ENTRY "}}}"});
@@ -290,13 +290,13 @@ static void test_no_memory(void **state)
         struct config *c = NULL;
         size_t live_before = fault_alloc_live();
         fault_alloc_fail_at(n);
-        int r = load_code(load, &c);
+        int rc = load_code(load, &c);
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
-        if (r == 0)
+        if (rc == 0)
             config_free(c);
-        assert_true(r == 0 || r == -ENOMEM);
-        assert_true(fired || r == 0);
+        assert_true(rc == 0 || rc == -ENOMEM);
+        assert_true(fired || rc == 0);
         if (!fired)
             break;
         /* the report's own buffer, at most */

@@ -26,7 +26,7 @@ static struct samples samples_of(const struct option *o)
     for (int i = 0; i < 3; i++) {
         const char *const *choices = o->choices;
         size_t count = 0;
-        while (choices != NULL && choices[count] != NULL)
+        while (choices && choices[count])
             count++;
         if (o->type == OPTION_UINT)
             (void)snprintf(s.text[i], sizeof(s.text[i]), "%" PRIu64, o->number - 1 - (uint64_t)i);
@@ -104,12 +104,10 @@ static void test_every_default(void **state)
         const struct option *o = option_at(i);
         char number[32];
         (void)snprintf(number, sizeof(number), "%" PRIu64, o->number);
-        const char *expected = o->type == OPTION_UINT ? number
-                               : o->choices != NULL   ? o->choices[o->number]
-                                                      : o->text;
+        const char *expected = o->type == OPTION_UINT ? number : o->choices ? o->choices[o->number] : o->text;
         if (strcmp(o->key, "defaultServer") == 0)
             expected = "mock";
-        assert_string_equal(value_of(c, o->key), expected != NULL ? expected : "");
+        assert_string_equal(value_of(c, o->key), expected ? expected : "");
         assert_int_equal(source_of(c, o), CONFIG_DEFAULT);
         assert_true(o->type != OPTION_UINT || (o->number >= o->min && o->number <= o->max));
         assert_non_null(o->help);
@@ -143,10 +141,10 @@ static void check_number(const struct option *o, uint64_t number, bool in_range)
     (void)snprintf(expected, sizeof(expected), "%s: error: is between %" PRIu64 " and %" PRIu64 ", not %s\n",
                    flag, o->min, o->max, text);
     struct config *c = NULL;
-    int r = load_code((struct load){.argv = ARGS(flag, text)}, &c);
-    assert_true((strstr(report(), expected) != NULL) == !in_range);
-    assert_true(in_range || r == ERR_SYNTAX);
-    if (r == 0) {
+    int rc = load_code((struct load){.argv = ARGS(flag, text)}, &c);
+    assert_true(!!(strstr(report(), expected)) == !in_range);
+    assert_true(in_range || rc == ERR_SYNTAX);
+    if (rc == 0) {
         assert_string_equal(value_of(c, o->key), text);
         config_free(c);
     }
@@ -190,7 +188,7 @@ static void test_every_wrong_type(void **state)
             check_file_value(option_at(i), "\"17\"");
         else
             check_file_value(option_at(i), "17");
-        if (option_at(i)->choices != NULL)
+        if (option_at(i)->choices)
             check_file_value(option_at(i), "\"neither\"");
     }
 }

@@ -25,8 +25,8 @@ static int split(const char *line)
 {
     static char copy[512];
     int argc = 1;
-    words[0] = copy + sizeof copy - 1;
-    snprintf(copy, sizeof copy - 1, "%s", line);
+    words[0] = copy + sizeof(copy) - 1;
+    (void)snprintf(copy, sizeof(copy) - 1, "%s", line);
     for (char *save = NULL, *w = strtok_r(copy, " ", &save); w && argc < WORDS_MAX;
          w = strtok_r(NULL, " ", &save))
         words[argc++] = strcmp(w, "~") == 0 ? w + 1 : w;
@@ -37,7 +37,7 @@ static int parse(const char *line, struct ctl_args *args)
 {
     int argc = split(line);
     problem[0] = '\0';
-    return ctl_args_parse(argc, words, args, problem, sizeof problem);
+    return ctl_args_parse(argc, words, args, problem, sizeof(problem));
 }
 
 static void reads_flags_wherever_they_stand(void **state)
@@ -155,7 +155,7 @@ static void help_and_version_need_nothing_else(void **state)
     assert_int_equal(parse("tool -h", &a), 0); /* without its NAME */
     assert_int_equal(a.command->verb, CTL_TOOL);
     assert_int_equal(parse("--version status --count 3", &a), 0);
-    assert_int_equal(ctl_args_parse(0, NULL, &a, problem, sizeof problem), ERR_SYNTAX);
+    assert_int_equal(ctl_args_parse(0, NULL, &a, problem, sizeof(problem)), ERR_SYNTAX);
 }
 
 static void knows_where_errors_go(void **state)
@@ -173,7 +173,7 @@ static void finds_commands(void **state)
     (void)state;
     const struct ctl_command *c;
     size_t count = 0;
-    for (; (c = ctl_command_at(count)) != NULL; count++) {
+    for (; (c = ctl_command_at(count)); count++) {
         assert_ptr_equal(ctl_command_find(c->name), c);
         assert_non_null(strchr(c->example, '\n'));
         assert_true(c->operands_max >= c->operands_min);
@@ -211,7 +211,7 @@ static void explains_everything(void **state)
     struct buf all;
     buf_init(&all, 1 << 16);
     assert_int_equal(help_write(&all, NULL), 0);
-    for (size_t i = 0; (c = ctl_command_at(i)) != NULL; i++) {
+    for (size_t i = 0; (c = ctl_command_at(i)); i++) {
         struct buf one;
         assert_says(&all, c->name);
         assert_says(&all, c->summary);

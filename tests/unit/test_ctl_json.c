@@ -67,7 +67,7 @@ static void names_place_and_remedy(void **state)
         {"{\"\xc3\xa9\":\"\xff\"}", "line 1, column 7", "UTF-8"}, /* columns are characters */
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        assert_int_equal(json_text_check(cases[i].text, strlen(cases[i].text), problem, sizeof problem),
+        assert_int_equal(json_text_check(cases[i].text, strlen(cases[i].text), problem, sizeof(problem)),
                          ERR_SYNTAX);
         if (!strstr(problem, cases[i].place) || !strstr(problem, cases[i].advice))
             fail_msg("'%s': '%s', not '%s ... %s'", cases[i].text, problem, cases[i].place, cases[i].advice);
@@ -80,7 +80,7 @@ static void accepts_what_is_json(void **state)
     static const char *const texts[] = {"{}", " [1, 2]\n", "\"x\"",
                                         "12", "null",      "{\"a\":{\"b\":[true,1e9]}}"};
     for (size_t i = 0; i < COUNT(texts); i++)
-        assert_int_equal(json_text_check(texts[i], strlen(texts[i]), problem, sizeof problem), 0);
+        assert_int_equal(json_text_check(texts[i], strlen(texts[i]), problem, sizeof(problem)), 0);
 }
 
 static void bounds_the_depth(void **state)
@@ -89,9 +89,9 @@ static void bounds_the_depth(void **state)
     char text[2 * 129];
     memset(text, '[', 129);
     memset(text + 129, ']', 129);
-    assert_int_equal(json_text_check(text, sizeof text, problem, sizeof problem), ERR_SYNTAX);
+    assert_int_equal(json_text_check(text, sizeof(text), problem, sizeof(problem)), ERR_SYNTAX);
     assert_non_null(strstr(problem, "128 levels"));
-    assert_int_equal(json_text_check(text + 1, sizeof text - 2, problem, sizeof problem), 0);
+    assert_int_equal(json_text_check(text + 1, sizeof(text) - 2, problem, sizeof(problem)), 0);
 }
 
 /* ---- laying out ---- */
@@ -139,7 +139,7 @@ static void stops_where_there_is_no_room(void **state)
 static int read_operand(struct buf *b, const char *operand, bool object_only, int fd)
 {
     problem[0] = '\0';
-    return params_read(b, operand, object_only, fd, problem, sizeof problem);
+    return params_read(b, operand, object_only, fd, problem, sizeof(problem));
 }
 
 static void reads_inline_json(void **state)
@@ -187,7 +187,7 @@ static void reads_files_up_to_a_frame(void **state)
     int fd = mkstemp(operand + 1);
     assert_true(fd >= 0);
     buf_init(&b, PARAMS_MAX_BYTES);
-    memset(text, ' ', sizeof text);
+    memset(text, ' ', sizeof(text));
     text[0] = '[';
     text[1] = ']';
     assert_int_equal(write(fd, text, PARAMS_MAX_BYTES), (ssize_t)PARAMS_MAX_BYTES);
@@ -211,7 +211,7 @@ static void makes_objects_of_pairs(void **state)
         "type=coder", "n:=[1, 2]", "e=", "url=http://x/?a=b", "q=say \"hi\"", "yes:=true"};
     buf_init(&b, 4096);
     assert_true(params_are_pairs(OPERANDS(good), COUNT(good)));
-    assert_int_equal(params_from_pairs(&b, OPERANDS(good), COUNT(good), problem, sizeof problem), 0);
+    assert_int_equal(params_from_pairs(&b, OPERANDS(good), COUNT(good), problem, sizeof(problem)), 0);
     assert_holds(&b, "{\"type\":\"coder\",\"n\":[1,2],\"e\":\"\",\"url\":\"http://x/?a=b\","
                      "\"q\":\"say \\\"hi\\\"\",\"yes\":true}");
     static const struct {
@@ -227,7 +227,7 @@ static void makes_objects_of_pairs(void **state)
         {{"a=\xff", "b=2"}, "not UTF-8"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_int_equal(params_from_pairs(&b, OPERANDS(bad[i].pairs), 2, problem, sizeof problem),
+        assert_int_equal(params_from_pairs(&b, OPERANDS(bad[i].pairs), 2, problem, sizeof(problem)),
                          ERR_SYNTAX);
         if (!strstr(problem, bad[i].says))
             fail_msg("'%s' does not say '%s'", problem, bad[i].says);
@@ -286,7 +286,7 @@ static void keeps_a_nul_in_a_text(void **state)
     struct buf b;
     bool is_error;
     buf_init(&b, 100);
-    assert_int_equal(content_print(&b, result, sizeof result - 1, false, &is_error), 0);
+    assert_int_equal(content_print(&b, result, sizeof(result) - 1, false, &is_error), 0);
     assert_int_equal(buf_len(&b), 4);
     assert_memory_equal(buf_data(&b), "a\0b\n", 4);
     buf_done(&b);
@@ -297,8 +297,8 @@ static int make_both(struct buf *b)
     static const char result[] = "{\"content\":[{\"type\":\"text\",\"text\":\"abc\"},{\"type\":\"x\"}]}";
     static const char *const pairs[] = {"a=b", "c:=[1]"};
     bool is_error = false;
-    int rc = content_print(b, result, sizeof result - 1, true, &is_error);
-    return rc != 0 ? rc : params_from_pairs(b, OPERANDS(pairs), COUNT(pairs), problem, sizeof problem);
+    int rc = content_print(b, result, sizeof(result) - 1, true, &is_error);
+    return rc != 0 ? rc : params_from_pairs(b, OPERANDS(pairs), COUNT(pairs), problem, sizeof(problem));
 }
 
 static void survives_each_failing_allocation(void **state)
@@ -333,12 +333,12 @@ static void checks_methods(void **state)
                {"notifications/cancelled", "no answer"},
                {"x/\xff", "not UTF-8"}};
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_int_equal(params_check_method(bad[i].method, problem, sizeof problem), ERR_SYNTAX);
+        assert_int_equal(params_check_method(bad[i].method, problem, sizeof(problem)), ERR_SYNTAX);
         if (!strstr(problem, bad[i].says))
             fail_msg("'%s': '%s'", bad[i].method, problem);
     }
-    assert_int_equal(params_check_method("x/h\xc3\xa9", problem, sizeof problem), 0);
-    assert_int_equal(params_check_method("initialized", problem, sizeof problem), 0);
+    assert_int_equal(params_check_method("x/h\xc3\xa9", problem, sizeof(problem)), 0);
+    assert_int_equal(params_check_method("initialized", problem, sizeof(problem)), 0);
 }
 
 int main(void)

@@ -67,7 +67,7 @@ static void shows_what_would_be_obeyed(void **state)
         buf_init(&b, 256);
         assert_int_equal(safe_append(&b, raw, len, SAFE_ONE_LINE), 0);
         assert_holds(&b, hostile[i].one_line);
-        safe_copy(out, sizeof out, raw, len);
+        safe_copy(out, sizeof(out), raw, len);
         assert_string_equal(out, hostile[i].one_line);
         buf_done(&b);
         free(raw);
@@ -112,9 +112,9 @@ static void cuts_between_characters(void **state)
 {
     (void)state;
     char out[6];
-    safe_copy(out, sizeof out, "abc\xe4\xb8\xad", 6); /* 3 + 3 bytes and a NUL do not fit */
+    safe_copy(out, sizeof(out), "abc\xe4\xb8\xad", 6); /* 3 + 3 bytes and a NUL do not fit */
     assert_string_equal(out, "abc");
-    safe_copy(out, sizeof out, "ab\x1b", 3); /* nor half an escape */
+    safe_copy(out, sizeof(out), "ab\x1b", 3); /* nor half an escape */
     assert_string_equal(out, "ab");
     safe_copy(out, 1, "ab", 2);
     assert_string_equal(out, "");
@@ -313,7 +313,7 @@ static void take(struct progress *p, const char *params)
 static void assert_line(const struct progress *p, uint64_t ms, size_t screen, const char *expected)
 {
     char line[700];
-    progress_line(p, ms, screen, line, sizeof line);
+    progress_line(p, ms, screen, line, sizeof(line));
     assert_string_equal(line, expected);
 }
 

@@ -84,20 +84,20 @@ static void has_words(void **state)
                           .address = "relay:9500",
                           .last_error = "cannot connect",
                           .suggestion = "is it running?"};
-    ctl_verdict_text(&h, 100, text, sizeof text);
+    ctl_verdict_text(&h, 100, text, sizeof(text));
     assert_string_equal(text, "cannot connect. is it running?");
     h.suggestion[0] = '\0';
-    ctl_verdict_text(&h, 100, text, sizeof text);
+    ctl_verdict_text(&h, 100, text, sizeof(text));
     assert_string_equal(text, "cannot connect");
     h.last_error[0] = '\0';
-    ctl_verdict_text(&h, 100, text, sizeof text);
+    ctl_verdict_text(&h, 100, text, sizeof(text));
     assert_non_null(strstr(text, "relay:9500 did not take the connection within 100 ms"));
     h.relay = AR_REACH_UNKNOWN;
     h.links = 1;
-    ctl_verdict_text(&h, 100, text, sizeof text);
+    ctl_verdict_text(&h, 100, text, sizeof(text));
     assert_non_null(strstr(text, "relay:9500 took the connection, but sent nothing within 100 ms"));
     h.relay = AR_REACH_UP;
-    ctl_verdict_text(&h, 100, text, sizeof text);
+    ctl_verdict_text(&h, 100, text, sizeof(text));
     assert_non_null(strstr(text, "relay:9500 answers, but initialize was not answered within 100 ms"));
     assert_non_null(strstr(text, "agent-relayctl servers"));
 }

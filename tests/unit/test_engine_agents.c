@@ -87,7 +87,7 @@ static void a_tool_refused_in_each_of_its_ways_is_no_tool(void **state)
         "\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":\"Unknown tool: x\"}]}",
     };
     (void)state;
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         kit_open(&kit, NULL);
         kit_start(&kit);
         kit.script.list = KIT_UNKNOWN;
@@ -230,7 +230,7 @@ static void a_pushed_change_is_polled_for_at_once(void **state)
     };
     (void)state;
     kit_go_live(&kit, NULL);
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         kit_advance(&kit, 500);
         uint64_t polls = kit.methods_heard[KIT_M_LIST];
         kit.script.agents = i % 2 ? kit_agents : kit_other_agents;

@@ -58,7 +58,7 @@ static void what_was_sent_is_not_sent_again_whoever_calls_it_retryable(void **st
 {
     (void)state;
     static const enum ar_policy policies[] = {AR_FAIL_FAST, AR_WAIT, AR_MOCK};
-    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
         kit_go_live(&kit, NULL);
         kit.script.call = KIT_SILENT;
         uint64_t id = kit_ask(&kit, &(struct kit_ask){.method = "agents/list", .policy = policies[i]});
@@ -129,7 +129,7 @@ static void expect_held(const char *wanted)
     size_t n = 0;
     for (size_t i = 0; i < kit.line_count; i++) {
         if (kit.lines[i].call_id > 0)
-            n += (size_t)snprintf(text + n, sizeof text - n, "%s%llu", n > 0 ? " " : "",
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%llu", n > 0 ? " " : "",
                                   (unsigned long long)kit.lines[i].call_id);
     }
     assert_string_equal(text, wanted);

@@ -145,7 +145,7 @@ static void answers_in_one_piece_cut_anywhere(void **state)
     size_t len = 0;
     (void)state;
     for (int id = 10; id >= 1; id--)
-        len += (size_t)snprintf(blob + len, sizeof blob - len,
+        len += (size_t)snprintf(blob + len, sizeof(blob) - len,
                                 "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"v\":\"\u20ac\u00e9%d\"}}\r\n",
                                 id, id);
     for (size_t cut = 0; cut <= len; cut++) {
@@ -160,7 +160,7 @@ static void answers_in_one_piece_cut_anywhere(void **state)
         kit_say_bytes(&kit, blob + cut, len - cut);
         for (uint64_t i = 1; i <= 10; i++) {
             char expected[64];
-            (void)snprintf(expected, sizeof expected, "{\"v\":\"\u20ac\u00e9%llu\"}", (unsigned long long)i);
+            (void)snprintf(expected, sizeof(expected), "{\"v\":\"\u20ac\u00e9%llu\"}", (unsigned long long)i);
             kit_expect_ok(&kit, i, AR_SOURCE_LIVE);
             assert_string_equal(kit.calls[i].result, expected);
         }

@@ -17,7 +17,7 @@ static void deadlines_hold_to_the_millisecond(void **state)
     (void)state;
     static const uint32_t deadlines[] = {1, 2, 999, 1000, 29999};
     for (int live = 0; live < 2; live++) {
-        for (size_t i = 0; i < sizeof deadlines / sizeof deadlines[0]; i++) {
+        for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++) {
             if (live) {
                 kit_go_live(&kit, NULL);
             } else {
@@ -261,7 +261,7 @@ static void progress_tokens_that_are_none_of_ours_reach_nobody(void **state)
     kit.script.call = KIT_SILENT;
     uint64_t a = kit_ask(&kit, &(struct kit_ask){.progress = true});
     kit_pump(&kit);
-    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++)
+    for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
         kit_sayf(
             &kit,
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s}}",

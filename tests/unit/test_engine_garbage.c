@@ -30,7 +30,7 @@ static void sixteen_bad_lines_in_a_row_are_no_relay(void **state)
                                       "{\"jsonrpc\":\"1.0\"}",
                                       "\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"method\":\"m\"}"};
     (void)state;
-    for (size_t kind = 0; kind < sizeof bad / sizeof bad[0]; kind++) {
+    for (size_t kind = 0; kind < sizeof(bad) / sizeof(bad[0]); kind++) {
         kit_go_live(&kit, NULL);
         for (int round = 0; round < 3; round++) {
             for (int i = 0; i < 15; i++)
@@ -62,8 +62,8 @@ static void seventeen_bad_lines_in_one_piece_end_the_link_once(void **state)
     uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
     kit_pump(&kit);
     for (int i = 0; i < 17; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "bad %d\n", i);
-    n += (size_t)snprintf(text + n, sizeof text - n, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "bad %d\n", i);
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
     kit_say_bytes(&kit, text, n);
     assert_int_equal(kit.drops, 1);
     assert_int_equal(kit_health(&kit).losses, 1);
@@ -83,7 +83,7 @@ static void any_garbage_before_the_first_good_line_is_no_relay(void **state)
         "{\"jsonrpc\":\"2.0\",\"id\":\"ar-1\"}\n",
     };
     (void)state;
-    for (size_t i = 0; i < sizeof banners / sizeof banners[0]; i++) {
+    for (size_t i = 0; i < sizeof(banners) / sizeof(banners[0]); i++) {
         kit_open(&kit, NULL);
         kit_start(&kit);
         kit.script.init = KIT_SILENT;

@@ -46,7 +46,7 @@ static void answers_under_ids_that_are_none_complete_nothing(void **state)
     kit.script.call = KIT_SILENT;
     uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
     kit_pump(&kit);
-    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         uint64_t before = disregarded();
         kit_sayf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"agents\":[]}}", ids[i]);
         kit_sayf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32601,\"message\":\"\"}}",
@@ -92,7 +92,7 @@ static void the_second_answer_to_a_poll_changes_nothing(void **state)
     kit_go_live(&kit, NULL);
     kit.script.list = KIT_SILENT;
     kit_advance(&kit, 2000);
-    (void)snprintf(id, sizeof id, "%s", kit_find(&kit, "agents/list")->id);
+    (void)snprintf(id, sizeof(id), "%s", kit_find(&kit, "agents/list")->id);
     kit_answer_held(&kit, "agents/list", KIT_GOOD);
     uint64_t publications = kit.publications;
     kit_sayf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"agents\":[]}}", id);
@@ -126,7 +126,7 @@ static void an_answer_that_is_no_response_is_a_bad_reply(void **state)
         "\"x\":1}",                                               /* neither */
     };
     (void)state;
-    for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
+    for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
         kit_go_live(&kit, NULL);
         kit.script.call = KIT_SILENT;
         uint64_t a = kit_ask_plain(&kit, AR_FAIL_FAST);
@@ -156,9 +156,9 @@ static void own_requests_answered_badly_are_refused(void **state)
             kit.script.list = KIT_SILENT;
             kit_up(&kit);
             kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"m\"}");
-            memset(blanks, ' ', sizeof blanks);
-            blanks[too_large ? sizeof blanks - 1 : 0] = '\0';
-            (void)snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":%s,%s\"result\":%s}",
+            memset(blanks, ' ', sizeof(blanks));
+            blanks[too_large ? sizeof(blanks) - 1 : 0] = '\0';
+            (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%s,%s\"result\":%s}",
                            kit_find(&kit, poll ? "agents/list" : "initialize")->id, blanks,
                            too_large ? "{}" : "\"\xff\"");
             kit_say(&kit, line);
@@ -176,9 +176,9 @@ static void a_request_under_an_endless_id_is_passed_over(void **state)
     (void)state;
     char id[3000];
     kit_go_live(&kit, NULL);
-    memset(id, 'x', sizeof id);
-    id[0] = id[sizeof id - 2] = '"';
-    id[sizeof id - 1] = '\0';
+    memset(id, 'x', sizeof(id));
+    id[0] = id[sizeof(id) - 2] = '"';
+    id[sizeof(id) - 1] = '\0';
     kit_say_part(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":");
     kit_say_part(&kit, id);
     kit_say_part(&kit, "}\n");
@@ -202,7 +202,7 @@ static void odd_errors_are_errors(void **state)
         "{\"code\":-31001,\"message\":\"\\ud800\\u0000\",\"data\":{\"relay\":true}}",
         "{\"code\":1.5,\"message\":\"m\",\"data\":[{\"relay\":true,\"retryable\":true}]}"};
     (void)state;
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         kit_go_live(&kit, NULL);
         kit.raw_peer = true;
         kit.script.call = KIT_SILENT;
@@ -264,9 +264,9 @@ static void an_over_long_answer_is_too_large_for_its_call_alone(void **state)
         kit_pump(&kit);
         char text[2600];
         char blanks[2100];
-        memset(blanks, ' ', sizeof blanks);
-        blanks[sizeof blanks - 1] = '\0';
-        (void)snprintf(text, sizeof text,
+        memset(blanks, ' ', sizeof(blanks));
+        blanks[sizeof(blanks) - 1] = '\0';
+        (void)snprintf(text, sizeof(text),
                        id_first ? "{\"jsonrpc\":\"2.0\",\"id\":1,%s\"result\":{}}\n"
                                 : "{\"jsonrpc\":\"2.0\",\"result\":{},%s\"id\":1}\n",
                        blanks);
@@ -293,8 +293,8 @@ static void a_line_is_too_long_beyond_its_limit_and_not_at_it(void **state)
         kit.script.call = KIT_SILENT;
         uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
         kit_pump(&kit);
-        memset(line, ' ', sizeof line);
-        int start = snprintf(line, sizeof line, "%s", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}");
+        memset(line, ' ', sizeof(line));
+        int start = snprintf(line, sizeof(line), "%s", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}");
         line[start] = ' ';
         line[len - 1] = '}';
         line[len] = '\n';

@@ -76,9 +76,9 @@ static const char *shown_and_told(void)
         size_t n = strlen(text);
         int words = sscanf(line, "%*u %15s %15s %15s", what, a, b);
         if (words >= 2 && strcmp(what, "state") == 0)
-            (void)snprintf(text + n, sizeof text - n, "%s! ", a);
+            (void)snprintf(text + n, sizeof(text) - n, "%s! ", a);
         else if (words == 3 && strcmp(what, "publish") == 0)
-            (void)snprintf(text + n, sizeof text - n, "%s/%s ", b, a);
+            (void)snprintf(text + n, sizeof(text) - n, "%s/%s ", b, a);
     }
     free(trace);
     return text;

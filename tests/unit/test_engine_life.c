@@ -222,7 +222,7 @@ static void a_line_that_takes_almost_as_long_is_a_line(void **state)
     go_live_without_polls();
     kit.script.ping = KIT_GOOD;
     uint64_t began_at_ms = kit.now_ms;
-    for (size_t i = 0; i < sizeof line - 2; i++) {
+    for (size_t i = 0; i < sizeof(line) - 2; i++) {
         kit_say_bytes(&kit, &line[i], 1);
         kit_advance(&kit, 1800); /* 33 bytes: half a second is left */
     }

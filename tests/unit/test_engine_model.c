@@ -87,7 +87,7 @@ static void answer_something(void)
         static const enum kit_mood moods[] = {KIT_GOOD, KIT_GOOD,  KIT_GOOD, KIT_UNKNOWN,
                                               KIT_DOWN, KIT_ERROR, KIT_ODD};
         char method[64];
-        (void)snprintf(method, sizeof method, "%s", line->method);
+        (void)snprintf(method, sizeof(method), "%s", line->method);
         kit_answer_held(&kit, method, moods[draw(7)]);
         return;
     }
@@ -128,8 +128,8 @@ static void say_something(void)
         break;
     case 1: {
         char text[5000];
-        memset(text, '{', sizeof text);
-        kit_say_bytes(&kit, text, 1 + draw(sizeof text));
+        memset(text, '{', sizeof(text));
+        kit_say_bytes(&kit, text, 1 + draw(sizeof(text)));
         break;
     }
     case 2:
@@ -139,7 +139,7 @@ static void say_something(void)
             (unsigned long long)(kit.calls_made + 1 - draw(kit.calls_made < 10 ? 1 : 10)));
         break;
     default:
-        kit_say(&kit, lines[draw(sizeof lines / sizeof lines[0])]);
+        kit_say(&kit, lines[draw(sizeof(lines) / sizeof(lines[0]))]);
         break;
     }
 }
@@ -285,7 +285,7 @@ static void anything_at_any_time(void **state)
     static const int met[] = {AR_OK,           AR_E_SERVER,          AR_E_TIMEOUT,
                               AR_E_CANCELLED,  AR_E_CONNECTION_LOST, AR_E_DEGRADED,
                               AR_E_QUEUE_FULL, AR_E_NOT_MOCKED};
-    for (size_t i = 0; i < sizeof met / sizeof met[0] && steps >= 100000; i++)
+    for (size_t i = 0; i < sizeof(met) / sizeof(met[0]) && steps >= 100000; i++)
         assert_true(codes[-met[i]] > 100);
 }
 

@@ -20,7 +20,7 @@ static const char *held(void)
     text[0] = '\0';
     for (size_t i = 0; i < kit.line_count; i++) {
         if (kit.lines[i].call_id > 0)
-            n += (size_t)snprintf(text + n, sizeof text - n, "%s%llu", n > 0 ? " " : "",
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%llu", n > 0 ? " " : "",
                                   (unsigned long long)kit.lines[i].call_id);
     }
     return text;
@@ -328,7 +328,7 @@ static void above_the_high_mark_calls_wait_for_the_link(void **state)
 static bool next_is_sent_at(size_t bytes)
 {
     static char params[ENGINE_OUT_HIGH_BYTES + 10];
-    memset(params, ' ', sizeof params);
+    memset(params, ' ', sizeof(params));
     params[0] = '[';
     kit_go_live(&kit, NULL);
     kit.deaf = true;
@@ -373,7 +373,8 @@ static void a_call_is_too_large_at_the_frame_limit(void **state)
         params[0] = '[';
         params[n - 1] = ']';
         params[n] = '\0';
-        const struct ar_call call = {.size = sizeof call, .method = "m", .params = params, .policy = AR_WAIT};
+        const struct ar_call call = {
+            .size = sizeof(call), .method = "m", .params = params, .policy = AR_WAIT};
         struct call *c;
         int rc = call_new(&call, 5, 1000, o.frame_max_bytes, &c);
         assert_true(rc == AR_OK || rc == AR_E_TOO_LARGE);

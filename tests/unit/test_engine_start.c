@@ -226,7 +226,7 @@ static void a_result_of_initialize_that_is_no_object_will_not_do(void **state)
 {
     static const char *const results[] = {"7", "[]", "\"x\"", "null", "true"};
     (void)state;
-    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+    for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
         kit_open(&kit, NULL);
         kit_start(&kit);
         kit.script.init = KIT_SILENT;

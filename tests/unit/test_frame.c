@@ -38,14 +38,14 @@ static void note_result(struct script *out, enum frame_result result, const stru
     char what[100];
     if (result == FRAME_READY) {
         bool sound = f->env.fault == RPC_OK;
-        snprintf(what, sizeof(what), "%s%s%s id=%zu+%zu ", kinds[f->env.kind], sound ? "" : ": ",
-                 sound ? "" : rpc_fault_text(f->env.fault), f->env.id.off, f->env.id.len);
+        (void)snprintf(what, sizeof(what), "%s%s%s id=%zu+%zu ", kinds[f->env.kind], sound ? "" : ": ",
+                       sound ? "" : rpc_fault_text(f->env.fault), f->env.id.off, f->env.id.len);
         note(out, what, f->bytes, f->len);
     } else if (result == FRAME_TOO_LARGE) {
         assert_int_equal(f->env.id.off, 0);
         assert_false(span_found(f->env.method) || span_found(f->env.result));
-        snprintf(what, sizeof(what), "too large %zu %s int=%d id=", f->len, kinds[f->env.kind],
-                 f->env.id_is_int);
+        (void)snprintf(what, sizeof(what), "too large %zu %s int=%d id=", f->len, kinds[f->env.kind],
+                       f->env.id_is_int);
         note(out, what, f->bytes, f->env.id.len);
     } else {
         note(out, "no memory", "", 0);
@@ -154,8 +154,8 @@ static void keeps_bytes_as_they_are(void **state)
     static const char text[] = "{" V ",\"id\":1,\"method\":\"\xe6\xbc\xa2\xf0\x9f\x98\x80\\u200d\"}";
     char expected[200];
     char line[200];
-    snprintf(line, sizeof(line), "%s\n", text);
-    snprintf(expected, sizeof(expected), "request id=22+1 <%s>\n", text);
+    (void)snprintf(line, sizeof(line), "%s\n", text);
+    (void)snprintf(expected, sizeof(expected), "request id=22+1 <%s>\n", text);
     check(line, wide, expected);
 }
 
@@ -199,7 +199,7 @@ static void the_limit_is_the_contents(void **state)
     size_t len = sizeof(PING) - 1;
     const char *ready = "request id=22+1 <" PING ">\n";
     char too_large[100];
-    snprintf(too_large, sizeof(too_large), "too large %zu request int=1 id=<1>\n", len);
+    (void)snprintf(too_large, sizeof(too_large), "too large %zu request int=1 id=<1>\n", len);
     check(PING "\n", (struct limits){len - 1, 10}, too_large);
     check(PING "\n", (struct limits){len, 10}, ready);
     check(PING "\n", (struct limits){len + 1, 10}, ready);
@@ -207,7 +207,7 @@ static void the_limit_is_the_contents(void **state)
     check(PING "\r\n", (struct limits){len, 10}, ready);
     check(PING "\r\n", (struct limits){len + 1, 10}, ready);
     /* the second CR is contents */
-    snprintf(too_large, sizeof(too_large), "too large %zu request int=1 id=<1>\n", len + 1);
+    (void)snprintf(too_large, sizeof(too_large), "too large %zu request int=1 id=<1>\n", len + 1);
     check(PING "\r\r\n", (struct limits){len, 10}, too_large);
     check(PING "\r\r\n", (struct limits){len + 1, 10}, "request id=22+1 <" PING "\r>\n");
 }
@@ -229,11 +229,11 @@ static void check_id_at(size_t pad, bool behind, const char *id, size_t max_id_b
     char expected[200];
     char filler[200];
     memset(filler, 'x', sizeof(filler));
-    snprintf(member, sizeof(member), "\"id\":%s,", id);
+    (void)snprintf(member, sizeof(member), "\"id\":%s,", id);
     int len = snprintf(line, sizeof(line), "{" V ",%s\"pad\":\"%.*s\",%s\"method\":\"m\"}\n",
                        behind ? "" : member, (int)pad, filler, behind ? member : "");
-    snprintf(expected, sizeof(expected), "too large %d request int=%d id=<%s>\n", len - 1,
-             expected_id[0] >= '0' && expected_id[0] <= '9', expected_id);
+    (void)snprintf(expected, sizeof(expected), "too large %d request int=%d id=<%s>\n", len - 1,
+                   expected_id[0] >= '0' && expected_id[0] <= '9', expected_id);
     check(line, (struct limits){60, max_id_bytes}, expected);
 }
 
@@ -299,13 +299,13 @@ static void survives_any_failed_allocation(void **state)
             break;
         failures++;
         size_t lines = 0;
-        for (const char *p = out.text; (p = strchr(p, '\n')) != NULL; p++)
+        for (const char *p = out.text; (p = strchr(p, '\n')); p++)
             lines++;
         assert_int_equal(lines, 5);
         char *lost = strstr(out.text, "no memory");
         char *without_id = strstr(out.text, "id=<>");
-        assert_true((lost != NULL) != (without_id != NULL));
-        assert_null(lost != NULL ? strstr(lost + 1, "no memory") : NULL);
+        assert_true((lost) != (without_id));
+        assert_null(lost ? strstr(lost + 1, "no memory") : NULL);
     }
     assert_true(failures >= 5);
     fault_alloc_fail_at(0);

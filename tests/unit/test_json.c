@@ -201,7 +201,7 @@ static void anything_may_stand_at_the_root(void **state)
         enum json_type type;
     } roots[] = {{"1", JSON_NUMBER},  {"\"x\"", JSON_STRING}, {" true ", JSON_TRUE}, {"false\n", JSON_FALSE},
                  {"null", JSON_NULL}, {"[]", JSON_ARRAY},     {"{}", JSON_OBJECT},   {"-0", JSON_NUMBER}};
-    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
         load(roots[i].text, JSON_STRICT);
         assert_int_equal(json_type(doc, json_root(doc)), roots[i].type);
         json_free(doc);
@@ -264,7 +264,7 @@ static void integers_are_exact(void **state)
         {"[1]", false, 0},
         {"null", false, 0},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         check_int(cases[i].text, INT64_MIN, INT64_MAX, cases[i].good, cases[i].value);
 }
 
@@ -342,7 +342,7 @@ static void strict_is_strict(void **state)
                                       "{\"a\":1 \"b\":2}",
                                       "\"\\x\"",
                                       "\xEF\xBB\xBF{}"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         refuse_text(bad[i], JSON_STRICT, 1);
     refuse("1\0", 2, JSON_STRICT, ERR_SYNTAX, 1);
     refuse("[\0]", 3, JSON_RELAXED, ERR_SYNTAX, 1);

@@ -58,7 +58,7 @@ static void relaxed_is_not_lax(void **state)
     static const char *const bad[] = {
         "[,]",    "{,}", "[1,,]",       "[,1]",  "{\"a\":,}", "[1,/*,*/,]", "/* open", "1 /* open",
         "[1,] ,", ",",   "{\"a\":1,,}", "[1] /", "[1 / 2]",   "/ / x\n1",   "// only", "[\"a\" // ]"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         refuse(bad[i], 1);
 }
 
@@ -67,7 +67,7 @@ static void relaxing_keeps_length_and_lines(void **state)
     (void)state;
     char text[] = "{//a\n\"b\":[1,/*\r\n*/],}";
     const char plain[] = "{   \n\"b\":[1   \r\n  ] }";
-    assert_int_equal(sizeof text, sizeof plain);
+    assert_int_equal(sizeof(text), sizeof(plain));
     json_relax(text, strlen(text));
     assert_string_equal(text, plain);
 }
@@ -81,13 +81,13 @@ static void relaxing_leaves_strict_text_alone(void **state)
     size_t strict = 0;
     for (unsigned long code = 0; code < 1UL << 21; code++) {
         char text[7], copy[7];
-        for (size_t i = 0; i < sizeof text; i++)
+        for (size_t i = 0; i < sizeof(text); i++)
             text[i] = alphabet[code >> 3 * i & 7];
-        if (!rpc_is_strict_json(text, sizeof text))
+        if (!rpc_is_strict_json(text, sizeof(text)))
             continue;
-        memcpy(copy, text, sizeof copy);
-        json_relax(copy, sizeof copy);
-        assert_memory_equal(copy, text, sizeof copy);
+        memcpy(copy, text, sizeof(copy));
+        json_relax(copy, sizeof(copy));
+        assert_memory_equal(copy, text, sizeof(copy));
         strict++;
     }
     assert_true(strict > 100);

@@ -31,26 +31,26 @@ static size_t file_count;
 static const char *suite_folder(void)
 {
     const char *folder = getenv("JSON_SUITE");
-    return folder != NULL ? folder : "../shared/json-suite";
+    return folder ? folder : "../shared/json-suite";
 }
 
 static bool read_file(const char *folder, const char *name, struct file *ret_file)
 {
     char path[1024];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *in = fopen(path, "rb");
-    if (in == NULL)
+    if (!in)
         return false;
     char *bytes = malloc(MAX_FILE_BYTES);
-    size_t len = bytes != NULL ? fread(bytes, 1, MAX_FILE_BYTES, in) : 0;
-    bool whole = bytes != NULL && feof(in) && !ferror(in);
+    size_t len = bytes ? fread(bytes, 1, MAX_FILE_BYTES, in) : 0;
+    bool whole = bytes && feof(in) && !ferror(in);
     fclose(in);
     if (!whole) {
         free(bytes);
         return false;
     }
     *ret_file = (struct file){.bytes = bytes, .len = len};
-    snprintf(ret_file->name, sizeof(ret_file->name), "%s", name);
+    (void)snprintf(ret_file->name, sizeof(ret_file->name), "%s", name);
     return true;
 }
 
@@ -59,12 +59,12 @@ static int load_suite(void **state)
     (void)state;
     const char *folder = suite_folder();
     DIR *dir = opendir(folder);
-    if (dir == NULL) {
+    if (!dir) {
         printf("# skip: %s is not there; JSON_SUITE names the folder of the suite's files\n", folder);
         return 0;
     }
-    for (struct dirent *e = readdir(dir); e != NULL && file_count < MAX_FILES; e = readdir(dir)) {
-        if (strstr(e->d_name, ".json") == NULL || e->d_name[1] != '_')
+    for (struct dirent *e = readdir(dir); e && file_count < MAX_FILES; e = readdir(dir)) {
+        if (!strstr(e->d_name, ".json") || e->d_name[1] != '_')
             continue;
         if (!read_file(folder, e->d_name, &files[file_count])) {
             closedir(dir);
@@ -135,7 +135,7 @@ static size_t wrap(const struct file *f, char *out)
 
 static bool has_newline(const struct file *f)
 {
-    return memchr(f->bytes, '\n', f->len) != NULL;
+    return memchr(f->bytes, '\n', f->len);
 }
 
 /* A newline in a string has become a blank: what was refused for it alone is right now. */

@@ -45,7 +45,7 @@ static struct run start(const char *const *args)
     assert_int_equal(pipe2(err, O_CLOEXEC), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life), 0);
     char *argv[24] = {strdup("agent-relay-keeper")};
-    for (size_t i = 0; i < 22 && args[i] != NULL; i++)
+    for (size_t i = 0; i < 22 && args[i]; i++)
         argv[i + 1] = strdup(args[i]);
     const char *program = keeper_program();
     pid_t pid = fork();
@@ -63,7 +63,7 @@ static struct run start(const char *const *args)
     (void)close(out[1]);
     (void)close(err[1]);
     (void)close(life[1]);
-    for (size_t i = 0; argv[i] != NULL; i++)
+    for (size_t i = 0; argv[i]; i++)
         free(argv[i]);
     return (struct run){pid, in[1], out[0], err[0], life[0]};
 }
@@ -101,7 +101,7 @@ static void await_forked(const struct run *r)
 static pid_t command_pid(const struct run *r)
 {
     char text[32];
-    ssize_t got = recv(r->lifeline_fd, text, sizeof text - 1, 0);
+    ssize_t got = recv(r->lifeline_fd, text, sizeof(text) - 1, 0);
     assert_true(got > 1);
     assert_int_equal(text[got - 1], '\n');
     text[got] = '\0';
@@ -119,7 +119,7 @@ static void test_exits_as_the_command(void **state)
     static const int numbers[] = {SIGTERM, SIGKILL, SIGSEGV, SIGUSR1, SIGPIPE, SIGABRT};
     for (size_t i = 0; i < 6; i++) {
         char text[32];
-        (void)snprintf(text, sizeof text, "kill -%s $$", signals[i]);
+        (void)snprintf(text, sizeof(text), "kill -%s $$", signals[i]);
         const char *args[] = {"--", "sh", "-c", text, NULL};
         r = start(args);
         status = finish(&r);
@@ -133,11 +133,11 @@ static void check_cannot_run(const char *const *args, int want_status, const cha
 {
     struct run r = start(args);
     char text[8192];
-    (void)read_all(r.err_fd, text, sizeof text);
+    (void)read_all(r.err_fd, text, sizeof(text));
     int status = finish(&r);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), want_status);
-    if (strstr(text, want_text) == NULL)
+    if (!strstr(text, want_text))
         fail_msg("'%s' is not in '%s'", want_text, text);
 }
 
@@ -172,11 +172,11 @@ static void test_surroundings(void **state)
     const char *args[] = {"-n", "77", "-d", "/usr", "--", "sh", "-c", script, NULL};
     struct run r = start(args);
     char text[4096];
-    (void)read_all(r.out_fd, text, sizeof text);
+    (void)read_all(r.out_fd, text, sizeof(text));
     pid_t pid = command_pid(&r);
     assert_int_equal(finish(&r), 0);
     char want[256];
-    (void)snprintf(want, sizeof want,
+    (void)snprintf(want, sizeof(want),
                    "/usr\n77\n0\n1\n2\n%d %d %d\n%d\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
                    pid, pid, pid, pid);
     assert_string_equal(text, want);
@@ -198,8 +198,8 @@ static void test_keeps_no_pipe(void **state)
     const char *args[] = {"--", "sh", "-c", "exec >&- 2>&-; cat >/dev/null", NULL};
     struct run r = start(args);
     char text[64];
-    assert_int_equal(read_all(r.out_fd, text, sizeof text), 0);
-    assert_int_equal(read_all(r.err_fd, text, sizeof text), 0);
+    assert_int_equal(read_all(r.out_fd, text, sizeof(text)), 0);
+    assert_int_equal(read_all(r.err_fd, text, sizeof(text)), 0);
     assert_false(has_exited(&r.keeper));
     (void)close(r.in_fd);
     r.in_fd = -1;
@@ -210,8 +210,8 @@ static struct run start_forker(const char *mark, const char *option, const char 
 {
     char copy[64];
     char program[4096];
-    (void)snprintf(copy, sizeof copy, "%s", mark);
-    (void)snprintf(program, sizeof program, "%s", forker_program());
+    (void)snprintf(copy, sizeof(copy), "%s", mark);
+    (void)snprintf(program, sizeof(program), "%s", forker_program());
     const char *args[] = {"--", program, copy, option, option2, NULL};
     struct run r = start(args);
     await_forked(&r);
@@ -358,9 +358,9 @@ static void test_both_ways_to_find_children(void **state)
     }
     assert_int_equal(proc_children_scanned(scanned, 8), 4);
     int n = proc_children_listed(listed, 8);
-    qsort(scanned, 4, sizeof scanned[0], compare_pids);
-    qsort(started, 4, sizeof started[0], compare_pids);
-    assert_memory_equal(scanned, started, sizeof started);
+    qsort(scanned, 4, sizeof(scanned[0]), compare_pids);
+    qsort(started, 4, sizeof(started[0]), compare_pids);
+    assert_memory_equal(scanned, started, sizeof(started));
     assert_int_equal(proc_children_scanned(scanned, 2), 2);
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(kill(started[i], SIGKILL), 0);
@@ -369,8 +369,8 @@ static void test_both_ways_to_find_children(void **state)
     if (n == -ENOENT)
         skip(); /* this kernel was built without CONFIG_PROC_CHILDREN */
     assert_int_equal(n, 4);
-    qsort(listed, 4, sizeof listed[0], compare_pids);
-    assert_memory_equal(listed, started, sizeof started);
+    qsort(listed, 4, sizeof(listed[0]), compare_pids);
+    assert_memory_equal(listed, started, sizeof(started));
 }
 
 int main(void)

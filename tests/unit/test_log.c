@@ -118,7 +118,7 @@ static void test_long_value_is_cut(void **state)
     for (int over = -1; over <= 1; over++) {
         memset(value, 'v', sizeof(value));
         size_t len = format(LOG_JSON, FIELDS(F_BYTES("v", value, LOG_VALUE_MAX_BYTES + (size_t)over)));
-        assert_true((strstr(line, "v\xe2\x80\xa6\"}") != NULL) == (over > 0));
+        assert_true(!!(strstr(line, "v\xe2\x80\xa6\"}")) == (over > 0));
         assert_true(len > LOG_VALUE_MAX_BYTES);
     }
     /* not within a character */
@@ -166,12 +166,12 @@ static int open_pipe(void **state)
 static int close_pipe(void **state)
 {
     (void)state;
-    int r = 0;
+    int rc = 0;
     for (int i = 0; i < 2; i++) {
         if (fds[i] >= 0)
-            r |= close(fds[i]);
+            rc |= close(fds[i]);
     }
-    return r != 0 ? r : (int)fault_alloc_live();
+    return rc != 0 ? rc : (int)fault_alloc_live();
 }
 
 /* Everything up to the end of the pipe, NUL-terminated, in memory of its own. */
@@ -254,9 +254,9 @@ static uint64_t said_dropped(const char *text)
 {
     static const char words[] = "level=warn event=\"log lines dropped\" lines=";
     uint64_t said = 0;
-    for (const char *at = text; (at = strstr(at, words)) != NULL;) {
+    for (const char *at = text; (at = strstr(at, words));) {
         at += strlen(words);
-        if (strchr(at, '\n') != NULL)
+        if (strchr(at, '\n'))
             said += strtoull(at, NULL, 10);
     }
     return said;
@@ -289,7 +289,7 @@ static void test_full_ring_drops_and_says_so(void **state)
     while ((n = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
         len += (size_t)n;
     int kept = 0;
-    for (const char *at = text; (at = strstr(at, "event=fill")) != NULL; at++)
+    for (const char *at = text; (at = strstr(at, "event=fill")); at++)
         kept++;
     assert_int_equal((uint64_t)kept + log_dropped(), lines);
     assert_int_equal(said_dropped(text), log_dropped());
@@ -391,7 +391,7 @@ static void test_several_threads(void **state)
     void *text;
     assert_int_equal(pthread_join(reader, &text), 0);
     size_t lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
         lines++;
     assert_int_equal(lines + log_dropped(), 2000);
 }

@@ -24,8 +24,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    int r = loop_done(&loop);
-    return r != 0 ? r : (int)fault_alloc_live();
+    int rc = loop_done(&loop);
+    return rc != 0 ? rc : (int)fault_alloc_live();
 }
 
 struct counted_task {
@@ -41,7 +41,7 @@ static void run_counted(struct loop_task *task)
     t->runs++;
     if (t->again-- > 0)
         loop_mark(&loop, task);
-    if (t->other != NULL)
+    if (t->other)
         loop_mark(&loop, t->other);
 }
 

@@ -187,10 +187,10 @@ static void hash_is_siphash_1_3(void **state)
                  {8, 0x369095118d299a8eULL},  {9, 0x25a48eb36c063de4ULL}, {15, 0xd320d86d2a519956ULL},
                  {16, 0xcc4fdd1a7d908b66ULL}, {63, 0x9d199062b7bbb3a8ULL}};
     unsigned char bytes[64];
-    for (size_t i = 0; i < sizeof bytes; i++)
+    for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (unsigned char)i;
     hash_seed(0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL);
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         assert_int_equal(hash_bytes(bytes, known[i].len), known[i].hash);
     assert_int_equal(hash_u64(0x0706050403020100ULL), hash_bytes(bytes, 8));
 }

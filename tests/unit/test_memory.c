@@ -44,13 +44,13 @@ static int set_up(void **state)
 {
     (void)state;
     fault_alloc_install();
-    int r = loop_init(&loop);
+    int rc = loop_init(&loop);
     memory_init(&memory, &loop, LIMIT);
     for (int i = 0; i < USERS; i++) {
         readers[i] = (struct reader){.paused = 0};
         memory_join(&memory, &readers[i].user, on_pause, on_resume);
     }
-    return r;
+    return rc;
 }
 
 static int tear_down(void **state)
@@ -61,8 +61,8 @@ static int tear_down(void **state)
         memory_leave(&memory, &readers[i].user);
     }
     memory_done(&memory);
-    int r = loop_done(&loop);
-    return r != 0 ? r : (int)fault_alloc_live();
+    int rc = loop_done(&loop);
+    return rc != 0 ? rc : (int)fault_alloc_live();
 }
 
 static void hold(int i, size_t bytes)

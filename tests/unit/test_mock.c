@@ -76,7 +76,7 @@ static void check_cast(const char *cast, int code, const char *problem)
     char said[200] = "?";
     struct mock *m = NULL;
     struct mock_options options = {.seed = 1, .cast = cast, .cast_len = strlen(cast)};
-    assert_int_equal(mock_new(&options, &m, said, sizeof said), code);
+    assert_int_equal(mock_new(&options, &m, said, sizeof(said)), code);
     assert_string_equal(said, problem);
     mock_free(m);
 }
@@ -240,11 +240,11 @@ static void times_are_written_and_read(void **state)
                                       "2026-01-01T00:00:00+01:00",
                                       "2026-01-01T00:00:00Zx",
                                       "x026-01-01T00:00:00Z"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(iso_time_parse(bad[i], &ms), ERR_SYNTAX);
     static const char *const odd[] = {"2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z",
                                       "2026-01-01T00:60:00Z", "1969-12-31T23:59:58Z", "2026-00-01T00:00:00Z"};
-    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
         assert_int_equal(iso_time_parse(odd[i], &ms), ERR_RANGE);
     assert_int_equal(ms, UINT64_C(1709251199987));
 }

@@ -56,7 +56,7 @@ static void spawning_has_limits(void **state)
     const char *words[MOCK_MAX_CAPABILITIES + 1];
     spawn("", NULL, ERR_RANGE);
     spawn("x", "no-such-swarm", ERR_NOT_FOUND);
-    memset(word, 'w', sizeof word);
+    memset(word, 'w', sizeof(word));
     word[MOCK_MAX_WORD_BYTES + 1] = '\0';
     spawn(word, NULL, ERR_TOO_LARGE);
     word[MOCK_MAX_WORD_BYTES] = '\0';
@@ -130,7 +130,7 @@ static void the_oldest_made_swarm_makes_room(void **state)
     for (size_t i = 1; i < MOCK_MAX_SWARMS; i++) {
         assert_int_equal(mock_swarm_init(mock, "mesh", "s", 5, MOCK_ID_SHORT, START, &id), 0);
         if (i == 1)
-            snprintf(first, sizeof first, "%s", id);
+            (void)snprintf(first, sizeof(first), "%s", id);
     }
     assert_string_equal(first, "swarm-1767225600000");
     assert_string_equal(id, "swarm-1767225600006"); /* one millisecond, seven swarms */
@@ -196,7 +196,7 @@ static void tasks_have_limits(void **state)
     (void)state;
     const char *id = NULL;
     static char text[MOCK_MAX_TASK_BYTES + 2];
-    memset(text, 't', sizeof text - 1);
+    memset(text, 't', sizeof(text) - 1);
     assert_int_equal(mock_task_add(mock, text, "s", "p", NULL, START, &id), ERR_TOO_LARGE);
     text[MOCK_MAX_TASK_BYTES] = '\0';
     assert_int_equal(mock_task_add(mock, text, "s", "p", "none", START, &id), ERR_NOT_FOUND);
@@ -219,7 +219,7 @@ static int live_through_everything(void)
     static const char *const capabilities[] = {"one"};
     struct mock_spawn what = {.type = "coder", .capabilities = capabilities, .capability_count = 1};
     struct mock *m;
-    int rc = mock_new(&options, &m, problem, sizeof problem);
+    int rc = mock_new(&options, &m, problem, sizeof(problem));
     if (rc != 0)
         return rc;
     rc = mock_swarm_init(m, "mesh", "s", 100, MOCK_ID_LONG, START, &id);

@@ -23,10 +23,10 @@ static void versions_are_negotiated(void **state)
         {"2025-11-25", "2025-11-25"}, {"2026-07-28", "2025-11-25"}, {"1999-01-01", "2025-11-25"},
         {"", "2025-11-25"},
     };
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         char request[300];
-        snprintf(
-            request, sizeof request,
+        (void)snprintf(
+            request, sizeof(request),
             "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"%s\","
             "\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}\n",
             pairs[i][0]);
@@ -68,10 +68,11 @@ static void ids_come_back_as_they_came(void **state)
                                       "\"1\"",
                                       "\"\\u0041\\/\"",
                                       "\"\xE2\x80\x8D\""};
-    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         char request[200], answer[200];
-        snprintf(request, sizeof request, "{\"id\":%s,\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\r\n", ids[i]);
-        snprintf(answer, sizeof answer, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{}}", ids[i]);
+        (void)snprintf(request, sizeof(request), "{\"id\":%s,\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\r\n",
+                       ids[i]);
+        (void)snprintf(answer, sizeof(answer), "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{}}", ids[i]);
         ask(request);
         assert_int_equal(line_count, 1);
         assert_string_equal(line[0], answer);
@@ -163,15 +164,15 @@ static void an_over_long_line_is_one_error(void **state)
     char *bytes = malloc(len + 1);
     assert_non_null(bytes);
     memset(bytes, 'x', len);
-    memcpy(bytes, start, sizeof start - 1);
-    memcpy(bytes + len - (sizeof rest - 1), rest, sizeof rest - 1);
+    memcpy(bytes, start, sizeof(start) - 1);
+    memcpy(bytes + len - (sizeof(rest) - 1), rest, sizeof(rest) - 1);
     bytes[len] = '\n';
     assert_int_equal(ask_bytes(bytes, len + 1), 0);
     assert_int_equal(line_count, 1);
     look(0);
     assert_int_equal(number_at("id"), 77);
     assert_int_equal(number_at("error.code"), -32600);
-    memmove(bytes + len - sizeof rest, rest, sizeof rest - 1); /* one byte less: it fits */
+    memmove(bytes + len - sizeof(rest), rest, sizeof(rest) - 1); /* one byte less: it fits */
     bytes[len - 1] = '\n';
     assert_int_equal(ask_bytes(bytes, len), 0);
     assert_string_equal(line[0], "{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}");

@@ -27,7 +27,7 @@ static void become(const char *options, int in, int out, bool with_stderr)
     static char words[1000];
     char *argv[MAX_WORDS + 2] = {program};
     size_t count = 1;
-    snprintf(words, sizeof words, "%s", options);
+    (void)snprintf(words, sizeof(words), "%s", options);
     for (char *at = words; *at && count <= MAX_WORDS;) {
         argv[count++] = at;
         at += strcspn(at, " ");
@@ -98,14 +98,14 @@ static void two_runs_give_the_same_bytes(void **state)
 {
     (void)state;
     static const char options[] = "--seed 42 --now 2026-01-01T00:05:00Z --at 300";
-    assert_int_equal(run(options, session, true, out, sizeof out), 0);
-    assert_int_equal(run(options, session, true, again, sizeof again), 0);
+    assert_int_equal(run(options, session, true, out, sizeof(out)), 0);
+    assert_int_equal(run(options, session, true, again, sizeof(again)), 0);
     assert_true(strlen(out) > 10000);
     assert_string_equal(out, again);
-    assert_int_equal(run("--seed 43 --now 2026-01-01T00:05:00Z --at 300", session, true, again, sizeof again),
-                     0);
+    assert_int_equal(
+        run("--seed 43 --now 2026-01-01T00:05:00Z --at 300", session, true, again, sizeof(again)), 0);
     assert_string_not_equal(out, again);
-    assert_int_equal(run("--seed 42 --now 2026-01-01T00:05:00Z", session, true, again, sizeof again), 0);
+    assert_int_equal(run("--seed 42 --now 2026-01-01T00:05:00Z", session, true, again, sizeof(again)), 0);
     assert_string_not_equal(out, again);
 }
 
@@ -116,7 +116,7 @@ static void the_bytes_are_known(void **state)
     assert_int_equal(
         run("--seed 42 --now 2026-01-01T00:05:00Z --at 300",
             "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"agents/list\",\"params\":{\"type\":\"coder\"}}\n",
-            true, out, sizeof out),
+            true, out, sizeof(out)),
         0);
     assert_string_equal(
         out, "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"agents\":[{\"id\":\"coder-001\",\"type\":"
@@ -132,7 +132,7 @@ static void without_now_the_clock_runs(void **state)
 {
     (void)state;
     assert_int_equal(
-        run("", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\"}\n", true, out, sizeof out), 0);
+        run("", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\"}\n", true, out, sizeof(out)), 0);
     assert_non_null(strstr(out, "coordinator-001"));
     assert_null(strstr(out, "1970-01-01"));
 }
@@ -154,18 +154,18 @@ static void options_are_checked(void **state)
         {"--cast /dev/null", "agent-mock: /dev/null: line 1: not well-formed"},
         {"--cast /", "agent-mock: /: "},
     };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(run(bad[i][0], "", true, out, sizeof out), 2);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(run(bad[i][0], "", true, out, sizeof(out)), 2);
         if (!strstr(out, bad[i][1]))
             fail_msg("%s said: %s", bad[i][0], out);
-        assert_int_equal(run(bad[i][0], "", false, out, sizeof out), 2);
+        assert_int_equal(run(bad[i][0], "", false, out, sizeof(out)), 2);
         assert_string_equal(out, ""); /* nothing on stdout, where only messages belong */
     }
-    assert_int_equal(run("--help", "", false, out, sizeof out), 0);
+    assert_int_equal(run("--help", "", false, out, sizeof(out)), 0);
     assert_non_null(strstr(out, "--seed N"));
-    assert_int_equal(run("--version", "", false, out, sizeof out), 0);
+    assert_int_equal(run("--version", "", false, out, sizeof(out)), 0);
     assert_int_equal(strncmp(out, "agent-mock ", 11), 0);
-    assert_int_equal(run("--seed 18446744073709551615", "", true, out, sizeof out), 0);
+    assert_int_equal(run("--seed 18446744073709551615", "", true, out, sizeof(out)), 0);
     assert_string_equal(out, "");
 }
 
@@ -176,11 +176,11 @@ static void a_cast_from_a_file(void **state)
     static const char cast[] = "// one\n{\"agents\":[{\"id\":\"x-1\",\"name\":\"X\",\"type\":\"poet\",}]}\n";
     int fd = mkstemp(file);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, cast, sizeof cast - 1), sizeof cast - 1);
+    assert_int_equal(write(fd, cast, sizeof(cast) - 1), sizeof(cast) - 1);
     close(fd);
-    snprintf(options, sizeof options, "--cast %s", file);
+    (void)snprintf(options, sizeof(options), "--cast %s", file);
     int code =
-        run(options, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\"}\n", true, out, sizeof out);
+        run(options, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\"}\n", true, out, sizeof(out));
     unlink(file);
     assert_int_equal(code, 0);
     assert_non_null(strstr(out, "\"type\":\"poet\""));
@@ -206,14 +206,14 @@ static void answers_at_once_on_a_pipe(void **state)
     close(in[0]);
     close(answers[1]);
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(write(in[1], ping, sizeof ping - 1), sizeof ping - 1);
-        ssize_t got = read(answers[0], line, sizeof line - 1);
+        assert_int_equal(write(in[1], ping, sizeof(ping) - 1), sizeof(ping) - 1);
+        ssize_t got = read(answers[0], line, sizeof(line) - 1);
         assert_true(got > 0);
         line[got] = '\0';
         assert_string_equal(line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
     }
     close(in[1]);
-    assert_int_equal(read(answers[0], line, sizeof line), 0);
+    assert_int_equal(read(answers[0], line, sizeof(line)), 0);
     assert_int_equal(exit_code(pid), 0);
     close(answers[0]);
 }
@@ -221,11 +221,11 @@ static void answers_at_once_on_a_pipe(void **state)
 static int find_program(void)
 {
     char self[3000];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (len < 0)
         return -errno;
     self[len] = '\0';
-    snprintf(program, sizeof program, "%s/../bin/agent-mock", dirname(self));
+    (void)snprintf(program, sizeof(program), "%s/../bin/agent-mock", dirname(self));
     return access(program, X_OK) == 0 ? 0 : -errno;
 }
 

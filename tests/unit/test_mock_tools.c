@@ -23,16 +23,16 @@ static void tools_have_schemas(void **state)
                                         "echo",         "slow"};
     ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n");
     look(0);
-    assert_int_equal(json_count(doc, at("result.tools")), sizeof names / sizeof names[0]);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    assert_int_equal(json_count(doc, at("result.tools")), sizeof(names) / sizeof(names[0]));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[64];
-        snprintf(path, sizeof path, "result.tools.%zu.name", i);
+        (void)snprintf(path, sizeof(path), "result.tools.%zu.name", i);
         assert_string_equal(text_at(path), names[i]);
-        snprintf(path, sizeof path, "result.tools.%zu.inputSchema.type", i);
+        (void)snprintf(path, sizeof(path), "result.tools.%zu.inputSchema.type", i);
         assert_string_equal(text_at(path), "object");
-        snprintf(path, sizeof path, "result.tools.%zu.inputSchema.properties", i);
+        (void)snprintf(path, sizeof(path), "result.tools.%zu.inputSchema.properties", i);
         assert_true(json_count(doc, at(path)) > 0);
-        snprintf(path, sizeof path, "result.tools.%zu.description", i);
+        (void)snprintf(path, sizeof(path), "result.tools.%zu.description", i);
         assert_true(strlen(text_at(path)) > 10);
     }
     assert_string_equal(text_at("result.tools.2.inputSchema.required.0"), "type");
@@ -59,7 +59,7 @@ static void agent_list_in_the_known_shape(void **state)
     assert_int_equal(json_count(doc, at("agents")), 5);
     for (json_node a = json_first(doc, at("agents")); a != JSON_ABSENT; a = json_next(doc, a)) {
         bool marked = false;
-        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
             assert_true(json_get(doc, a, fields[i]) != JSON_ABSENT);
         assert_true(json_bool(doc, json_get(doc, a, "mock"), &marked) && marked);
         assert_string_equal(json_string(doc, json_get(doc, a, "metadata"), NULL), "{\"mock\":true}");
@@ -85,7 +85,7 @@ static void agents_are_spawned_into_swarms(void **state)
     assert_string_equal(text_at("strategy"), "auto");
     assert_int_equal(number_at("maxAgents"), 1);
     char swarm[64];
-    snprintf(swarm, sizeof swarm, "%s", text_at("swarmId"));
+    (void)snprintf(swarm, sizeof(swarm), "%s", text_at("swarmId"));
     tool_json(
         "agent_spawn",
         "{\"type\":\"coder\",\"name\":\"Code Agent Alpha\",\"capabilities\":[\"javascript\",\"python\"]}");
@@ -93,7 +93,7 @@ static void agents_are_spawned_into_swarms(void **state)
     assert_string_equal(text_at("capabilities.1"), "python");
     assert_string_equal(text_at("status"), "active");
     char id[64];
-    snprintf(id, sizeof id, "%s", text_at("agentId"));
+    (void)snprintf(id, sizeof(id), "%s", text_at("agentId"));
     tool_json("agent_list", "{}");
     assert_int_equal(number_at("count"), 6);
     assert_string_equal(text_at("agents.5.id"), id);
@@ -142,8 +142,8 @@ static void tasks_go_their_way(void **state)
     assert_string_equal(text_at("task"), "Build a \"thing\"");
     assert_string_equal(text_at("priority"), "high");
     assert_string_equal(text_at("strategy"), "adaptive");
-    snprintf(id, sizeof id, "%s", text_at("taskId"));
-    snprintf(arguments, sizeof arguments, "{\"taskId\":\"%s\"}", id);
+    (void)snprintf(id, sizeof(id), "%s", text_at("taskId"));
+    (void)snprintf(arguments, sizeof(arguments), "{\"taskId\":\"%s\"}", id);
     tool_json("task_status", arguments);
     assert_string_equal(text_at("status"), "pending");
     assert_int_equal(json_type(doc, at("startedAt")), JSON_NULL);
@@ -199,9 +199,9 @@ static void control_agents(void **state)
     assert_int_equal(json_count(doc, at("result.agents")), 5);
     for (json_node a = json_first(doc, at("result.agents")); a != JSON_ABSENT; a = json_next(doc, a)) {
         bool marked = false;
-        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
             assert_true(json_get(doc, a, fields[i]) != JSON_ABSENT);
-        for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
             assert_int_equal(json_type(doc, json_get(doc, json_get(doc, a, "metrics"), figures[i])),
                              JSON_NUMBER);
         assert_true(json_bool(doc, json_get(doc, a, "mock"), &marked) && marked);
@@ -270,9 +270,9 @@ static void control_metrics_have_both_sets_of_fields(void **state)
                                          "performance.updateInterval",
                                          "performance.sourcesAvailable"};
     tool("metrics.get", "{\"includeAgents\":false,\"includePerformance\":true}");
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         char path[80];
-        snprintf(path, sizeof path, "result.%s", fields[i]);
+        (void)snprintf(path, sizeof(path), "result.%s", fields[i]);
         assert_int_equal(json_type(doc, at(path)), JSON_NUMBER);
     }
     assert_string_equal(text_at("result.timestamp"), "2026-01-01T00:00:00.000Z");

@@ -20,10 +20,10 @@ static char path[100];
 static int make_folder(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/test_pidfile.XXXXXX");
+    (void)snprintf(folder, sizeof(folder), "/tmp/test_pidfile.XXXXXX");
     if (!mkdtemp(folder))
         return -1;
-    snprintf(path, sizeof(path), "%s/relay.pid", folder);
+    (void)snprintf(path, sizeof(path), "%s/relay.pid", folder);
     return 0;
 }
 
@@ -59,7 +59,7 @@ static void test_written_locked_removed(void **state)
     char expected[32];
     pid_t holder = 0;
     assert_int_equal(pidfile_open(&p, path, &holder), 0);
-    snprintf(expected, sizeof(expected), "%ld\n", (long)getpid());
+    (void)snprintf(expected, sizeof(expected), "%ld\n", (long)getpid());
     assert_holds(expected);
     assert_int_equal(pidfile_open(&other, path, &holder), -EEXIST);
     assert_int_equal(holder, getpid());
@@ -77,7 +77,7 @@ static void test_stale_is_taken(void **state)
     put("999999999 and a long rest of an old file\n");
     assert_int_equal(pidfile_open(&p, path, &holder), 0);
     char expected[32];
-    snprintf(expected, sizeof(expected), "%ld\n", (long)getpid());
+    (void)snprintf(expected, sizeof(expected), "%ld\n", (long)getpid());
     assert_holds(expected);
     pidfile_close(&p);
 }

@@ -72,7 +72,7 @@ static void nothing_else_is_touched(void **state)
     uint64_t token = strtoull(strstr(line, "Token\":") + 7, &end, 10);
     char expected[512];
     (void)snprintf(
-        expected, sizeof expected,
+        expected, sizeof(expected),
         "{ \"params\" : {\"n\":9007199254740993,\"n\":1.0,\"_meta\":{\"progressToken\":%llu,\"k\":[1]}} , "
         "\"i\\u0064\":%llu,\"method\":\"to\\u006fls\\/call\",\"jsonrpc\":\"2.0\"}",
         (unsigned long long)token, (unsigned long long)token);
@@ -89,9 +89,9 @@ static void exotic_ids_come_back_as_they_were(void **state)
     static const char *const ids[] = {"9007199254740993", "-1", "1.5", "\"\"", "1", "\"1\"", "1.0", "1e3",
                                       "\"1.0\"",          "-0", "0",   "\"0\""};
     static char huge[16384 + 1];
-    size_t count = sizeof ids / sizeof ids[0];
-    memset(huge, 'x', sizeof huge - 1);
-    huge[0] = huge[sizeof huge - 2] = '"';
+    size_t count = sizeof(ids) / sizeof(ids[0]);
+    memset(huge, 'x', sizeof(huge) - 1);
+    huge[0] = huge[sizeof(huge) - 2] = '"';
     for (size_t i = 0; i < count; i++)
         kit_sayf(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"m\"}", ids[i]);
     kit_sayf(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"m\"}", huge);
@@ -109,8 +109,8 @@ static void bad_ids_are_refused(void **state)
 {
     (void)state;
     static char huge[16384 + 2];
-    memset(huge, 'x', sizeof huge - 1);
-    huge[0] = huge[sizeof huge - 2] = '"';
+    memset(huge, 'x', sizeof(huge) - 1);
+    huge[0] = huge[sizeof(huge) - 2] = '"';
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"m\"}");
     kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", "\"relay\":true",
                     "\"retryable\":false", "\"sent\":false", "\"id\":null}}}", NULL);
@@ -177,7 +177,7 @@ static void a_spoilt_request_of_the_child_settles_nothing(void **state)
     char text[128];
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     unsigned long long id = next_id();
-    int n = snprintf(text, sizeof text, "%llu", id);
+    int n = snprintf(text, sizeof(text), "%llu", id);
     struct frame frame = {.bytes = text, .len = 9000000};
     frame.env.id = (struct span){0, (size_t)n};
     frame.env.has_method = true;
@@ -256,7 +256,7 @@ static void progress_after_the_answer_is_dropped(void **state)
         &f.kit, f.a,
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":\"tok\"}}}");
     char id[32];
-    (void)snprintf(id, sizeof id, "%llu", (unsigned long long)next_id());
+    (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)next_id());
     kit_replyf(&f.kit, progress, id);
     kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
                           "progress\",\"params\":{\"progress\":1,\"progressToken\":\"tok\"}}");
@@ -267,7 +267,7 @@ static void progress_after_the_answer_is_dropped(void **state)
     kit_replyf(&f.kit, progress, "\"tok\"");
     /* A request without a token asked for no progress. */
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
-    (void)snprintf(id, sizeof id, "%llu", (unsigned long long)next_id());
+    (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)next_id());
     kit_replyf(&f.kit, progress, id);
     kit_expect_nothing(&f.a_link);
     assert_int_equal(kit_stats(&f.kit).dropped_notifications, 4);
@@ -283,7 +283,7 @@ static void the_answer_to_a_client_that_left_is_dropped(void **state)
     f.a = NULL;
     char cancel[128];
     (void)snprintf(
-        cancel, sizeof cancel,
+        cancel, sizeof(cancel),
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%llu}}",
         (unsigned long long)id);
     kit_expect(&f.kit.child, cancel);

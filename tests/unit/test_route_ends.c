@@ -82,7 +82,7 @@ static void the_childs_end_answers_everything(void **state)
     lane_starting(kit_lane(&f.kit));
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
     kit_expect_nothing(&f.a_link);
-    while (kit_next(&f.kit.child) != NULL)
+    while (kit_next(&f.kit.child))
         ;
     kit_ready(&f.kit, NULL);
     kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)next_id());
@@ -126,9 +126,9 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
         "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":1,\"message\":\"\"}}"};
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
     uint64_t id = next_id();
-    for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++)
+    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
         kit_reply(&f.kit, noise[i]);
-    assert_int_equal(kit_stats(&f.kit).noise, sizeof noise / sizeof noise[0]);
+    assert_int_equal(kit_stats(&f.kit).noise, sizeof(noise) / sizeof(noise[0]));
     kit_expect_nothing(&f.a_link);
     kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":\"\xff\"}", (unsigned long long)id);
     kit_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31011", "BAD_REPLY", "\"reason\":", "\"sent\":true",
@@ -138,7 +138,7 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
     id = next_id();
     char text[32];
-    int n = snprintf(text, sizeof text, "%llu", (unsigned long long)id);
+    int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
     struct frame frame = {.bytes = text, .len = 9000000};
     frame.env.id = (struct span){0, (size_t)n};
     lane_frame(kit_lane(&f.kit), &frame, true, f.kit.now_ms);
@@ -251,7 +251,7 @@ static void batches_belong_to_one_revision(void **state)
     kit_say(&f.kit, f.a, "[]");
     kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", "empty", NULL);
     static char many[4096];
-    memset(many, 0, sizeof many);
+    memset(many, 0, sizeof(many));
     many[0] = '[';
     for (int i = 0; i < 1001; i++)
         memcpy(many + 1 + 2 * i, "1,", 2);
@@ -332,7 +332,7 @@ static void see_call(void *data, const struct call_view *view)
 {
     struct seen *seen = data;
     size_t at = strlen(seen->text);
-    (void)snprintf(seen->text + at, sizeof seen->text - at, "%s %.*s %.*s age=%d left=%d %s\n", view->state,
+    (void)snprintf(seen->text + at, sizeof(seen->text) - at, "%s %.*s %.*s age=%d left=%d %s\n", view->state,
                    (int)view->client_id_len, view->client_id, (int)view->method_len, view->method,
                    (int)view->age_ms, (int)view->deadline_in_ms, view->session ? "owned" : "-");
 }

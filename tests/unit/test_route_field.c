@@ -106,10 +106,10 @@ static void prints_ids(void **state)
     assert_memory_equal(out, "0", 1);
     for (uint64_t id = 1, n = 1; n <= 20; n++, id *= 10) {
         char expected[24];
-        (void)snprintf(expected, sizeof expected, "%llu", (unsigned long long)id);
+        (void)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)id);
         assert_int_equal(id_print(id, out), n);
         assert_memory_equal(out, expected, n);
-        (void)snprintf(expected, sizeof expected, "%llu", (unsigned long long)(id - 1));
+        (void)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)(id - 1));
         assert_int_equal(id_print(id - 1, out), strlen(expected));
         assert_memory_equal(out, expected, strlen(expected));
     }

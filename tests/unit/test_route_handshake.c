@@ -105,7 +105,7 @@ static void a_crowd_waits_for_the_handshake(void **state)
     }
     for (int i = 1; i <= 8; i++) {
         char id[16];
-        (void)snprintf(id, sizeof id, "%d", i);
+        (void)snprintf(id, sizeof(id), "%d", i);
         ask(s[0], id, "2025-11-25");
     }
     kit_expect_with(&crowd[0], "\"id\":8,\"error\":{\"code\":-31003", NULL);
@@ -158,7 +158,7 @@ static void failures_are_reported_once(void **state)
          "its answer to initialize is no JSON-RPC message: not valid UTF-8"},
     };
     struct route_session *a = kit_session(&kit, &link_a);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         ask(a, "0", "2025-11-25");
         lane_starting(kit_lane(&kit));
         lane_attach(kit_lane(&kit), &kit.child.link, kit.now_ms);
@@ -166,7 +166,7 @@ static void failures_are_reported_once(void **state)
         char line[256];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        (void)snprintf(line, sizeof line, cases[i].answer, id, 0);
+        (void)snprintf(line, sizeof(line), cases[i].answer, id, 0);
 #pragma GCC diagnostic pop
         kit_reply(&kit, line);
         assert_int_equal(kit.log.failed, i + 1);

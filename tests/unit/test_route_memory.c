@@ -115,7 +115,7 @@ static void nothing_is_allocated_for_questions(void **state)
         if (i == 100)
             fault_alloc_fail_at(0);
         kit_reply_on(&kit, kit.log.last, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
-        (void)snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", i);
+        (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", i);
         kit_say(&kit, sessions[0], line);
     }
     assert_int_equal(fault_alloc_count(), 0);
@@ -131,7 +131,7 @@ static void nothing_is_allocated_for_questions(void **state)
 static bool is_answered(const struct kit_link *l, int id)
 {
     char text[32];
-    (void)snprintf(text, sizeof text, "\"id\":%d,", id);
+    (void)snprintf(text, sizeof(text), "\"id\":%d,", id);
     for (size_t i = 0; i < l->count; i++) {
         if (strstr(l->lines[i], text) || strstr(l->lines[i], "\"id\":null"))
             return true;
@@ -179,7 +179,7 @@ static const char *const requests[] = {
     "\"method\":\"fails\"",
     "\"method\":\"nothing/special\"",
 };
-#define REQUESTS ((int)(sizeof requests / sizeof requests[0]))
+#define REQUESTS ((int)(sizeof(requests) / sizeof(requests[0])))
 
 static void attach_shared(struct kit *k, struct lane *lane)
 {
@@ -247,7 +247,7 @@ static bool open_world(void)
                                                   .max_frame_bytes = 8388608};
     struct server_limits limits = kit_limits(SHARING_SHARED);
     limits.log_messages = LOG_MESSAGES_BROADCAST;
-    memset(&kit, 0, sizeof kit);
+    memset(&kit, 0, sizeof(kit));
     kit.now_ms = 1000;
     kit.on_start = attach_shared;
     kit_link_init(&kit.child);

@@ -295,7 +295,7 @@ static void tokens_are_limited_as_ids_are(void **state)
 {
     (void)state;
     static char token[16384 + 2];
-    memset(token, '1', sizeof token - 1);
+    memset(token, '1', sizeof(token) - 1);
     initialize(0);
     kit_sayf(&kit, sessions[0],
              "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":%s}}}",

@@ -73,7 +73,7 @@ static void accept(int id)
 static void expect_done(struct kit_link *link, int id)
 {
     char line[64];
-    (void)snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", id);
+    (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", id);
     kit_expect(link, line);
 }
 
@@ -222,7 +222,7 @@ static void uris_and_counts_have_limits(void **state)
 {
     (void)state;
     static char uri[4096 + 2];
-    memset(uri, 'u', sizeof uri - 1);
+    memset(uri, 'u', sizeof(uri) - 1);
     subscribe(f.a, 1, uri);
     kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-32602", "4096", NULL);
     uri[4096] = '\0';
@@ -236,7 +236,7 @@ static void uris_and_counts_have_limits(void **state)
     expect_done(&f.a_link, 2);
     for (int i = 1; i < 1024; i++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "u:%d", i);
+        (void)snprintf(name, sizeof(name), "u:%d", i);
         subscribe(f.a, 3, name);
         accept((int)kit_id(kit_next(&f.kit.child)));
     }
@@ -254,7 +254,7 @@ static void all_subscriptions_are_told_again(void **state)
     (void)state;
     char name[32];
     for (int i = 0; i < 100; i++) {
-        (void)snprintf(name, sizeof name, "u:%d", i);
+        (void)snprintf(name, sizeof(name), "u:%d", i);
         subscribe(f.a, 1, name);
         accept((int)kit_id(kit_next(&f.kit.child)));
     }

@@ -25,7 +25,7 @@ static struct rpc_envelope scan(const char *text)
 
 static void assert_span(const char *text, struct span span, const char *expected)
 {
-    if (expected == NULL) {
+    if (!expected) {
         assert_false(span_found(span));
         return;
     }
@@ -110,7 +110,7 @@ static void tells_kinds_and_faults(void **state)
         assert_span(messages[i].text, env.id, messages[i].id);
         bool method = strstr(messages[i].text, "\"method\"") || strstr(messages[i].text, "\"m\\u0065thod\"");
         assert_int_equal(env.has_method, method && env.kind != RPC_BATCH);
-        assert_int_equal(env.id_null, messages[i].id != NULL && strcmp(messages[i].id, "null") == 0);
+        assert_int_equal(env.id_null, messages[i].id && strcmp(messages[i].id, "null") == 0);
     }
 }
 
@@ -140,7 +140,7 @@ static void tells_integers(void **state)
                {"null", false}};
     for (size_t i = 0; i < COUNT(ids); i++) {
         char text[100];
-        snprintf(text, sizeof(text), "{" V ",\"id\":%s,\"method\":\"m\"}", ids[i].id);
+        (void)snprintf(text, sizeof(text), "{" V ",\"id\":%s,\"method\":\"m\"}", ids[i].id);
         struct rpc_envelope env = scan(text);
         assert_span(text, env.id, ids[i].id);
         assert_int_equal(env.id_is_int, ids[i].is_int);
@@ -251,8 +251,8 @@ static void check_cuts(const char *text)
 static void refuse_twice(const char *before, const char *key, const char *value, const char *after)
 {
     char text[400];
-    snprintf(text, sizeof(text), "{%s%s\"%s\":%s,\"between\":0,\"\\u%04x%s\":%s%s}", V, before, key, value,
-             (unsigned)key[0], key + 1, value, after);
+    (void)snprintf(text, sizeof(text), "{%s%s\"%s\":%s,\"between\":0,\"\\u%04x%s\":%s%s}", V, before, key,
+                   value, (unsigned)key[0], key + 1, value, after);
     struct rpc_envelope env = scan(text);
     if (env.fault != RPC_DUPLICATE_KEY || env.kind != RPC_INVALID)
         fail_msg("%s: %s", text, rpc_fault_text(env.fault));

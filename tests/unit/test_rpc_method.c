@@ -66,10 +66,10 @@ static void knows_them_escaped(void **state)
         char all[512] = "";
         for (size_t i = 0; i < len; i++) {
             char one[512];
-            snprintf(one, sizeof(one), "%.*s\\u%04X%s", (int)i, names[m], (unsigned)names[m][i],
-                     names[m] + i + 1);
+            (void)snprintf(one, sizeof(one), "%.*s\\u%04X%s", (int)i, names[m], (unsigned)names[m][i],
+                           names[m] + i + 1);
             assert_int_equal(method_of(one), m);
-            snprintf(all + 6 * i, sizeof(all) - 6 * i, "\\u%04x", (unsigned)names[m][i]);
+            (void)snprintf(all + 6 * i, sizeof(all) - 6 * i, "\\u%04x", (unsigned)names[m][i]);
         }
         assert_int_equal(method_of(all), m);
     }
@@ -89,11 +89,11 @@ static void knows_nothing_that_is_nearly_one(void **state)
             if (names[m][i] != '_')
                 assert_int_equal(method_of(name), RPC_M_OTHER);
         }
-        snprintf(name, sizeof(name), "%s ", names[m]);
+        (void)snprintf(name, sizeof(name), "%s ", names[m]);
         assert_int_equal(method_of(name), RPC_M_OTHER);
-        snprintf(name, sizeof(name), "%.*s", (int)len - 1, names[m]);
+        (void)snprintf(name, sizeof(name), "%.*s", (int)len - 1, names[m]);
         assert_int_equal(method_of(name), RPC_M_OTHER);
-        snprintf(name, sizeof(name), "%s\\u0000", names[m]);
+        (void)snprintf(name, sizeof(name), "%s\\u0000", names[m]);
         assert_int_equal(method_of(name), RPC_M_OTHER);
     }
     static const char *const others[] = {"",      "Ping",     "tools/list", "prompts/get",  "tools\\\\/call",

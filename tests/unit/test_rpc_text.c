@@ -53,7 +53,7 @@ static void decodes_strings(void **state)
         assert_int_equal(out[strings[i].len], '#');
         if (strings[i].len > 0)
             assert_int_equal(rpc_decode_string(strings[i].quoted, len, out, strings[i].len - 1), SIZE_MAX);
-        if (memchr(strings[i].decoded, '\0', strings[i].len) == NULL)
+        if (!memchr(strings[i].decoded, '\0', strings[i].len))
             assert_true(rpc_string_is(strings[i].quoted, len, strings[i].decoded));
     }
 }
@@ -136,8 +136,8 @@ static void assert_member(const char *object, const char *key, const char *expec
 {
     struct span value = {0, 0};
     bool found = rpc_member(object, strlen(object), key, &value);
-    assert_int_equal(found, expected != NULL);
-    if (expected == NULL)
+    assert_int_equal(found, !!expected);
+    if (!expected)
         return;
     assert_int_equal(value.len, strlen(expected));
     assert_memory_equal(object + value.off, expected, value.len);

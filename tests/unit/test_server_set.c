@@ -151,7 +151,7 @@ struct tree {
 static struct tree grow_tree(const char *option)
 {
     struct tree t;
-    (void)snprintf(t.mark, sizeof t.mark, "%s", new_mark());
+    (void)snprintf(t.mark, sizeof(t.mark), "%s", new_mark());
     fixture_add_forker(one, t.mark, option);
     fixture_apply();
     t.lane = make_ready(one);
@@ -218,7 +218,7 @@ static void test_keeper_stopped(void **state)
     assert_int_equal(kill(fixture_info(one).keeper_pid, SIGSTOP), 0);
     fixture_stop();
     char mark[64];
-    (void)snprintf(mark, sizeof mark, "%s", t.mark);
+    (void)snprintf(mark, sizeof(mark), "%s", t.mark);
     wait_until(none_marked, mark);
 }
 
@@ -241,7 +241,7 @@ static void test_tree_relay_killed(void **state)
 {
     (void)state;
     char mark[64];
-    (void)snprintf(mark, sizeof mark, "%s", new_mark());
+    (void)snprintf(mark, sizeof(mark), "%s", new_mark());
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     pid_t relay = fork();
@@ -277,7 +277,7 @@ static void test_without_memory(void **state)
         fake_want(lane);
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
-        if (lane->child != NULL)
+        if (lane->child)
             break; /* all that follows is the router's */
         assert_true(fired);
         tried++;

@@ -19,11 +19,11 @@ static struct failure failure;
 static struct ar_health refused_health(void)
 {
     struct ar_health h = {.state = AR_DEGRADED};
-    snprintf(h.address, sizeof h.address, "relay:9500");
-    snprintf(h.peer, sizeof h.peer, "10.0.0.2:9500");
-    snprintf(h.last_error_name, sizeof h.last_error_name, "ECONNREFUSED");
-    snprintf(h.last_error, sizeof h.last_error, "10.0.0.2:9500 refused the connection");
-    snprintf(h.suggestion, sizeof h.suggestion, "Start the relay.");
+    (void)snprintf(h.address, sizeof(h.address), "relay:9500");
+    (void)snprintf(h.peer, sizeof(h.peer), "10.0.0.2:9500");
+    (void)snprintf(h.last_error_name, sizeof(h.last_error_name), "ECONNREFUSED");
+    (void)snprintf(h.last_error, sizeof(h.last_error), "10.0.0.2:9500 refused the connection");
+    (void)snprintf(h.suggestion, sizeof(h.suggestion), "Start the relay.");
     return h;
 }
 
@@ -61,7 +61,7 @@ static void an_unknown_error_keeps_its_name(void **state)
 {
     (void)state;
     struct ar_health h = refused_health();
-    snprintf(h.last_error_name, sizeof h.last_error_name, "RELAY_SILENT");
+    (void)snprintf(h.last_error_name, sizeof(h.last_error_name), "RELAY_SILENT");
     failure_from_code(&failure, AR_E_DEGRADED, &h);
     assert_string_equal(failure.code, "RELAY_SILENT");
     assert_int_equal(failure.status, 503);
@@ -84,7 +84,7 @@ static void a_server_error_keeps_its_words(void **state)
     assert_non_null(strstr(kit_text("error"), "-32602: Unknown tool: x"));
     assert_true(kit_true("details.mayHaveRun"));
     r.error_data = data;
-    r.error_data_len = sizeof data - 1;
+    r.error_data_len = sizeof(data) - 1;
     failure_from_reply(&failure, &r, &h);
     assert_int_equal(failure.status, 504);
     assert_string_equal(failure.code, "TIMEOUT");
@@ -120,7 +120,7 @@ static void a_relay_error_tells_its_reason(void **state)
     struct ar_health h = refused_health();
     struct ar_reply r = {.code = AR_E_SERVER, .error_code = -31001, .message = "Server unavailable"};
     h.state = AR_LIVE;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         r.error_data = cases[i].data;
         r.error_data_len = strlen(cases[i].data);
         failure_from_reply(&failure, &r, &h);
@@ -140,7 +140,7 @@ static void a_long_tail_keeps_its_end(void **state)
     struct ar_health h = refused_health();
     struct ar_reply r = {.code = AR_E_SERVER, .message = "Server unavailable", .error_data = data};
     int len = snprintf(
-        data, sizeof data,
+        data, sizeof(data),
         "{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"server\":\"%0200d\",\"stderrTail\":\"%02000d "
         "the cause\"}",
         1, 2);
@@ -204,11 +204,11 @@ static void words_of_others_become_clean(void **state)
         {"\xf0\x9f\x98\x80 0123456789abc", "\xf0\x9f\x98\x80 0123456...", "...123456789abc"},
         {"", "", ""},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char into[16];
-        words_clean(into, sizeof into, cases[i].words, strlen(cases[i].words));
+        words_clean(into, sizeof(into), cases[i].words, strlen(cases[i].words));
         assert_string_equal(into, cases[i].clean);
-        words_clean_end(into, sizeof into, cases[i].words, strlen(cases[i].words));
+        words_clean_end(into, sizeof(into), cases[i].words, strlen(cases[i].words));
         assert_string_equal(into, cases[i].end);
     }
 }
@@ -219,7 +219,7 @@ static void words_fit_their_room(void **state)
     (void)state;
     static const char bytes[] = "a\xf0\x9f\x98\x80\xc3\xa9 \xff\xe2\x82\xac\n\xe2\x80\xa8z\xf0\x9f";
     for (size_t size = 8; size < 32; size++) {
-        for (size_t len = 0; len < sizeof bytes; len++) {
+        for (size_t len = 0; len < sizeof(bytes); len++) {
             char into[2][32];
             words_clean(into[0], size, bytes, len);
             words_clean_end(into[1], size, bytes, len);
@@ -242,7 +242,7 @@ static void every_code_has_a_failure(void **state)
 #define X(name, number, words) (number),
     static const int codes[] = {AR_CODES(X)};
 #undef X
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (codes[i] == AR_OK)
             continue;
         failure_from_reply(&failure, &(struct ar_reply){.code = codes[i], .message = ""}, &h);

@@ -84,7 +84,7 @@ static void a_reader_that_is_behind_gets_the_newest(void **state)
     size_t live = fault_alloc_live();
     for (uint64_t version = 2; version < 1000; version++) {
         char json[32];
-        snprintf(json, sizeof json, "%d", (int)version);
+        (void)snprintf(json, sizeof(json), "%d", (int)version);
         publish(HUB_AGENTS, version, json);
     }
     assert_in_range(fault_alloc_live(), live, live + 1);

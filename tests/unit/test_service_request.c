@@ -81,14 +81,14 @@ static void each_topology_has_its_limits(void **state)
         const char *topology;
         int min, max;
     } limits[] = {{"hierarchical", 1, 50}, {"mesh", 1, 20}, {"ring", 3, 100}, {"star", 1, 100}};
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         const int tries[] = {limits[i].min - 1, limits[i].min, limits[i].max, limits[i].max + 1};
         for (size_t t = 0; t < 4; t++) {
             char body[96], advice[64];
             bool good = tries[t] >= limits[i].min && tries[t] <= limits[i].max;
-            snprintf(body, sizeof body, "{\"topology\":\"%s\",\"maxAgents\":%d}", limits[i].topology,
-                     tries[t]);
-            snprintf(advice, sizeof advice, "from %d to %d", limits[i].min, limits[i].max);
+            (void)snprintf(body, sizeof(body), "{\"topology\":\"%s\",\"maxAgents\":%d}", limits[i].topology,
+                           tries[t]);
+            (void)snprintf(advice, sizeof(advice), "from %d to %d", limits[i].min, limits[i].max);
             if (good)
                 accepts(body);
             else
@@ -123,7 +123,7 @@ static void words_at_their_limit(void **state)
     (void)state;
     for (int len = REQUEST_MAX_WORD - 1; len <= REQUEST_MAX_WORD + 1; len++) {
         char body[160];
-        snprintf(body, sizeof body, "{\"agentTypes\":[\"%0*d\"]}", len, 0);
+        (void)snprintf(body, sizeof(body), "{\"agentTypes\":[\"%0*d\"]}", len, 0);
         if (len <= REQUEST_MAX_WORD)
             accepts(body);
         else
@@ -135,10 +135,10 @@ static void the_query_wins_over_the_body(void **state)
 {
     (void)state;
     static const char body[] = "{\"whenDown\":\"wait\"}";
-    assert_int_equal(request_swarm(body, sizeof body - 1, "mock", &swarm, &failure), 0);
+    assert_int_equal(request_swarm(body, sizeof(body) - 1, "mock", &swarm, &failure), 0);
     assert_int_equal(swarm.when_down, AR_MOCK);
     json_free(swarm.doc);
-    assert_int_equal(request_swarm(body, sizeof body - 1, "", &swarm, &failure), -1);
+    assert_int_equal(request_swarm(body, sizeof(body) - 1, "", &swarm, &failure), -1);
 }
 
 static void without_memory(void **state)
@@ -171,7 +171,7 @@ static void a_task_needs_a_text(void **state)
 {
     (void)state;
     static const char *const empty[] = {"{}", "{\"task\":\"\"}", "{\"task\":\" \\n\\t\"}", "{\"task\":null}"};
-    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+    for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
         assert_int_equal(read_task(empty[i]), -1);
         assert_string_equal(failure.text, "Task description is required");
         assert_int_equal(failure.status, 400);
@@ -191,7 +191,7 @@ static void a_task_id_is_a_word(void **state)
 {
     (void)state;
     char id[REQUEST_MAX_ID + 2];
-    memset(id, 'a', sizeof id);
+    memset(id, 'a', sizeof(id));
     id[REQUEST_MAX_ID + 1] = '\0';
     assert_int_equal(request_task_id(id, &failure), -1);
     id[REQUEST_MAX_ID] = '\0';
@@ -249,9 +249,9 @@ static void only_our_own_names_are_served(void **state)
                                       ":8080",
                                       "[::1"};
     static const char allowed[] = "https://agents.example.org:8443";
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_true(guard_host(good[i], NULL));
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(guard_host(bad[i], NULL));
         assert_false(guard_host(bad[i], allowed));
     }
@@ -287,9 +287,9 @@ static void what_is_an_origin(void **state)
                                       "https://[]",
                                       "https://\xc3\xa9",
                                       "https://x,https://y"};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_true(guard_is_origin(good[i]));
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(guard_is_origin(bad[i]));
 }
 

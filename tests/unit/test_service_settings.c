@@ -33,7 +33,7 @@ static int read_words(const char *first, ...)
     va_list words;
     va_start(words, first);
     for (const char *word = first; word; word = va_arg(words, const char *)) {
-        snprintf(room[argc], sizeof room[argc], "%s", word);
+        (void)snprintf(room[argc], sizeof(room[argc]), "%s", word);
         argv[argc] = room[argc];
         argc++;
     }
@@ -83,7 +83,7 @@ static void wrong_flags_are_explained(void **state)
     assert_non_null(strstr(problem, "needs a value"));
     static const char *const bad[] = {
         "0", "-1", "1.5", "1e3", " 5", "5 ", "86400001", "99999999999999999999", "never"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(read_words("--poll-ms", bad[i], NULL), -1);
         assert_non_null(strstr(problem, "write milliseconds from 1 to 86400000"));
     }
@@ -122,10 +122,10 @@ static void members_become_flags(void **state)
     assert_string_equal(text, "--health-url is longer than 2048 bytes");
     settings_name_flags("", text);
     assert_string_equal(text, "");
-    for (size_t i = 0; i + 15 < sizeof longest; i += 14)
+    for (size_t i = 0; i + 15 < sizeof(longest); i += 14)
         memcpy(longest + i, "dead_after_ms ", 15);
     settings_name_flags(longest, text);
-    assert_int_equal(strlen(text), sizeof text - 1);
+    assert_int_equal(strlen(text), sizeof(text) - 1);
 }
 
 static void verbs(void **state)
@@ -162,12 +162,12 @@ static void addresses(void **state)
                                       "::1:80",
                                       "[]:80"};
     struct listen_address a;
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_int_equal(listen_parse(good[i].text, &a, problem), LISTEN_OK);
         assert_string_equal(a.host, good[i].host);
         assert_string_equal(a.port, good[i].port);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(listen_parse(bad[i], &a, problem), LISTEN_BAD_ADDRESS);
         assert_non_null(strstr(problem, "write HOST:PORT"));
     }
@@ -201,7 +201,7 @@ static void loopback_is_known(void **state)
         {"127.0.0.1:0", true}, {"127.9.9.9:0", true}, {"[::1]:0", true}, {"[::ffff:127.0.0.1]:0", true},
         {"localhost:0", true}, {"0.0.0.0:0", false},  {"[::]:0", false}};
     size_t opened = 0;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int fd;
         char where[LISTEN_WHERE_SIZE];
         if (listen_open(cases[i].text, &fd, where, problem) != LISTEN_OK)

@@ -111,7 +111,7 @@ static void ids_in_each_form(void **state)
                  {"[1,2]", NULL},
                  {"\"hello\"", NULL},
                  {"null", NULL}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(read_result(cases[i].json), 0);
         if (!id_is("task", cases[i].id))
             fail_msg("%s", cases[i].json);
@@ -125,9 +125,10 @@ static void text_that_is_no_json(void **state)
     static const struct {
         const char *quoted, *words;
     } texts[] = {{"done", "done"}, {"[1]", "[1]"}, {"{\\\"a\\\":", "{\"a\":"}};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         char json[128];
-        snprintf(json, sizeof json, "{\"content\":[{\"type\":\"text\",\"text\":\"%s\"}]}", texts[i].quoted);
+        (void)snprintf(json, sizeof(json), "{\"content\":[{\"type\":\"text\",\"text\":\"%s\"}]}",
+                       texts[i].quoted);
         assert_int_equal(read_result(json), 0);
         assert_false(result.failed);
         assert_null(result.doc);

@@ -31,12 +31,12 @@ static void show(enum ar_source source)
                                     .age_ms = 1500,
                                     .version = 7};
     snapshot.taken_at_ms = NOW - 1500;
-    memset(&health, 0, sizeof health);
+    memset(&health, 0, sizeof(health));
     health.state = snapshot.state;
     health.source = source;
     health.next_attempt_in_ms = -1;
     health.round_trip_ms = -1;
-    snprintf(health.address, sizeof health.address, "relay:9500");
+    (void)snprintf(health.address, sizeof(health.address), "relay:9500");
 }
 
 static struct ar_agent *add(const char *id, const char *type, const char *swarm_id)
@@ -77,9 +77,9 @@ static void what_was_not_told_is_null(void **state)
     show(AR_SOURCE_LIVE);
     add("a", NULL, NULL);
     write_agents();
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         char path[64];
-        snprintf(path, sizeof path, "agents.0.%s", members[i]);
+        (void)snprintf(path, sizeof(path), "agents.0.%s", members[i]);
         assert_null_at(path);
     }
     assert_string_equal(kit_text("agents.0.id"), "a");
@@ -120,7 +120,7 @@ static void markers_stand_beside(void **state)
     static const char *const names[] = {"live", "stale", "mock"};
     for (int source = AR_SOURCE_LIVE; source <= AR_SOURCE_MOCK; source++) {
         show((enum ar_source)source);
-        snprintf(health.last_error, sizeof health.last_error, "refused");
+        (void)snprintf(health.last_error, sizeof(health.last_error), "refused");
         add("a", "coder", "s")->mock = source == AR_SOURCE_MOCK;
         write_agents();
         assert_string_equal(kit_text("source"), names[source]);
@@ -148,14 +148,14 @@ static void each_status_has_a_kind(void **state)
                  {"error", "error"},      {"failed", "error"},    {"offline", "error"},
                  {"terminated", "other"}, {"completed", "other"}, {"", "other"},
                  {NULL, "other"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char count[64];
         show(AR_SOURCE_LIVE);
         add("a", NULL, NULL)->status = cases[i].status;
         write_agents();
         assert_string_equal(kit_text("agents.0.statusKind"), cases[i].kind);
         write_status();
-        snprintf(count, sizeof count, "telemetry.agent_counts.%s", cases[i].kind);
+        (void)snprintf(count, sizeof(count), "telemetry.agent_counts.%s", cases[i].kind);
         assert_true(kit_number(count) == 1);
     }
 }
@@ -260,7 +260,7 @@ static void health_of_the_system(void **state)
                  {AR_SOURCE_LIVE, 50.5, "degraded"}, {AR_SOURCE_LIVE, 50, "critical"},
                  {AR_SOURCE_LIVE, -1, "unknown"},    {AR_SOURCE_MOCK, 99, "degraded"},
                  {AR_SOURCE_STALE, 99, "degraded"},  {AR_SOURCE_MOCK, 10, "critical"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         show(cases[i].source);
         struct ar_agent *a = add("a", "coder", "s");
         a->status = "active";
@@ -282,9 +282,9 @@ static void health_says_what_is_served(void **state)
     health.next_attempt_in_ms = 900;
     health.relay = AR_REACH_DOWN;
     health.last_error_at_ms = NOW - 100;
-    snprintf(health.last_error_name, sizeof health.last_error_name, "ECONNREFUSED");
-    snprintf(health.last_error, sizeof health.last_error, "refused");
-    snprintf(health.suggestion, sizeof health.suggestion, "Start it.");
+    (void)snprintf(health.last_error_name, sizeof(health.last_error_name), "ECONNREFUSED");
+    (void)snprintf(health.last_error, sizeof(health.last_error), "refused");
+    (void)snprintf(health.suggestion, sizeof(health.suggestion), "Start it.");
     kit_write_begin(&w);
     view_health(&view, &w);
     kit_look(&w);
@@ -308,7 +308,7 @@ static void a_round_trip_has_three_decimals(void **state)
         double ms;
         const char *text;
     } cases[] = {{0.0416667, "0.042"}, {0.0001, "0"}, {12.3456, "12.346"}, {3, "3"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         size_t len;
         show(AR_SOURCE_LIVE);
         health.round_trip_ms = cases[i].ms;

@@ -21,7 +21,7 @@ static void on_line(void *data, const char *line, size_t len)
 {
     struct lines *l = data;
     assert_true(len > 0);
-    assert_true(l->len + len + 1 <= sizeof l->text);
+    assert_true(l->len + len + 1 <= sizeof(l->text));
     memcpy(l->text + l->len, line, len);
     l->len += len;
     l->text[l->len++] = '|';
@@ -35,12 +35,12 @@ static void test_lines_cut_at_every_byte(void **state)
     (void)state;
     static const char text[] = "one\ntwo\r\n\n\r\nthree";
     static struct lines l;
-    for (size_t cut = 0; cut < sizeof text; cut++) {
+    for (size_t cut = 0; cut < sizeof(text); cut++) {
         struct stderr_ring r;
         l = (struct lines){0};
         stderr_ring_init(&r, on_line, &l);
         stderr_ring_add(&r, text, cut);
-        stderr_ring_add(&r, text + cut, sizeof text - 1 - cut);
+        stderr_ring_add(&r, text + cut, sizeof(text) - 1 - cut);
         assert_int_equal(l.count, 2);
         stderr_ring_flush(&r);
         stderr_ring_flush(&r);
@@ -58,9 +58,9 @@ static void test_long_lines_come_in_pieces(void **state)
     struct stderr_ring r;
     stderr_ring_init(&r, on_line, &l);
     static char text[3 * STDERR_LINE_BYTES + 1];
-    memset(text, 'x', sizeof text);
-    text[sizeof text - 1] = '\n';
-    stderr_ring_add(&r, text, sizeof text);
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\n';
+    stderr_ring_add(&r, text, sizeof(text));
     assert_int_equal(l.count, 3);
     assert_int_equal(l.longest, STDERR_LINE_BYTES);
     stderr_ring_done(&r);
@@ -71,23 +71,23 @@ static void test_tail_against_a_plain_copy(void **state)
 {
     (void)state;
     static char all[400000];
-    for (size_t i = 0; i < sizeof all; i++)
+    for (size_t i = 0; i < sizeof(all); i++)
         all[i] = (char)('a' + i % 23 + i / 1000 % 3);
     static const size_t steps[] = {1, 7, 1000, 1023, 1024, 1025, 4096, 65535, 65536, 65537, 200000};
-    for (size_t k = 0; k < sizeof steps / sizeof steps[0]; k++) {
+    for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
         struct stderr_ring r;
         stderr_ring_init(&r, NULL, NULL);
-        for (size_t at = 0; at < sizeof all; at += steps[k]) {
-            size_t len = sizeof all - at < steps[k] ? sizeof all - at : steps[k];
+        for (size_t at = 0; at < sizeof(all); at += steps[k]) {
+            size_t len = sizeof(all) - at < steps[k] ? sizeof(all) - at : steps[k];
             stderr_ring_add(&r, all + at, len);
         }
         static char tail[STDERR_RING_BYTES + 1];
-        size_t len = stderr_ring_tail(&r, tail, sizeof tail);
+        size_t len = stderr_ring_tail(&r, tail, sizeof(tail));
         assert_int_equal(len, STDERR_RING_BYTES);
-        assert_memory_equal(tail, all + sizeof all - len, len);
+        assert_memory_equal(tail, all + sizeof(all) - len, len);
         assert_int_equal(stderr_ring_tail(&r, tail, 2049), 2048);
-        assert_memory_equal(tail, all + sizeof all - 2048, 2048);
-        assert_int_equal(r.total_bytes, sizeof all);
+        assert_memory_equal(tail, all + sizeof(all) - 2048, 2048);
+        assert_int_equal(r.total_bytes, sizeof(all));
         stderr_ring_done(&r);
     }
 }
@@ -136,7 +136,7 @@ static void test_without_memory(void **state)
         for (int i = 0; i < 300; i++)
             stderr_ring_add(&r, "0123456789abcdef0123456789abcdef0123456789abcdef\n", 49);
         char tail[10];
-        (void)stderr_ring_tail(&r, tail, sizeof tail);
+        (void)stderr_ring_tail(&r, tail, sizeof(tail));
         stderr_ring_done(&r);
         assert_int_equal(fault_alloc_live(), 0);
         if (!fault_alloc_fired()) {

@@ -128,7 +128,7 @@ static void test_open_refuses_what_cannot_be_polled(void **state)
     (void)state;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     FILE *file = tmpfile();
-    assert_true(null >= 0 && file != NULL);
+    assert_true(null >= 0 && file);
     stream_init(&a.stream, &loop, &party_ops, HIGH_BYTES, LOW_BYTES, MAX_BYTES);
     assert_int_equal(stream_open_fd(&a.stream, null), UV_EINVAL);
     assert_int_equal(stream_open_fd(&a.stream, fileno(file)), UV_EINVAL);

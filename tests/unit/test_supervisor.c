@@ -165,7 +165,7 @@ static void test_crash_loop_and_probe(void **state)
     assert_true(fd >= 0);
     (void)close(fd);
     char script[256];
-    (void)snprintf(script, sizeof script, "[ -e %s ] && exit 4; exec cat", file);
+    (void)snprintf(script, sizeof(script), "[ -e %s ] && exit 4; exec cat", file);
     fixture_config()->breaker_probe_ms = 300;
     fixture_add(one, script);
     fixture_add(two, NULL);
@@ -284,7 +284,7 @@ static void test_stubborn_children_stop_in_parallel(void **state)
     fixture_config()->stop_grace_ms = 150;
     static char names[FIXTURE_SERVERS][16];
     for (int i = 0; i < FIXTURE_SERVERS; i++) {
-        (void)snprintf(names[i], sizeof names[i], "s%d", i);
+        (void)snprintf(names[i], sizeof(names[i]), "s%d", i);
         fixture_add(names[i], "trap '' TERM; read -r x; echo \"$x\"; while :; do sleep 1; done");
     }
     fixture_apply();

@@ -134,9 +134,9 @@ static void invalid_utf8_is_replaced(void **state)
         {"\xF4\x8F\xBF\xBF\xC2\x80\xE0\xA0\x80\xF0\x90\x80\x80",
          "\xF4\x8F\xBF\xBF\xC2\x80\xE0\xA0\x80\xF0\x90\x80\x80"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char expected[64];
-        snprintf(expected, sizeof expected, "\"%s\"", cases[i].out);
+        (void)snprintf(expected, sizeof(expected), "\"%s\"", cases[i].out);
         begin();
         write_cstring(&w, cases[i].in);
         expect(expected);
@@ -157,12 +157,12 @@ static void output_is_always_strict(void **state)
     }
     for (unsigned round = 0; round < 20000; round++) {
         char bytes[16];
-        for (size_t i = 0; i < sizeof bytes; i++) {
+        for (size_t i = 0; i < sizeof(bytes); i++) {
             seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
             bytes[i] = (char)((seed >> 60) < 8 ? 0x80 | (seed >> 40) : seed >> 40);
         }
         begin();
-        write_string(&w, bytes, sizeof bytes);
+        write_string(&w, bytes, sizeof(bytes));
         assert_int_equal(writer_end(&w), 0);
         assert_true(rpc_is_strict_json(buf_data(&out), buf_len(&out)));
     }
@@ -193,7 +193,7 @@ static void doubles_are_short_and_exact(void **state)
     static const double hard[] = {0.30000000000000004,     DBL_MAX,    DBL_MIN,
                                   2.2250738585072011e-308, 123456.789, 9007199254740993.0,
                                   -1.7976931348623157e308, 4.35};
-    for (size_t i = 0; i < sizeof hard / sizeof hard[0]; i++) {
+    for (size_t i = 0; i < sizeof(hard) / sizeof(hard[0]); i++) {
         begin();
         write_double(&w, hard[i]);
         assert_int_equal(writer_end(&w), 0);
@@ -209,7 +209,7 @@ static void doubles_do_not_follow_the_locale(void **state)
     (void)state;
     static const char *const commas[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "fr_FR", "de_DE.utf8"};
     const char *set = NULL;
-    for (size_t i = 0; !set && i < sizeof commas / sizeof commas[0]; i++)
+    for (size_t i = 0; !set && i < sizeof(commas) / sizeof(commas[0]); i++)
         set = setlocale(LC_NUMERIC, commas[i]);
     if (!set) {
         print_message("# SKIP this machine has no locale with a decimal comma\n");

@@ -15,7 +15,7 @@ void world_make(uint64_t seed)
 {
     char problem[200];
     struct mock_options options = {.seed = seed, .start_ms = START};
-    assert_int_equal(mock_new(&options, &mock, problem, sizeof problem), 0);
+    assert_int_equal(mock_new(&options, &mock, problem, sizeof(problem)), 0);
     assert_string_equal(problem, "");
 }
 
@@ -37,7 +37,7 @@ int world_tear_down(void **state)
 struct mock_agent agent_at(size_t index, uint64_t now_ms)
 {
     struct mock_agent agent;
-    memset(&agent, 0, sizeof agent);
+    memset(&agent, 0, sizeof(agent));
     assert_true(mock_agent_get(mock, index, now_ms, &agent));
     return agent;
 }
