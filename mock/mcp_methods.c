@@ -56,8 +56,8 @@ static const char *param_string(const struct mcp_request *r, const char *key)
 
 static void control_initialize(struct mcp *s, const struct mcp_request *r)
 {
-    static const char server[] = "{\"name\":\"Agent Control System\",\"version\":\"1.0.0\","
-                                 "\"capabilities\":[\"swarm\",\"telemetry\",\"metrics\"]}";
+    static const char server[] =
+        "{\"name\":\"Agent Control System\",\"version\":\"1.0.0\",\"capabilities\":[\"swarm\",\"telemetry\",\"metrics\"]}";
     struct mcp_line line;
     mcp_result_start(s, r, &line);
     write_object(&line.w);

@@ -43,9 +43,9 @@ void mcp_resources_list(struct mcp *s, const struct mcp_request *r)
 
 void mcp_resources_templates(struct mcp *s, const struct mcp_request *r)
 {
-    static const char templates[] =
-        "{\"resourceTemplates\":[{\"uriTemplate\":\"" ALL_AGENTS "/{id}\",\"name\":\"agent\","
-        "\"description\":\"One mock agent\",\"mimeType\":\"application/json\"}]}";
+    static const char templates[] = "{\"resourceTemplates\":[{\"uriTemplate\":\"" ALL_AGENTS
+                                    "/{id}\",\"name\":\"agent\",\"description\":\"One "
+                                    "mock agent\",\"mimeType\":\"application/json\"}]}";
     struct mcp_line line;
     mcp_result_start(s, r, &line);
     write_raw(&line.w, templates, sizeof(templates) - 1);

@@ -326,8 +326,7 @@ static const struct tool {
      swarm_init, false},
     {"agent_spawn", "Adds a mock agent to a swarm",
      SCHEMA(STRING("type", "coordinator, researcher, coder, analyst, tester, or any other word") "," STRING(
-                "name", "Made from the type when absent") ","
-                                                          "\"capabilities\":{\"type\":\"array\",\"items\":{"
+                "name", "Made from the type when absent") ",\"capabilities\":{\"type\":\"array\",\"items\":{"
                                                           "\"type\":\"string\"},\"maxItems\":32}," SWARM_ID,
             REQUIRED("type")),
      agent_spawn, false},

@@ -33,23 +33,20 @@ struct signals {
 
 static void print_help(FILE *out)
 {
-    fputs("agent-relay " AGENT_RELAY_VERSION ": lets any number of clients share MCP servers\n"
-          "\n"
-          "  agent-relay [serve] [FLAGS] [-- COMMAND ARG...]   serve what the configuration names, or that "
-          "one command\n"
-          "  agent-relay config [FLAGS]                        print each option's value and where it came "
-          "from\n"
-          "  agent-relay check [FLAGS]                         check the configuration and exit (also: serve "
-          "--check)\n"
-          "  agent-relay options                               the options as a Markdown table\n"
-          "  agent-relay --help | --version\n"
-          "\n"
-          "Without any configuration it listens on 127.0.0.1:9500 and serves the mock agents.\n"
-          "SIGHUP reads the configuration again; SIGTERM and SIGINT drain, a second one ends at once.\n"
-          "Exit codes: 0 ended in order; 1 failed; 2 usage or configuration; 3 cannot listen, or running "
-          "already.\n"
-          "\n",
-          out);
+    fputs(
+        "agent-relay " AGENT_RELAY_VERSION ": lets any number of clients share MCP servers\n"
+        "\n"
+        "  agent-relay [serve] [FLAGS] [-- COMMAND ARG...]   serve what the configuration names, or that one command\n"
+        "  agent-relay config [FLAGS]                        print each option's value and where it came from\n"
+        "  agent-relay check [FLAGS]                         check the configuration and exit (also: serve --check)\n"
+        "  agent-relay options                               the options as a Markdown table\n"
+        "  agent-relay --help | --version\n"
+        "\n"
+        "Without any configuration it listens on 127.0.0.1:9500 and serves the mock agents.\n"
+        "SIGHUP reads the configuration again; SIGTERM and SIGINT drain, a second one ends at once.\n"
+        "Exit codes: 0 ended in order; 1 failed; 2 usage or configuration; 3 cannot listen, or running already.\n"
+        "\n",
+        out);
     config_print_options(out, false);
 }
 

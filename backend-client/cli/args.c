@@ -153,10 +153,10 @@ static int read_flag(struct parse *p, char **argv, int i, int argc, int *ret_use
     size_t len = is_long ? strcspn(arg, "=") : 2;
     enum ctl_flag flag = is_long ? find_long(arg, len) : find_letter(arg[1]);
     if (flag == CTL_FLAG_COUNT_)
-        return wrong(p,
-                     "there is no flag %.*s; see agent-relayctl --help, or write -- before an operand "
-                     "that begins with -",
-                     (int)(len < 60 ? len : 60), arg);
+        return wrong(
+            p,
+            "there is no flag %.*s; see agent-relayctl --help, or write -- before an operand that begins with -",
+            (int)(len < 60 ? len : 60), arg);
     const char *value = arg[len] == '=' ? arg + len + 1 : (!is_long && arg[2] ? arg + 2 : NULL);
     *ret_used = 1;
     p->args->given |= 1U << flag;

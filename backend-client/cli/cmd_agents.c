@@ -41,8 +41,7 @@ static bool has_agents(void *data)
 static enum ctl_exit refuse_unsupported(struct ctl *ctl)
 {
     static const char why[] =
-        "the server has no way to list agents: it knows neither agents/list nor the tool "
-        "agent_list; agent-relayctl tools shows what it has";
+        "the server has no way to list agents: it knows neither agents/list nor the tool agent_list; agent-relayctl tools shows what it has";
     return ctl_refuse(ctl, CTL_EXIT_ERROR, "AGENTS_UNSUPPORTED", why);
 }
 

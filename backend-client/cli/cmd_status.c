@@ -169,10 +169,10 @@ static enum ctl_exit ask_server(struct ctl *ctl, char *error, size_t size)
         return code == CTL_EXIT_INTERRUPTED ? code : CTL_EXIT_OK;
     bool late = !a || a->reply.code == AR_E_TIMEOUT || a->reply.error_code == RPC_E_TIMEOUT;
     if (late && ctl->health.state == AR_LIVE) {
-        (void)snprintf(error, size,
-                       "the server has not answered tools/list within %u ms: it hangs, or is busy; see "
-                       "agent-relayctl servers",
-                       (unsigned)(ctl_now_ms(ctl) - from_ms));
+        (void)snprintf(
+            error, size,
+            "the server has not answered tools/list within %u ms: it hangs, or is busy; see agent-relayctl servers",
+            (unsigned)(ctl_now_ms(ctl) - from_ms));
     } else if (a && a->reply.code == AR_E_SERVER) {
         (void)snprintf(error, size, "tools/list: %s (error %d)", a->reply.message, a->reply.error_code);
     } else if (ctl->health.state != AR_LIVE) {
@@ -251,8 +251,7 @@ static enum ctl_exit refuse_stranger(struct ctl *ctl, struct view *v, const stru
     safe_copy(line, sizeof(line), look->line, look->len < sizeof(line) ? look->len : sizeof(line) - 1);
     (void)snprintf(
         error, sizeof(error),
-        "%s does not speak JSON-RPC in lines: it sent \"%s\". The address must name the port where the "
-        "relay listens (--relay, or AGENT_CONTROL_URL)",
+        "%s does not speak JSON-RPC in lines: it sent \"%s\". The address must name the port where the relay listens (--relay, or AGENT_CONTROL_URL)",
         look->address, line);
     v->code = CTL_EXIT_UNREACHABLE;
     v->error = error;
@@ -262,9 +261,10 @@ static enum ctl_exit refuse_stranger(struct ctl *ctl, struct view *v, const stru
 static void take_status(struct view *v, struct json_doc *doc, json_node status, const struct look *look)
 {
     bool degraded = status_is_degraded(doc, status, look->address);
-    v->error = degraded ? "the relay answers, but the server behind it keeps failing, or the relay is "
-                          "draining; agent-relayctl servers says more"
-                        : NULL;
+    v->error =
+        degraded
+            ? "the relay answers, but the server behind it keeps failing, or the relay is draining; agent-relayctl servers says more"
+            : NULL;
     v->code = degraded ? CTL_EXIT_DEGRADED : CTL_EXIT_OK;
     v->server = degraded ? "the server does not answer" : "the server was not asked";
     v->round_trip_ms = look->round_trip_ms;

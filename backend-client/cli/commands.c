@@ -22,8 +22,7 @@ static const struct ctl_command commands[] = {
          "Exits 0 only when both do: it is meant for health checks. Asking makes the relay start a server\n"
          "that nobody has asked for yet, and waits for it up to --timeout; then the server itself is asked\n"
          "for its tools: one that has stopped answering is found so (3). With --no-start it only looks,\n"
-         "and says \"up\": a server that has not been started yet is no fault then, one that keeps failing "
-         "is.\n",
+         "and says \"up\": a server that has not been started yet is no fault then, one that keeps failing is.\n",
      .example = "agent-relayctl status --relay relay:9500 --timeout 2000\n"
                 "exits 0 when agents can be had there, 3 or 4 when not",
      .flags = JSON_FLAG | CTL_FLAG_BIT(NO_START),

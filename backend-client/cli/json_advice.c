@@ -51,9 +51,7 @@ static const char *about_word(const char *text, size_t len, size_t at)
             return words[i].advice;
     char prior = before(text, at);
     if (prior == '{' || prior == ',')
-        return "keys and strings stand in double quotes: {\"key\":\"value\"} (did the shell take the quotes "
-               "away? "
-               "put the whole in single quotes)";
+        return "keys and strings stand in double quotes: {\"key\":\"value\"} (did the shell take the quotes away? put the whole in single quotes)";
     return "strings stand in double quotes (did the shell take them away? put the whole in single quotes)";
 }
 

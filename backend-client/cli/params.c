@@ -39,8 +39,8 @@ int params_check_method(const char *method, char *problem, size_t problem_size)
     if (method[0] == '\0')
         why = "the method is empty: write its name, such as tools/list";
     else if (strcmp(method, "initialize") == 0)
-        why = "initialize is sent by agent-relayctl itself, first on each connection; agent-relayctl status "
-              "says whether it was answered";
+        why =
+            "initialize is sent by agent-relayctl itself, first on each connection; agent-relayctl status says whether it was answered";
     else if (strncmp(method, "notifications/", strlen("notifications/")) == 0)
         why = "a notification gets no answer, and call waits for one: write a request's method";
     else if (!is_utf8(method, strlen(method)))

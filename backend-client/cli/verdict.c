@@ -85,13 +85,13 @@ void ctl_verdict_text(const struct ar_health *health, unsigned waited_ms, char *
     else if (health->relay == AR_REACH_UP)
         (void)snprintf(
             out, size,
-            "the relay at %s answers, but initialize was not answered within %u ms: the server behind it "
-            "may still be starting; see agent-relayctl servers, or give it a longer --timeout",
+            "the relay at %s answers, but initialize was not answered within %u ms: the server behind "
+            "it may still be starting; see agent-relayctl servers, or give it a longer --timeout",
             health->address, waited_ms);
     else if (health->links > 0)
         (void)snprintf(out, size,
-                       "%s took the connection, but sent nothing within %u ms: is it an Agent Relay, and not "
-                       "frozen? Is the address right (--relay, or AGENT_CONTROL_URL)?",
+                       "%s took the connection, but sent nothing within %u ms: is it an Agent Relay, "
+                       "and not frozen? Is the address right (--relay, or AGENT_CONTROL_URL)?",
                        health->address, waited_ms);
     else
         (void)snprintf(

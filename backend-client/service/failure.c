@@ -208,8 +208,7 @@ void failure_from_nameless(struct failure *f, const char *tool, const char *thin
         words_clean(text, sizeof(text), words, len);
     failure_format(
         f, 502, "BAD_ANSWER",
-        "Look whether it was done (GET /api/bots/agents) before sending it again; if not, the server "
-        "behind the relay does not know this tool.",
+        "Look whether it was done (GET /api/bots/agents) before sending it again; if not, the server behind the relay does not know this tool.",
         "%s named no %s; it answered: %s", tool, thing, text);
     tell_relay(f, health, !mock);
     f->from_mock = mock;

@@ -29,19 +29,15 @@ static const struct relay_row {
     {"TIMEOUT", 504,
      "The server behind the relay took longer than the relay waits for it (timeoutMs): " SEE_SERVERS},
     {"OVERLOADED", 503,
-     "More is asked of the server than it can take: send less at once, or let the relay take more in "
-     "flight."},
+     "More is asked of the server than it can take: send less at once, or let the relay take more in flight."},
     {"RATE_LIMITED", 429, "Ask less often."},
     {"DRAINING", 503, "The relay is being stopped or restarted: try again in a moment."},
     {"TOO_LARGE", 413, "Send less in one request, or raise the relay's maxFrameBytes."},
     {"CONNECTION_LOST", 502,
-     "The relay lost the server in the middle of it: look whether it was done (GET /api/bots/agents, "
-     "/api/bots/task-status/ID) before sending it again."},
+     "The relay lost the server in the middle of it: look whether it was done (GET /api/bots/agents, /api/bots/task-status/ID) before sending it again."},
     {"BAD_REPLY", 502, "What the server behind the relay writes is no valid JSON: " SEE_SERVERS},
     {"NO_SUCH_SERVER", 502,
-     "That address of the relay leads to a server that its configuration does not have: name one that it "
-     "has, "
-     "or use another address (--relay)."},
+     "That address of the relay leads to a server that its configuration does not have: name one that it has, or use another address (--relay)."},
     {"FORBIDDEN", 502, "The relay lets not everybody do this: have the permission given."},
     {"UNAUTHENTICATED", 502, "Use an address of the relay that admits anyone (--relay)."},
 };
@@ -84,20 +80,15 @@ static const char *outage_words(const struct data *d)
     int64_t any;
     bool ended = number_at(d, "exitStatus", &any) || number_at(d, "signal", &any);
     if (is_string(d, "state", "removed"))
-        return "The relay's configuration no longer has that server: put it back, or use another address of "
-               "the "
-               "relay (--relay).";
+        return "The relay's configuration no longer has that server: put it back, or use another address of the relay (--relay).";
     if (is_number(d, "exitStatus", 127))
-        return "The server's command, or one that it runs, was not found where the relay runs: install it, "
-               "or "
-               "correct \"command\" in the relay's configuration.";
+        return "The server's command, or one that it runs, was not found where the relay "
+               "runs: install it, or correct \"command\" in the relay's configuration.";
     if (is_number(d, "exitStatus", 126))
-        return "The server's command cannot be run where the relay runs: see its permissions, or correct "
-               "\"command\" in the relay's configuration.";
+        return "The server's command cannot be run where the relay runs: see its permissions, or correct \"command\" in the relay's configuration.";
     if (ended && !string_at(d, "detail"))
-        return "The server's command ended by itself or was killed: what it wrote says why (the relay's log "
-               "has all "
-               "of it); the relay starts it again by itself.";
+        return "The server's command ended by itself or was killed: what it wrote says why "
+               "(the relay's log has all of it); the relay starts it again by itself.";
     if (is_string(d, "state", "starting") || is_string(d, "state", "stopping"))
         return "The server is being started again: try again in a moment; if it stays so, " SEE_SERVERS;
     return "The relay answers, the server behind it is not there: " SEE_SERVERS;

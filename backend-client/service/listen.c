@@ -46,8 +46,7 @@ enum listen_result listen_parse(const char *text, struct listen_address *ret,
     }
     (void)snprintf(
         problem, LISTEN_PROBLEM_SIZE,
-        "\"%.100s\" is no address to listen on; write HOST:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or "
-        "[::1]:8080",
+        "\"%.100s\" is no address to listen on; write HOST:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080",
         text);
     return LISTEN_BAD_ADDRESS;
 }

@@ -85,8 +85,7 @@ static int serve(const struct settings *settings)
     if (!listen_is_loopback(fd))
         fprintf(
             stderr,
-            "agent-backend: warning: other machines can reach %s, and nobody is asked who they are: whoever "
-            "does sees the agents and can give them tasks\n",
+            "agent-backend: warning: other machines can reach %s, and nobody is asked who they are: whoever does sees the agents and can give them tasks\n",
             where);
     run_until_signalled(&service, &signals);
     if (service_stop(&service) == 0)

@@ -107,8 +107,8 @@ static int set_origin(const char **place, const char *name, const char *value, c
     }
     (void)snprintf(
         problem, SETTINGS_PROBLEM_SIZE,
-        "%s is \"%.100s\"; write the origin as a browser shows it, scheme://host[:port] with nothing behind "
-        "it and without the scheme's own port, such as https://agents.example.org",
+        "%s is \"%.100s\"; write the origin as a browser shows it, scheme://host[:port] with nothing "
+        "behind it and without the scheme's own port, such as https://agents.example.org",
         name, value);
     return -1;
 }
@@ -243,14 +243,14 @@ void settings_print_help(FILE *out)
 {
     struct settings preset = {.listen = DEFAULT_LISTEN};
     ar_options_init(&preset.client);
-    fprintf(out,
-            "agent-backend %s: agents over HTTP; live while the relay answers, then stale, then mock, always "
-            "marked so\n\n"
-            "  agent-backend [serve] [FLAGS]      serve the API, the events and the page\n"
-            "  agent-backend health [FLAGS]       ask the one that serves there: exit 0 when it answers\n"
-            "  agent-backend --help | --version\n\n"
-            "Each flag may also stand in the environment; the flag wins.\n\n",
-            ar_version());
+    fprintf(
+        out,
+        "agent-backend %s: agents over HTTP; live while the relay answers, then stale, then mock, always marked so\n\n"
+        "  agent-backend [serve] [FLAGS]      serve the API, the events and the page\n"
+        "  agent-backend health [FLAGS]       ask the one that serves there: exit 0 when it answers\n"
+        "  agent-backend --help | --version\n\n"
+        "Each flag may also stand in the environment; the flag wins.\n\n",
+        ar_version());
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option *o = &options[i];
         fprintf(out, "  %-21s %-27s %s", o->flag, o->variable, o->help);
@@ -259,7 +259,7 @@ void settings_print_help(FILE *out)
                     *(const uint32_t *)(const void *)((const char *)&preset + o->offset));
         fputc('\n', out);
     }
-    fputs("\nSIGTERM and SIGINT end it in order. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot "
-          "listen.\n",
-          out);
+    fputs(
+        "\nSIGTERM and SIGINT end it in order. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot listen.\n",
+        out);
 }

@@ -125,54 +125,44 @@ static const struct advice advice_rows[] = {
     {ON_RESOLVE, ANYWHERE, UV_EAI_ADDRFAMILY, NO_SUCH_NAME},
     {ON_RESOLVE, ANYWHERE, UV_EAI_AGAIN, NO_NAME_SERVER},
     {ON_RESOLVE, ANYWHERE, UV_EAI_FAIL,
-     "The name server failed: check it (/etc/resolv.conf), and the name in the relay's address "
-     "(AGENT_CONTROL_URL or an option)"},
+     "The name server failed: check it (/etc/resolv.conf), and the name in the relay's address (AGENT_CONTROL_URL or an option)"},
     {ON_RESOLVE, ANYWHERE, UV_EAGAIN,
      "No thread could be had to look the name up: this process, or this machine, runs as many as it may"},
     {ON_RESOLVE, ANYWHERE, UV_ETIMEDOUT, NO_NAME_SERVER},
     {ON_RESOLVE, ANYWHERE, 0,
-     "The name in the relay's address (AGENT_CONTROL_URL or an option) does not resolve: check it and the "
-     "network, or write a numeric address"},
+     "The name in the relay's address (AGENT_CONTROL_URL or an option) does not resolve: check it and the network, or write a numeric address"},
 
     {ON_CONNECT, UNIX, UV_ECONNREFUSED,
-     "The socket is there, but nobody listens on it: start the relay, or check the path in the relay's "
-     "address (AGENT_CONTROL_URL or an option)"},
+     "The socket is there, but nobody listens on it: start the relay, or check the path in the relay's address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, UNIX, UV_ENOENT,
      "There is no such socket: start the relay with this path in its \"listen\", or check the path in the "
      "relay's address (AGENT_CONTROL_URL or an option); in a container, whether its folder is mounted"},
     {ON_CONNECT, UNIX, UV_ENOTDIR,
-     "A part of the path is no folder: check the path in the relay's address (AGENT_CONTROL_URL or an "
-     "option)"},
+     "A part of the path is no folder: check the path in the relay's address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, UNIX, UV_EACCES,
-     "This user may not use that socket: look at the owner and mode of the socket and of its folders, or run "
-     "as the relay's user"},
+     "This user may not use that socket: look at the owner and mode of the socket and of its folders, or run as the relay's user"},
     {ON_CONNECT, UNIX, UV_EPERM,
      "This user may not use that socket: look at its owner and mode, or run as the relay's user"},
     {ON_CONNECT, UNIX, UV_EAGAIN,
      "More clients wait there than the relay has taken yet: it is busy, or it hangs"},
     {ON_CONNECT, UNIX, UV_EPROTOTYPE,
-     "That socket is not of the kind that a relay listens on: check the path in the relay's address "
-     "(AGENT_CONTROL_URL or an option)"},
+     "That socket is not of the kind that a relay listens on: check the path in the relay's address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, UNIX, 0,
      "Check that the relay runs, and the path in the relay's address (AGENT_CONTROL_URL or an option)"},
 
     {ON_CONNECT, TCP, UV_ECONNREFUSED,
-     "Nothing listens there (or a firewall refuses it): start the relay, or check its address "
-     "(AGENT_CONTROL_URL or an option)"},
+     "Nothing listens there (or a firewall refuses it): start the relay, or check its address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_ETIMEDOUT,
-     "Nothing answers at that address: the host is down, or a firewall drops what is sent; check both, and "
-     "its address (AGENT_CONTROL_URL or an option)"},
+     "Nothing answers at that address: the host is down, or a firewall drops what is sent; check both, and its address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_EHOSTUNREACH, NO_WAY},
     {ON_CONNECT, TCP, UV_ENETUNREACH, NO_WAY},
     {ON_CONNECT, TCP, UV_EHOSTDOWN, NO_WAY},
     {ON_CONNECT, TCP, UV_ENETDOWN, "This machine's network is down: bring it up"},
     {ON_CONNECT, TCP, UV_ENONET, "This machine's network is down: bring it up"},
     {ON_CONNECT, TCP, UV_EADDRNOTAVAIL,
-     "This machine has no address, or no free port, for such a connection: is IPv6 off, or are thousands of "
-     "connections open?"},
+     "This machine has no address, or no free port, for such a connection: is IPv6 off, or are thousands of connections open?"},
     {ON_CONNECT, TCP, UV_EAFNOSUPPORT,
-     "This machine does not speak that kind of address (IPv6 off?): write another "
-     "(AGENT_CONTROL_URL or an option)"},
+     "This machine does not speak that kind of address (IPv6 off?): write another (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_EACCES,
      "A rule of this machine forbids the connection: look at its firewall or sandbox"},
     {ON_CONNECT, TCP, UV_EPERM,
@@ -185,8 +175,7 @@ static const struct advice advice_rows[] = {
     {ON_LINK, ANYWHERE, UV_EOF, ENDED},
     {ON_LINK, ANYWHERE, UV_EPIPE, ENDED},
     {ON_LINK, ANYWHERE, UV_ECONNRESET,
-     "The relay died, or something between hung up: see whether it runs (and why it ended), then the "
-     "network"},
+     "The relay died, or something between hung up: see whether it runs (and why it ended), then the network"},
     {ON_LINK, ANYWHERE, UV_ECONNABORTED, "This machine gave the connection up: check its network"},
     {ON_LINK, TCP, UV_ETIMEDOUT,
      "What was sent was not acknowledged any more: the relay's host is down, or the network to it is cut"},
@@ -255,27 +244,24 @@ void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
 {
     say_since(
         f, "RELAY_SILENT",
-        "The relay is frozen or stopped, its machine is down, or the network to it is cut: see whether its "
-        "process runs, and whether its host answers",
+        "The relay is frozen or stopped, its machine is down, or the network to it is cut: see whether its process runs, and whether its host answers",
         address, " is connected, but has sent nothing for ", silent_ms);
 }
 
 void fault_stalled(struct fault *f, const char *address, uint64_t stalled_ms)
 {
-    say_since(f, "RELAY_STALLED",
-              "The relay has stopped reading, or the network to it passes nothing: see whether its process "
-              "runs, and "
-              "how busy its machine is",
-              address, " has taken nothing of what was sent to it for ", stalled_ms);
+    say_since(
+        f, "RELAY_STALLED",
+        "The relay has stopped reading, or the network to it passes nothing: see whether its process runs, and how busy its machine is",
+        address, " has taken nothing of what was sent to it for ", stalled_ms);
 }
 
 void fault_slow_line(struct fault *f, const char *address, uint64_t line_ms)
 {
-    say_since(
-        f, "LINE_TOO_SLOW",
-        "The network to the relay is too slow for an answer so large, or the relay stopped in the middle of "
-        "one: see what else uses the link, and whether the relay's process runs",
-        address, " began a line and has not ended it for ", line_ms);
+    say_since(f, "LINE_TOO_SLOW",
+              "The network to the relay is too slow for an answer so large, or the relay stopped in "
+              "the middle of one: see what else uses the link, and whether the relay's process runs",
+              address, " began a line and has not ended it for ", line_ms);
 }
 
 static bool begins(const char *line, size_t len, const char *with)
@@ -304,11 +290,10 @@ void fault_not_a_relay(struct fault *f, const char *address, const char *line, s
 {
     struct sentence text;
     char suggestion[sizeof(f->suggestion)];
-    (void)snprintf(suggestion, sizeof(suggestion),
-                   "%sthe relay's address (AGENT_CONTROL_URL or an option) must name the port where the "
-                   "relay listens (9500 unless it is told "
-                   "another)",
-                   who_listens(line, len));
+    (void)snprintf(
+        suggestion, sizeof(suggestion),
+        "%sthe relay's address (AGENT_CONTROL_URL or an option) must name the port where the relay listens (9500 unless it is told another)",
+        who_listens(line, len));
     fault_begin(f, &text, "NOT_A_RELAY", suggestion);
     fault_say_address(&text, address);
     sentence_add(&text, " does not speak JSON-RPC in lines");
@@ -324,8 +309,7 @@ void fault_no_answer(struct fault *f, const char *what, uint64_t after_ms, const
     struct sentence text;
     fault_begin(
         f, &text, "SERVER_SILENT",
-        "The relay is connected, the server behind it hangs or is busy: see \"agent-relayctl servers\" "
-        "and what the server writes in the relay's log");
+        "The relay is connected, the server behind it hangs or is busy: see \"agent-relayctl servers\" and what the server writes in the relay's log");
     sentence_add(&text, "the server behind ");
     fault_say_address(&text, address);
     sentence_add(&text, " has not answered ");
@@ -337,10 +321,9 @@ void fault_no_answer(struct fault *f, const char *what, uint64_t after_ms, const
 void fault_bad_answer(struct fault *f, const char *what, const char *reason, const char *address)
 {
     struct sentence text;
-    fault_begin(
-        f, &text, "BAD_ANSWER",
-        "The server behind the relay answers in a way that this library does not understand: see what "
-        "it says with \"agent-relayctl call\", and which server the relay runs");
+    fault_begin(f, &text, "BAD_ANSWER",
+                "The server behind the relay answers in a way that this library does not understand: "
+                "see what it says with \"agent-relayctl call\", and which server the relay runs");
     sentence_add(&text, "the server behind ");
     fault_say_address(&text, address);
     sentence_add(&text, " answered ");

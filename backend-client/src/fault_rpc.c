@@ -39,19 +39,18 @@ static const struct relay_advice relay_rows[] = {
     {RPC_E_TIMEOUT,
      "The server behind the relay took longer than the relay waits for it (timeoutMs): " SEE_SERVERS},
     {RPC_E_OVERLOADED,
-     "More is asked of the server than it can take; this client asks again by itself. Ask less "
-     "at once, or let the relay take more in flight"},
+     "More is asked of the server than it can take; this client asks again by itself. Ask less at once, or let the relay take more in flight"},
     {RPC_E_RATE_LIMITED, "This client asks more often than the relay allows; it asks again by itself, later"},
-    {RPC_E_UNAUTHENTICATED, "The relay wants to know who asks, and this client has nothing to show: use an "
-                            "address of the relay that admits anyone"},
-    {RPC_E_FORBIDDEN, "Not everybody may do this there: come over the relay's Unix socket or from its own "
-                      "machine, or have the permission given"},
+    {RPC_E_UNAUTHENTICATED,
+     "The relay wants to know who asks, and this client has nothing to show: use an address of the relay that admits anyone"},
+    {RPC_E_FORBIDDEN,
+     "Not everybody may do this there: come over the relay's Unix socket or from its own machine, or have the permission given"},
     {RPC_E_TOO_LARGE, "Ask for less at once, or raise the relay's maxFrameBytes"},
     {RPC_E_NO_SUCH_SERVER,
      "That address of the relay leads to a server that its configuration does not have: "
      "name one that it has in \"listen\" or \"defaultServer\", or use another address"},
-    {RPC_E_DRAINING, "The relay is being stopped or restarted: nothing to do, this client connects again by "
-                     "itself; if it stays away, start it"},
+    {RPC_E_DRAINING,
+     "The relay is being stopped or restarted: nothing to do, this client connects again by itself; if it stays away, start it"},
     {RPC_E_CONNECTION_LOST, "The relay lost the server in the middle of it: " SEE_SERVERS},
     {RPC_E_BAD_REPLY, "What the server behind the relay writes is no valid JSON: " SEE_SERVERS},
     {RPC_E_METHOD_NOT_FOUND, "This relay does not know the method: it may be older than this client"},
@@ -71,12 +70,9 @@ static const char *server_words(int code)
     switch (code) {
     case RPC_E_METHOD_NOT_FOUND:
         return "The server behind the relay does not offer this: see which server the relay runs "
-               "(\"agent-relayctl "
-               "servers\") and what that offers (\"agent-relayctl tools\")";
+               "(\"agent-relayctl servers\") and what that offers (\"agent-relayctl tools\")";
     case RPC_E_INVALID_PARAMS:
-        return "The server behind the relay does not take these parameters: see \"agent-relayctl tools\" for "
-               "what "
-               "it takes";
+        return "The server behind the relay does not take these parameters: see \"agent-relayctl tools\" for what it takes";
     default:
         return "The server behind the relay refused it in its own words: " SEE_SERVERS;
     }
@@ -126,24 +122,15 @@ static const char *outage_words(const struct error *e)
 {
     bool explained = has_key(e, "detail");
     if (has_string(e, "state", "removed"))
-        return "The relay's configuration no longer has that server: put it back, or use another address of "
-               "the "
-               "relay";
+        return "The relay's configuration no longer has that server: put it back, or use another address of the relay";
     if (has_number(e, "exitStatus", 127))
-        return "The server's command, or one that it runs, was not found where the relay runs: install it, "
-               "or "
-               "correct \"command\" in the relay's configuration";
+        return "The server's command, or one that it runs, was not found where the relay runs: install it, or correct \"command\" in the relay's configuration";
     if (has_number(e, "exitStatus", 126))
-        return "The server's command cannot be run where the relay runs: see its permissions, or correct "
-               "\"command\" in the relay's configuration";
+        return "The server's command cannot be run where the relay runs: see its permissions, or correct \"command\" in the relay's configuration";
     if (has_number(e, "signal", 9) && !explained)
-        return "The server was killed: if nobody did that, the kernel may have, for want of memory (its log "
-               "says "
-               "so); the relay starts it again by itself";
+        return "The server was killed: if nobody did that, the kernel may have, for want of memory (its log says so); the relay starts it again by itself";
     if ((has_key(e, "exitStatus") || has_key(e, "signal")) && !explained)
-        return "The server's command ends by itself: what it writes says why (the relay's log has all of "
-               "it); the "
-               "relay starts it again by itself";
+        return "The server's command ends by itself: what it writes says why (the relay's log has all of it); the relay starts it again by itself";
     if (has_string(e, "state", "starting") || has_string(e, "state", "stopping") ||
         has_string(e, "state", "changed"))
         return "The server is being started again: nothing to do; if it stays so, " SEE_SERVERS;

@@ -58,10 +58,9 @@ _Static_assert(sizeof(enum config_sharing) == sizeof(unsigned), "a choice is sto
     }
 
 static const struct option table[] = {
-    RELAY_TEXT("listen", OPTION_LISTEN, listen, "127.0.0.1:9500", no,
-               "Where clients connect: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, each with =SERVER to lead "
-               "to that "
-               "server instead of the default one."),
+    RELAY_TEXT(
+        "listen", OPTION_LISTEN, listen, "127.0.0.1:9500", no,
+        "Where clients connect: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, each with =SERVER to lead to that server instead of the default one."),
     RELAY_TEXT("defaultServer", OPTION_STRING, default_server, NULL, yes,
                "The server of a listener that names none. Unset: the first one."),
     SERVER_WORD("sharing", OPTION_CHOICE, sharing, sharing_names,
@@ -75,8 +74,8 @@ static const struct option table[] = {
      .per_server = true,
      .reload = true,
      .offset = offsetof(struct server_config, inherit_env),
-     .help = "Variables that children inherit beyond the standard ones (HOME, PATH, LANG, proxies, CA files "
-             "...)."},
+     .help =
+         "Variables that children inherit beyond the standard ones (HOME, PATH, LANG, proxies, CA files ...)."},
     SERVER_NUMBER("maxInFlight", max_in_flight, OPTION_NO_UNIT, 1, 1000000, 512,
                   "Requests a child works on at once."),
     SERVER_NUMBER("maxWaiting", max_waiting, OPTION_NO_UNIT, 0, 1000000, 4096,

@@ -125,8 +125,7 @@ void config_print_options(FILE *out, bool markdown)
     else
         (void)fprintf(
             out,
-            "  -c, --config FILE   (AGENT_RELAY_CONFIG)\n      The configuration file: JSON, comments and "
-            "trailing commas allowed.\n");
+            "  -c, --config FILE   (AGENT_RELAY_CONFIG)\n      The configuration file: JSON, comments and trailing commas allowed.\n");
     for (size_t i = 0; i < option_count(); i++) {
         if (markdown)
             print_row(option_at(i), out);

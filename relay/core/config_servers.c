@@ -326,10 +326,10 @@ static void load_entry(struct loader *l, const char *block, json_node key)
     const char *name = json_string(l->doc, key, NULL);
     struct place at = place_in_file(l, key, block);
     if (!is_good_name(name)) {
-        loader_problem(l, at,
-                       "has a server whose name is empty, longer than %d bytes, or has = or a control "
-                       "character in it",
-                       SERVER_NAME_MAX_BYTES);
+        loader_problem(
+            l, at,
+            "has a server whose name is empty, longer than %d bytes, or has = or a control character in it",
+            SERVER_NAME_MAX_BYTES);
         return;
     }
     if (config_server(l->c, name)) {

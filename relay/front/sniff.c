@@ -28,6 +28,5 @@ const char *sniff_hint(enum protocol protocol)
 {
     if (protocol == PROTOCOL_TLS)
         return "this port speaks newline-delimited JSON-RPC 2.0 in the clear; TLS is not spoken here";
-    return "this port speaks newline-delimited JSON-RPC 2.0, one JSON object per line; HTTP and TLS are not "
-           "spoken here";
+    return "this port speaks newline-delimited JSON-RPC 2.0, one JSON object per line; HTTP and TLS are not spoken here";
 }

@@ -15,9 +15,8 @@
 #include "peer_bench.h"
 
 /* A request's line of about 200 bytes, as in the other rows. */
-static const char params[] = "{\"name\":\"echo\",\"arguments\":{\"message\":\""
-                             "0123456789012345678901234567890123456789012345678901234567890123456789"
-                             "\"}}";
+static const char params[] =
+    "{\"name\":\"echo\",\"arguments\":{\"message\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}}";
 
 struct gate {
     pthread_mutex_t lock;

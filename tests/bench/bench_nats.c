@@ -11,9 +11,8 @@
 
 #include "peer_bench.h"
 
-static const char payload[] = "{\"name\":\"echo\",\"arguments\":{\"message\":\""
-                              "0123456789012345678901234567890123456789012345678901234567890123456789"
-                              "\"}}";
+static const char payload[] =
+    "{\"name\":\"echo\",\"arguments\":{\"message\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}}";
 #define REPLY_TIMEOUT_MS 5000
 
 static void check(natsStatus status, const char *what)

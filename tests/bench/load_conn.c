@@ -86,8 +86,8 @@ void conn_close(struct conn *c, const char *why)
 
 static unsigned build_head(const struct conn *c, struct slot *s)
 {
-    static const char form[] = "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"tools/call\",\"params\":"
-                               "{\"name\":\"echo\",\"arguments\":{\"message\":\"%05x";
+    static const char form[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"message\":\"%05x";
     char body[160];
     int len = snprintf(body, sizeof(body), form, (unsigned long long)s->id, c->index);
     unsigned head = 0;

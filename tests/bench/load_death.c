@@ -53,8 +53,7 @@ int load_death(const struct load_options *options)
     if (!in)
         load_die("fdopen");
     say(fd, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-"
-            "06-18\","
-            "\"capabilities\":{},\"clientInfo\":{\"name\":\"bench\",\"version\":\"1\"}}}\n");
+            "06-18\",\"capabilities\":{},\"clientInfo\":{\"name\":\"bench\",\"version\":\"1\"}}}\n");
     next_line(in, line, sizeof(line));
     say(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
     for (int i = 1; i <= HANGING; i++) {

@@ -7,12 +7,10 @@
 #include "load.h"
 
 static const char usage[] =
-    "usage: bench_load run   --connect HOST:PORT[,HOST:PORT...] [--clients N] [--in-flight N] [--size "
-    "BYTES]\n"
+    "usage: bench_load run   --connect HOST:PORT[,HOST:PORT...] [--clients N] [--in-flight N] [--size BYTES]\n"
     "                        [--warmup MS] [--duration MS] [--idle N] [--probe] [--verify] [--http PATH]\n"
     "                        [--watch PID] [--timeout MS]\n"
-    "       bench_load idle  --connect HOST:PORT --idle N      (prints a line when all sit; ends with its "
-    "input)\n"
+    "       bench_load idle  --connect HOST:PORT --idle N      (prints a line when all sit; ends with its input)\n"
     "       bench_load death --connect HOST:PORT               (kills the child behind it)\n"
     "       bench_load start -- COMMAND [ARG...]               (until its stderr says \"listening\")\n";
 

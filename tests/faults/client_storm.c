@@ -423,16 +423,14 @@ int main(int argc, char **argv)
     check(ar_close_wait(client) == AR_OK, "close");
     peer_stop(peer);
     struct sums s = add_up();
-    (void)printf(
-        "storm: %lu s, %lu disconnects (%llu links, %llu losses), %llu calls, %llu completed, %llu answered, "
-        "%llu mocked, %llu cancelled, %llu waited for; longest %llu ms; back to live within %llu ms; "
-        "resident "
-        "%ld -> %ld KiB, descriptors %u -> %u\n",
-        seconds, disconnects, (unsigned long long)h.links, (unsigned long long)h.losses,
-        (unsigned long long)s.accepted, (unsigned long long)s.completed, (unsigned long long)s.ok,
-        (unsigned long long)s.mocked, (unsigned long long)s.cancelled, (unsigned long long)s.waited,
-        (unsigned long long)atomic_load(&worst_elapsed_ms), (unsigned long long)worst_ms, early_kib, late_kib,
-        descriptors_before, descriptors_after);
+    (void)printf("storm: %lu s, %lu disconnects (%llu links, %llu losses), %llu calls, %llu completed, "
+                 "%llu answered, %llu mocked, %llu cancelled, %llu waited for; longest %llu ms; back "
+                 "to live within %llu ms; resident %ld -> %ld KiB, descriptors %u -> %u\n",
+                 seconds, disconnects, (unsigned long long)h.links, (unsigned long long)h.losses,
+                 (unsigned long long)s.accepted, (unsigned long long)s.completed, (unsigned long long)s.ok,
+                 (unsigned long long)s.mocked, (unsigned long long)s.cancelled, (unsigned long long)s.waited,
+                 (unsigned long long)atomic_load(&worst_elapsed_ms), (unsigned long long)worst_ms, early_kib,
+                 late_kib, descriptors_before, descriptors_after);
     check(s.accepted == s.completed, "a call that never completed");
     check(descriptors_after == descriptors_before, "descriptors leaked");
     check(!MEMORY_TELLS || late_kib - early_kib <= GROWTH_MAX_KIB, "memory grows");

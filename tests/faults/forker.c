@@ -72,8 +72,7 @@ static void answer(const char *line)
     unsigned long long number = strtoull(id + 5, NULL, 10);
     if (strstr(line, "\"initialize\""))
         printf("{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\","
-               "\"capabilities\":{},"
-               "\"serverInfo\":{\"name\":\"forker\",\"version\":\"1\"}}}\n",
+               "\"capabilities\":{},\"serverInfo\":{\"name\":\"forker\",\"version\":\"1\"}}}\n",
                number);
     else
         printf("{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}\n", number);

@@ -161,29 +161,20 @@ static unsigned take(struct input *in)
 static char *take_line(struct input *in, uint64_t id, size_t *ret_len)
 {
     static const char *const templates[] = {
-        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{"
-        "\"tools\":{\"listChanged\":true}}}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{\"listChanged\":true}}}}",
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"task\":{\"taskId\":\"t\",\"status\":\"working\"}}}",
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}",
-        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-32042,\"data\":{\"elicitations\":[{"
-        "\"elicitationId\":\"e\"}]}}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-32042,\"data\":{\"elicitations\":[{\"elicitationId\":\"e\"}]}}}",
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu}}",
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%llu}}",
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/"
-        "status\",\"params\":{\"n\":%llu,\"taskId\":\"t\",\"status\":\"completed\"}}",
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/"
-        "updated\",\"params\":{\"n\":%llu,\"uri\":\"u/v\"}}",
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-        "message\",\"params\":{\"n\":%llu,\"level\":\"error\"}}",
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/elicitation/"
-        "complete\",\"params\":{\"n\":%llu,\"elicitationId\":\"e\"}}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/status\",\"params\":{\"n\":%llu,\"taskId\":\"t\",\"status\":\"completed\"}}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"n\":%llu,\"uri\":\"u/v\"}}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"n\":%llu,\"level\":\"error\"}}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/elicitation/complete\",\"params\":{\"n\":%llu,\"elicitationId\":\"e\"}}",
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\",\"params\":{\"n\":%llu}}",
-        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"roots/"
-        "list\",\"params\":{\"_meta\":{\"progressToken\":1}}}",
-        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-"
-        "03-26\"}}",
-        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"tools/"
-        "call\",\"params\":{\"task\":{},\"_meta\":{\"progressToken\":\"k\"}}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"roots/list\",\"params\":{\"_meta\":{\"progressToken\":1}}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"tools/call\",\"params\":{\"task\":{},\"_meta\":{\"progressToken\":\"k\"}}}",
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"u\"}}",
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"resources/unsubscribe\",\"params\":{\"uri\":\"u\"}}",
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"info\"}}",

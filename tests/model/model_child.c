@@ -186,10 +186,10 @@ static void compose_answer(struct child *ch, struct req *r, uint64_t relay_id, u
         if (r->state == REQ_OUT)
             ch->subscribed[r->uri] = r->kind == K_UNSUBSCRIBE;
     } else if (refuses)
-        (void)snprintf(out, cap,
-                       "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-1,\"message\":\"m\",\"data\":{"
-                       "\"x\":%llu}}}",
-                       id, x);
+        (void)snprintf(
+            out, cap,
+            "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-1,\"message\":\"m\",\"data\":{\"x\":%llu}}}",
+            id, x);
     else if (chance(50))
         (void)snprintf(out, cap, "{\"result\":{\"x\":%llu%s},\"jsonrpc\":\"2.0\",\"id\":%llu}", x, more, id);
     else
@@ -201,10 +201,10 @@ static void compose_answer(struct child *ch, struct req *r, uint64_t relay_id, u
 static void tell_early_status(struct child *ch)
 {
     char line[256];
-    (void)snprintf(line, sizeof(line),
-                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/"
-                   "status\",\"params\":{\"taskId\":\"t%llu\",\"n\":%llu}}",
-                   (unsigned long long)w.last_task, (unsigned long long)w.last_task);
+    (void)snprintf(
+        line, sizeof(line),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/status\",\"params\":{\"taskId\":\"t%llu\",\"n\":%llu}}",
+        (unsigned long long)w.last_task, (unsigned long long)w.last_task);
     child_say(ch, line);
 }
 
@@ -240,10 +240,10 @@ static void progress(struct child *ch)
 {
     char line[256];
     size_t i = rnd(ch->kept_count);
-    (void)snprintf(line, sizeof(line),
-                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                   "progress\",\"params\":{\"x\":%llu,\"progressToken\":%llu}}",
-                   (unsigned long long)ch->kept[i].serial, (unsigned long long)ch->kept[i].relay_id);
+    (void)snprintf(
+        line, sizeof(line),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"x\":%llu,\"progressToken\":%llu}}",
+        (unsigned long long)ch->kept[i].serial, (unsigned long long)ch->kept[i].relay_id);
     const struct req *r = req_of(ch->kept[i].serial);
     if (!r)
         return;
@@ -324,10 +324,10 @@ static void tell_updated(struct child *ch)
         if (!c->may_get_updates && c->member[uri] == MEMBER_YES)
             c->expected_updates++;
     }
-    (void)snprintf(line, sizeof(line),
-                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/"
-                   "updated\",\"params\":{\"uri\":\"\\u0075:%d%s\"}}",
-                   uri, under ? "/x" : "");
+    (void)snprintf(
+        line, sizeof(line),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"\\u0075:%d%s\"}}",
+        uri, under ? "/x" : "");
     child_say(ch, line);
 }
 
@@ -341,10 +341,10 @@ static void tell_status(struct child *ch)
     bool ends = chance(30);
     if (!r || (ch->client >= 0 && (ch->client != r->client || w.clients[ch->client].era != r->client_era)))
         return;
-    (void)snprintf(line, sizeof(line),
-                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/"
-                   "status\",\"params\":{\"taskId\":\"t%llu\",\"n\":%llu,\"status\":\"%s\"}}",
-                   (unsigned long long)number, (unsigned long long)number, ends ? "completed" : "working");
+    (void)snprintf(
+        line, sizeof(line),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/status\",\"params\":{\"taskId\":\"t%llu\",\"n\":%llu,\"status\":\"%s\"}}",
+        (unsigned long long)number, (unsigned long long)number, ends ? "completed" : "working");
     child_say(ch, line);
     if (ends)
         r->task_runs = false;
@@ -369,10 +369,10 @@ static void ask(struct child *ch)
         ch->asked[slot].id = id;
         ch->asked[slot].mark = mark;
     }
-    (void)snprintf(line, sizeof(line),
-                   "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\",\"params\":{\"q\":%llu,\"_meta\":{"
-                   "\"progressToken\":0}}}",
-                   id, chance(20) ? "ping" : "sampling/createMessage", (unsigned long long)mark);
+    (void)snprintf(
+        line, sizeof(line),
+        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\",\"params\":{\"q\":%llu,\"_meta\":{\"progressToken\":0}}}",
+        id, chance(20) ? "ping" : "sampling/createMessage", (unsigned long long)mark);
     child_say(ch, line);
     if (w.sharing == SHARING_SHARED)
         CHECK(ch->refusals == 0 || ch->full || w.failing, "the child was not answered");

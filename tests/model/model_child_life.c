@@ -53,8 +53,7 @@ static void shake_hands(struct child *ch)
     char line[256];
     (void)snprintf(line, sizeof(line),
                    "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\","
-                   "\"capabilities\":{\"tools\":"
-                   "{\"listChanged\":true},\"v\":%u}}}",
+                   "\"capabilities\":{\"tools\":{\"listChanged\":true},\"v\":%u}}}",
                    (unsigned long long)ch->handshake_id, w.capabilities / 8);
     ch->handshake_id = 0;
     ch->state = CHILD_READY;

@@ -283,12 +283,11 @@ static size_t compose(struct client *c, uint64_t since, char *out, size_t cap)
         (void)snprintf(meta, sizeof(meta), "\"_meta\":{\"progressToken\":%s},", r->token);
     int n = snprintf(
         out, cap,
-        chance(50) ? "{\"jsonrpc\":\"2.0\",\"id\":%1$s,\"method\":\"%2$s\",\"params\":{%3$s\"uri\":\"u:%4$"
-                     "d\",\"level\":\"%5$s\","
-                     "\"taskId\":\"t%6$llu\",%7$s\"protocolVersion\":\"%8$s\",\"x\":%9$llu}}"
-                   : "{\"params\":{\"uri\":\"u:%4$d\",\"x\":%9$llu,\"taskId\":\"t%6$llu\",%7$s%3$s\"level\":"
-                     "\"%5$s\","
-                     "\"protocolVersion\":\"%8$s\"},\"method\":\"%2$s\",\"id\":%1$s,\"jsonrpc\":\"2.0\"}",
+        chance(50)
+            ? "{\"jsonrpc\":\"2.0\",\"id\":%1$s,\"method\":\"%2$s\",\"params\":{%3$s\"uri\":\"u:%4$"
+              "d\",\"level\":\"%5$s\",\"taskId\":\"t%6$llu\",%7$s\"protocolVersion\":\"%8$s\",\"x\":%9$llu}}"
+            : "{\"params\":{\"uri\":\"u:%4$d\",\"x\":%9$llu,\"taskId\":\"t%6$llu\",%7$s%3$s\"level\":"
+              "\"%5$s\",\"protocolVersion\":\"%8$s\"},\"method\":\"%2$s\",\"id\":%1$s,\"jsonrpc\":\"2.0\"}",
         id, methods[kind], meta, r->uri, chance(50) ? "debug" : "error",
         (unsigned long long)(w.last_task - rnd(TASKS / 2 < w.last_task ? TASKS / 2 : w.last_task + 1)),
         kind == K_TASK ? "\"task\":{}," : "", versions[rnd(4)], (unsigned long long)r->serial);
@@ -341,10 +340,10 @@ static void say_cancel(struct client *c)
         req_leave(r, REQ_CANCELLED);
         seen.cancels++;
     }
-    (void)snprintf(line, sizeof(line),
-                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/"
-                   "cancelled\",\"params\":{\"reason\":\"r\",\"requestId\":%s}}",
-                   id);
+    (void)snprintf(
+        line, sizeof(line),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/cancelled\",\"params\":{\"reason\":\"r\",\"requestId\":%s}}",
+        id);
     client_say(c, line);
 }
 

@@ -132,19 +132,19 @@ static void relay_error(struct kit *kit, const char *id, bool retryable, bool se
     char retry[48] = "";
     if (retry_after_ms > 0)
         (void)snprintf(retry, sizeof(retry), ",\"retryAfterMs\":%u", retry_after_ms);
-    kit_sayf(kit,
-             "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-31001,\"message\":\"the server is "
-             "down\",\"data\":{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"retryable\":%s,\"sent\":%s,"
-             "\"server\":\"s\",\"state\":\"down\"%s}}}",
-             id, retryable ? "true" : "false", sent ? "true" : "false", retry);
+    kit_sayf(
+        kit,
+        "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-31001,\"message\":\"the server is "
+        "down\",\"data\":{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"retryable\":%s,\"sent\":%s,\"server\":\"s\",\"state\":\"down\"%s}}}",
+        id, retryable ? "true" : "false", sent ? "true" : "false", retry);
 }
 
 static void plain_error(struct kit *kit, const char *id, int code)
 {
-    kit_sayf(kit,
-             "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":%d,\"message\":\"it \\u00e9rrs\","
-             "\"data\":{\"why\":[1]}}}",
-             id, code);
+    kit_sayf(
+        kit,
+        "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":%d,\"message\":\"it \\u00e9rrs\",\"data\":{\"why\":[1]}}}",
+        id, code);
 }
 
 static void result(struct kit *kit, const char *id, const char *json)
@@ -174,9 +174,9 @@ static void good_answer(struct kit *kit, const struct kit_line *line, enum kit_m
     char echo[64];
     switch (method) {
     case KIT_M_INIT:
-        result(kit, line->id,
-               "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"serverInfo\":"
-               "{\"name\":\"peer\",\"version\":\"1\"}}");
+        result(
+            kit, line->id,
+            "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"peer\",\"version\":\"1\"}}");
         break;
     case KIT_M_LIST:
     case KIT_M_TOOL:

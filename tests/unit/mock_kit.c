@@ -176,10 +176,10 @@ bool is_true(const char *path)
 void tool(const char *name, const char *arguments)
 {
     char request[1000];
-    (void)snprintf(request, sizeof(request),
-                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
-                   "call\",\"params\":{\"name\":\"%s\",\"arguments\":%s}}\n",
-                   name, arguments);
+    (void)snprintf(
+        request, sizeof(request),
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"%s\",\"arguments\":%s}}\n",
+        name, arguments);
     ask(request);
     assert_int_equal(line_count, 1);
     look(0);

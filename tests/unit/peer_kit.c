@@ -136,14 +136,13 @@ static void reply_text(const struct peer *p, const struct conn *c, const char *i
 
 static const char unavailable[] =
     "{\"code\":-31001,\"message\":\"the server is down\",\"data\":{\"relay\":true,"
-    "\"code\":\"SERVER_UNAVAILABLE\",\"retryable\":true,\"sent\":false,\"server\":\"fake\",\"state\":"
-    "\"down\"}}";
+    "\"code\":\"SERVER_UNAVAILABLE\",\"retryable\":true,\"sent\":false,\"server\":\"fake\",\"state\":\"down\"}}";
 static const char busy[] = "{\"code\":-31003,\"message\":\"too much\",\"data\":{\"relay\":true,"
                            "\"code\":\"OVERLOADED\",\"retryable\":true,\"sent\":false,\"retryAfterMs\":20}}";
 static const char agents[] =
     "{\"agents\":[{\"id\":\"a1\",\"name\":\"One\",\"type\":\"coder\",\"status\":\"active\"}]}";
-static const char hello[] = "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},"
-                            "\"serverInfo\":{\"name\":\"peer\",\"version\":\"1\"}}";
+static const char hello[] =
+    "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"serverInfo\":{\"name\":\"peer\",\"version\":\"1\"}}";
 
 static void answer_call(struct peer *p, const struct conn *c, const char *id, const char *method,
                         const char *line, size_t len)
@@ -158,10 +157,10 @@ static void answer_call(struct peer *p, const struct conn *c, const char *id, co
     } else if (strcmp(method, "hang") != 0) {
         if (strcmp(method, "progress") == 0) {
             char note[160];
-            int n = snprintf(note, sizeof(note),
-                             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":"
-                             "{\"progressToken\":%s,\"progress\":1}}\n",
-                             id);
+            int n = snprintf(
+                note, sizeof(note),
+                "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n",
+                id);
             send_all(p, c, note, (size_t)n);
         }
         const char *params = strstr(line, "\"params\":");

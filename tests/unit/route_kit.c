@@ -213,8 +213,8 @@ struct lane *kit_lane(struct kit *kit)
 
 void kit_ready(struct kit *kit, const char *result)
 {
-    static const char plain[] = "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"serverInfo\":{"
-                                "\"name\":\"m\",\"version\":\"1\"}}";
+    static const char plain[] =
+        "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"serverInfo\":{\"name\":\"m\",\"version\":\"1\"}}";
     kit->child.closed = false;
     lane_attach(kit_lane(kit), &kit->child.link, kit->now_ms);
     const char *line = kit_expect_with(&kit->child, "\"method\":\"initialize\"", NULL);
@@ -236,8 +236,7 @@ struct route_session *kit_client(struct kit *kit, struct kit_link *link)
     struct route_session *s = kit_session(kit, link);
     kit_say(kit, s,
             "{\"jsonrpc\":\"2.0\",\"id\":\"hi\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
-            "\"2025-11-25\","
-            "\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}");
+            "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}");
     kit_expect_with(link, "\"id\":\"hi\"", "\"result\":", NULL);
     kit_say(kit, s, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
     return s;

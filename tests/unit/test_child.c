@@ -327,8 +327,8 @@ static void test_stop_of_one_that_obeys_is_quick(void **state)
 static void test_stderr_tail(void **state)
 {
     (void)state;
-    start("i=0; while [ $i -lt 3000 ]; do echo \"line $i\" >&2; i=$((i+1)); done; printf 'the end' >&2; exit "
-          "1");
+    start(
+        "i=0; while [ $i -lt 3000 ]; do echo \"line $i\" >&2; i=$((i+1)); done; printf 'the end' >&2; exit 1");
     run_until(&seen.loop, has_exited, NULL);
     assert_int_equal(seen.tail_len, sizeof(seen.tail) - 1);
     assert_non_null(strstr(seen.tail, "\nline 2999\nthe end"));
@@ -363,8 +363,8 @@ static void test_memory_budget(void **state)
     memory_set_limit(&seen.memory, 100000);
     memory_join(&seen.memory, &others, ignore, ignore);
     memory_set(&seen.memory, &others, MEMORY_PARTIAL_MIN_BYTES + 1, MEMORY_PARTIAL_MIN_BYTES + 1);
-    start("part() { head -c $1 /dev/zero | tr '\\0' x; }; printf '{\"x\":\"'; part 1000000; read -r go; "
-          "part 2000000; echo '\"}'; exec cat");
+    start(
+        "part() { head -c $1 /dev/zero | tr '\\0' x; }; printf '{\"x\":\"'; part 1000000; read -r go; part 2000000; echo '\"}'; exec cat");
     run_until(&seen.loop, is_paused_by_memory, NULL);
     assert_int_equal(seen.frames, 0);
     memory_set_limit(&seen.memory, 100000000);

@@ -174,16 +174,8 @@ static void params_that_are_not_strict_json(void **state)
         const char *text;
         size_t len;
     } with_nul[] = {
-        {"{}\0", 3},
-        {"\0{}", 3},
-        {"{\0}", 3},
-        {"[\"a\0b\"]", 7},
-        {"[1,\0"
-         "2]",
-         6},
-        {"[\"a\n\0\"]", 7},
-        {"[\n\"a\0\"]", 7},
-        {"{}\0,\"id\":1", 10},
+        {"{}\0", 3},    {"\0{}", 3},        {"{\0}", 3},        {"[\"a\0b\"]", 7},
+        {"[1,\02]", 6}, {"[\"a\n\0\"]", 7}, {"[\n\"a\0\"]", 7}, {"{}\0,\"id\":1", 10},
     };
     for (size_t i = 0; i < COUNT(with_nul); i++)
         refuses_params(with_nul[i].text, with_nul[i].len);

@@ -241,8 +241,7 @@ static void test_no_agents_after_close(void **state)
     struct kit *k = *state;
     static const char lines[] =
         "{\"jsonrpc\":\"2.0\",\"id\":\"ar-1\",\"result\":{\"protocolVersion\":\"2025-11-25\","
-        "\"capabilities\":{},"
-        "\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n"
+        "\"capabilities\":{},\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n"
         "{\"jsonrpc\":\"2.0\",\"method\":\"hello\"}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"ar-2\",\"result\":{\"agents\":[{\"id\":\"a\"}]}}\n";
     k->peer = peer_start(PEER_IP4);

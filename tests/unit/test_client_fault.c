@@ -244,10 +244,10 @@ static void answers_that_cannot_be_used(void **state)
     (void)state;
     fault_bad_answer(&f, "agents/list", "there is no list of agents in it", "relay:9500");
     assert_clean_fault(&f);
-    want("BAD_ANSWER",
-         "the server behind relay:9500 answered agents/list with something that cannot be used: there is no "
-         "list of agents in it",
-         "agent-relayctl call");
+    want(
+        "BAD_ANSWER",
+        "the server behind relay:9500 answered agents/list with something that cannot be used: there is no list of agents in it",
+        "agent-relayctl call");
     char reason[5000];
     for (size_t i = 0; i + 3 < sizeof(reason); i += 3)
         memcpy(reason + i, "\xe2\x80\xae", 3);
@@ -273,9 +273,9 @@ static void what_the_probe_adds(void **state)
         "cannot connect to relay:9500: connection refused; its health address answers 503 (not well)");
     for (int i = 0; i < 100; i++) /* each second of a long outage */
         fault_add_probe(&f, 0, "connection refused\n");
-    assert_string_equal(f.text,
-                        "cannot connect to relay:9500: connection refused; its health address does not "
-                        "answer: connection refused");
+    assert_string_equal(
+        f.text,
+        "cannot connect to relay:9500: connection refused; its health address does not answer: connection refused");
     static const struct {
         int status;
         const char *words;
@@ -308,9 +308,8 @@ static void the_probe_always_has_room(void **state)
     /* A peer that writes as we do loses some of its own words, nothing else. */
     fault_bad_answer(&f, "x", "; its health address ; its health address is mine", "relay:9500");
     fault_add_probe(&f, 200, "");
-    assert_string_equal(f.text,
-                        "the server behind relay:9500 answered x with something that cannot be used: ; its "
-                        "health address ; its health address answers 200 (well)");
+    assert_string_equal(f.text, "the server behind relay:9500 answered x with something that cannot be "
+                                "used: ; its health address ; its health address answers 200 (well)");
 }
 
 int main(void)

@@ -198,10 +198,9 @@ static void errors_too_large_to_read(void **state)
 static void cut_and_bent_at_every_byte(void **state)
 {
     (void)state;
-    static const char whole[] =
-        RELAY("-31001", "SERVER_UNAVAILABLE", "Server \xc3\xa9") ",\"server\":\"m\",\"state\":"
-                                                                 "\"down\",\"known\":[\"a\"],"
-                                                                 "\"stderrTail\":\"x\\ny\"}}";
+    static const char whole[] = RELAY(
+        "-31001", "SERVER_UNAVAILABLE",
+        "Server \xc3\xa9") ",\"server\":\"m\",\"state\":\"down\",\"known\":[\"a\"],\"stderrTail\":\"x\\ny\"}}";
     char bent[sizeof(whole)];
     for (size_t len = 0; len < sizeof(whole); len++) {
         fault_rpc(&f, "initialize", whole, len, "relay:9500");
@@ -222,8 +221,8 @@ static void the_nth_allocation_fails(void **state)
 {
     (void)state;
     static const char error[] =
-        RELAY("-31001", "SERVER_UNAVAILABLE", "Server\\tunavailable") ",\"server\":\"m\\t\","
-                                                                      "\"stderrTail\":\"a\\nb\"}}";
+        RELAY("-31001", "SERVER_UNAVAILABLE",
+              "Server\\tunavailable") ",\"server\":\"m\\t\",\"stderrTail\":\"a\\nb\"}}";
     unsigned failures = 0;
     fault_alloc_install();
     for (size_t n = 1;; n++) {

@@ -32,26 +32,25 @@ static void read_error(const char *error)
 static void a_server_that_ends_at_once(void **state)
 {
     (void)state;
-    read_error(RELAY("-31001", "SERVER_UNAVAILABLE",
-                     "Server unavailable") ",\"server\":\"boom\",\"state\":\"backing-off\",\"exitStatus\":3,"
-                                           "\"stderrTail\":\"line one\\nError: cannot open /data/x.db\\n\","
-                                           "\"retryAfterMs\":855}}");
+    read_error(RELAY(
+        "-31001", "SERVER_UNAVAILABLE",
+        "Server unavailable") ",\"server\":\"boom\",\"state\":\"backing-off\",\"exitStatus\":3,\"stderrTail\":\"line "
+                              "one\\nError: cannot open /data/x.db\\n\",\"retryAfterMs\":855}}");
     assert_string_equal(f.name, "SERVER_UNAVAILABLE");
-    assert_string_equal(f.text,
-                        "the relay at relay:9500 refused initialize: Server unavailable; server boom is "
-                        "backing-off, exited with status 3; next try in 855 ms; it wrote \"line one Error: "
-                        "cannot open /data/x.db\"");
+    assert_string_equal(f.text, "the relay at relay:9500 refused initialize: Server unavailable; "
+                                "server boom is backing-off, exited with status 3; next try in "
+                                "855 ms; it wrote \"line one Error: cannot open /data/x.db\"");
     assert_contains(f.suggestion, "ends by itself: what it writes says why");
 }
 
 static void a_command_that_is_not_there(void **state)
 {
     (void)state;
-    read_error(
-        RELAY("-31001", "SERVER_UNAVAILABLE",
-              "Server unavailable") ",\"server\":\"nocmd\",\"state\":\"crash-loop\",\"exitStatus\":127,"
-                                    "\"stderrTail\":\"agent-relay-keeper: cannot run '/nonexistent/x': No "
-                                    "such file or directory\\n\",\"retryAfterMs\":29700}}");
+    read_error(RELAY(
+        "-31001", "SERVER_UNAVAILABLE",
+        "Server unavailable") ",\"server\":\"nocmd\",\"state\":\"crash-loop\",\"exitStatus\":127,\"stderrTail\":\"agent-relay-keeper: "
+                              "cannot run '/nonexistent/x': No such file or "
+                              "directory\\n\",\"retryAfterMs\":29700}}");
     assert_contains(f.text,
                     "server nocmd is crash-loop, exited with status 127; next try in 29.7 s; it wrote \"");
     assert_contains(f.text, "No such file or directory\"");
@@ -63,18 +62,17 @@ static void a_command_that_is_not_there(void **state)
 static void a_server_that_was_killed(void **state)
 {
     (void)state;
-    read_error(RELAY("-31001", "SERVER_UNAVAILABLE",
-                     "Server unavailable") ",\"server\":\"killed\",\"state\":\"backing-off\",\"signal\":9,"
-                                           "\"stderrTail\":\"\",\"retryAfterMs\":244}}");
-    assert_string_equal(f.text,
-                        "the relay at relay:9500 refused initialize: Server unavailable; server killed is "
-                        "backing-off, killed by SIGKILL; next try in 244 ms");
+    read_error(RELAY(
+        "-31001", "SERVER_UNAVAILABLE",
+        "Server unavailable") ",\"server\":\"killed\",\"state\":\"backing-off\",\"signal\":9,\"stderrTail\":\"\",\"retryAfterMs\":244}}");
+    assert_string_equal(
+        f.text,
+        "the relay at relay:9500 refused initialize: Server unavailable; server killed is backing-off, killed by SIGKILL; next try in 244 ms");
     assert_contains(f.suggestion, "the kernel may have, for want of memory");
     /* Not where the relay killed it because it did not answer. */
-    read_error(
-        RELAY("-31001", "SERVER_UNAVAILABLE",
-              "Server unavailable: no answer to initialize") ",\"detail\":\"no answer to initialize\","
-                                                             "\"state\":\"backing-off\",\"signal\":9}}");
+    read_error(RELAY(
+        "-31001", "SERVER_UNAVAILABLE",
+        "Server unavailable: no answer to initialize") ",\"detail\":\"no answer to initialize\",\"state\":\"backing-off\",\"signal\":9}}");
     assert_contains(f.text, "no answer to initialize");
     assert_lacks(f.suggestion, "memory");
     assert_contains(f.suggestion, "the server behind it is not there");
@@ -187,9 +185,9 @@ static void errors_of_the_server(void **state)
     (void)state;
     read_error("{\"code\":-32603,\"message\":\"Internal error\",\"data\":\"Unknown tool: x\"}");
     assert_string_equal(f.name, "SERVER_ERROR");
-    assert_string_equal(f.text,
-                        "the server behind relay:9500 refused initialize: error -32603: Internal error: "
-                        "Unknown tool: x");
+    assert_string_equal(
+        f.text,
+        "the server behind relay:9500 refused initialize: error -32603: Internal error: Unknown tool: x");
     assert_contains(f.suggestion, "in its own words");
     read_error("{\"code\":-32601,\"message\":\"Method not found\"}");
     assert_string_equal(f.text,

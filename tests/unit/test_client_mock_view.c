@@ -184,10 +184,10 @@ static void logs_and_progress_are_passed_over(void **state)
         result_at(START, "tools/call", "{\"name\":\"agent_spawn\",\"arguments\":{\"type\":\"x\"}}");
     assert_non_null(strstr(spawned, "agentId"));
     free(spawned);
-    check_result("tools/call",
-                 "{\"name\":\"slow\",\"arguments\":{\"steps\":1000,\"stepMs\":60000,\"message\":\"end\"},"
-                 "\"_meta\":{\"progressToken\":1}}",
-                 "{\"content\":[{\"type\":\"text\",\"text\":\"end\"}]}");
+    check_result(
+        "tools/call",
+        "{\"name\":\"slow\",\"arguments\":{\"steps\":1000,\"stepMs\":60000,\"message\":\"end\"},\"_meta\":{\"progressToken\":1}}",
+        "{\"content\":[{\"type\":\"text\",\"text\":\"end\"}]}");
 }
 
 static uint64_t elapsed_ms(void)
@@ -204,10 +204,8 @@ static void what_takes_its_time_is_answered_at_once(void **state)
     static const char *const slow[] = {
         "{\"name\":\"slow\",\"arguments\":{\"steps\":1000,\"stepMs\":60000,\"message\":\"end\"}}",
         "{\"name\":\"slow\",\"arguments\":{\"steps\":1000,\"stepMs\":0,\"message\":\"end\"}}",
-        "{\"name\":\"slow\",\"arguments\":{\"steps\":1,\"stepMs\":60000,\"message\":\"end\"},"
-        "\"_meta\":{\"progressToken\":\"t\"}}",
-        "{\"name\":\"slow\",\"arguments\":{\"steps\":65,\"stepMs\":1,\"message\":\"end\"},"
-        "\"_meta\":{\"progressToken\":\"t\"}}",
+        "{\"name\":\"slow\",\"arguments\":{\"steps\":1,\"stepMs\":60000,\"message\":\"end\"},\"_meta\":{\"progressToken\":\"t\"}}",
+        "{\"name\":\"slow\",\"arguments\":{\"steps\":65,\"stepMs\":1,\"message\":\"end\"},\"_meta\":{\"progressToken\":\"t\"}}",
     };
     uint64_t from_ms = elapsed_ms();
     for (unsigned round = 0; round < 20; round++) {
@@ -222,9 +220,9 @@ static void what_takes_its_time_is_answered_at_once(void **state)
 static void spawned_agents_are_in_the_list(void **state)
 {
     (void)state;
-    free(result_at(SECOND(1), "tools/call",
-                   "{\"name\":\"agent_spawn\",\"arguments\":{\"type\":\"reviewer\",\"name\":\"R\","
-                   "\"capabilities\":[\"review\"]}}"));
+    free(result_at(
+        SECOND(1), "tools/call",
+        "{\"name\":\"agent_spawn\",\"arguments\":{\"type\":\"reviewer\",\"name\":\"R\",\"capabilities\":[\"review\"]}}"));
     struct agent_set *set = agents_at(SECOND(2));
     assert_int_equal(agent_set_count(set), 6);
     const struct ar_agent *a = agent_set_get(set, 5);

@@ -47,12 +47,10 @@ static void the_agent_control_system(void **state)
     told.success_rate = 1;
     told.cpu = 0.45;
     told.memory = 0.6;
-    check_one("{\"agents\":[{\"id\":\"agent-001\",\"type\":\"coordinator\",\"name\":\"Primary Coordinator\","
-              "\"status\":\"active\",\"health\":95,\"capabilities\":[\"planning\",\"orchestration\"],"
-              "\"swarmId\":\"swarm-1\",\"createdAt\":\"2025-08-12T10:00:00Z\","
-              "\"lastActivity\":\"2025-08-12T10:00:05Z\",\"metrics\":{\"tasksCompleted\":0,\"tasksActive\":0,"
-              "\"successRate\":1.0,\"cpuUsage\":0.45,\"memoryUsage\":0.6}}]}",
-              &told);
+    check_one(
+        "{\"agents\":[{\"id\":\"agent-001\",\"type\":\"coordinator\",\"name\":\"Primary Coordinator\","
+        "\"status\":\"active\",\"health\":95,\"capabilities\":[\"planning\",\"orchestration\"],\"swarmId\":\"swarm-1\",\"createdAt\":\"2025-08-12T10:00:00Z\",\"lastActivity\":\"2025-08-12T10:00:05Z\",\"metrics\":{\"tasksCompleted\":0,\"tasksActive\":0,\"successRate\":1.0,\"cpuUsage\":0.45,\"memoryUsage\":0.6}}]}",
+        &told);
 }
 
 /* Its snapshot has more beside the agents. */
@@ -61,10 +59,10 @@ static void the_agent_control_systems_snapshot(void **state)
     (void)state;
     struct ar_agent told = bare_agent("agent-003");
     told.health = 100;
-    check_one("{\"timestamp\":\"2025-08-12T10:00:00Z\",\"agentCount\":1,\"agents\":[{\"id\":\"agent-003\","
-              "\"health\":100}],\"connections\":[{\"id\":\"conn-001\",\"from\":\"a\",\"to\":\"b\"}],"
-              "\"metrics\":{\"agents\":{\"total\":1}},\"positions\":{}}",
-              &told);
+    check_one(
+        "{\"timestamp\":\"2025-08-12T10:00:00Z\",\"agentCount\":1,\"agents\":[{\"id\":\"agent-003\","
+        "\"health\":100}],\"connections\":[{\"id\":\"conn-001\",\"from\":\"a\",\"to\":\"b\"}],\"metrics\":{\"agents\":{\"total\":1}},\"positions\":{}}",
+        &told);
 }
 
 static void claude_flow_2(void **state)
@@ -80,14 +78,12 @@ static void claude_flow_2(void **state)
     told.capability_count = 2;
     told.created_at_ms = 1795177314532;
     told.last_activity_ms = 1795177315000;
-    check_one(as_tool_text(
-                  "{\"success\":true,\"swarmId\":\"swarm_1795177314000_abc\",\"agents\":[{\"id\":"
-                  "\"agent_1795177314532_rvh258\",\"swarmId\":\"swarm_1795177314000_abc\",\"name\":\"Code "
-                  "Agent Alpha\",\"type\":\"coder\",\"status\":\"active\",\"capabilities\":[\"javascript\","
-                  "\"python\"],\"metadata\":\"{\\\"sessionId\\\":\\\"x\\\"}\",\"createdAt\":"
-                  "\"2026-11-20T12:21:54.532Z\",\"lastActive\":\"2026-11-20T12:21:55.000Z\"}],\"count\":1,"
-                  "\"timestamp\":\"2026-11-20T12:21:5516.000Z\"}"),
-              &told);
+    check_one(
+        as_tool_text(
+            "{\"success\":true,\"swarmId\":\"swarm_1795177314000_abc\",\"agents\":[{\"id\":"
+            "\"agent_1795177314532_rvh258\",\"swarmId\":\"swarm_1795177314000_abc\",\"name\":\"Code Agent "
+            "Alpha\",\"type\":\"coder\",\"status\":\"active\",\"capabilities\":[\"javascript\",\"python\"],\"metadata\":\"{\\\"sessionId\\\":\\\"x\\\"}\",\"createdAt\":\"2026-11-20T12:21:54.532Z\",\"lastActive\":\"2026-11-20T12:21:55.000Z\"}],\"count\":1,\"timestamp\":\"2026-11-20T12:21:5516.000Z\"}"),
+        &told);
 }
 
 /* The three that it makes up: the swarm stands beside the list, or in each. */
@@ -96,11 +92,7 @@ static void claude_flow_2_makes_some_up(void **state)
     (void)state;
     struct agent_set *set = read_answer(as_tool_text(
         "{\"success\":true,\"swarmId\":\"mock-swarm\",\"agents\":[{\"id\":\"agent-1\",\"name\":"
-        "\"coordinator-1\",\"type\":\"coordinator\",\"status\":\"active\",\"capabilities\":[]},{\"id\":"
-        "\"agent-2\",\"name\":\"researcher-1\",\"type\":\"researcher\",\"status\":\"active\","
-        "\"capabilities\":[]},{\"id\":\"agent-3\",\"name\":\"coder-1\",\"type\":\"coder\",\"status\":"
-        "\"busy\","
-        "\"capabilities\":[]}],\"count\":3,\"timestamp\":\"2026-11-20T12:21:5516.000Z\"}"));
+        "\"coordinator-1\",\"type\":\"coordinator\",\"status\":\"active\",\"capabilities\":[]},{\"id\":\"agent-2\",\"name\":\"researcher-1\",\"type\":\"researcher\",\"status\":\"active\",\"capabilities\":[]},{\"id\":\"agent-3\",\"name\":\"coder-1\",\"type\":\"coder\",\"status\":\"busy\",\"capabilities\":[]}],\"count\":3,\"timestamp\":\"2026-11-20T12:21:5516.000Z\"}"));
     assert_int_equal(agent_set_count(set), 3);
     for (size_t i = 0; i < 3; i++) {
         assert_true(agent_set_get(set, i)->mock);
@@ -124,9 +116,9 @@ static void claude_flow_3(void **state)
     told.health = 100;
     told.created_at_ms = 1795177314532;
     check_one(
-        as_tool_text("{\"agents\":[{\"agentId\":\"code-agent-alpha\",\"agentType\":\"coder\",\"status\":"
-                     "\"idle\",\"health\":1,\"taskCount\":0,\"createdAt\":\"2026-11-20T12:21:54.532Z\"}]"
-                     ",\"total\":1,\"filters\":{}}"),
+        as_tool_text(
+            "{\"agents\":[{\"agentId\":\"code-agent-alpha\",\"agentType\":\"coder\",\"status\":"
+            "\"idle\",\"health\":1,\"taskCount\":0,\"createdAt\":\"2026-11-20T12:21:54.532Z\"}],\"total\":1,\"filters\":{}}"),
         &told);
 }
 
@@ -135,9 +127,7 @@ static void claude_flow_3_health(void **state)
     (void)state;
     struct agent_set *set = read_answer(as_tool_text(
         "{\"agents\":[{\"id\":\"a\",\"type\":\"coder\",\"health\":\"healthy\",\"uptime\":5,\"tasks\":{"
-        "\"active\":1,\"queued\":2,\"completed\":3,\"failed\":4}},{\"id\":\"b\",\"health\":\"degraded\"},"
-        "{\"id\":\"c\",\"health\":\"unhealthy\"},{\"id\":\"d\",\"health\":\"unknown\"}],\"overall\":"
-        "{\"healthy\":1,\"cpu\":0.1}}"));
+        "\"active\":1,\"queued\":2,\"completed\":3,\"failed\":4}},{\"id\":\"b\",\"health\":\"degraded\"},{\"id\":\"c\",\"health\":\"unhealthy\"},{\"id\":\"d\",\"health\":\"unknown\"}],\"overall\":{\"healthy\":1,\"cpu\":0.1}}"));
     struct ar_agent told = bare_agent("a");
     told.type = "coder";
     told.health = 100;
@@ -163,9 +153,9 @@ static void ruv_swarm(void **state)
     told.capabilities = words;
     told.capability_count = 1;
     check_one(
-        as_tool_text("{\"total_agents\":1,\"filter_applied\":\"all\",\"agents\":[{\"id\":\"agent-1\","
-                     "\"name\":\"worker\",\"type\":\"analyst\",\"status\":\"idle\",\"cognitive_pattern\":"
-                     "\"adaptive\",\"capabilities\":[\"analysis\"],\"neural_network_id\":\"nn-1\"}]}"),
+        as_tool_text(
+            "{\"total_agents\":1,\"filter_applied\":\"all\",\"agents\":[{\"id\":\"agent-1\","
+            "\"name\":\"worker\",\"type\":\"analyst\",\"status\":\"idle\",\"cognitive_pattern\":\"adaptive\",\"capabilities\":[\"analysis\"],\"neural_network_id\":\"nn-1\"}]}"),
         &told);
 }
 
@@ -189,11 +179,8 @@ static void the_snake_case_that_visionflow_reads(void **state)
     told.created_at_ms = 1754992800000;
     check_one(
         "{\"bots\":[{\"id\":\"x\",\"type\":\"coder\",\"status\":\"active\",\"name\":\"X\",\"cpu_usage\":"
-        "50.0,\"memory_usage\":30.0,\"health\":90.0,\"workload\":0.7,\"capabilities\":[],"
-        "\"current_task\":\"a task\",\"tasks_active\":1,\"tasks_completed\":2,\"success_rate\":95.2,"
-        "\"tokens\":12345,\"token_rate\":1.5,\"activity\":null,\"swarm_id\":\"s\",\"agent_mode\":"
-        "\"centralized\",\"parent_queen_id\":null,\"created_at\":\"2025-08-12T10:00:00+00:00\",\"age\":"
-        "5000}]}",
+        "50.0,\"memory_usage\":30.0,\"health\":90.0,\"workload\":0.7,\"capabilities\":[],\"current_task\":\"a "
+        "task\",\"tasks_active\":1,\"tasks_completed\":2,\"success_rate\":95.2,\"tokens\":12345,\"token_rate\":1.5,\"activity\":null,\"swarm_id\":\"s\",\"agent_mode\":\"centralized\",\"parent_queen_id\":null,\"created_at\":\"2025-08-12T10:00:00+00:00\",\"age\":5000}]}",
         &told);
 }
 
@@ -215,13 +202,10 @@ static void visionflows_own_status(void **state)
     told.tokens = 9;
     told.health = 1; /* one percent: there is no agentType beside */
     told.cpu = 0.25;
-    check_one("[{\"agentId\":\"tester-001\",\"status\":\"idle\",\"sessionId\":\"s\",\"profile\":{\"name\":"
-              "\"Test Engineer\",\"type\":\"tester\",\"capabilities\":[\"unit-testing\"],"
-              "\"maxConcurrentTasks\":3},\"activeTasksCount\":0,\"completedTasksCount\":25,"
-              "\"failedTasksCount\":3,\"successRate\":89.3,\"currentTask\":{\"taskId\":\"t\",\"description\":"
-              "\"Checking\"},\"performanceMetrics\":{\"tasksCompleted\":1,\"successRate\":1},\"tokenUsage\":{"
-              "\"total\":9,\"inputTokens\":4},\"health\":1.0,\"cpuUsage\":25.0}]",
-              &told);
+    check_one(
+        "[{\"agentId\":\"tester-001\",\"status\":\"idle\",\"sessionId\":\"s\",\"profile\":{\"name\":\"Test "
+        "Engineer\",\"type\":\"tester\",\"capabilities\":[\"unit-testing\"],\"maxConcurrentTasks\":3},\"activeTasksCount\":0,\"completedTasksCount\":25,\"failedTasksCount\":3,\"successRate\":89.3,\"currentTask\":{\"taskId\":\"t\",\"description\":\"Checking\"},\"performanceMetrics\":{\"tasksCompleted\":1,\"successRate\":1},\"tokenUsage\":{\"total\":9,\"inputTokens\":4},\"health\":1.0,\"cpuUsage\":25.0}]",
+        &told);
 }
 
 static void no_agents_is_an_answer(void **state)
@@ -319,9 +303,9 @@ static void every_number_of_agent_mock(void **state)
                    "\"agent_spawn\",\"arguments\":{\"type\":\"coder\",\"name\":\"\\u00c4\\\"\\n\"}}}");
     for (unsigned i = 0; i < 500; i++) {
         server.fixed_now_ms = start_ms + i * UINT64_C(7919);
-        check_world("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":"
-                    "\"agent_list\",\"arguments\":{\"filter\":\"all\"}}}",
-                    false);
+        check_world(
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"agent_list\",\"arguments\":{\"filter\":\"all\"}}}",
+            false);
         check_world("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\",\"params\":{}}", true);
     }
     mcp_done(&server);
@@ -371,8 +355,7 @@ static void what_is_no_list_is_passed_over(void **state)
     check_found("{\"content\":[{\"text\":\"{\\\"data\\\":{\\\"agents\\\":[{\\\"id\\\":\\\"i\\\"}]}}\"}]}",
                 "i");
     check_found(
-        "{\"agents\":[1,null,\"x\",[],{},{\"name\":\"no id\"},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\"},"
-        "{\"id\":\"a\",\"name\":\"again\"}]}",
+        "{\"agents\":[1,null,\"x\",[],{},{\"name\":\"no id\"},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\"},{\"id\":\"a\",\"name\":\"again\"}]}",
         "a");
 }
 

@@ -19,9 +19,7 @@
 
 static const char whole[] =
     "{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"agents\\\":[{\\\"agentId\\\":\\\"a\\\","
-    "\\\"agentType\\\":"
-    "\\\"coder\\\",\\\"health\\\":1,\\\"capabilities\\\":[\\\"x\\\",\\\"y\\\"]},{\\\"id\\\":\\\"b\\\","
-    "\\\"createdAt\\\":\\\"2025-08-12T10:00:00Z\\\"}],\\\"total\\\":2}\"}]}";
+    "\\\"agentType\\\":\\\"coder\\\",\\\"health\\\":1,\\\"capabilities\\\":[\\\"x\\\",\\\"y\\\"]},{\\\"id\\\":\\\"b\\\",\\\"createdAt\\\":\\\"2025-08-12T10:00:00Z\\\"}],\\\"total\\\":2}\"}]}";
 
 static struct buf text;
 
@@ -90,8 +88,8 @@ static void a_server_that_says_it_failed(void **state)
     check_refused("{\"isError\":true,\"agents\":[{\"id\":\"a\"}]}", ERR_TYPE,
                   FAILED ", and does not say why");
     check_refused(
-        as_tool_text("{\"success\":false,\"error\":\"database is locked\",\"agents\":[],\"timestamp\":"
-                     "\"2026-11-20T12:21:54.532Z\"}"),
+        as_tool_text(
+            "{\"success\":false,\"error\":\"database is locked\",\"agents\":[],\"timestamp\":\"2026-11-20T12:21:54.532Z\"}"),
         ERR_TYPE, FAILED ": database is locked");
     check_refused("{\"success\":false,\"error\":{\"message\":\"m\"},\"agents\":[]}", ERR_TYPE, FAILED ": m");
     check_refused("{\"success\":false,\"error\":7,\"agents\":[]}", ERR_TYPE, FAILED ", and does not say why");

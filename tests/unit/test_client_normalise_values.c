@@ -161,8 +161,7 @@ static void a_key_that_stands_twice(void **state)
     told.name = "last";
     told.cpu = 0.2;
     struct agent_set *set = read_answer(
-        "[{\"id\":\"x\",\"id\":\"a\",\"name\":\"first\",\"name\":\"last\",\"metrics\":{\"cpuUsage\":"
-        "0.1,\"tasksActive\":1},\"metrics\":{\"cpuUsage\":0.1,\"cpuUsage\":0.2}}]");
+        "[{\"id\":\"x\",\"id\":\"a\",\"name\":\"first\",\"name\":\"last\",\"metrics\":{\"cpuUsage\":0.1,\"tasksActive\":1},\"metrics\":{\"cpuUsage\":0.1,\"cpuUsage\":0.2}}]");
     check_agent(agent_set_get(set, 0), &told);
     agent_set_release(set);
 }

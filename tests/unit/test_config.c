@@ -108,12 +108,12 @@ static char *printed(const struct config *c, bool options, bool markdown)
 static void test_print(void **state)
 {
     (void)state;
-    struct config *c =
-        load_good((struct load){.text = "{\"mcpServers\": {\"a\": {\"command\": \"cat\", \"args\": "
-                                        "[\"${KEY}\"], \"env\": {\"T\": \"plain-secret\"}}},\n"
-                                        "\"relay\": {\"drainMs\": 5}}",
-                                .argv = ARGS("--max-clients", "9"),
-                                .environ = ARGS("KEY=hidden-secret", "AGENT_RELAY_LOG_LEVEL=warn")});
+    struct config *c = load_good((struct load){
+        .text =
+            "{\"mcpServers\": {\"a\": {\"command\": \"cat\", \"args\": [\"${KEY}\"], \"env\": {\"T\": \"plain-secret\"}}},\n"
+            "\"relay\": {\"drainMs\": 5}}",
+        .argv = ARGS("--max-clients", "9"),
+        .environ = ARGS("KEY=hidden-secret", "AGENT_RELAY_LOG_LEVEL=warn")});
     char *text = printed(c, false, false);
     assert_null(strstr(text, "secret"));
     assert_non_null(strstr(text, "t.json"));
@@ -277,14 +277,14 @@ static void test_files(void **state)
 static void test_no_memory(void **state)
 {
     (void)state;
-    struct load load = {.text = "{\"mcpServers\": {\"a\": {\"command\": \"${C}\", \"args\": [\"${N}\", "
-                                "\"b\"], \"cwd\": \"/\", \"bad\": 1,\n"
-                                "\"env\": {\"A\": \"1\", \"B\": 2}}, \"w\": {\"url\": \"http://x\"}},\n"
-                                "\"relay\": {\"listen\": [\":1\", \"unix:/x=a\"], \"inheritEnv\": [\"X\", "
-                                "\"Y\"], \"pidFile\": \"p\",\n"
-                                "\"servers\": {\"a\": {\"inheritEnv\": [\"Z\"]}}}}",
-                        .argv = ARGS("--default-server", "a", "--listen", "h:1"),
-                        .environ = ARGS("C=c", "AGENT_RELAY_LISTEN=:4")};
+    struct load load = {
+        .text =
+            "{\"mcpServers\": {\"a\": {\"command\": \"${C}\", \"args\": [\"${N}\", \"b\"], \"cwd\": \"/\", \"bad\": 1,\n"
+            "\"env\": {\"A\": \"1\", \"B\": 2}}, \"w\": {\"url\": \"http://x\"}},\n"
+            "\"relay\": {\"listen\": [\":1\", \"unix:/x=a\"], \"inheritEnv\": [\"X\", \"Y\"], \"pidFile\": \"p\",\n"
+            "\"servers\": {\"a\": {\"inheritEnv\": [\"Z\"]}}}}",
+        .argv = ARGS("--default-server", "a", "--listen", "h:1"),
+        .environ = ARGS("C=c", "AGENT_RELAY_LISTEN=:4")};
     size_t runs = 0;
     for (size_t n = 1;; n++) {
         struct config *c = NULL;

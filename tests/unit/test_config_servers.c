@@ -104,8 +104,7 @@ static void test_blocks_of_other_tools(void **state)
             "// as pasted\n"
             "{ \"inputs\": [],\n"
             "  \"mcpServers\": {\n"
-            "    \"memory\": { \"command\": \"npx\", \"args\": [\"-y\", \"server\"], \"env\": {\"A\": \"1\", "
-            "\"PORT\": 8080,\n"
+            "    \"memory\": { \"command\": \"npx\", \"args\": [\"-y\", \"server\"], \"env\": {\"A\": \"1\", \"PORT\": 8080,\n"
             "                \"ON\": true}, \"cwd\": \"/tmp\", \"autoApprove\": [\"x\"] },\n"
             "    \"off\": { \"type\": \"stdio\", \"command\": \"x\", \"disabled\": true },\n"
             "    \"off2\": { \"command\": \"x\", \"enabled\": false }, /* trailing commas */\n"
@@ -203,8 +202,7 @@ static void test_variables_of_an_entry(void **state)
     (void)state;
     struct config *c = load_good((struct load){
         .text =
-            "{\"mcpServers\": {\n\"a\": {\"command\": \"${C}\", \"args\": [\"--key=${KEY}\"], \"cwd\": "
-            "\"${D:-/}\",\n"
+            "{\"mcpServers\": {\n\"a\": {\"command\": \"${C}\", \"args\": [\"--key=${KEY}\"], \"cwd\": \"${D:-/}\",\n"
             "\"env\": {\"TOKEN\": \"${env:KEY}\"}},\n"
             "\"b\": {\"command\": \"x\", \"env\": {\"T\": \"${NONE}\"}, \"args\": [\"${OTHER} ${NONE}\"]},\n"
             "\"e\": {\"command\": \"${EMPTY}\"}}}",

@@ -212,8 +212,9 @@ static void makes_objects_of_pairs(void **state)
     buf_init(&b, 4096);
     assert_true(params_are_pairs(OPERANDS(good), COUNT(good)));
     assert_int_equal(params_from_pairs(&b, OPERANDS(good), COUNT(good), problem, sizeof(problem)), 0);
-    assert_holds(&b, "{\"type\":\"coder\",\"n\":[1,2],\"e\":\"\",\"url\":\"http://x/?a=b\","
-                     "\"q\":\"say \\\"hi\\\"\",\"yes\":true}");
+    assert_holds(
+        &b,
+        "{\"type\":\"coder\",\"n\":[1,2],\"e\":\"\",\"url\":\"http://x/?a=b\",\"q\":\"say \\\"hi\\\"\",\"yes\":true}");
     static const struct {
         const char *pairs[2];
         const char *says;

@@ -110,10 +110,10 @@ static void a_tool_that_fails_is_server_down(void **state)
     kit.script.list = KIT_UNKNOWN;
     kit.script.tool = KIT_SILENT;
     kit_up(&kit);
-    kit_sayf(&kit,
-             "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\","
-             "\"text\":\"the database is locked\"}]}}",
-             kit_find(&kit, "tools/call")->id);
+    kit_sayf(
+        &kit,
+        "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":\"the database is locked\"}]}}",
+        kit_find(&kit, "tools/call")->id);
     assert_int_equal(kit.last.state, AR_DEGRADED);
     assert_non_null(strstr(kit_health(&kit).last_error, "the database is locked"));
     kit_back_to_live(&kit);

@@ -92,8 +92,7 @@ static void a_patient_host_is_patient(void **state)
 static void a_busy_relay_has_its_time_also_where_polls_are_rare(void **state)
 {
     static const char busy[] =
-        "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-31003,\"message\":\"busy\","
-        "\"data\":{\"relay\":true,\"code\":\"OVERLOADED\",\"retryable\":true}}}";
+        "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-31003,\"message\":\"busy\",\"data\":{\"relay\":true,\"code\":\"OVERLOADED\",\"retryable\":true}}}";
     (void)state;
     for (int unlisted = 0; unlisted < 2; unlisted++) {
         struct ar_options o = kit_options();

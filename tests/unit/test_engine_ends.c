@@ -219,8 +219,7 @@ static void idempotent_means_nothing_to_those_that_do_not_wait(void **state)
 static void progress_goes_to_its_call_and_not_after_its_end(void **state)
 {
     static const char tick[] =
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,"
-        "\"progress\":1}}";
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":1}}";
     (void)state;
     kit_go_live(&kit, NULL);
     kit.script.call = KIT_SILENT;

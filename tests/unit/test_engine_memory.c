@@ -123,8 +123,9 @@ static void what_one_event_costs_without_memory(void **state)
             kit_expect(&kit, id, AR_E_NO_MEMORY, true);
             break;
         case 2:
-            kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{"
-                          "\"progressToken\":1}}");
+            kit_say(
+                &kit,
+                "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1}}");
             assert_int_equal(kit.calls[id].progress, 0);
             break;
         case 3:

@@ -30,8 +30,7 @@ static struct line make_line(size_t len)
 {
     static const char head[] = "{\"jsonrpc\":\"2.0\",\"result\":[";
     static const char piece[] =
-        "{\"text\":\"h\xc3\xa9 \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80 \\ud83d\\ude00 \\\"x\\\" "
-        "\\n and some plain words\",\"n\":[-12.5e+3,true,null,{}]},";
+        "{\"text\":\"h\xc3\xa9 \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80 \\ud83d\\ude00 \\\"x\\\" \\n and some plain words\",\"n\":[-12.5e+3,true,null,{}]},";
     static const char tail[] = "\"\xf0\x9f\x98\x80\"],\"id\":\"the \\u0069d \xe2\x82\xac\"}";
     struct line line = {.bytes = mem_alloc(len + 1), .len = len};
     assert_non_null(line.bytes);

@@ -167,8 +167,8 @@ static void test_surroundings(void **state)
     (void)state;
     assert_true(fcntl(STDIN_FILENO, F_DUPFD, 50) >= 50); /* inheritable */
     (void)signal(SIGPIPE, SIG_IGN);
-    static const char script[] = "pwd; ulimit -n; ls /proc/$$/fd; cut -d' ' -f1,5,6 /proc/$$/stat; echo $$; "
-                                 "exec grep -E '^Sig(Blk|Ign)' /proc/self/status";
+    static const char script[] =
+        "pwd; ulimit -n; ls /proc/$$/fd; cut -d' ' -f1,5,6 /proc/$$/stat; echo $$; exec grep -E '^Sig(Blk|Ign)' /proc/self/status";
     const char *args[] = {"-n", "77", "-d", "/usr", "--", "sh", "-c", script, NULL};
     struct run r = start(args);
     char text[4096];

@@ -51,8 +51,8 @@ static void test_logfmt(void **state)
                  FIELDS(F_STR("server", "memory"), F_INT("status", -9), F_UINT("n", UINT64_MAX),
                         F_BOOL("shared", true), F_STR("none", NULL), F_BYTES("part", "abcdef", 3)));
     assert_string_equal(
-        line, "ts=2026-01-02T03:04:05.678Z level=info event=\"child exited\" server=memory status=-9 "
-              "n=18446744073709551615 shared=true none=\"\" part=abc");
+        line,
+        "ts=2026-01-02T03:04:05.678Z level=info event=\"child exited\" server=memory status=-9 n=18446744073709551615 shared=true none=\"\" part=abc");
 }
 
 static void test_json(void **state)

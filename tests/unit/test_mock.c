@@ -100,9 +100,9 @@ static void casts_of_ones_own(void **state)
                "line 1: \"tasksActive\" must be a whole number from 0 to 1000000");
     check_cast("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\"capabilities\":{}}]}", ERR_TYPE,
                "line 1: \"capabilities\" must be an array of strings");
-    check_cast("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\"},\n{\"id\":\"a\",\"name\":\"B\","
-               "\"type\":\"t\"}]}",
-               ERR_RANGE, "line 2: the id \"a\" is there already");
+    check_cast(
+        "{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\"},\n{\"id\":\"a\",\"name\":\"B\",\"type\":\"t\"}]}",
+        ERR_RANGE, "line 2: the id \"a\" is there already");
 }
 
 /* ---- movement ---- */

@@ -22,22 +22,17 @@
 #include "tests/unit/mock_kit.h"
 
 static const char session[] =
-    "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\"}}"
-    "\n"
+    "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\"}}\n"
     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n" LEVEL("info") SPAWN(
         "1") "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"swarm_init\"}}\n"
-             "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/"
-             "call\",\"params\":{\"name\":\"task_orchestrate\",\"arguments\":{\"task\":\"t\"}}}\n"
+             "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"task_orchestrate\",\"arguments\":{\"task\":\"t\"}}}\n"
              "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/"
-             "call\",\"params\":{\"name\":\"swarm.initialize\",\"arguments\":{\"agentTypes\":[\"a\",\"b\"]}}}"
-             "\n"
-             "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/"
-             "call\",\"params\":{\"name\":\"visualization.snapshot\"}}\n"
+             "call\",\"params\":{\"name\":\"swarm.initialize\",\"arguments\":{\"agentTypes\":[\"a\",\"b\"]}}}\n"
+             "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{\"name\":\"visualization.snapshot\"}}\n"
              "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://"
              "agents\"}}\n" SLOW(
                  "7", "2", "0",
-                 ",\"_meta\":{\"progressToken\":1}") "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"tools/"
-                                                     "call\",\"params\":{\"name\":\"agent_list\"}}\n"
+                 ",\"_meta\":{\"progressToken\":1}") "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"tools/call\",\"params\":{\"name\":\"agent_list\"}}\n"
                                                      "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"tools/"
                                                      "call\",\"params\":{\"name\":\"agent_metrics\"}}\n" SLOW(
                                                          "10", "1", "5", "");

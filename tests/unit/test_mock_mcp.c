@@ -45,13 +45,12 @@ static void the_control_system_says_hello_in_its_own_way(void **state)
 {
     (void)state;
     ask("{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"0.1."
-        "0\","
-        "\"clientInfo\":{\"name\":\"rust-backend\",\"version\":\"1.0.0\"}}}\n");
+        "0\",\"clientInfo\":{\"name\":\"rust-backend\",\"version\":\"1.0.0\"}}}\n");
     assert_int_equal(line_count, 1);
     assert_string_equal(
-        line[0], "{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":{\"serverInfo\":{\"name\":\"Agent Control "
-                 "System\",\"version\":\"1.0.0\",\"capabilities\":[\"swarm\",\"telemetry\",\"metrics\"]},"
-                 "\"protocolVersion\":\"0.1.0\",\"mock\":true}}");
+        line[0],
+        "{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":{\"serverInfo\":{\"name\":\"Agent Control "
+        "System\",\"version\":\"1.0.0\",\"capabilities\":[\"swarm\",\"telemetry\",\"metrics\"]},\"protocolVersion\":\"0.1.0\",\"mock\":true}}");
 }
 
 static void ids_come_back_as_they_came(void **state)
@@ -102,9 +101,9 @@ static void errors_say_what_is_wrong(void **state)
     expect_error("{\"jsonrpc\":\"2.0\",\"id\":\"7\",\"method\":\"server/discover\"}\n", "\"7\"", -32601);
     expect_error("{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"tools/call\"}\n", "8", -32602);
     expect_error("{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"tools/call\",\"params\":[]}\n", "8", -32602);
-    expect_error("{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"tools/"
-                 "call\",\"params\":{\"name\":\"echo\",\"arguments\":[]}}\n",
-                 "9", -32602);
+    expect_error(
+        "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":[]}}\n",
+        "9", -32602);
     expect_error("{\"jsonrpc\":\"2.0\",\"id\":10,\"method\":\"tools/call\",\"params\":{\"name\":\"nope\"}}\n",
                  "10", -32602);
     assert_string_equal(text_at("error.message"), "Unknown tool: nope");
@@ -120,16 +119,14 @@ static void what_asks_nothing_gets_nothing(void **state)
     ask("\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n"
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}\n"
         "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\"}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,"
-        "\"message\":\"\"}}\n");
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"\"}}\n");
     assert_int_equal(line_count, 0);
 }
 
 static void a_last_line_needs_no_newline(void **state)
 {
     (void)state;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
-        "\"ping\"}");
+    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}");
     assert_int_equal(line_count, 2);
     assert_string_equal(line[1], "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}");
 }
@@ -137,11 +134,9 @@ static void a_last_line_needs_no_newline(void **state)
 static void arrays_under_2025_03_26(void **state)
 {
     (void)state;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-"
-        "26\"}}\n"
-        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-        "initialized\"}, 7 ,"
-        "{\"jsonrpc\":\"2.0\",\"id\":\"2\",\"method\":\"tools/\\u006cist\"},[]]\n[]\n");
+    ask("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}\n"
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}, "
+        "7 ,{\"jsonrpc\":\"2.0\",\"id\":\"2\",\"method\":\"tools/\\u006cist\"},[]]\n[]\n");
     assert_int_equal(line_count, 6);
     assert_string_equal(line[1], "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
     look(2);
@@ -235,14 +230,10 @@ static void resources_are_the_agents(void **state)
 {
     (void)state;
     ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/list\"}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://"
-        "agents\"}}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock:\\/\\/"
-        "agents\\/coder-001\"}}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://agents/"
-        "none\"}}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://"
-        "agentsX\"}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://agents\"}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock:\\/\\/agents\\/coder-001\"}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://agents/none\"}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://agentsX\"}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"resources/read\",\"params\":{}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"resources/templates/list\"}\n");
     assert_int_equal(line_count, 7);

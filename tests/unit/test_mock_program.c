@@ -78,19 +78,14 @@ static char out[200000], again[200000];
     ",\"stepMs\":" ms "},\"_meta\":{\"progressToken\":" id "}}}\n"
 
 static const char session[] =
-    "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\"}}"
-    "\n"
+    "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\"}}\n"
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n"
-    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/"
-    "call\",\"params\":{\"name\":\"agent_spawn\",\"arguments\":{\"type\":\"coder\"}}}\n"
-    "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/"
-    "call\",\"params\":{\"name\":\"task_orchestrate\",\"arguments\":{\"task\":\"t\"}}}\n"
+    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"agent_spawn\",\"arguments\":{\"type\":\"coder\"}}}\n"
+    "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"task_orchestrate\",\"arguments\":{\"task\":\"t\"}}}\n"
     "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{\"name\":\"agent_list\"}}\n"
     "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/"
-    "call\",\"params\":{\"name\":\"slow\",\"arguments\":{\"steps\":3,\"stepMs\":2},"
-    "\"_meta\":{\"progressToken\":0}}}\n"
-    "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"tools/"
-    "call\",\"params\":{\"name\":\"visualization.snapshot\"}}\n"
+    "call\",\"params\":{\"name\":\"slow\",\"arguments\":{\"steps\":3,\"stepMs\":2},\"_meta\":{\"progressToken\":0}}}\n"
+    "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"tools/call\",\"params\":{\"name\":\"visualization.snapshot\"}}\n"
     "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"metrics.get\"}}\n" SLOW(
         "8", "2", "3") SLOW("9", "3", "2") SLOW("10", "1", "0");
 
@@ -119,13 +114,10 @@ static void the_bytes_are_known(void **state)
             true, out, sizeof(out)),
         0);
     assert_string_equal(
-        out, "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"agents\":[{\"id\":\"coder-001\",\"type\":"
-             "\"coder\",\"name\":\"Code "
-             "Developer\",\"status\":\"active\",\"health\":86,\"capabilities\":[\"implementation\","
-             "\"refactoring\",\"debugging\"],\"swarmId\":\"swarm_1767225600000_tu2wvqz6z\",\"createdAt\":"
-             "\"2026-01-01T00:00:00.000Z\",\"lastActivity\":\"2026-01-01T00:04:58.729Z\",\"metrics\":{"
-             "\"tasksCompleted\":35,\"tasksActive\":1,\"successRate\":0.946,\"cpuUsage\":0.416,"
-             "\"memoryUsage\":0.702},\"source\":\"mock\",\"mock\":true}],\"mock\":true}}\n");
+        out,
+        "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"agents\":[{\"id\":\"coder-001\",\"type\":"
+        "\"coder\",\"name\":\"Code "
+        "Developer\",\"status\":\"active\",\"health\":86,\"capabilities\":[\"implementation\",\"refactoring\",\"debugging\"],\"swarmId\":\"swarm_1767225600000_tu2wvqz6z\",\"createdAt\":\"2026-01-01T00:00:00.000Z\",\"lastActivity\":\"2026-01-01T00:04:58.729Z\",\"metrics\":{\"tasksCompleted\":35,\"tasksActive\":1,\"successRate\":0.946,\"cpuUsage\":0.416,\"memoryUsage\":0.702},\"source\":\"mock\",\"mock\":true}],\"mock\":true}}\n");
 }
 
 static void without_now_the_clock_runs(void **state)

@@ -151,8 +151,7 @@ static void tasks_go_their_way(void **state)
     ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"task_status\"}}\n");
     assert_non_null(strstr(line[0], "in_progress"));
     server.fixed_now_ms = NOW + 20000;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
-        "call\",\"params\":{\"name\":\"task_status\",\"arguments\":{}}}\n");
+    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"task_status\",\"arguments\":{}}}\n");
     assert_non_null(strstr(line[0], "\\\"status\\\":\\\"completed\\\",\\\"progress\\\":100"));
     server.fixed_now_ms = NOW;
     tool_json("swarm_status", "{}");
@@ -168,11 +167,10 @@ static void echo_is_exact(void **state)
 {
     (void)state;
     ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
-        "call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"message\":"
-        "\"a\\u0000b\\/\\u00e9 é\xE2\x80\x8D\"}}}\n");
-    assert_string_equal(line[0],
-                        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":"
-                        "\"a\\u0000b\\/\\u00e9 é\xE2\x80\x8D\"}]}}");
+        "call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"message\":\"a\\u0000b\\/\\u00e9 é\xE2\x80\x8D\"}}}\n");
+    assert_string_equal(
+        line[0],
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"a\\u0000b\\/\\u00e9 é\xE2\x80\x8D\"}]}}");
     tool_fails("echo", "{}", "message is required, a string");
     tool_fails("echo", "{\"message\":1}", "message is required, a string");
 }
@@ -189,10 +187,8 @@ static void control_agents(void **state)
                                           "memoryUsage"};
     ask("{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"agents/list\",\"params\":{}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"2\",\"method\":\"agents/list\"}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":\"3\",\"method\":\"agents/"
-        "list\",\"params\":{\"type\":\"coder\",\"status\":\"active\",\"source\":\"mock\"}}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":\"4\",\"method\":\"agents/"
-        "list\",\"params\":{\"source\":\"claude-flow\"}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":\"3\",\"method\":\"agents/list\",\"params\":{\"type\":\"coder\",\"status\":\"active\",\"source\":\"mock\"}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":\"4\",\"method\":\"agents/list\",\"params\":{\"source\":\"claude-flow\"}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"5\",\"method\":\"agents/list\",\"params\":{\"status\":1}}\n");
     assert_int_equal(line_count, 5);
     look(0);

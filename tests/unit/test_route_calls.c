@@ -34,8 +34,8 @@ static uint64_t next_id(void)
 static void equal_ids_do_not_meet(void **state)
 {
     (void)state;
-    static const char call[] = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/"
-                               "call\",\"params\":{\"_meta\":{\"progressToken\":0},\"x\":\"%s\"}}";
+    static const char call[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":0},\"x\":\"%s\"}}";
     kit_sayf(&f.kit, f.a, call, "a");
     kit_sayf(&f.kit, f.b, call, "b");
     const char *first = kit_expect_with(&f.kit.child, "\"x\":\"a\"", NULL);
@@ -44,12 +44,13 @@ static void equal_ids_do_not_meet(void **state)
     assert_int_not_equal(a, b);
     assert_true(a >= 1);
 
-    kit_replyf(&f.kit,
-               "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-               "progress\",\"params\":{\"progressToken\":%d,\"progress\":1}}",
-               (int)b);
-    kit_expect(&f.b_link, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                          "progress\",\"params\":{\"progressToken\":0,\"progress\":1}}");
+    kit_replyf(
+        &f.kit,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%d,\"progress\":1}}",
+        (int)b);
+    kit_expect(
+        &f.b_link,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":0,\"progress\":1}}");
     kit_expect_nothing(&f.a_link);
     kit_replyf(&f.kit, "{\"result\":{\"for\":\"b\"},\"jsonrpc\":\"2.0\",\"id\":%d}", (int)b);
     kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"for\":\"a\"}}", (int)a);
@@ -198,9 +199,9 @@ static void cancel_reaches_only_its_own(void **state)
     kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"m\"}");
     uint64_t a = next_id();
     uint64_t b = next_id();
-    kit_say(&f.kit, f.a,
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/"
-            "cancelled\",\"params\":{\"requestId\":7,\"reason\":\"x\"}}");
+    kit_say(
+        &f.kit, f.a,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/cancelled\",\"params\":{\"requestId\":7,\"reason\":\"x\"}}");
     const char *line = kit_expect_with(&f.kit.child, "notifications\\/cancelled", "\"reason\":\"x\"", NULL);
     char *end = NULL;
     assert_int_equal(strtoull(strstr(line, "requestId\":") + 11, &end, 10), a);
@@ -250,16 +251,17 @@ static void notification_names_are_no_requests(void **state)
 static void progress_after_the_answer_is_dropped(void **state)
 {
     (void)state;
-    static const char progress[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                                   "progress\",\"params\":{\"progress\":1,\"progressToken\":%s}}";
+    static const char progress[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":1,\"progressToken\":%s}}";
     kit_say(
         &f.kit, f.a,
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":\"tok\"}}}");
     char id[32];
     (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)next_id());
     kit_replyf(&f.kit, progress, id);
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                          "progress\",\"params\":{\"progress\":1,\"progressToken\":\"tok\"}}");
+    kit_expect(
+        &f.a_link,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":1,\"progressToken\":\"tok\"}}");
     kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":1}", id);
     kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}");
     kit_replyf(&f.kit, progress, id);

@@ -158,8 +158,8 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
 static void time_outs(void **state)
 {
     (void)state;
-    static const char progress[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                                   "progress\",\"params\":{\"progress\":1,\"progressToken\":%d}}";
+    static const char progress[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":1,\"progressToken\":%d}}";
     kit_say(&f.kit, f.a,
             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
     int id = (int)next_id();
@@ -230,15 +230,14 @@ static void batches_belong_to_one_revision(void **state)
     (void)state;
     kit_say(&f.kit, f.a, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}]");
     kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
-    kit_say(&f.kit, f.a,
-            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-"
-            "03-26\"}}");
+    kit_say(
+        &f.kit, f.a,
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}");
     kit_expect_with(&f.a_link, "\"protocolVersion\":\"2025-03-26\"", NULL);
-    kit_say(&f.kit, f.a,
-            "[ {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}, 5, [], "
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"},"
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"dup\"},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
-            "\"ping\"}]");
+    kit_say(
+        &f.kit, f.a,
+        "[ {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}, 5, [], "
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"},{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"dup\"},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}]");
     uint64_t id = next_id();
     kit_expect(&f.kit.child, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}");
     kit_expect_nothing(&f.kit.child);
@@ -299,9 +298,10 @@ static void control_methods(void **state)
     }
     kit_expect_with(&link, "\"id\":1,\"error\":{\"code\":-32601", NULL);
     kit_expect(&link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"t\":1}}");
-    kit_expect(&link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-31006,\"message\":\"no "
-                      "\\\"way\\\"\",\"data\":{\"relay\":true,"
-                      "\"code\":\"FORBIDDEN\",\"retryable\":false,\"sent\":false,\"needed\":\"admin\"}}}");
+    kit_expect(
+        &link,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-31006,\"message\":\"no "
+        "\\\"way\\\"\",\"data\":{\"relay\":true,\"code\":\"FORBIDDEN\",\"retryable\":false,\"sent\":false,\"needed\":\"admin\"}}}");
     kit_expect_nothing(&link);
     route_session_close(s, 0);
     route_server_remove(server, "done", 0);

@@ -30,8 +30,7 @@ static void finds_members(void **state)
 {
     (void)state;
     static const char text[] =
-        "{ \"a\" : {\"x\":\"}\\\"\"} ,\"b\":[1,{\"a\":2}],\"\\u0063\":-1.5e3,\"d\":\"\\\\\",\"a\\/\":true "
-        ",\"a\":null}";
+        "{ \"a\" : {\"x\":\"}\\\"\"} ,\"b\":[1,{\"a\":2}],\"\\u0063\":-1.5e3,\"d\":\"\\\\\",\"a\\/\":true ,\"a\":null}";
     expect_field(text, "a", "null");
     expect_field(text, "b", "[1,{\"a\":2}]");
     expect_field(text, "c", "-1.5e3");

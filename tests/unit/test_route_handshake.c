@@ -50,10 +50,10 @@ static void once_for_everybody(void **state)
     kit_say(&kit, b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
     lane_starting(kit_lane(&kit));
     lane_attach(kit_lane(&kit), &kit.child.link, kit.now_ms);
-    kit_expect(&kit.child,
-               "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
-               "\"2025-11-25\","
-               "\"capabilities\":{},\"clientInfo\":{\"name\":\"agent-relay\",\"version\":\"9.9\"}}}");
+    kit_expect(
+        &kit.child,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
+        "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"agent-relay\",\"version\":\"9.9\"}}}");
     /* What SDK servers say around it. */
     kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}");
     kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"?\"},\"id\":null}");
@@ -61,21 +61,24 @@ static void once_for_everybody(void **state)
     kit_expect_with(&kit.child, "\"id\":0,\"error\":{\"code\":-32601", NULL);
     kit_expect_nothing(&kit.child);
     assert_int_equal(kit.log.ready, 0);
-    kit_reply(&kit, "{\"result\":{ \"capabilities\":{\"tasks\":{ \"list\":{} , "
-                    "\"cancel\":{}},\"logging\":{}},\"big\":9007199254740993,"
-                    "\"protocolVersion\" : \"2025-06-18\" },\"id\":1,\"jsonrpc\":\"2.0\"}");
+    kit_reply(
+        &kit,
+        "{\"result\":{ \"capabilities\":{\"tasks\":{ \"list\":{} , "
+        "\"cancel\":{}},\"logging\":{}},\"big\":9007199254740993,\"protocolVersion\" : \"2025-06-18\" },\"id\":1,\"jsonrpc\":\"2.0\"}");
     assert_int_equal(kit.log.ready, 1);
     kit_expect(&kit.child, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
     kit_expect_with(&kit.child, "tools/list", NULL);
     kit_expect_nothing(&kit.child);
     /* Newer than the child's: the child's own; older and known: as asked. tasks.list is hidden, all else as
      * it came. */
-    kit_expect(&link_a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{ \"capabilities\":{\"tasks\":{ "
-                        "\"cancel\":{}},\"logging\":{}},"
-                        "\"big\":9007199254740993,\"protocolVersion\" : \"2025-06-18\" }}");
-    kit_expect(&link_b, "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{ \"capabilities\":{\"tasks\":{ "
-                        "\"cancel\":{}},\"logging\":{}},"
-                        "\"big\":9007199254740993,\"protocolVersion\" : \"2024-11-05\" }}");
+    kit_expect(
+        &link_a,
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{ \"capabilities\":{\"tasks\":{ "
+        "\"cancel\":{}},\"logging\":{}},\"big\":9007199254740993,\"protocolVersion\" : \"2025-06-18\" }}");
+    kit_expect(
+        &link_b,
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{ \"capabilities\":{\"tasks\":{ "
+        "\"cancel\":{}},\"logging\":{}},\"big\":9007199254740993,\"protocolVersion\" : \"2024-11-05\" }}");
     /* Case 13: a second one, also while there is no child. */
     ask(a, "\"x\"", "1999-01-01");
     kit_expect_with(&link_a, "\"id\":\"x\"", "\"protocolVersion\" : \"2025-06-18\"", NULL);
@@ -192,9 +195,9 @@ static void a_restart_is_told(void **state)
     kit_ready(&kit, RESULT("2025-11-25", ""));
     struct route_session *a = kit_client(&kit, &link_a);
     struct route_session *b = kit_session(&kit, &link_b);
-    kit_say(&kit, a,
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/"
-            "subscribe\",\"params\":{\"uri\":\"x:\\u0061\"}}");
+    kit_say(
+        &kit, a,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"x:\\u0061\"}}");
     kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}",
                (unsigned long long)kit_id(kit_next(&kit.child)));
     kit_expect_with(&link_a, "\"id\":1,\"result\"", NULL);

@@ -29,20 +29,20 @@ struct load {
 /* Ids and tokens as long as those of UUID users, which do not fit with a method into a call. */
 static void offer(struct load *load, int client)
 {
-    kit_sayf(&kit, sessions[client],
-             "{\"jsonrpc\":\"2.0\",\"id\":\"0b5dd8a4-3f0f-4b4e-9c1e-%012u\",\"method\":\"tools/"
-             "call\",\"params\":{\"name\":\"echo\","
-             "\"_meta\":{\"progressToken\":\"7d1d1a5e-9d3a-4b57-8c27-%012u-and-some-more-of-it\"}}}",
-             load->next_id[client], load->next_id[client]);
+    kit_sayf(
+        &kit, sessions[client],
+        "{\"jsonrpc\":\"2.0\",\"id\":\"0b5dd8a4-3f0f-4b4e-9c1e-%012u\",\"method\":\"tools/"
+        "call\",\"params\":{\"name\":\"echo\",\"_meta\":{\"progressToken\":\"7d1d1a5e-9d3a-4b57-8c27-%012u-and-some-more-of-it\"}}}",
+        load->next_id[client], load->next_id[client]);
     load->next_id[client]++;
 }
 
 static void answer_oldest(struct load *load)
 {
-    kit_replyf(&kit,
-               "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-               "progress\",\"params\":{\"progressToken\":%llu,\"progress\":1}}",
-               (unsigned long long)load->next_relay_id);
+    kit_replyf(
+        &kit,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":1}}",
+        (unsigned long long)load->next_relay_id);
     kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"content\":[]}}",
                (unsigned long long)load->next_relay_id);
     load->next_relay_id++;
@@ -149,30 +149,27 @@ static void answer_all(size_t *seen)
             continue;
         unsigned long long n = strtoull(id + 5, NULL, 10);
         if (strstr(line, "\"initialize\""))
-            kit_replyf(&kit,
-                       "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\","
-                       "\"capabilities\":{}}}",
-                       n);
+            kit_replyf(
+                &kit,
+                "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}",
+                n);
         else if (strstr(line, "\"task\":{}"))
             kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"task\":{\"taskId\":\"t%llu\"}}}",
                        n, n);
         else if (strstr(line, "\"fails\""))
-            kit_replyf(&kit,
-                       "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-32042,\"message\":\"\","
-                       "\"data\":{\"elicitations\":[{"
-                       "\"elicitationId\":\"e\"}]}}}",
-                       n);
+            kit_replyf(
+                &kit,
+                "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-32042,\"message\":\"\",\"data\":{\"elicitations\":[{\"elicitationId\":\"e\"}]}}}",
+                n);
         else
             kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}", n);
     }
 }
 
 static const char *const requests[] = {
-    "\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\",\"clientInfo\":{\"name\":\"n\","
-    "\"version\":\"v\"}}",
-    "\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":\"a token which is so long that it "
-    "does not fit into a "
-    "call, and for which therefore a block has to be found in the store\"}}",
+    "\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\",\"clientInfo\":{\"name\":\"n\",\"version\":\"v\"}}",
+    "\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":\"a token which is so long that "
+    "it does not fit into a call, and for which therefore a block has to be found in the store\"}}",
     "\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"x:a\"}",
     "\"method\":\"tools/call\",\"params\":{\"task\":{},\"_meta\":{\"progressToken\":1}}",
     "\"method\":\"logging/setLevel\",\"params\":{\"level\":\"info\"}",
@@ -199,9 +196,9 @@ static void say_everything(size_t *seen)
     }
     answer_all(seen);
     if (sessions[0])
-        kit_say(&kit, sessions[0],
-                "{\"jsonrpc\":\"2.0\",\"id\":50,\"method\":\"resources/"
-                "unsubscribe\",\"params\":{\"uri\":\"x:a\"}}");
+        kit_say(
+            &kit, sessions[0],
+            "{\"jsonrpc\":\"2.0\",\"id\":50,\"method\":\"resources/unsubscribe\",\"params\":{\"uri\":\"x:a\"}}");
     kit_reply(
         &kit,
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/status\",\"params\":{\"taskId\":\"t99\"}}");

@@ -55,15 +55,16 @@ static int teardown(void **state)
 
 static void initialize(int i)
 {
-    kit_say(&kit, sessions[i],
-            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-"
-            "06-18\",\"capabilities\":{\"roots\":{}}}}");
+    kit_say(
+        &kit, sessions[i],
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"roots\":{}}}}");
     kit_expect_with(&children[i], "\"id\":1,", "\"capabilities\":{\"roots\":{}}", NULL);
-    kit_reply_on(&kit, lanes[i],
-                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-06-18\","
-                 "\"capabilities\":{\"tasks\":{\"list\":{}}}}}");
-    kit_expect(&links[i], "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":\"2025-06-18\","
-                          "\"capabilities\":{\"tasks\":{\"list\":{}}}}}");
+    kit_reply_on(
+        &kit, lanes[i],
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tasks\":{\"list\":{}}}}}");
+    kit_expect(
+        &links[i],
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tasks\":{\"list\":{}}}}}");
     kit_say(&kit, sessions[i], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
     kit_expect(&children[i], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
 }
@@ -103,23 +104,26 @@ static void questions_are_answered_by_whom_they_were_put_to(void **state)
     initialize(0);
     initialize(1);
     for (int i = 0; i < 2; i++)
-        kit_reply_on(&kit, lanes[i],
-                     "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"sampling/"
-                     "createMessage\",\"params\":{\"_meta\":{\"progressToken\":0}}}");
+        kit_reply_on(
+            &kit, lanes[i],
+            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"sampling/createMessage\",\"params\":{\"_meta\":{\"progressToken\":0}}}");
     kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":\"0\",\"method\":\"roots/list\"}");
-    kit_expect(&links[0], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/"
-                          "createMessage\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
+    kit_expect(
+        &links[0],
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
     kit_expect(&links[0], "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"roots/list\"}");
-    kit_expect(&links[1], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/"
-                          "createMessage\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
-    kit_say(&kit, sessions[0],
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-            "progress\",\"params\":{\"progressToken\":1,\"progress\":2}}");
-    kit_expect(&children[0], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                             "progress\",\"params\":{\"progressToken\":0,\"progress\":2}}");
-    kit_say(&kit, sessions[0],
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-            "progress\",\"params\":{\"progressToken\":2,\"progress\":2}}");
+    kit_expect(
+        &links[1],
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
+    kit_say(
+        &kit, sessions[0],
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1,\"progress\":2}}");
+    kit_expect(
+        &children[0],
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":0,\"progress\":2}}");
+    kit_say(
+        &kit, sessions[0],
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":2,\"progress\":2}}");
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"roots\":[]}}");
     kit_expect(&children[0], "{\"jsonrpc\":\"2.0\",\"id\":\"0\",\"result\":{\"roots\":[]}}");
     kit_say(&kit, sessions[1], "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-1,\"message\":\"no\"}}");
@@ -248,9 +252,9 @@ static void what_waits_keeps_its_order(void **state)
 static void batched_answers_are_split(void **state)
 {
     (void)state;
-    kit_say(&kit, sessions[0],
-            "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-"
-            "03-26\"}}");
+    kit_say(
+        &kit, sessions[0],
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}");
     kit_reply_on(&kit, lanes[0], "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]");
     kit_expect_nothing(&links[0]);
     kit_reply_on(&kit, lanes[0],

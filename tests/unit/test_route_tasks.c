@@ -36,25 +36,25 @@ static void cancel(struct route_session *s, int id)
 
 static void start_task(struct route_session *s, int id, const char *token)
 {
-    kit_sayf(&f.kit, s,
-             "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"tools/"
-             "call\",\"params\":{\"task\":{},\"_meta\":{\"progressToken\":%s}}}",
-             id, token);
+    kit_sayf(
+        &f.kit, s,
+        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"tools/call\",\"params\":{\"task\":{},\"_meta\":{\"progressToken\":%s}}}",
+        id, token);
 }
 
 static void task_status(const char *task, const char *status)
 {
-    kit_replyf(&f.kit,
-               "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/"
-               "status\",\"params\":{\"status\":\"%s\",\"taskId\":\"%s\"}}",
-               status, task);
+    kit_replyf(
+        &f.kit,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/status\",\"params\":{\"status\":\"%s\",\"taskId\":\"%s\"}}",
+        status, task);
 }
 
 static void tasks_belong_to_who_started_them(void **state)
 {
     (void)state;
-    static const char progress[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
-                                   "progress\",\"params\":{\"progress\":1,\"progressToken\":%d}}";
+    static const char progress[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":1,\"progressToken\":%d}}";
     start_task(f.a, 1, "\"t\"");
     int id = next_id("tools/call");
     /* The first status precedes the answer that names the task; one for nobody is forgotten. */
@@ -155,14 +155,13 @@ static void a_task_that_nobody_waits_for_is_cancelled(void **state)
 static void elicitations_complete_for_their_owner(void **state)
 {
     (void)state;
-    static const char complete[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/elicitation/"
-                                   "complete\",\"params\":{\"elicitationId\":\"%s\"}}";
+    static const char complete[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/elicitation/complete\",\"params\":{\"elicitationId\":\"%s\"}}";
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{}}");
     int id = next_id("tools/call");
     kit_replyf(&f.kit,
                "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32042,\"message\":\"go\",\"data\":{"
-               "\"elicitations\":["
-               "{\"elicitationId\":\"e1\"},{\"elicitationId\":\"e\\u0032\"},7]}}}",
+               "\"elicitations\":[{\"elicitationId\":\"e1\"},{\"elicitationId\":\"e\\u0032\"},7]}}}",
                id);
     kit_expect_with(&f.a_link, "-32042", NULL);
     kit_replyf(&f.kit, complete, "e2");

@@ -222,10 +222,10 @@ static void long_cancels_are_cut(void **state)
     open_with(64, 4096);
     call(0, 1);
     (void)kit_next(&kit.child);
-    (void)snprintf(line, sizeof(line),
-                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1,"
-                   "\"reason\":\"%05000d\"}}",
-                   0);
+    (void)snprintf(
+        line, sizeof(line),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1,\"reason\":\"%05000d\"}}",
+        0);
     kit_say(&kit, sessions[0], line);
     assert_true(strlen(kit_expect_with(&kit.child, "cancelled", NULL)) < 200);
 }

@@ -151,9 +151,7 @@ static void tells_integers(void **state)
 
 static const char everything[] =
     "{\"params\":{\"uri\":\"file:///a\",\"x\":{\"uri\":1,\"_meta\":{\"progressToken\":0}},\"taskId\":\"t\","
-    "\"level\":\"info\",\"requestId\":12,\"task\":{\"ttl\":5},\"progressToken\":\"p\","
-    "\"_meta\":{\"progressToken\":-1.5,\"y\":[{\"progressToken\":0}],"
-    "\"io.modelcontextprotocol\\/related-task\":{\"taskId\":\"k\"}}},"
+    "\"level\":\"info\",\"requestId\":12,\"task\":{\"ttl\":5},\"progressToken\":\"p\",\"_meta\":{\"progressToken\":-1.5,\"y\":[{\"progressToken\":0}],\"io.modelcontextprotocol\\/related-task\":{\"taskId\":\"k\"}}},"
     "\"method\":\"tools\\/call\"," V ",\"id\":\"a\\\"b\"}";
 
 static void finds_every_routing_key(void **state)
@@ -339,8 +337,8 @@ static void lets_other_keys_stand_twice(void **state)
         "{" V ",\"id\":1,\"method\":\"m\",\"a\":1,\"a\":2}",
         "{" V ",\"id\":1,\"method\":\"m\",\"uri\":1,\"uri\":2}",
         "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"id\":1,\"id\":2,\"name\":1,\"name\":2}}",
-        "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"uri\":1,\"uri\":2},\"x\":{\"uri\":1,"
-        "\"uri\":1}}}",
+        "{" V
+        ",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"uri\":1,\"uri\":2},\"x\":{\"uri\":1,\"uri\":1}}}",
         "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"uri\":1,\"x\":{\"uri\":1},\"_meta\":{\"uri\":3}}}",
     };
     for (size_t i = 0; i < COUNT(texts); i++)

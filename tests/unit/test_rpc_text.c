@@ -146,8 +146,8 @@ static void assert_member(const char *object, const char *key, const char *expec
 static void finds_members(void **state)
 {
     (void)state;
-    static const char object[] = " { \"a\" : 1 , \"b\":{\"a\":2,\"t\":\"}\\\"{\"},\"c\":[{\"x\":3},\"]\"], "
-                                 "\"\\u0064\":\"d\\\\\",\"e\":-1.5e3}";
+    static const char object[] =
+        " { \"a\" : 1 , \"b\":{\"a\":2,\"t\":\"}\\\"{\"},\"c\":[{\"x\":3},\"]\"], \"\\u0064\":\"d\\\\\",\"e\":-1.5e3}";
     assert_member(object, "a", "1");
     assert_member(object, "b", "{\"a\":2,\"t\":\"}\\\"{\"}");
     assert_member(object, "c", "[{\"x\":3},\"]\"]");

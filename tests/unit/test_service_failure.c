@@ -98,12 +98,10 @@ static void a_relay_error_tells_its_reason(void **state)
     static const struct {
         const char *data, *text, *suggestion;
     } cases[] = {
-        {DATA(",\"server\":\"boom\",\"state\":\"backing-off\",\"exitStatus\":3,\"retryAfterMs\":855,"
-              "\"stderrTail\":"
-              "\"one\\nError: cannot open /data/x.db\\n\""),
-         "The relay at relay:9500 answered: Server unavailable; server boom is backing-off, exited with "
-         "status 3; "
-         "next try in 855 ms; it wrote \"one Error: cannot open /data/x.db\"",
+        {DATA(
+             ",\"server\":\"boom\",\"state\":\"backing-off\",\"exitStatus\":3,\"retryAfterMs\":855,\"stderrTail\":\"one\\nError: cannot open /data/x.db\\n\""),
+         "The relay at relay:9500 answered: Server unavailable; server boom is backing-off, exited "
+         "with status 3; next try in 855 ms; it wrote \"one Error: cannot open /data/x.db\"",
          "ended by itself"},
         {DATA(",\"server\":\"s\",\"state\":\"down\",\"exitStatus\":127"),
          "The relay at relay:9500 answered: Server unavailable; server s is down, exited with status 127",
@@ -141,8 +139,7 @@ static void a_long_tail_keeps_its_end(void **state)
     struct ar_reply r = {.code = AR_E_SERVER, .message = "Server unavailable", .error_data = data};
     int len = snprintf(
         data, sizeof(data),
-        "{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"server\":\"%0200d\",\"stderrTail\":\"%02000d "
-        "the cause\"}",
+        "{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"server\":\"%0200d\",\"stderrTail\":\"%02000d the cause\"}",
         1, 2);
     r.error_data_len = (size_t)len;
     failure_from_reply(&failure, &r, &h);

@@ -60,9 +60,9 @@ static void a_swarm_takes_all_members(void **state)
 {
     (void)state;
     assert_int_equal(
-        read_swarm("{\"topology\":\"ring\",\"maxAgents\":3,\"strategy\":\"adaptive\",\"enableNeural\":"
-                   "true,\"agentTypes\":[\"coder\",\"tester\",\"\\u00e9\"],\"customPrompt\":\"be "
-                   "kind\",\"whenDown\":\"wait\"}"),
+        read_swarm(
+            "{\"topology\":\"ring\",\"maxAgents\":3,\"strategy\":\"adaptive\",\"enableNeural\":"
+            "true,\"agentTypes\":[\"coder\",\"tester\",\"\\u00e9\"],\"customPrompt\":\"be kind\",\"whenDown\":\"wait\"}"),
         0);
     assert_string_equal(swarm.topology, "ring");
     assert_int_equal(swarm.max_agents, 3);

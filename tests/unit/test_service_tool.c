@@ -52,9 +52,10 @@ static void params_are_those_of_tools_call(void **state)
 static void json_inside_text(void **state)
 {
     (void)state;
-    assert_int_equal(read_result("{\"content\":[{\"type\":\"image\"},{\"type\":\"text\",\"text\":"
-                                 "\"{\\\"swarmId\\\":\\\"s1\\\",\\\"mock\\\":true}\"}]}"),
-                     0);
+    assert_int_equal(
+        read_result(
+            "{\"content\":[{\"type\":\"image\"},{\"type\":\"text\",\"text\":\"{\\\"swarmId\\\":\\\"s1\\\",\\\"mock\\\":true}\"}]}"),
+        0);
     assert_false(result.failed);
     assert_string_equal(tool_result_string(&result, "swarm", "swarmId"), "s1");
     assert_true(id_is("swarm", "s1"));
@@ -76,15 +77,16 @@ static void a_bare_object(void **state)
 static void a_tool_that_says_no(void **state)
 {
     (void)state;
-    assert_int_equal(read_result("{\"content\":[{\"type\":\"text\",\"text\":\"the task was not found\"}],"
-                                 "\"isError\":true}"),
-                     0);
+    assert_int_equal(
+        read_result(
+            "{\"content\":[{\"type\":\"text\",\"text\":\"the task was not found\"}],\"isError\":true}"),
+        0);
     assert_true(result.failed);
     assert_true(words_are("the task was not found"));
     tool_result_done(&result);
     assert_int_equal(
-        read_result("{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"success\\\":false,\\\"error\\\":"
-                    "\\\"full\\\"}\"}]}"),
+        read_result(
+            "{\"content\":[{\"type\":\"text\",\"text\":\"{\\\"success\\\":false,\\\"error\\\":\\\"full\\\"}\"}]}"),
         0);
     assert_true(result.failed);
     assert_true(words_are("full"));
