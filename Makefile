@@ -58,11 +58,15 @@ library_libs = $(uv_libs) -lm -lpthread
 # ---- what there is to build --------------------------------------------------------------------------------------
 # A module is a folder that becomes one archive:  MODULES += x   x_SRC := ...
 # A program:                                      PROGRAMS += p  p_SRC := ...  p_LIBS := modules, users first  p_LDLIBS := -l...
-# A unit test (cmocka), likewise:                 UNIT_TESTS += t
+# A folder of unit tests (cmocka):                TEST_FOLDERS += f  f_TEST_LIBS := modules  f_TEST_LDLIBS := -l...
+#   Each tests/unit/f/test_x.c is a program, and counts as a test because it is there; the folder's other files are the
+#   archive fixture/f, which is linked first.
+# A test program that lives elsewhere:            UNIT_TESTS += t, with the variables of a program
 # A fuzz target (LLVMFuzzerTestOneInput):         FUZZERS += f
 # A program only tests and benches use:           TEST_PROGRAMS += p
 MODULES       :=
 PROGRAMS      :=
+TEST_FOLDERS  :=
 UNIT_TESTS    :=
 FUZZERS       :=
 TEST_PROGRAMS :=
@@ -74,11 +78,27 @@ NODE_TESTS    :=
 EXAMPLES      :=
 # Scripts that look at the tree itself.
 CHECKS        := scripts/check-includes
-include $(wildcard relay/*/module.mk relay/module.mk mock/module.mk backend-client/module.mk backend-client/*/module.mk \
-          tests/*/module.mk)
+# $(1) a folder of tests/unit: the names of its programs, and those as files
+unit_tests    = $(patsubst tests/%.c,%,$(wildcard tests/unit/$(1)/test_*.c))
+unit_programs = $(patsubst %,$(TESTBIN)/%,$(call unit_tests,$(1)))
+include $(wildcard relay/*/module.mk relay/module.mk mock/module.mk backend-client/*/module.mk tests/*/module.mk)
+
+define unit_test_variables
+$(1)_SRC    := tests/$(1).c
+$(1)_LIBS   := fixture/$(2) $($(2)_TEST_LIBS)
+$(1)_LDLIBS := $($(2)_TEST_LDLIBS)
+endef
+define test_folder
+MODULES          += fixture/$(1)
+fixture/$(1)_SRC := $(filter-out tests/unit/$(1)/test_%,$(wildcard tests/unit/$(1)/*.c))
+UNIT_TESTS       += $(call unit_tests,$(1))
+$(foreach t,$(call unit_tests,$(1)),$(call unit_test_variables,$(t),$(1))
+)
+endef
+$(foreach f,$(TEST_FOLDERS),$(eval $(call test_folder,$(f))))
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
-archive = $(patsubst %,$(OBJ)/lib%.a,$(1))
+archive = $(patsubst %,$(OBJ)/lib/%.a,$(1))
 
 all: $(PROGRAMS:%=$(BIN)/%) library
 
@@ -88,8 +108,9 @@ $(OBJ)/%.o: %.c Makefile
 	$(Q)$(CC) $(project_cppflags) $(CPPFLAGS) $(pkg_cflags) $(project_cflags) $(CFLAGS) $($*_CFLAGS) -MMD -MP -c $< -o $@
 
 define module_rule
-$(OBJ)/lib$(1).a: $(call objects,$($(1)_SRC))
+$(OBJ)/lib/$(1).a: $(call objects,$($(1)_SRC))
 	$$(call say,AR,$$@)
+	@mkdir -p $$(@D)
 	@rm -f $$@
 	$(Q)$$(AR) rcs $$@ $$^
 endef
@@ -100,7 +121,7 @@ define program_rule
 $(2)/$(1): $(call objects,$($(1)_SRC)) $(call archive,$($(1)_LIBS))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$$(CC) $(project_ldflags) $(LDFLAGS) -o $$@ $$^ $($(1)_LDLIBS) $(3)
+	$(Q)$$(CC) $(project_ldflags) $(LDFLAGS) -o $$@ $$+ $($(1)_LDLIBS) $(3)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(BIN),)))
 $(foreach p,$(TEST_PROGRAMS),$(eval $(call program_rule,$(p),$(TESTBIN),)))
@@ -208,7 +229,8 @@ test-san: deps-test
 	  --fuzz $(FUZZERS) --node $(NODE_TESTS)
 
 # What has threads (the library and its shell) under ThreadSanitizer. STORM_SECONDS=600 STORM_DISCONNECTS=200 for the long storm.
-tsan_tests := $(client_tests) test_client_snapshot test_service_hub
+tsan_tests := $(call unit_tests,backend-client/api) $(call unit_tests,backend-client/link) \
+              unit/backend-client/agents/test_snapshot unit/backend-client/service/test_hub
 test-tsan: deps-test $(node_modules)
 	$(Q)$(MAKE) --no-print-directory SAN=thread CFLAGS='-O1 -g' \
 	  $(tsan_tests:%=build/thread/tests/%) build/thread/tests/client_storm

@@ -11,7 +11,7 @@ $(OBJ)/mock/agents_json.c: mock/agents.json mock/module.mk
 	  echo 'const char mock_agents_json[] = {'; \
 	  od -An -v -tx1 mock/agents.json | sed 's/  */ /g; s/ \(..\)/(char)0x\1,/g'; \
 	  echo '};'; \
-	  echo 'const size_t mock_agents_json_len = sizeof mock_agents_json;'; } >$@
+	  echo 'const size_t mock_agents_json_len = sizeof(mock_agents_json);'; } >$@
 
 # The server is a library too, so that its tests, and the client library, can call it without a process. What moves its bytes
 # over descriptors is apart: the client library has none of that.
@@ -24,22 +24,8 @@ PROGRAMS        += agent-mock
 agent-mock_SRC  := mock/main.c
 agent-mock_LIBS := mock_serve mock_mcp mock wire base
 
-UNIT_TESTS              += test_mock test_mock_commands
-test_mock_SRC           := tests/unit/test_mock.c tests/unit/world_kit.c
-test_mock_LIBS          := mock wire base
-test_mock_commands_SRC  := tests/unit/test_mock_commands.c tests/unit/world_kit.c
-test_mock_commands_LIBS := testkit mock wire base
-
-UNIT_TESTS              += test_mock_mcp test_mock_tools test_mock_faults
-test_mock_mcp_SRC       := tests/unit/test_mock_mcp.c tests/unit/mock_kit.c
-test_mock_mcp_LIBS      := mock_serve mock_mcp mock wire base
-test_mock_tools_SRC     := tests/unit/test_mock_tools.c tests/unit/mock_kit.c
-test_mock_tools_LIBS    := mock_serve mock_mcp mock wire base
-test_mock_faults_SRC    := tests/unit/test_mock_faults.c tests/unit/mock_kit.c
-test_mock_faults_LIBS   := testkit mock_serve mock_mcp mock wire base
-test_mock_faults_LDLIBS := -lpthread
-
+TEST_FOLDERS     += mock
+mock_TEST_LIBS   := fixture/common mock_serve mock_mcp mock wire base
+mock_TEST_LDLIBS := -lpthread
 # It runs the program, which therefore has to be there first.
-UNIT_TESTS            += test_mock_program
-test_mock_program_SRC := tests/unit/test_mock_program.c
-$(TESTBIN)/test_mock_program: | $(BIN)/agent-mock
+$(TESTBIN)/unit/mock/test_program: | $(BIN)/agent-mock

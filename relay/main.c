@@ -14,8 +14,8 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
-#include "core/config.h"
-#include "core/log.h"
+#include "config/config.h"
+#include "log/log.h"
 #include "relay.h"
 
 #define REPORT_MAX_BYTES ((size_t)1 << 20)

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "ops/control.h"
 
 /* Descriptors that clients may not have: our own, and those of each server's children. */

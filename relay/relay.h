@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "core/config.h"
-#include "core/loop.h"
-#include "core/memory.h"
-#include "core/timer.h"
+#include "config/config.h"
+#include "io/loop.h"
+#include "io/memory.h"
+#include "io/timer.h"
 #include "front/front.h"
 #include "ops/ops.h"
 #include "ops/pidfile.h"

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "core/log.h"
+#include "log/log.h"
 
 #define REPORT_MAX_BYTES ((size_t)64 << 10)
 

@@ -10,7 +10,7 @@
  */
 #include "relay.h"
 
-#include "core/log.h"
+#include "log/log.h"
 
 #define END_SLACK_MS  700
 #define KILL_MS       250

@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "backend-client/src/address.h"
+#include "backend-client/src/link/address.h"
 #include "base/alloc.h"
 
 #define REQUEST    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"relay/status\",\"params\":{}}\n"

@@ -17,15 +17,8 @@ agent-relayctl_SRC    := backend-client/cli/main.c backend-client/cli/ctl.c back
 agent-relayctl_LIBS   := relayctl agentrelay mock_mcp mock wire base
 agent-relayctl_LDLIBS := $(uv_libs) -lm -lpthread
 
-UNIT_TESTS          += test_ctl_args test_ctl_json test_ctl_text test_ctl_verdict
-test_ctl_args_SRC    := tests/unit/test_ctl_args.c
-test_ctl_args_LIBS   := relayctl testkit wire base
-test_ctl_json_SRC    := tests/unit/test_ctl_json.c
-test_ctl_json_LIBS   := relayctl testkit wire base
-test_ctl_text_SRC    := tests/unit/test_ctl_text.c
-test_ctl_text_LIBS   := relayctl testkit wire base
-test_ctl_verdict_SRC  := tests/unit/test_ctl_verdict.c
-test_ctl_verdict_LIBS := relayctl testkit wire base
+TEST_FOLDERS                 += backend-client/cli
+backend-client/cli_TEST_LIBS := relayctl fixture/common wire base
 
 NODE_TESTS += tests/integration/relayctl.test.mjs tests/integration/relayctl_views.test.mjs \
               tests/integration/relayctl_shell.test.mjs

@@ -28,7 +28,7 @@ $(OBJ)/backend-client/service/assets.c: $(service_assets:%=backend-client/servic
 	    echo "const char $$name[] = {"; \
 	    od -An -v -tx1 "backend-client/service/$$file" | sed 's/  */ /g; s/ \(..\)/(char)0x\1,/g'; \
 	    echo "};"; \
-	    echo "const size_t $${name}_len = sizeof $$name;"; \
+	    echo "const size_t $${name}_len = sizeof($$name);"; \
 	  done; } >$@
 
 PROGRAMS             += agent-backend
@@ -36,23 +36,10 @@ agent-backend_SRC    := backend-client/service/main.c
 agent-backend_LIBS   := seed service agentrelay mock_mcp mock wire base
 agent-backend_LDLIBS := $(uv_libs) $(mhd_libs) -lm -lpthread
 
-# The views are tested over snapshots of the tests' own making, so the library is not linked.
-UNIT_TESTS                 += test_service_request test_service_failure test_service_tool test_service_settings test_service_view \
-                              test_service_hub
-test_service_request_SRC   := tests/unit/test_service_request.c tests/unit/service_kit.c
-test_service_request_LIBS  := testkit service agentrelay wire base
-test_service_failure_SRC   := tests/unit/test_service_failure.c tests/unit/service_kit.c
-test_service_failure_LIBS  := service agentrelay wire base
-test_service_tool_SRC      := tests/unit/test_service_tool.c tests/unit/service_kit.c
-test_service_tool_LIBS     := testkit service wire base
-test_service_settings_SRC  := tests/unit/test_service_settings.c
-test_service_settings_LIBS := service agentrelay wire base
-test_service_view_SRC      := tests/unit/test_service_view.c tests/unit/service_kit.c
-test_service_view_LIBS     := testkit service agentrelay mock wire base
-test_service_view_LDLIBS   := -lm
-test_service_hub_SRC       := tests/unit/test_service_hub.c
-test_service_hub_LIBS      := testkit service base
-test_service_hub_LDLIBS    := -lpthread
+# The views are tested over snapshots of the tests' own making, which the fixture supplies in the library's place.
+TEST_FOLDERS                       += backend-client/service
+backend-client/service_TEST_LIBS   := fixture/common service agentrelay mock_mcp mock wire base
+backend-client/service_TEST_LDLIBS := $(uv_libs) -lm -lpthread
 
 NODE_TESTS += tests/integration/backend.test.mjs tests/integration/backend_http.test.mjs \
               tests/integration/page.test.mjs

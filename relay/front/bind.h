@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "core/config.h"
+#include "config/config.h"
 
 #define BIND_ADDRESS_BYTES 128
 #define BIND_MAX_ADDRESSES 8 /* of one entry */

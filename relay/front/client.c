@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "front/refusal.h"
 #include "wire/rpc_error.h"
 

@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/memory.h"
-#include "core/stream.h"
+#include "io/memory.h"
+#include "io/stream.h"
 #include "front/front.h"
 #include "route/link.h"
 #include "session/session.h"

@@ -7,7 +7,7 @@
  * would show) -> dropped. Nothing came or went since the last look -> buffers are given back, and the memory
  * budget is told.
  */
-#include "core/log.h"
+#include "log/log.h"
 #include "front/client.h"
 #include "wire/rpc_error.h"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "front/client.h"
 #include "front/listener.h"
 

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "core/config.h"
-#include "core/loop.h"
-#include "core/memory.h"
-#include "core/timer.h"
+#include "config/config.h"
+#include "io/loop.h"
+#include "io/memory.h"
+#include "io/timer.h"
 #include "front/bind.h"
 #include "session/session.h"
 

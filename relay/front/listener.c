@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "front/client.h"
 #include "front/front.h"
 #include "front/peer.h"

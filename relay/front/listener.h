@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "core/timer.h"
+#include "io/timer.h"
 #include "front/bind.h"
 
 struct front;

@@ -1,6 +1,5 @@
 MODULES += ops
-ops_SRC := relay/ops/ops.c relay/ops/control.c relay/ops/status.c relay/ops/views.c relay/ops/pidfile.c
+ops_SRC := $(addprefix relay/ops/,ops.c control.c status.c views.c pidfile.c)
 
-UNIT_TESTS += test_pidfile
-test_pidfile_SRC  := tests/unit/test_pidfile.c
-test_pidfile_LIBS := ops base
+TEST_FOLDERS  += ops
+ops_TEST_LIBS := ops base

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "core/config.h"
-#include "core/loop.h"
-#include "core/memory.h"
+#include "config/config.h"
+#include "io/loop.h"
+#include "io/memory.h"
 #include "route/router.h"
 #include "server/server.h"
 #include "session/session.h"

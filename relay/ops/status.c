@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/log_line.h"
+#include "log/log_line.h"
 
 /* ---- servers ---- */
 

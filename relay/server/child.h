@@ -17,11 +17,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "core/config.h"
-#include "core/loop.h"
-#include "core/memory.h"
-#include "core/stream.h"
-#include "core/timer.h"
+#include "config/config.h"
+#include "io/loop.h"
+#include "io/memory.h"
+#include "io/stream.h"
+#include "io/timer.h"
 #include "route/link.h"
 #include "server/reaper.h"
 #include "server/stderr_ring.h"

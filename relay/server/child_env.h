@@ -5,7 +5,7 @@
 #define SERVER_CHILD_ENV_H
 
 #include "base/err.h"
-#include "core/config.h"
+#include "config/config.h"
 
 /* `own` is the relay's environment (NAME=VALUE, NULL-terminated). *ret_env is NULL-terminated and owned by
  * the caller, one block: mem_free. -ENOMEM. */

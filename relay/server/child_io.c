@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 
 /* Above the high mark the stream tells when its queue has fallen to the low one. The router stops at
  * LINK_CHILD_HIGH_BYTES, which is above the high mark, so it is always told. */

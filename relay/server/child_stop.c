@@ -12,7 +12,7 @@
 
 #include <signal.h>
 
-#include "core/log.h"
+#include "log/log.h"
 #include "server/keeper.h"
 
 static void close_stdin(struct child *c)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "server/keeper.h"
 
 static int join(char *ret_path, size_t max, const char *dir, const char *below)

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "server/proc.h"
 
 /* More orphans than this are killed in several rounds: each death leads to another look. */

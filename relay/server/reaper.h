@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "core/loop.h"
+#include "io/loop.h"
 
 struct reaper_watch {
     struct map_node node;

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "server/keeper_path.h"
 #include "server/server_internal.h"
 

@@ -15,9 +15,9 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include "core/config.h"
-#include "core/loop.h"
-#include "core/memory.h"
+#include "config/config.h"
+#include "io/loop.h"
+#include "io/memory.h"
 #include "route/router.h"
 
 struct server_set;

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "server/server_internal.h"
 
 static enum sharing sharing_of(const struct server_config *config)

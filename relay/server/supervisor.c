@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
 

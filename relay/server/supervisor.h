@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "core/timer.h"
+#include "io/timer.h"
 #include "route/router.h"
 #include "server/child.h"
 

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
-#include "core/log.h"
+#include "log/log.h"
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
 

@@ -1,2 +1,2 @@
-MODULES += session
+MODULES     += session
 session_SRC := relay/session/session.c

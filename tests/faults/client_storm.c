@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "agent_relay.h"
-#include "tests/unit/peer_kit.h"
+#include "tests/unit/backend-client/link/peer_fixture.h"
 
 #define THREADS 8
 #define SLOTS   64 /* open calls of one thread */

@@ -2,7 +2,7 @@ NODE_TESTS += tests/faults/links.test.mjs
 
 # The client library under eight threads while its relay comes and goes; the long run is by hand.
 TEST_PROGRAMS += client_storm
-client_storm_SRC    := tests/faults/client_storm.c tests/unit/peer_kit.c
+client_storm_SRC    := tests/faults/client_storm.c tests/unit/backend-client/link/peer_fixture.c
 client_storm_LIBS   := agentrelay mock_mcp mock wire base
 client_storm_LDLIBS := $(uv_libs) -lm -lpthread
 NODE_TESTS += tests/faults/client_storm.test.mjs

@@ -1,7 +1,7 @@
 /* The client's engine under a sequence of events that the input chooses: links come and go, the peer reads,
  * answers, talks nonsense and falls silent, calls are made and cancelled, time passes or leaps, memory fails
  * once, the end comes at any moment. What must hold is the engine kit's to check at each step
- * (tests/unit/engine_kit.h); at the end every call has its one completion, and no allocation is left.
+ * (tests/unit/backend-client/engine/engine_fixture.h); at the end every call has its one completion, and no allocation is left.
  *
  * Each event is a byte, what it needs follows. The first byte chooses between a peer that the kit follows
  * (all checks hold) and one that says raw bytes of the input (those checks are off that need to know what it
@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/engine_kit.h"
-#include "tests/unit/engine_talk.h"
-#include "tests/unit/fault_alloc.h"
+#include "tests/unit/backend-client/engine/engine_fixture.h"
+#include "tests/unit/backend-client/engine/engine_script.h"
+#include "tests/unit/common/fault_alloc.h"
 
 #define MOST_TICKS  2000 /* of one input, so that none takes long */
 #define MOST_EVENTS 500

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend-client/src/normalise.h"
+#include "backend-client/src/agents/normalise.h"
 #include "base/buf.h"
 #include "wire/text.h"
 #include "wire/writer.h"

@@ -12,7 +12,7 @@
 
 #include "base/map.h"
 #include "tests/model/model.h"
-#include "tests/unit/fault_alloc.h"
+#include "tests/unit/common/fault_alloc.h"
 
 static uint64_t seed = 1;
 static uint64_t steps = 1000000;

@@ -1,0 +1,127 @@
+/* Configuration: one option table feeds the file, the environment, the flags, `agent-relay config`, --check,
+ * --help and the README. flag > environment > file > default.
+ *
+ * A struct config is immutable once loaded: a reload makes a new one and compares.
+ */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "log/log.h"
+
+enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
+enum config_sharing { CONFIG_SHARED, CONFIG_SESSION };
+
+/* ADDR or ADDR=SERVER. ADDR is host:port, [v6]:port, :port (every IPv4 interface), or unix:PATH. Port 0: any
+ * free one. */
+struct listen_entry {
+    char *text; /* as written */
+    char *host; /* NULL for a Unix socket */
+    uint16_t port;
+    char *path;   /* NULL for TCP */
+    char *server; /* NULL: the default server */
+};
+
+struct env_entry {
+    char *name;
+    char *value;
+};
+
+/* An entry of mcpServers, with the options of relay.servers.NAME. ${VAR} is expanded already. */
+struct server_config {
+    char *name;
+    bool remote; /* an entry with a url: noted, not built in yet */
+    char *url;
+    char *command; /* NULL when remote */
+    char **args;   /* NULL-terminated, without the command; never NULL */
+    char *shown;   /* the command line or url as written, ${VAR} unexpanded: fit for logs and status */
+    struct env_entry *env;
+    size_t env_count;
+    char *cwd; /* NULL: the relay's */
+    bool disabled;
+    char *problem; /* this entry cannot run (an unset ${VAR}): says why; its sessions are told. NULL: none */
+    /* relay.servers.NAME, each defaulting to the relay-wide option of the same name */
+    enum config_sharing sharing;
+    bool log_broadcast; /* logMessages: broadcast */
+    bool eager;         /* start: "eager" | "lazy" (default lazy: the first request starts it) */
+    uint64_t max_in_flight;
+    uint64_t max_waiting;
+    uint64_t timeout_ms;
+    uint64_t timeout_max_ms;
+    uint64_t start_timeout_ms;
+    uint64_t idle_timeout_ms; /* stop a child unused for so long; 0: never */
+    char **inherit_env;       /* NULL-terminated names, beyond the standard list; never NULL */
+};
+
+struct config {
+    char *file; /* path, or NULL */
+    struct listen_entry *listen;
+    size_t listen_count;
+    char *default_server; /* the name of an entry of `servers`; never NULL: the first one that is not disabled
+                           */
+    struct server_config *servers; /* at least one */
+    size_t server_count;
+    struct server_config
+        defaults; /* the relay-wide values of the per-server options; its other fields are unset */
+    uint64_t max_clients;
+    uint64_t max_frame_bytes;
+    uint64_t max_id_bytes;
+    uint64_t max_memory_bytes;
+    uint64_t session_waiting_bytes;
+    uint64_t client_out_bytes; /* closed above it: 64 MiB */
+    uint64_t client_stall_ms;  /* closed when no byte has left for so long: 30 s */
+    uint64_t frame_timeout_ms; /* a frame once begun must end within: 60 s */
+    uint64_t drain_ms;
+    uint64_t backoff_min_ms;    /* 250 */
+    uint64_t backoff_max_ms;    /* 30,000 */
+    uint64_t backoff_reset_ms;  /* 60,000 up resets it */
+    uint64_t breaker_exits;     /* 5 ... */
+    uint64_t breaker_window_ms; /* ... within 60,000 */
+    uint64_t breaker_probe_ms;  /* 30,000 */
+    uint64_t stop_grace_ms;     /* 2,000 after closing stdin, again after SIGTERM */
+    enum log_level log_level;
+    enum log_format log_format;
+    char *pid_file; /* NULL: none */
+    enum config_source
+        *sources; /* one per option of the table (core/config_options.h), for `agent-relay config` */
+};
+
+/* What stands on the command line, after `serve`, `config` or `check`: options, then perhaps `--` and a
+ * command. The verbs,
+ * --help, --version and --check are main's and removed before. */
+struct config_args {
+    int argc;                /* program and verb removed */
+    char **argv;             /* argv[argc] is NULL */
+    char **environ;          /* NAME=VALUE, NULL-terminated */
+    const char *program_dir; /* where agent-mock is looked for: the executable's own folder */
+};
+
+/* Loads and checks everything. Problems (fatal) and notes (not) are appended to `ret_report`, one per line,
+ * as "WHERE: error: ..." and "WHERE: note: ...", where WHERE is FILE:LINE, a flag or a variable; every
+ * problem of the run is there. 0 and *ret_config; ERR_SYNTAX when there was a problem (nothing is returned);
+ * -ENOMEM. */
+MUSTCHECK int config_load(const struct config_args *args, struct buf *ret_report, struct config **ret_config);
+void config_free(struct config *c);
+/* NULL: no such server. */
+const struct server_config *config_server(const struct config *c, const char *name);
+/* A Unix socket, localhost, 127.0.0.0/8 or ::1: not reachable from another machine. */
+bool listen_entry_is_loopback(const struct listen_entry *entry);
+/* `agent-relay config`: each effective value and where it came from. Environment values of servers are not
+ * shown. */
+void config_print(const struct config *c, FILE *out);
+/* The part of --help that lists the options, and the README's table (markdown). */
+void config_print_options(FILE *out, bool markdown);
+
+/* False when a child of `a` would differ from one of `b`. */
+bool server_config_equal(const struct server_config *a, const struct server_config *b);
+/* Names of options that differ and are not taken by a reload, comma separated, into `ret_names`; nothing when
+ * there are none. */
+void config_restart_needed(const struct config *now, const struct config *next, struct buf *ret_names);
+
+#endif

@@ -1,0 +1,157 @@
+/* The checks over the whole configuration. Each problem names the option by its file key, whatever source it
+ * came from, and says where the value came from.
+ */
+#include "config/config_check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Where the value of an option came from, as a place; `ret_name` has OPTION_NAME_BYTES. */
+static struct place source_place(const struct loader *l, const struct option *o, char *ret_name)
+{
+    struct place at = {"default", 0, o->key};
+    switch (l->c->sources[option_index(o)]) {
+    case CONFIG_DEFAULT:
+        break;
+    case CONFIG_FILE:
+        at.where = l->c->file;
+        break;
+    case CONFIG_ENV:
+        option_env_name(o, ret_name);
+        at = (struct place){ret_name, 0, ""};
+        break;
+    case CONFIG_FLAG:
+        option_flag_name(o, ret_name);
+        at = (struct place){ret_name, 0, ""};
+        break;
+    }
+    return at;
+}
+
+const char *nearest_option(const char *name, bool per_server)
+{
+    const char *keys[64] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < option_count() && count + 2 < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (!per_server || option_at(i)->per_server)
+            keys[count++] = option_at(i)->key;
+    }
+    if (!per_server)
+        keys[count] = "servers";
+    return nearest_name(name, keys);
+}
+
+/* "known servers: memory, files" */
+static void list_servers(const struct config *c, char *ret_text, size_t cap)
+{
+    size_t len = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < c->server_count && len + 1 < cap; i++) {
+        int added = snprintf(ret_text + len, cap - len, "%s%s", i > 0 ? ", " : "", c->servers[i].name);
+        len += added > 0 ? (size_t)added : 0;
+    }
+}
+
+static void check_server_name(struct loader *l, struct place at, const char *name)
+{
+    char known[512];
+    if (l->c->server_count == 0 || config_server(l->c, name))
+        return; /* without any server, why there is none was reported */
+    list_servers(l->c, known, sizeof(known));
+    loader_problem(l, at, "names no server: \"%.100s\"; there is: %s", name, known);
+}
+
+static void settle_default_server(struct loader *l)
+{
+    struct config *c = l->c;
+    const struct option *o = option_find("defaultServer");
+    char name[OPTION_NAME_BYTES];
+    if (c->default_server) {
+        check_server_name(l, source_place(l, o, name), c->default_server);
+        return;
+    }
+    if (c->server_count == 0)
+        return;
+    size_t first = 0;
+    while (first + 1 < c->server_count && c->servers[first].disabled)
+        first++;
+    if (c->servers[first].disabled)
+        first = 0;
+    c->default_server = loader_strdup(l, c->servers[first].name);
+    if (c->server_count > 1)
+        loader_note(l, (struct place){c->file, 0, ""},
+                    "relay.defaultServer is not set: it is \"%.100s\", the first one",
+                    c->servers[first].name);
+}
+
+static void check_listen(struct loader *l)
+{
+    const struct config *c = l->c;
+    char name[OPTION_NAME_BYTES];
+    struct place at = source_place(l, option_find("listen"), name);
+    if (c->listen_count == 0 && l->problems == 0)
+        loader_problem(l, at, "is empty; write [\"127.0.0.1:9500\"]");
+    for (size_t i = 0; i < c->listen_count; i++) {
+        if (c->listen[i].server)
+            check_server_name(l, at, c->listen[i].server);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(c->listen[i].text, c->listen[j].text) == 0)
+                loader_problem(l, at, "has %.100s twice", c->listen[i].text);
+        }
+    }
+}
+
+static uint64_t number_of(const struct option *o, const struct config *c, const struct server_config *s)
+{
+    uint64_t number;
+    memcpy(&number, (o->per_server ? (const char *)s : (const char *)c) + o->offset, sizeof(number));
+    return number;
+}
+
+/* `low` must not be above `high`. The one that was set is at fault, the higher-ranking one when both were. */
+static void check_order(struct loader *l, const struct server_config *s, const char *low_key,
+                        const char *high_key)
+{
+    const struct option *low = option_find(low_key);
+    const struct option *high = option_find(high_key);
+    if (number_of(low, l->c, s) <= number_of(high, l->c, s))
+        return;
+    bool high_set = l->c->sources[option_index(high)] > l->c->sources[option_index(low)];
+    char name[OPTION_NAME_BYTES];
+    struct place at = source_place(l, high_set ? high : low, name);
+    if (s != &l->c->defaults)
+        at = (struct place){l->c->file, 0, s->name};
+    loader_problem(l, at,
+                   "makes %s (%" PRIu64 ") larger than %s (%" PRIu64 "); raise the one or lower the other",
+                   low_key, number_of(low, l->c, s), high_key, number_of(high, l->c, s));
+}
+
+/* What the SDKs' stdio transports take in one line, measured; beyond it they exit. */
+#define SDK_LINE_BYTES ((uint64_t)10 << 20)
+
+static void check_limits(struct loader *l)
+{
+    struct config *c = l->c;
+    check_order(l, &c->defaults, "backoffMinMs", "backoffMaxMs");
+    check_order(l, &c->defaults, "maxIdBytes", "maxFrameBytes");
+    check_order(l, &c->defaults, "maxFrameBytes", "clientOutBytes");
+    check_order(l, &c->defaults, "maxFrameBytes", "maxMemoryBytes");
+    check_order(l, &c->defaults, "timeoutMs", "timeoutMaxMs");
+    for (size_t i = 0; i < c->server_count && l->problems == 0; i++)
+        check_order(l, &c->servers[i], "timeoutMs", "timeoutMaxMs");
+    if (c->max_frame_bytes >= SDK_LINE_BYTES) {
+        char name[OPTION_NAME_BYTES];
+        loader_note(l, source_place(l, option_find("maxFrameBytes"), name),
+                    "lets messages of 10 MiB and more through; servers built on the MCP SDKs exit on them");
+    }
+}
+
+void check_config(struct loader *l)
+{
+    settle_default_server(l);
+    check_listen(l);
+    check_limits(l);
+}

@@ -1,0 +1,14 @@
+/* What can only be judged once every source is in: references between options, and limits that contradict
+ * each other. */
+#ifndef CORE_CONFIG_CHECK_H
+#define CORE_CONFIG_CHECK_H
+
+#include "config/config_internal.h"
+
+/* Also settles the default server. */
+void check_config(struct loader *l);
+/* The option whose key is nearest to `name`, or NULL; `per_server`: among those that may stand under
+ * relay.servers.NAME. */
+const char *nearest_option(const char *name, bool per_server);
+
+#endif

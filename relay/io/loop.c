@@ -1,0 +1,210 @@
+/* The loop's turn: libuv runs timers, prepare, poll, check, close callbacks. Happy path: callbacks in poll
+ * mark tasks; the check phase runs them (one pass), then the deferred frees.
+ *
+ * What is marked after check (by tasks, close callbacks, timers) runs in the next prepare phase, which always
+ * comes before the poll. What tasks of that pass mark again would wait through the poll; an idle handle then
+ * makes the poll return at once. So every pass is bounded, input is never starved by tasks, and nothing
+ * marked waits for a stranger's event.
+ *
+ * Failure: only loop_init can fail (descriptors, memory), and it leaves nothing behind.
+ */
+#include "io/loop.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+
+/* Turns that loop_done grants to close callbacks which close further handles. */
+#define DONE_TURNS_MAX 64
+
+static void run_tasks(struct loop *loop)
+{
+    struct list now;
+    list_init(&now);
+    list_splice_back(&now, &loop->tasks);
+    for (struct list *node; (node = list_pop_front(&now));) {
+        struct loop_task *task = CONTAINER_OF(node, struct loop_task, node);
+        task->run(task);
+    }
+}
+
+static void run_deferred(struct loop *loop)
+{
+    struct list now;
+    list_init(&now);
+    list_splice_back(&now, &loop->deferred);
+    for (struct list *node; (node = list_pop_front(&now));) {
+        struct loop_deferred *d = CONTAINER_OF(node, struct loop_deferred, node);
+        d->free(d);
+    }
+}
+
+static void on_spin(uv_idle_t *handle)
+{
+    (void)handle; /* its being active is the point */
+}
+
+static bool is_settled(const struct loop *loop)
+{
+    return list_empty(&loop->tasks) && list_empty(&loop->deferred);
+}
+
+static void end_turn(struct loop *loop)
+{
+    run_tasks(loop);
+    run_deferred(loop);
+    int rc = is_settled(loop) ? uv_idle_stop(&loop->spin) : uv_idle_start(&loop->spin, on_spin);
+    assert(rc == 0 || uv_is_closing((const uv_handle_t *)&loop->spin));
+    (void)rc;
+}
+
+static void on_check(uv_check_t *handle)
+{
+    struct loop *loop = CONTAINER_OF(handle, struct loop, check);
+    if (!is_settled(loop))
+        end_turn(loop);
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    struct loop *loop = CONTAINER_OF(handle, struct loop, prepare);
+    if (!is_settled(loop) || uv_is_active((const uv_handle_t *)&loop->spin))
+        end_turn(loop);
+}
+
+/* ---- warm storage ---- */
+
+static void on_sweep(uv_timer_t *handle)
+{
+    struct loop *loop = CONTAINER_OF(handle, struct loop, sweep);
+    struct list now;
+    list_init(&now);
+    list_splice_back(&now, &loop->warm);
+    for (struct list *node; (node = list_pop_front(&now));) {
+        struct loop_warm *warm = CONTAINER_OF(node, struct loop_warm, node);
+        if (warm->used) {
+            warm->used = false;
+            list_push_back(&loop->warm, node);
+        } else {
+            warm->cool(warm);
+        }
+    }
+    if (list_empty(&loop->warm))
+        (void)uv_timer_stop(handle); /* cannot fail */
+}
+
+void loop_warm_init(struct loop_warm *warm, void (*cool)(struct loop_warm *warm))
+{
+    list_init(&warm->node);
+    warm->used = false;
+    warm->cool = cool;
+}
+
+void loop_touch(struct loop *loop, struct loop_warm *warm)
+{
+    warm->used = true;
+    if (list_linked(&warm->node))
+        return;
+    list_push_back(&loop->warm, &warm->node);
+    /* Fails only while the loop is being closed, when storage goes anyway. */
+    if (!uv_is_active((const uv_handle_t *)&loop->sweep))
+        (void)uv_timer_start(&loop->sweep, on_sweep, LOOP_SWEEP_MS, LOOP_SWEEP_MS);
+}
+
+void loop_untouch(struct loop_warm *warm)
+{
+    list_remove(&warm->node);
+}
+
+/* ---- life ---- */
+
+int loop_init(struct loop *loop)
+{
+    list_init(&loop->tasks);
+    list_init(&loop->deferred);
+    list_init(&loop->warm);
+    loop->read_bytes = mem_alloc(LOOP_READ_BYTES);
+    if (!loop->read_bytes)
+        return UV_ENOMEM;
+    int rc = uv_loop_init(&loop->uv);
+    if (rc != 0) {
+        mem_free(loop->read_bytes);
+        loop->read_bytes = NULL;
+        return rc;
+    }
+    /* These cannot fail on a fresh loop. */
+    rc |= uv_check_init(&loop->uv, &loop->check);
+    rc |= uv_prepare_init(&loop->uv, &loop->prepare);
+    rc |= uv_idle_init(&loop->uv, &loop->spin);
+    rc |= uv_timer_init(&loop->uv, &loop->sweep);
+    rc |= uv_check_start(&loop->check, on_check);
+    rc |= uv_prepare_start(&loop->prepare, on_prepare);
+    assert(rc == 0);
+    uv_unref((uv_handle_t *)&loop->check);
+    uv_unref((uv_handle_t *)&loop->prepare);
+    uv_unref((uv_handle_t *)&loop->sweep);
+    return rc;
+}
+
+void loop_run(struct loop *loop)
+{
+    /* 0: no handle is left. What the last callbacks marked still has to run, and may bring handles back. */
+    while (uv_run(&loop->uv, UV_RUN_DEFAULT) == 0) {
+        if (is_settled(loop))
+            return;
+        end_turn(loop);
+    }
+}
+
+void loop_stop(struct loop *loop)
+{
+    uv_stop(&loop->uv);
+}
+
+int loop_done(struct loop *loop)
+{
+    uv_close((uv_handle_t *)&loop->check, NULL);
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    uv_close((uv_handle_t *)&loop->spin, NULL);
+    uv_close((uv_handle_t *)&loop->sweep, NULL);
+    int rc = UV_EBUSY;
+    for (int turn = 0; turn < DONE_TURNS_MAX && rc != 0; turn++) {
+        run_tasks(loop);
+        run_deferred(loop);
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+        if (is_settled(loop))
+            rc = uv_loop_close(&loop->uv);
+    }
+    mem_free(loop->read_bytes);
+    loop->read_bytes = NULL;
+    return rc;
+}
+
+uint64_t loop_now_ms(const struct loop *loop)
+{
+    return uv_now(&loop->uv);
+}
+
+void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task))
+{
+    list_init(&task->node);
+    task->run = run;
+}
+
+void loop_mark(struct loop *loop, struct loop_task *task)
+{
+    if (!list_linked(&task->node))
+        list_push_back(&loop->tasks, &task->node);
+}
+
+void loop_unmark(struct loop_task *task)
+{
+    list_remove(&task->node);
+}
+
+void loop_defer(struct loop *loop, struct loop_deferred *d, void (*free)(struct loop_deferred *d))
+{
+    d->free = free;
+    list_init(&d->node);
+    list_push_back(&loop->deferred, &d->node);
+}

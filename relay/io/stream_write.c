@@ -1,0 +1,320 @@
+/* A stream's out queue.
+ *
+ * Two buffers, oldest first: `writing`, then `out`. stream_write appends to `out` and marks the stream. At
+ * the turn's end both go to the kernel with one writev (uv_try_write). When the kernel does not take all, the
+ * rest of `out` becomes `writing` by a swap, no copy, and its first 256 KiB go to uv_write, which waits for
+ * the peer; `writing` stays untouched until that completes, then everything is tried again. In steady state
+ * both buffers keep their storage: no allocation.
+ *
+ * Failure modes: a write fails -> the queue is dropped, nothing more is accepted, on_end(status) at the
+ * turn's end (so that no callback runs inside a caller's stream_flush). The peer stops reading -> the queue
+ * grows up to max_bytes, then stream_write says ERR_TOO_LARGE; how long that may last is the owner's policy
+ * (stream_progress_at_ms).
+ */
+#include "io/stream_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static bool is_writable(const struct stream *s)
+{
+    return s->open && !s->closing && s->failure == 0;
+}
+
+/* Of the bytes under uv_write, those that libuv still holds. */
+static size_t pending_now(const struct stream *s)
+{
+    return s->pending_bytes > 0 ? uv_stream_get_write_queue_size(&s->uv.stream) : 0;
+}
+
+size_t stream_queued(const struct stream *s)
+{
+    if (s->closing || s->failure != 0)
+        return 0;
+    return buf_len(&s->out) + buf_len(&s->writing) - (s->pending_bytes - pending_now(s));
+}
+
+static void note_sent(struct stream *s, size_t count)
+{
+    if (count == 0)
+        return;
+    s->bytes_out += count;
+    s->progress_at_ms = loop_now_ms(s->loop);
+    s->sent = true;
+}
+
+/* Takes notice of what a running uv_write has got rid of. */
+static void note_pending(struct stream *s)
+{
+    size_t left = pending_now(s);
+    note_sent(s, s->pending_left - left);
+    s->pending_left = left;
+}
+
+uint64_t stream_progress_at_ms(struct stream *s)
+{
+    if (!s->closing)
+        note_pending(s);
+    return s->progress_at_ms;
+}
+
+void stream_drop_queue(struct stream *s)
+{
+    buf_clear(&s->out);
+    if (s->pending_bytes == 0)
+        buf_clear(&s->writing);
+}
+
+static void fail(struct stream *s, int status)
+{
+    if (s->failure == 0)
+        s->failure = status;
+    stream_drop_queue(s);
+    loop_mark(s->loop, &s->flush);
+}
+
+static void consume_sent(struct stream *s, size_t count)
+{
+    size_t first = buf_len(&s->writing);
+    if (first > count)
+        first = count;
+    buf_consume(&s->writing, first);
+    buf_consume(&s->out, count - first);
+    note_sent(s, count);
+}
+
+/* uv_try_write says how much it wrote in an int. */
+#define TRY_BYTES_MAX ((size_t)1 << 30)
+
+static unsigned gather(const struct stream *s, uv_buf_t bufs[2])
+{
+    unsigned n = 0;
+    size_t first = buf_len(&s->writing);
+    if (first > TRY_BYTES_MAX)
+        first = TRY_BYTES_MAX;
+    if (first > 0)
+        bufs[n++] = uv_buf_init(buf_data(&s->writing), (unsigned)first);
+    size_t second = first < buf_len(&s->writing) ? 0 : buf_len(&s->out);
+    if (second > TRY_BYTES_MAX - first)
+        second = TRY_BYTES_MAX - first;
+    if (second > 0)
+        bufs[n++] = uv_buf_init(buf_data(&s->out), (unsigned)second);
+    return n;
+}
+
+/* One writev of everything; what the kernel took is consumed. */
+static int try_write_all(struct stream *s)
+{
+    uv_buf_t bufs[2];
+    unsigned n = gather(s, bufs);
+    int rc = uv_try_write(&s->uv.stream, bufs, n);
+    if (rc == UV_EAGAIN)
+        return 0;
+    if (rc < 0)
+        return rc;
+    consume_sent(s, (size_t)rc);
+    return 0;
+}
+
+static void write_some(struct stream *s);
+
+static void on_uv_written(uv_write_t *req, int status)
+{
+    struct stream *s = CONTAINER_OF(req, struct stream, write_req);
+    if (s->closing) {
+        s->pending_bytes = 0;
+        return; /* cancelled by the close; on_closed follows */
+    }
+    size_t count = s->pending_bytes;
+    if (status == 0)
+        note_sent(s, s->pending_left);
+    s->pending_bytes = 0;
+    s->pending_left = 0;
+    buf_consume(&s->writing, count);
+    if (status != 0 || s->failure != 0) {
+        fail(s, status != 0 ? status : s->failure);
+        return;
+    }
+    write_some(s);
+    stream_trim(s, STREAM_KEEP_BYTES);
+    loop_mark(s->loop, &s->flush); /* on_sent and on_drain, in this turn */
+}
+
+/* Lets libuv wait until the kernel takes more. */
+static int wait_for_room(struct stream *s)
+{
+    if (buf_len(&s->writing) == 0) {
+        struct buf empty = s->writing;
+        s->writing = s->out;
+        s->out = empty;
+    }
+    size_t len = buf_len(&s->writing);
+    if (len > STREAM_PENDING_BYTES)
+        len = STREAM_PENDING_BYTES;
+    uv_buf_t buf = uv_buf_init(buf_data(&s->writing), (unsigned)len);
+    s->pending_bytes = len;
+    s->pending_left = len;
+    int rc = uv_write(&s->write_req, &s->uv.stream, &buf, 1, on_uv_written);
+    if (rc != 0) {
+        s->pending_bytes = 0;
+        s->pending_left = 0;
+        return rc;
+    }
+    note_pending(s); /* it tries at once, too */
+    return 0;
+}
+
+static void write_some(struct stream *s)
+{
+    if (!is_writable(s) || s->pending_bytes > 0 || stream_queued(s) == 0)
+        return;
+    int rc = try_write_all(s);
+    if (rc == 0 && stream_queued(s) > 0)
+        rc = wait_for_room(s);
+    if (rc != 0)
+        fail(s, rc);
+    stream_trim(s, STREAM_KEEP_BYTES);
+}
+
+/* ---- the turn's end ---- */
+
+static void tell_drain(struct stream *s)
+{
+    if (!s->above_high || stream_queued(s) > s->low_bytes)
+        return;
+    s->above_high = false;
+    if (s->ops->on_drain)
+        s->ops->on_drain(s);
+}
+
+static void tell_progress(struct stream *s)
+{
+    if (s->sent) {
+        s->sent = false;
+        if (s->ops->on_sent)
+            s->ops->on_sent(s);
+        if (s->closing)
+            return;
+    }
+    tell_drain(s);
+}
+
+/* When the peer's end was told before, nobody else tells the owner that its queue is gone: it may be waiting
+ * for that. */
+static void tell_failure(struct stream *s)
+{
+    if (s->ended)
+        tell_drain(s);
+    else
+        stream_tell_end(s, s->failure);
+}
+
+void stream_run_task(struct loop_task *task)
+{
+    struct stream *s = CONTAINER_OF(task, struct stream, flush);
+    if (s->closing) {
+        stream_finish_close(s); /* only a stream that never had a handle comes here */
+        return;
+    }
+    write_some(s);
+    if (s->failure != 0)
+        tell_failure(s);
+    else
+        tell_progress(s);
+}
+
+/* ---- the owner's side ---- */
+
+static int check_room(const struct stream *s, size_t len)
+{
+    if (!is_writable(s))
+        return ERR_CLOSING;
+    size_t total;
+    if (!size_add(stream_queued(s), len, &total) || total > s->max_bytes)
+        return ERR_TOO_LARGE;
+    return 0;
+}
+
+int stream_reserve(struct stream *s, size_t len)
+{
+    char *room;
+    int rc = check_room(s, len);
+    return rc == 0 ? buf_reserve(&s->out, len, &room) : rc;
+}
+
+int stream_room(struct stream *s, size_t len, char **ret_room)
+{
+    int rc = check_room(s, len);
+    return rc == 0 ? buf_reserve(&s->out, len, ret_room) : rc;
+}
+
+void stream_commit(struct stream *s, size_t len)
+{
+    size_t before = stream_queued(s);
+    if (len == 0)
+        return;
+    buf_commit(&s->out, len);
+    if (before == 0)
+        s->progress_at_ms = loop_now_ms(s->loop);
+    if (before + len > s->high_bytes)
+        s->above_high = true;
+    loop_touch(s->loop, &s->warm);
+    loop_mark(s->loop, &s->flush);
+}
+
+int stream_write(struct stream *s, const void *bytes, size_t len)
+{
+    char *room;
+    int rc = stream_room(s, len, &room);
+    if (rc != 0 || len == 0)
+        return rc;
+    memcpy(room, bytes, len);
+    stream_commit(s, len);
+    return 0;
+}
+
+void stream_flush(struct stream *s)
+{
+    write_some(s);
+    if (s->sent)
+        loop_mark(s->loop, &s->flush);
+}
+
+void stream_set_marks(struct stream *s, size_t high_bytes, size_t low_bytes)
+{
+    assert(low_bytes <= high_bytes);
+    s->high_bytes = high_bytes;
+    s->low_bytes = low_bytes;
+    if (stream_queued(s) > high_bytes)
+        s->above_high = true;
+    if (s->above_high && !s->closing)
+        loop_mark(s->loop, &s->flush);
+}
+
+/* ---- storage ---- */
+
+void stream_trim(struct stream *s, size_t keep_bytes)
+{
+    buf_trim(&s->out, keep_bytes);
+    buf_trim(&s->writing, keep_bytes);
+}
+
+size_t stream_held_bytes(const struct stream *s)
+{
+    return s->out.cap + s->writing.cap;
+}
+
+void stream_cool(struct loop_warm *warm)
+{
+    struct stream *s = CONTAINER_OF(warm, struct stream, warm);
+    size_t before = stream_held_bytes(s);
+    stream_trim(s, 0);
+    if (stream_held_bytes(s) != before) {
+        s->sent = true; /* the owner accounts for what is held */
+        loop_mark(s->loop, &s->flush);
+    }
+    if (stream_queued(s) > 0)
+        loop_touch(s->loop, &s->warm); /* a slow reader: later */
+}

@@ -1,0 +1,31 @@
+/* A one-shot timer on the loop, set to a point in time. Embedded; closes asynchronously like every handle. */
+#ifndef CORE_TIMER_H
+#define CORE_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "io/loop.h"
+
+struct timer {
+    uv_timer_t uv;
+    struct loop *loop; /* borrowed */
+    void (*on_time)(struct timer *t);
+    void (*on_closed)(struct timer *t);
+    uint64_t at_ms; /* 0: not set */
+};
+
+/* 0, or a libuv code (the timer is then not there, and must not be closed). */
+MUSTCHECK int timer_init(struct timer *t, struct loop *loop, void (*on_time)(struct timer *t));
+/* Fires once, at or after `at_ms` (loop_now_ms's clock; a point in the past: next turn), never inside this
+ * call. Setting it again moves it; on_time may set it again. Ignored after timer_close. */
+void timer_set(struct timer *t, uint64_t at_ms);
+/* As timer_set, unless the timer is set to an earlier point already: for "at the latest". */
+void timer_set_earlier(struct timer *t, uint64_t at_ms);
+void timer_clear(struct timer *t);
+/* No on_time after it. on_closed may be NULL; it runs from the loop and may free. Idempotent: the first
+ * on_closed holds. */
+void timer_close(struct timer *t, void (*on_closed)(struct timer *t));
+
+#endif

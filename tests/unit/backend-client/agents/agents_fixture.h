@@ -1,0 +1,27 @@
+/* What the tests of the client's agent view share: agents to build sets from, and answers to read them from.
+ */
+#ifndef TESTS_AGENTS_AGENTS_FIXTURE_H
+#define TESTS_AGENTS_AGENTS_FIXTURE_H
+
+#include <stddef.h>
+
+#include "backend-client/src/agents/snapshot.h"
+
+/* An agent of which nothing but the id is told. */
+struct ar_agent bare_agent(const char *id);
+/* One of which everything is told. */
+struct ar_agent full_agent(const char *id);
+
+/* Fails the test when anything but the id, and what `told` (a bare_agent with more set) says, is told. */
+void check_agent(const struct ar_agent *agent, const struct ar_agent *told);
+
+/* The set that an answer gives; it must give one. The caller releases it. */
+struct agent_set *read_answer(const char *result);
+/* The code of an answer that gives none; its reason is then in `reason`. */
+int refused_answer(const char *result, size_t len);
+extern char reason[256];
+
+/* An MCP tool's result whose one text is `json`. Valid until the next call. */
+const char *as_tool_text(const char *json);
+
+#endif

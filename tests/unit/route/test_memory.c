@@ -1,0 +1,305 @@
+/* Memory: nothing is allocated per message in steady state; and when there is none, every request still has
+ * its answer or its link closed, and nothing is left behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/common/fault_alloc.h"
+#include "tests/unit/route/route_fixture.h"
+
+#define CLIENTS 8
+
+static struct kit kit;
+static struct kit_link links[CLIENTS];
+static struct route_session *sessions[CLIENTS];
+
+/* ---- steady state ---- */
+
+struct load {
+    uint64_t next_relay_id; /* the oldest that is in flight at the child */
+    unsigned next_id[CLIENTS];
+    unsigned long long last_answered;
+};
+
+/* Ids and tokens as long as those of UUID users, which do not fit with a method into a call. */
+static void offer(struct load *load, int client)
+{
+    kit_sayf(
+        &kit, sessions[client],
+        "{\"jsonrpc\":\"2.0\",\"id\":\"0b5dd8a4-3f0f-4b4e-9c1e-%012u\",\"method\":\"tools/"
+        "call\",\"params\":{\"name\":\"echo\",\"_meta\":{\"progressToken\":\"7d1d1a5e-9d3a-4b57-8c27-%012u-and-some-more-of-it\"}}}",
+        load->next_id[client], load->next_id[client]);
+    load->next_id[client]++;
+}
+
+static void answer_oldest(struct load *load)
+{
+    kit_replyf(
+        &kit,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":1}}",
+        (unsigned long long)load->next_relay_id);
+    kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"content\":[]}}",
+               (unsigned long long)load->next_relay_id);
+    load->next_relay_id++;
+}
+
+/* `offered` requests are out at any time; 1,000 rounds must not allocate. */
+static void steady(size_t offered)
+{
+    struct load load = {.next_relay_id = 2};
+    struct server_limits limits = kit_limits(SHARING_SHARED);
+    fault_alloc_install();
+    kit_open(&kit, &limits);
+    kit_ready(&kit, NULL);
+    kit.child.forget = true;
+    for (int i = 0; i < CLIENTS; i++) {
+        sessions[i] = kit_client(&kit, &links[i]);
+        links[i].forget = true;
+    }
+    for (size_t i = 0; i < offered; i++)
+        offer(&load, (int)(i % CLIENTS));
+    assert_int_equal(kit_stats(&kit).in_flight + kit_stats(&kit).waiting, offered);
+    for (int round = 0; round < 3000; round++) {
+        if (round == 2000)
+            fault_alloc_fail_at(0); /* counts from here */
+        answer_oldest(&load);
+        offer(&load, (round + (int)offered) % CLIENTS);
+        kit_tick(&kit, 1);
+    }
+    assert_int_equal(fault_alloc_count(), 0);
+    assert_int_equal(kit_stats(&kit).late, 0);
+    assert_int_equal(kit_stats(&kit).answers, 3000);
+    for (int i = 0; i < CLIENTS; i++) {
+        route_session_close(sessions[i], kit.now_ms);
+        kit_link_done(&links[i]);
+    }
+    kit_close(&kit);
+    assert_int_equal(fault_alloc_live(), 0);
+}
+
+static void nothing_is_allocated_with_1_in_flight(void **state)
+{
+    (void)state;
+    steady(1);
+}
+
+static void nothing_is_allocated_with_64_in_flight(void **state)
+{
+    (void)state;
+    steady(64);
+}
+
+static void nothing_is_allocated_with_800_for_512_slots(void **state)
+{
+    (void)state;
+    steady(800);
+}
+
+static void nothing_is_allocated_for_questions(void **state)
+{
+    (void)state;
+    struct server_limits limits = kit_limits(SHARING_SESSION);
+    fault_alloc_install();
+    kit_open(&kit, &limits);
+    sessions[0] = kit_session(&kit, &links[0]);
+    kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}");
+    kit.child.forget = links[0].forget = true;
+    lane_attach(kit.log.last, &kit.child.link, kit.now_ms);
+    for (int i = 1; i <= 200; i++) {
+        char line[128];
+        if (i == 100)
+            fault_alloc_fail_at(0);
+        kit_reply_on(&kit, kit.log.last, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
+        (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", i);
+        kit_say(&kit, sessions[0], line);
+    }
+    assert_int_equal(fault_alloc_count(), 0);
+    assert_int_equal(kit.child.sent, 1 + 200);
+    route_session_close(sessions[0], kit.now_ms);
+    kit_link_done(&links[0]);
+    kit_close(&kit);
+    assert_int_equal(fault_alloc_live(), 0);
+}
+
+/* ---- the Nth allocation fails ---- */
+
+static bool is_answered(const struct kit_link *l, int id)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "\"id\":%d,", id);
+    for (size_t i = 0; i < l->count; i++) {
+        if (strstr(l->lines[i], text) || strstr(l->lines[i], "\"id\":null"))
+            return true;
+    }
+    return false;
+}
+
+/* Everything that the child was asked and has not answered yet: tasks get an id, the rest an empty result. */
+static void answer_all(size_t *seen)
+{
+    for (; *seen < kit.child.count; (*seen)++) {
+        const char *line = kit.child.lines[*seen];
+        const char *id = strstr(line, "\"id\":");
+        if (!id || strstr(line, "\"error\":"))
+            continue;
+        unsigned long long n = strtoull(id + 5, NULL, 10);
+        if (strstr(line, "\"initialize\""))
+            kit_replyf(
+                &kit,
+                "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}",
+                n);
+        else if (strstr(line, "\"task\":{}"))
+            kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"task\":{\"taskId\":\"t%llu\"}}}",
+                       n, n);
+        else if (strstr(line, "\"fails\""))
+            kit_replyf(
+                &kit,
+                "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-32042,\"message\":\"\",\"data\":{\"elicitations\":[{\"elicitationId\":\"e\"}]}}}",
+                n);
+        else
+            kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}", n);
+    }
+}
+
+static const char *const requests[] = {
+    "\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\",\"clientInfo\":{\"name\":\"n\",\"version\":\"v\"}}",
+    "\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":\"a token which is so long that "
+    "it does not fit into a call, and for which therefore a block has to be found in the store\"}}",
+    "\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"x:a\"}",
+    "\"method\":\"tools/call\",\"params\":{\"task\":{},\"_meta\":{\"progressToken\":1}}",
+    "\"method\":\"logging/setLevel\",\"params\":{\"level\":\"info\"}",
+    "\"method\":\"fails\"",
+    "\"method\":\"nothing/special\"",
+};
+#define REQUESTS ((int)(sizeof(requests) / sizeof(requests[0])))
+
+static void attach_shared(struct kit *k, struct lane *lane)
+{
+    k->child.closed = false;
+    lane_attach(lane, &k->child.link, k->now_ms);
+}
+
+static void say_everything(size_t *seen)
+{
+    for (int i = 0; i < REQUESTS; i++) {
+        for (int c = 0; c < 2; c++) {
+            if (sessions[c])
+                kit_sayf(&kit, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":%d,%s}", i, requests[i]);
+        }
+        if (i % 2)
+            answer_all(seen);
+    }
+    answer_all(seen);
+    if (sessions[0])
+        kit_say(
+            &kit, sessions[0],
+            "{\"jsonrpc\":\"2.0\",\"id\":50,\"method\":\"resources/unsubscribe\",\"params\":{\"uri\":\"x:a\"}}");
+    kit_reply(
+        &kit,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/status\",\"params\":{\"taskId\":\"t99\"}}");
+    answer_all(seen);
+}
+
+static void scenario(void)
+{
+    static const struct outage why = {
+        .state = "down", .detail = "it fell", .stderr_tail = "x", .stderr_len = 1};
+    size_t seen = 0;
+    for (int c = 0; c < 2; c++) {
+        kit_link_init(&links[c]);
+        sessions[c] = NULL;
+        if (route_session_open(kit.router, "mem", &links[c].link, NULL, kit.now_ms, &sessions[c]))
+            sessions[c] = NULL;
+    }
+    say_everything(&seen);
+    kit_tick(&kit, 5000);
+    lane_drain(kit_lane(&kit));
+    for (int c = 0; c < 2; c++) {
+        if (sessions[c])
+            kit_say(&kit, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":60,\"method\":\"waits\"}");
+    }
+    if (kit.log.starts > 0)
+        lane_down(kit_lane(&kit), &why, kit.now_ms);
+    for (int c = 0; c < 2; c++) {
+        for (int i = 0; sessions[c] && i < REQUESTS; i++)
+            assert_true(is_answered(&links[c], i) || links[c].closed);
+        if (sessions[c])
+            route_session_close(sessions[c], kit.now_ms);
+        sessions[c] = NULL;
+        kit_link_done(&links[c]);
+    }
+    assert_int_equal(router_pending(kit.router), 0);
+}
+
+static bool open_world(void)
+{
+    static const struct router_options options = {.relay_name = "agent-relay",
+                                                  .relay_version = "9.9",
+                                                  .max_id_bytes = 16384,
+                                                  .max_frame_bytes = 8388608};
+    struct server_limits limits = kit_limits(SHARING_SHARED);
+    limits.log_messages = LOG_MESSAGES_BROADCAST;
+    memset(&kit, 0, sizeof(kit));
+    kit.now_ms = 1000;
+    kit.on_start = attach_shared;
+    kit_link_init(&kit.child);
+    if (router_new(&options, &kit.router))
+        return false;
+    if (route_server_add(kit.router, "mem", &limits, kit_ops(), &kit, &kit.server)) {
+        router_free(kit.router);
+        return false;
+    }
+    return true;
+}
+
+/* Until a run ends in which nothing failed any more: returns how many did. */
+static size_t run_with_failures(void (*arm)(size_t n))
+{
+    for (size_t n = 1;; n++) {
+        fault_alloc_install();
+        arm(n);
+        bool opened = open_world();
+        if (opened)
+            scenario();
+        bool fired = fault_alloc_fired();
+        fault_alloc_fail_at(0);
+        if (opened) {
+            route_server_remove(kit.server, "over", kit.now_ms);
+            router_free(kit.router);
+            kit_link_done(&kit.child);
+        }
+        assert_int_equal(fault_alloc_live(), 0);
+        if (!fired)
+            return n - 1;
+    }
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    (void)state;
+    assert_true(run_with_failures(fault_alloc_fail_at) > 30);
+}
+
+static void all_allocations_may_fail_from_any_point_on(void **state)
+{
+    (void)state;
+    assert_true(run_with_failures(fault_alloc_fail_from) > 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_allocated_with_1_in_flight),
+        cmocka_unit_test(nothing_is_allocated_with_64_in_flight),
+        cmocka_unit_test(nothing_is_allocated_with_800_for_512_slots),
+        cmocka_unit_test(nothing_is_allocated_for_questions),
+        cmocka_unit_test(each_allocation_may_fail),
+        cmocka_unit_test(all_allocations_may_fail_from_any_point_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,51 @@
+/* A loop, a configuration and a set of servers over the fake router, for the tests of server/. */
+#ifndef TESTS_SERVER_SERVER_FIXTURE_H
+#define TESTS_SERVER_SERVER_FIXTURE_H
+
+#include "config/config.h"
+#include "server/server.h"
+#include "tests/unit/server/fake_lane.h"
+#include "tests/unit/server/process_fixture.h"
+
+#define FIXTURE_SERVERS 8
+
+struct fixture {
+    struct loop loop;
+    struct server_set *set;
+    struct config configs[2]; /* the one in use and the next */
+    struct server_config entries[2][FIXTURE_SERVERS];
+    size_t now;
+    size_t descriptors; /* before anything was opened */
+    bool stopped;
+};
+
+extern struct fixture fx;
+
+/* cmocka set-up and tear-down: the latter stops everything and asserts that nothing is left. */
+int fixture_up(void **state);
+int fixture_down(void **state);
+
+#define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_up, fixture_down)
+
+/* Quick timings; no servers. */
+struct config *fixture_config(void);
+/* Adds an entry to the configuration that will be applied next: a shell script, or NULL for `cat`. */
+struct server_config *fixture_add(const char *name, const char *script);
+/* Adds an entry that runs the forker: forker MARK OPTION. */
+struct server_config *fixture_add_forker(const char *name, const char *mark, const char *option);
+/* Applies it and begins the next one as an empty copy of its options. */
+void fixture_apply(void);
+
+struct server_info fixture_info(const char *name);
+const char *fixture_state(const char *name);
+void await_state(const char *name, const char *state);
+/* Waits until the lane's log ends with `end`. */
+void await_log(struct lane *lane, const char *end);
+/* Waits until the server has a process, and gives its id. */
+pid_t await_pid(const char *name);
+/* Wants the server's shared lane and waits until it is ready. */
+struct lane *make_ready(const char *name);
+void await_none_marked(const char *mark);
+void fixture_stop(void);
+
+#endif
