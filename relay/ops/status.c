@@ -17,11 +17,11 @@ struct server_walk {
     uint64_t now_ms;
 };
 
-static void add_lane(void *data, struct lane *lane)
+static void add_upstream(void *data, struct upstream *upstream)
 {
-    struct lane_stats *sum = data;
-    struct lane_stats one;
-    lane_get_stats(lane, &one);
+    struct upstream_stats *sum = data;
+    struct upstream_stats one;
+    upstream_get_stats(upstream, &one);
     sum->in_flight += one.in_flight;
     sum->abandoned += one.abandoned;
     sum->waiting += one.waiting;
@@ -38,11 +38,11 @@ static void add_lane(void *data, struct lane *lane)
         sum->last_used_ms = one.last_used_ms;
 }
 
-static struct lane_stats sum_lanes(const struct route_server *server)
+static struct upstream_stats sum_upstreams(const struct route_server *server)
 {
-    struct lane_stats sum = {0};
+    struct upstream_stats sum = {0};
     if (server)
-        route_server_each_lane(server, add_lane, &sum);
+        route_server_each_upstream(server, add_upstream, &sum);
     return sum;
 }
 
@@ -82,7 +82,7 @@ static void write_limits(struct writer *w, const struct server_config *c)
     write_member_uint(w, "maxWaiting", c->max_waiting);
 }
 
-static void write_routing(struct writer *w, const struct lane_stats *sum, uint64_t now_ms)
+static void write_routing(struct writer *w, const struct upstream_stats *sum, uint64_t now_ms)
 {
     write_member_uint(w, "sessions", sum->sessions);
     write_member_uint(w, "inFlight", sum->in_flight);
@@ -104,7 +104,7 @@ static void write_server(void *data, const struct server_info *info)
 {
     struct server_walk *walk = data;
     struct writer *w = walk->w;
-    struct lane_stats sum = sum_lanes(info->route);
+    struct upstream_stats sum = sum_upstreams(info->route);
     write_object(w);
     write_member_string(w, "name", info->name);
     write_member_string(w, "sharing", info->sharing == SHARING_SHARED ? "shared" : "session");
@@ -242,12 +242,12 @@ static void write_clients(struct writer *w, const struct session_set *s)
 
 static void add_server(void *data, struct route_server *server)
 {
-    route_server_each_lane(server, add_lane, data);
+    route_server_each_upstream(server, add_upstream, data);
 }
 
 static void write_requests(struct writer *w, const struct ops *o)
 {
-    struct lane_stats sum = {0};
+    struct upstream_stats sum = {0};
     router_each_server(o->router, add_server, &sum);
     write_key(w, "requests");
     write_object(w);

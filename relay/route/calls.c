@@ -1,4 +1,4 @@
-/* The id table of a lane and the life of a call.
+/* The id table of an upstream and the life of a call.
  *
  * Happy path: call_open -> call_dispatch -> (answer) -> call_close. The call's struct comes from a free list,
  * its nodes stand inside it, so that in steady state nothing is allocated. Out of memory: call_open refuses
@@ -26,7 +26,7 @@ static struct call *take(struct router *r)
     struct list *node = list_pop_front(&r->free_calls);
     struct call *c;
     if (node) {
-        c = CONTAINER_OF(node, struct call, lane_node);
+        c = CONTAINER_OF(node, struct call, upstream_node);
         r->free_call_count--;
     } else {
         c = mem_alloc(sizeof(*c));
@@ -34,7 +34,7 @@ static struct call *take(struct router *r)
             return NULL;
     }
     memset(c, 0, offsetof(struct call, text));
-    list_init(&c->lane_node);
+    list_init(&c->upstream_node);
     list_init(&c->session_node);
     heap_node_init(&c->deadline.node);
     c->deadline.expire = clock_expired;
@@ -50,7 +50,7 @@ static void give_back(struct router *r, struct call *c)
         mem_free(c);
         return;
     }
-    list_push_front(&r->free_calls, &c->lane_node);
+    list_push_front(&r->free_calls, &c->upstream_node);
     r->free_call_count++;
 }
 
@@ -58,7 +58,7 @@ void calls_done(struct router *r)
 {
     struct list *node;
     while ((node = list_pop_front(&r->free_calls)))
-        mem_free(CONTAINER_OF(node, struct call, lane_node));
+        mem_free(CONTAINER_OF(node, struct call, upstream_node));
     r->free_call_count = 0;
 }
 
@@ -96,24 +96,24 @@ static bool is_relay_id(const struct map_node *node, const void *key)
 }
 
 /* Relay ids count up and are ours, so that they are their own best hash. */
-struct call *calls_find(const struct lane *lane, const char *lexeme, size_t len)
+struct call *calls_find(const struct upstream *upstream, const char *lexeme, size_t len)
 {
     uint64_t id;
     if (!rpc_parse_id(lexeme, len, &id))
         return NULL;
-    struct map_node *node = map_find(&lane->calls, id, is_relay_id, &id);
+    struct map_node *node = map_find(&upstream->calls, id, is_relay_id, &id);
     return node ? CONTAINER_OF(node, struct call, by_relay_id) : NULL;
 }
 
-uint64_t calls_next_id(struct lane *lane)
+uint64_t calls_next_id(struct upstream *upstream)
 {
-    return ++lane->last_id;
+    return ++upstream->last_id;
 }
 
 static int set_relay_id(struct call *c)
 {
-    c->relay_id = calls_next_id(c->lane);
-    int rc = map_add(&c->lane->calls, &c->by_relay_id, c->relay_id);
+    c->relay_id = calls_next_id(c->upstream);
+    int rc = map_add(&c->upstream->calls, &c->by_relay_id, c->relay_id);
     if (rc)
         c->relay_id = 0;
     return rc;
@@ -122,7 +122,7 @@ static int set_relay_id(struct call *c)
 static void clear_relay_id(struct call *c)
 {
     if (c->relay_id)
-        map_remove(&c->lane->calls, &c->by_relay_id);
+        map_remove(&c->upstream->calls, &c->by_relay_id);
     c->relay_id = 0;
 }
 
@@ -155,39 +155,39 @@ static bool is_held_initialize(const struct call *c)
 
 static void leave_state(struct call *c)
 {
-    struct lane *lane = c->lane;
+    struct upstream *upstream = c->upstream;
     struct route_session *s = c->session;
-    lane->init_held_count -= is_held_initialize(c);
+    upstream->init_held_count -= is_held_initialize(c);
     switch (c->state) {
     case CALL_WAITING:
     case CALL_HELD:
-        lane->stats.waiting_bytes -= c->frame_len;
+        upstream->stats.waiting_bytes -= c->frame_len;
         s->waiting_bytes -= c->frame_len;
-        lane->stats.waiting--;
+        upstream->stats.waiting--;
         s->waiting--;
         break;
     case CALL_IN_FLIGHT:
-        lane->stats.in_flight--;
+        upstream->stats.in_flight--;
         s->in_flight--;
         break;
     case CALL_ABANDONED:
-        lane->stats.abandoned--;
+        upstream->stats.abandoned--;
         if (s)
             s->abandoned--;
         break;
     default:
         break;
     }
-    list_remove(&c->lane_node);
+    list_remove(&c->upstream_node);
     list_remove(&c->session_node);
 }
 
 static void enter_state(struct call *c, enum call_state to)
 {
-    struct lane *lane = c->lane;
+    struct upstream *upstream = c->upstream;
     struct route_session *s = c->session;
     c->state = to;
-    lane->init_held_count += is_held_initialize(c);
+    upstream->init_held_count += is_held_initialize(c);
     if (s)
         list_push_back(to == CALL_WAITING ? &s->queue
                        : to == CALL_HELD  ? &s->held
@@ -196,27 +196,27 @@ static void enter_state(struct call *c, enum call_state to)
     switch (to) {
     case CALL_WAITING:
     case CALL_HELD:
-        lane->stats.waiting_bytes += c->frame_len;
+        upstream->stats.waiting_bytes += c->frame_len;
         s->waiting_bytes += c->frame_len;
-        lane->stats.waiting++;
+        upstream->stats.waiting++;
         s->waiting++;
         break;
     case CALL_IN_FLIGHT:
-        lane->stats.in_flight++;
+        upstream->stats.in_flight++;
         s->in_flight++;
-        list_push_back(&lane->in_flight, &c->lane_node);
+        list_push_back(&upstream->in_flight, &c->upstream_node);
         break;
     case CALL_ABANDONED:
         assert(s);
-        lane->stats.abandoned++;
+        upstream->stats.abandoned++;
         s->abandoned++;
-        list_push_back(&lane->abandoned, &c->lane_node);
+        list_push_back(&upstream->abandoned, &c->upstream_node);
         break;
     case CALL_TASK:
-        list_push_back(&lane->tasks_running, &c->lane_node);
+        list_push_back(&upstream->tasks_running, &c->upstream_node);
         break;
     case CALL_OWN:
-        list_push_back(&lane->own, &c->lane_node);
+        list_push_back(&upstream->own, &c->upstream_node);
         break;
     default:
         break;
@@ -300,7 +300,7 @@ int call_open(struct route_session *s, const struct frame *frame, enum rpc_metho
     if (!c)
         return -ENOMEM;
     c->session = s;
-    c->lane = s->lane;
+    c->upstream = s->upstream;
     c->method = method;
     c->id_at = frame->env.id;
     c->token_at = frame->env.meta_token;
@@ -320,12 +320,12 @@ int call_open(struct route_session *s, const struct frame *frame, enum rpc_metho
     return 0;
 }
 
-struct call *call_open_own(struct lane *lane, enum rpc_method method, uint64_t now_ms)
+struct call *call_open_own(struct upstream *upstream, enum rpc_method method, uint64_t now_ms)
 {
-    struct call *c = take(lane->router);
+    struct call *c = take(upstream->router);
     if (!c)
         return NULL;
-    c->lane = lane;
+    c->upstream = upstream;
     c->method = method;
     c->arrived_ms = now_ms;
     if (set_relay_id(c) || deadline_set(c->router, &c->deadline, now_ms + CALL_OWN_MS)) {
@@ -346,14 +346,14 @@ int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
         return rc;
     size_t id_len = id_print(c->relay_id, id);
     struct splice splices[] = {{c->id_at, id, id_len}, {c->token_at, id, id_len}};
-    rc = child_send_spliced(c->lane, text, len, splices, 2);
+    rc = child_send_spliced(c->upstream, text, len, splices, 2);
     if (rc) {
         clear_relay_id(c);
         return rc;
     }
     call_move(c, CALL_IN_FLIGHT);
-    c->lane->stats.requests++;
-    c->lane->stats.last_used_ms = now_ms;
+    c->upstream->stats.requests++;
+    c->upstream->stats.last_used_ms = now_ms;
     return 0;
 }
 
@@ -380,11 +380,11 @@ static void send_cancel(struct call *c, const struct frame *cancel)
         PART("}}"),
     };
     size_t count = 3;
-    if (cancel && cancel->len <= CANCEL_BYTES_MAX && child_has_room(c->lane)) {
+    if (cancel && cancel->len <= CANCEL_BYTES_MAX && child_has_room(c->upstream)) {
         struct splice splice = {cancel->env.request_id, id, id_len};
         count = splice_parts(cancel->bytes, cancel->len, &splice, 1, parts);
     }
-    (void)child_owe(c->lane, parts, count);
+    (void)child_owe(c->upstream, parts, count);
 }
 
 /* Nothing will be restored any more; what is left is for who looks. */
@@ -409,10 +409,10 @@ static void forget_texts(struct call *c)
     c->long_text = NULL;
 }
 
-static void forget_oldest_abandoned(struct lane *lane)
+static void forget_oldest_abandoned(struct upstream *upstream)
 {
-    if (lane->stats.abandoned > CALL_ABANDONED_MAX)
-        call_close(CONTAINER_OF(lane->abandoned.next, struct call, lane_node));
+    if (upstream->stats.abandoned > CALL_ABANDONED_MAX)
+        call_close(CONTAINER_OF(upstream->abandoned.next, struct call, upstream_node));
 }
 
 void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms)
@@ -428,8 +428,8 @@ void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms)
     subscriptions_settle(c, SUB_LOST, NULL);
     call_move(c, CALL_ABANDONED);
     forget_texts(c);
-    struct lane *lane = c->lane;
+    struct upstream *upstream = c->upstream;
     if (deadline_set(c->router, &c->deadline, now_ms + CALL_ABANDONED_MS))
         call_close(c);
-    forget_oldest_abandoned(lane);
+    forget_oldest_abandoned(upstream);
 }

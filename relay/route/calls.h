@@ -1,5 +1,5 @@
 /* A call: one request on its way, from its arrival until nothing of it can come back any more. The calls of a
- * lane are the table behind the first three identifier spaces: request ids, cancellations, progress tokens.
+ * upstream are the table behind the first three identifier spaces: request ids, cancellations, progress tokens.
  *
  *   NEW -> IN_FLIGHT             dispatched at once
  *   NEW -> WAITING -> IN_FLIGHT  waited for a turn; the call has a copy of its frame
@@ -28,14 +28,14 @@
 
 struct refusal;
 struct router;
-struct lane;
+struct upstream;
 struct route_session;
 struct sub;
 struct subscriber;
 
 /* Abandoned calls count against a share for so long: about what a tool needs to notice a cancel. */
 #define CALL_ABANDONED_MS 5000
-/* At most so many are remembered per lane; the oldest is forgotten first. */
+/* At most so many are remembered per upstream; the oldest is forgotten first. */
 #define CALL_ABANDONED_MAX 4096
 /* The relay's own requests are forgotten after this. */
 #define CALL_OWN_MS 60000
@@ -71,13 +71,13 @@ struct deadline {
 };
 
 struct call {
-    struct map_node by_relay_id;  /* in lane->calls while relay_id != 0 */
+    struct map_node by_relay_id;  /* in upstream->calls while relay_id != 0 */
     struct map_node by_client_id; /* in router->client_ids while id_taken */
-    struct list lane_node;        /* in a list of its lane, or of who holds it; on the free list */
+    struct list upstream_node;    /* in a list of its upstream, or of who holds it; on the free list */
     struct list session_node;     /* in session->queue (WAITING), held (HELD) or calls (else) */
     struct deadline deadline;
     struct router *router;
-    struct lane *lane;
+    struct upstream *upstream;
     struct route_session *session; /* NULL: its session is gone, or there never was one (OWN) */
     struct sub *sub; /* a subscribe or unsubscribe that decides, or waits for, the state of this URI */
     struct subscriber *subscriber; /* made beforehand for a subscribe; owned */
@@ -120,17 +120,17 @@ MUSTCHECK int call_open(struct route_session *s, const struct frame *frame, enum
                         uint64_t now_ms, struct call **ret_call);
 /* A request of the relay itself; relay_id is set. NULL: out of memory (then send it with calls_next_id: its
  * answer will count as late). */
-struct call *call_open_own(struct lane *lane, enum rpc_method method, uint64_t now_ms);
+struct call *call_open_own(struct upstream *upstream, enum rpc_method method, uint64_t now_ms);
 void call_move(struct call *c, enum call_state to);
 /* Takes it out of everything and gives it back. Answers nobody. */
 void call_close(struct call *c);
 void calls_done(struct router *r);
 
 /* The next id towards the child. */
-uint64_t calls_next_id(struct lane *lane);
+uint64_t calls_next_id(struct upstream *upstream);
 /* By the id in a child's message; NULL when it is no exact integer or unknown. Any state that has a relay id.
  */
-struct call *calls_find(const struct lane *lane, const char *lexeme, size_t len);
+struct call *calls_find(const struct upstream *upstream, const char *lexeme, size_t len);
 /* By the raw id of a client's request: waiting, held or in flight. */
 struct call *calls_find_client(const struct route_session *s, const char *id, size_t len);
 

@@ -1,6 +1,6 @@
 /* Messages to the child's link, and the list of those that found no room.
  *
- * Failure modes: the link closes (lane_down will follow: everything is dropped then); no memory to keep a
+ * Failure modes: the link closes (upstream_down will follow: everything is dropped then); no memory to keep a
  * message: the caller decides; too much is owed already: ERR_FULL, which only a child that reads nothing can
  * bring about.
  */
@@ -21,43 +21,44 @@ struct owed {
     char text[];
 };
 
-static int note(struct lane *lane, int rc)
+static int note(struct upstream *upstream, int rc)
 {
     if (rc == ERR_CLOSING)
-        lane->child_closing = true;
+        upstream->child_closing = true;
     return rc;
 }
 
-static int send_parts(struct lane *lane, const struct link_part *parts, size_t count)
+static int send_parts(struct upstream *upstream, const struct link_part *parts, size_t count)
 {
-    if (!lane->child)
+    if (!upstream->child)
         return ERR_CLOSING;
-    return note(lane, lane->child->ops->send(lane->child, parts, count));
+    return note(upstream, upstream->child->ops->send(upstream->child, parts, count));
 }
 
-int child_send(struct lane *lane, const char *text, size_t len)
+int child_send(struct upstream *upstream, const char *text, size_t len)
 {
     const struct link_part part = {text, len};
-    return send_parts(lane, &part, 1);
+    return send_parts(upstream, &part, 1);
 }
 
-int child_send_spliced(struct lane *lane, const char *text, size_t len, struct splice *splices, size_t count)
+int child_send_spliced(struct upstream *upstream, const char *text, size_t len, struct splice *splices,
+                       size_t count)
 {
-    if (!lane->child)
+    if (!upstream->child)
         return ERR_CLOSING;
-    return note(lane, splice_send(lane->child, text, len, splices, count));
+    return note(upstream, splice_send(upstream->child, text, len, splices, count));
 }
 
 /* ---- what is owed ---- */
 
-static int keep(struct lane *lane, const struct link_part *parts, size_t count)
+static int keep(struct upstream *upstream, const struct link_part *parts, size_t count)
 {
     size_t len = 0;
     for (size_t i = 0; i < count; i++)
         len += parts[i].len;
-    if (lane->owed_bytes >= OWED_BYTES_MAX)
+    if (upstream->owed_bytes >= OWED_BYTES_MAX)
         return ERR_FULL;
-    struct block *block = store_get(&lane->router->store, sizeof(struct owed) + len);
+    struct block *block = store_get(&upstream->router->store, sizeof(struct owed) + len);
     if (!block)
         return -ENOMEM;
     struct owed *o = (struct owed *)(void *)block->bytes;
@@ -68,65 +69,65 @@ static int keep(struct lane *lane, const struct link_part *parts, size_t count)
             memcpy(o->text + o->len, parts[i].bytes, parts[i].len);
         o->len += parts[i].len;
     }
-    list_push_back(&lane->owed, &o->node);
-    lane->owed_bytes += o->len;
+    list_push_back(&upstream->owed, &o->node);
+    upstream->owed_bytes += o->len;
     return 0;
 }
 
-int child_owe(struct lane *lane, const struct link_part *parts, size_t count)
+int child_owe(struct upstream *upstream, const struct link_part *parts, size_t count)
 {
-    if (!lane->child || lane->child_closing)
+    if (!upstream->child || upstream->child_closing)
         return ERR_CLOSING;
-    if (list_empty(&lane->owed) && child_has_room(lane)) {
-        int rc = send_parts(lane, parts, count);
+    if (list_empty(&upstream->owed) && child_has_room(upstream)) {
+        int rc = send_parts(upstream, parts, count);
         if (rc == 0 || rc == ERR_CLOSING)
             return rc;
     }
-    return keep(lane, parts, count);
+    return keep(upstream, parts, count);
 }
 
-static void drop(struct lane *lane, struct owed *o)
+static void drop(struct upstream *upstream, struct owed *o)
 {
     list_remove(&o->node);
-    lane->owed_bytes -= o->len;
-    store_put(&lane->router->store, o->block);
+    upstream->owed_bytes -= o->len;
+    store_put(&upstream->router->store, o->block);
 }
 
-bool child_pay(struct lane *lane, uint64_t now_ms)
+bool child_pay(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&lane->owed)) {
-        struct owed *o = CONTAINER_OF(lane->owed.next, struct owed, node);
-        if (lane->child_closing || !child_has_room(lane) || child_send(lane, o->text, o->len))
+    while (!list_empty(&upstream->owed)) {
+        struct owed *o = CONTAINER_OF(upstream->owed.next, struct owed, node);
+        if (upstream->child_closing || !child_has_room(upstream) || child_send(upstream, o->text, o->len))
             return false;
-        drop(lane, o);
+        drop(upstream, o);
     }
-    return subscriptions_pay(lane, now_ms);
+    return subscriptions_pay(upstream, now_ms);
 }
 
-void child_forget_owed(struct lane *lane)
+void child_forget_owed(struct upstream *upstream)
 {
-    while (!list_empty(&lane->owed))
-        drop(lane, CONTAINER_OF(lane->owed.next, struct owed, node));
-    subscriptions_forget_owed(lane);
+    while (!list_empty(&upstream->owed))
+        drop(upstream, CONTAINER_OF(upstream->owed.next, struct owed, node));
+    subscriptions_forget_owed(upstream);
 }
 
 /* ---- answers ---- */
 
-void child_give_up(struct lane *lane, const char *reason)
+void child_give_up(struct upstream *upstream, const char *reason)
 {
-    if (!lane->child)
+    if (!upstream->child)
         return;
-    lane->child_closing = true;
-    lane->child->ops->close(lane->child, RPC_E_OVERLOADED, reason);
+    upstream->child_closing = true;
+    upstream->child->ops->close(upstream->child, RPC_E_OVERLOADED, reason);
 }
 
-static void answer(struct lane *lane, const struct link_part *parts, size_t count)
+static void answer(struct upstream *upstream, const struct link_part *parts, size_t count)
 {
-    if (child_owe(lane, parts, count) == ERR_FULL)
-        child_give_up(lane, "it asks and does not read the answers");
+    if (child_owe(upstream, parts, count) == ERR_FULL)
+        child_give_up(upstream, "it asks and does not read the answers");
 }
 
-void child_error(struct lane *lane, const char *id, size_t id_len, int code, const char *message)
+void child_error(struct upstream *upstream, const char *id, size_t id_len, int code, const char *message)
 {
     char head[64];
     char room[ERROR_MESSAGE_ROOM];
@@ -135,18 +136,18 @@ void child_error(struct lane *lane, const char *id, size_t id_len, int code, con
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),
         {id, id_len},
         {head, (size_t)len},
-        error_message(lane->router, code, message, room),
+        error_message(upstream->router, code, message, room),
         PART("}}"),
     };
-    answer(lane, parts, sizeof(parts) / sizeof(parts[0]));
+    answer(upstream, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
-void child_result(struct lane *lane, const char *id, size_t id_len)
+void child_result(struct upstream *upstream, const char *id, size_t id_len)
 {
     const struct link_part parts[] = {
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),
         {id, id_len},
         PART(",\"result\":{}}"),
     };
-    answer(lane, parts, sizeof(parts) / sizeof(parts[0]));
+    answer(upstream, parts, sizeof(parts) / sizeof(parts[0]));
 }

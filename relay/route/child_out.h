@@ -17,31 +17,31 @@
 #define OWED_BYTES_MAX ((size_t)4 << 20)
 
 /* Below the mark a frame of any size may follow: the link holds at most the mark and one frame. */
-static inline bool child_has_room(const struct lane *lane)
+static inline bool child_has_room(const struct upstream *upstream)
 {
-    return lane->child && lane->child->queued_bytes < LINK_CHILD_HIGH_BYTES;
+    return upstream->child && upstream->child->queued_bytes < LINK_CHILD_HIGH_BYTES;
 }
 /* Is there nothing that has to leave before a request may? */
-static inline bool child_is_paid(const struct lane *lane)
+static inline bool child_is_paid(const struct upstream *upstream)
 {
-    return list_empty(&lane->owed) && list_empty(&lane->subs_owed);
+    return list_empty(&upstream->owed) && list_empty(&upstream->subs_owed);
 }
 
-/* Sends at once: 0, or the link's verdict (noted in the lane). */
-MUSTCHECK int child_send(struct lane *lane, const char *text, size_t len);
-MUSTCHECK int child_send_spliced(struct lane *lane, const char *text, size_t len, struct splice *splices,
-                                 size_t count);
+/* Sends at once: 0, or the link's verdict (noted in the upstream). */
+MUSTCHECK int child_send(struct upstream *upstream, const char *text, size_t len);
+MUSTCHECK int child_send_spliced(struct upstream *upstream, const char *text, size_t len,
+                                 struct splice *splices, size_t count);
 /* Sends at once or as soon as there is room. ERR_CLOSING, ERR_FULL, -ENOMEM: neither, which some callers can
  * do nothing about. */
-int child_owe(struct lane *lane, const struct link_part *parts, size_t count);
+int child_owe(struct upstream *upstream, const struct link_part *parts, size_t count);
 /* Sends what is owed; true: there is nothing left. */
-bool child_pay(struct lane *lane, uint64_t now_ms);
+bool child_pay(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone. */
-void child_forget_owed(struct lane *lane);
+void child_forget_owed(struct upstream *upstream);
 /* Answers a request of the child's. A child that asks on and on and reads nothing loses its link. */
-void child_error(struct lane *lane, const char *id, size_t id_len, int code, const char *message);
-void child_result(struct lane *lane, const char *id, size_t id_len);
+void child_error(struct upstream *upstream, const char *id, size_t id_len, int code, const char *message);
+void child_result(struct upstream *upstream, const char *id, size_t id_len);
 /* Ends the child's link: it cannot be told what it waits for. */
-void child_give_up(struct lane *lane, const char *reason);
+void child_give_up(struct upstream *upstream, const char *reason);
 
 #endif

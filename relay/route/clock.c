@@ -30,7 +30,7 @@ static uint64_t stood_ms(const struct route_session *s, uint64_t now_ms)
 
 uint64_t call_expires_at(const struct call *c, uint64_t now_ms)
 {
-    const struct server_limits *limits = &c->lane->server->limits;
+    const struct server_limits *limits = &c->upstream->server->limits;
     uint64_t at = ROUTE_NEVER;
     if (limits->timeout_ms > 0 && c->method != RPC_M_TASKS_RESULT)
         at = c->clock_ms + limits->timeout_ms + (stood_ms(c->session, now_ms) - c->stood_ms);
@@ -58,7 +58,7 @@ static void time_out(struct call *c, uint64_t now_ms)
 void clock_expired(struct deadline *d, uint64_t now_ms)
 {
     struct call *c = CONTAINER_OF(d, struct call, deadline);
-    struct lane *lane = c->lane;
+    struct upstream *upstream = c->upstream;
     if (c->state == CALL_ABANDONED || c->state == CALL_OWN) {
         call_close(c);
     } else {
@@ -67,7 +67,7 @@ void clock_expired(struct deadline *d, uint64_t now_ms)
             return;
         time_out(c, now_ms);
     }
-    turns_pump(lane, now_ms);
+    turns_pump(upstream, now_ms);
 }
 
 int clock_start(struct call *c, uint64_t now_ms)

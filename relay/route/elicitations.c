@@ -11,8 +11,8 @@
 
 struct elicitation {
     struct map_node node;
-    struct list lane_node;
-    struct lane *lane;
+    struct list upstream_node;
+    struct upstream *upstream;
     struct route_session *owner;
     size_t id_len;
     char id[]; /* decoded */
@@ -38,46 +38,47 @@ static bool is_elicitation(const struct map_node *node, const void *key)
     return e->id_len == want->len && memcmp(e->id, want->bytes, want->len) == 0;
 }
 
-static struct elicitation *find(const struct lane *lane, const struct elicitation_id *id)
+static struct elicitation *find(const struct upstream *upstream, const struct elicitation_id *id)
 {
-    struct map_node *node = map_find(&lane->elicitations, hash_bytes(id->bytes, id->len), is_elicitation, id);
+    struct map_node *node =
+        map_find(&upstream->elicitations, hash_bytes(id->bytes, id->len), is_elicitation, id);
     return node ? CONTAINER_OF(node, struct elicitation, node) : NULL;
 }
 
 static void forget(struct elicitation *e)
 {
-    map_remove(&e->lane->elicitations, &e->node);
-    list_remove(&e->lane_node);
+    map_remove(&e->upstream->elicitations, &e->node);
+    list_remove(&e->upstream_node);
     mem_free(e);
 }
 
-static struct elicitation *oldest(struct lane *lane)
+static struct elicitation *oldest(struct upstream *upstream)
 {
-    return list_empty(&lane->elicitation_list)
+    return list_empty(&upstream->elicitation_list)
                ? NULL
-               : CONTAINER_OF(lane->elicitation_list.next, struct elicitation, lane_node);
+               : CONTAINER_OF(upstream->elicitation_list.next, struct elicitation, upstream_node);
 }
 
 static void add(struct route_session *s, const struct elicitation_id *id)
 {
-    struct lane *lane = s->lane;
-    if (find(lane, id))
+    struct upstream *upstream = s->upstream;
+    if (find(upstream, id))
         return;
-    struct elicitation *last = lane->elicitations.count >= ELICITATIONS_MAX ? oldest(lane) : NULL;
+    struct elicitation *last = upstream->elicitations.count >= ELICITATIONS_MAX ? oldest(upstream) : NULL;
     if (last)
         forget(last);
     struct elicitation *e = mem_alloc(sizeof(*e) + id->len);
     if (!e)
         return;
-    e->lane = lane;
+    e->upstream = upstream;
     e->owner = s;
     e->id_len = id->len;
     memcpy(e->id, id->bytes, id->len);
-    if (map_add(&lane->elicitations, &e->node, hash_bytes(id->bytes, id->len))) {
+    if (map_add(&upstream->elicitations, &e->node, hash_bytes(id->bytes, id->len))) {
         mem_free(e);
         return;
     }
-    list_push_back(&lane->elicitation_list, &e->lane_node);
+    list_push_back(&upstream->elicitation_list, &e->upstream_node);
 }
 
 void elicitations_note(struct route_session *s, const struct frame *answer)
@@ -101,12 +102,12 @@ void elicitations_note(struct route_session *s, const struct frame *answer)
     }
 }
 
-struct route_session *elicitations_complete(struct lane *lane, const struct frame *frame)
+struct route_session *elicitations_complete(struct upstream *upstream, const struct frame *frame)
 {
     struct elicitation_id id;
     if (!read_id(frame->bytes, field_get(frame->bytes, frame->env.params, "elicitationId"), &id))
         return NULL;
-    struct elicitation *e = find(lane, &id);
+    struct elicitation *e = find(upstream, &id);
     if (!e)
         return NULL;
     struct route_session *owner = e->owner;
@@ -116,17 +117,17 @@ struct route_session *elicitations_complete(struct lane *lane, const struct fram
 
 void elicitations_leave(struct route_session *s)
 {
-    LIST_EACH(node, next, &s->lane->elicitation_list)
+    LIST_EACH(node, next, &s->upstream->elicitation_list)
     {
-        struct elicitation *e = CONTAINER_OF(node, struct elicitation, lane_node);
+        struct elicitation *e = CONTAINER_OF(node, struct elicitation, upstream_node);
         if (e->owner == s)
             forget(e);
     }
 }
 
-void elicitations_forget(struct lane *lane)
+void elicitations_forget(struct upstream *upstream)
 {
     struct elicitation *e;
-    while ((e = oldest(lane)))
+    while ((e = oldest(upstream)))
         forget(e);
 }

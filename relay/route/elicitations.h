@@ -10,13 +10,13 @@
 #include "wire/frame.h"
 
 #define ELICITATION_ID_MAX 1024
-#define ELICITATIONS_MAX   1024 /* per lane; the oldest is forgotten first */
+#define ELICITATIONS_MAX   1024 /* per upstream; the oldest is forgotten first */
 
 /* An error passes to this session: remembers the elicitations in it. */
 void elicitations_note(struct route_session *s, const struct frame *answer);
 /* notifications/elicitation/complete: whose it is, and forgets it; NULL: nobody's. */
-struct route_session *elicitations_complete(struct lane *lane, const struct frame *frame);
+struct route_session *elicitations_complete(struct upstream *upstream, const struct frame *frame);
 void elicitations_leave(struct route_session *s);
-void elicitations_forget(struct lane *lane);
+void elicitations_forget(struct upstream *upstream);
 
 #endif

@@ -16,7 +16,7 @@
 #include "route/child_out.h"
 #include "route/field.h"
 #include "route/initialize.h"
-#include "route/lane.h"
+#include "route/upstream.h"
 #include "route/levels.h"
 #include "route/outage.h"
 #include "route/replies.h"
@@ -28,21 +28,21 @@
 /* An error's message, as far as it is repeated in a reason. */
 #define REASON_BYTES 256
 
-static void fail(struct lane *lane, const char *reason)
+static void fail(struct upstream *upstream, const char *reason)
 {
-    lane->handshake_id = 0;
-    lane->server->ops->handshake_failed(lane->server->data, lane, reason);
+    upstream->handshake_id = 0;
+    upstream->server->ops->handshake_failed(upstream->server->data, upstream, reason);
 }
 
-static int write_initialize(struct lane *lane, struct buf *text)
+static int write_initialize(struct upstream *upstream, struct buf *text)
 {
-    const struct router_options *options = &lane->router->options;
+    const struct router_options *options = &upstream->router->options;
     struct writer w;
     buf_clear(text);
     writer_init(&w, text);
     write_object(&w);
     write_member_string(&w, "jsonrpc", "2.0");
-    write_member_uint(&w, "id", lane->handshake_id);
+    write_member_uint(&w, "id", upstream->handshake_id);
     write_member_string(&w, "method", "initialize");
     write_key(&w, "params");
     write_object(&w);
@@ -60,24 +60,24 @@ static int write_initialize(struct lane *lane, struct buf *text)
     return writer_end(&w);
 }
 
-void handshake_begin(struct lane *lane, uint64_t now_ms)
+void handshake_begin(struct upstream *upstream, uint64_t now_ms)
 {
-    struct buf *text = &lane->router->scratch;
-    lane->handshake_id = calls_next_id(lane);
-    lane->stats.last_used_ms = now_ms;
-    int rc = write_initialize(lane, text);
+    struct buf *text = &upstream->router->scratch;
+    upstream->handshake_id = calls_next_id(upstream);
+    upstream->stats.last_used_ms = now_ms;
+    int rc = write_initialize(upstream, text);
     if (rc == 0)
-        rc = child_send(lane, buf_data(text), buf_len(text));
+        rc = child_send(upstream, buf_data(text), buf_len(text));
     if (rc)
-        fail(lane, err_text(rc));
+        fail(upstream, err_text(rc));
 }
 
-bool handshake_is(const struct lane *lane, const struct frame *frame)
+bool handshake_is(const struct upstream *upstream, const struct frame *frame)
 {
     uint64_t id;
     const struct span at = frame->env.id;
-    return lane->handshake_id && span_found(at) && rpc_parse_id(frame->bytes + at.off, at.len, &id) &&
-           id == lane->handshake_id;
+    return upstream->handshake_id && span_found(at) && rpc_parse_id(frame->bytes + at.off, at.len, &id) &&
+           id == upstream->handshake_id;
 }
 
 /* ---- the cache ---- */
@@ -151,14 +151,14 @@ static bool is_same(const struct init_cache *a, const struct init_cache *b)
 
 /* ---- after the answer ---- */
 
-static void close_greeted(struct lane *lane, uint64_t now_ms)
+static void close_greeted(struct upstream *upstream, uint64_t now_ms)
 {
     static const char reason[] = "the server came back with another version or other capabilities";
-    outage_note(lane, &(struct outage){.state = "changed", .detail = reason});
-    const struct refusal why = outage_refusal(lane, now_ms);
-    LIST_EACH(node, next, &lane->sessions)
+    outage_note(upstream, &(struct outage){.state = "changed", .detail = reason});
+    const struct refusal why = outage_refusal(upstream, now_ms);
+    LIST_EACH(node, next, &upstream->sessions)
     {
-        struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
+        struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
         if (!s->greeted)
             continue;
         session_fail_waiting(s, &why);
@@ -166,70 +166,70 @@ static void close_greeted(struct lane *lane, uint64_t now_ms)
     }
 }
 
-static void tell_changed(struct lane *lane, const char *list)
+static void tell_changed(struct upstream *upstream, const char *list)
 {
     char text[128];
     int n = snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
                      list);
     const struct link_part part = {text, (size_t)n};
-    LIST_EACH(node, next, &lane->sessions)
+    LIST_EACH(node, next, &upstream->sessions)
     {
-        struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
+        struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
         if (s->initialized)
             session_send(s, &part, 1);
     }
 }
 
 /* A new process: its lists may have changed while nobody looked. */
-static void tell_restarted(struct lane *lane)
+static void tell_restarted(struct upstream *upstream)
 {
-    if (lane->cache.tools_changed)
-        tell_changed(lane, "tools");
-    if (lane->cache.resources_changed)
-        tell_changed(lane, "resources");
-    if (lane->cache.prompts_changed)
-        tell_changed(lane, "prompts");
+    if (upstream->cache.tools_changed)
+        tell_changed(upstream, "tools");
+    if (upstream->cache.resources_changed)
+        tell_changed(upstream, "resources");
+    if (upstream->cache.prompts_changed)
+        tell_changed(upstream, "prompts");
 }
 
-static void become_ready(struct lane *lane, struct init_cache *cache, uint64_t now_ms)
+static void become_ready(struct upstream *upstream, struct init_cache *cache, uint64_t now_ms)
 {
-    bool again = lane->cache.result;
-    bool same = again && is_same(&lane->cache, cache);
-    init_cache_done(&lane->cache);
-    lane->cache = *cache;
-    lane_move(lane, LANE_READY);
-    lane->proven = true;
-    lane->server->ops->ready(lane->server->data, lane);
-    levels_tell_again(lane, now_ms);
-    subscriptions_tell_again(lane);
+    bool again = upstream->cache.result;
+    bool same = again && is_same(&upstream->cache, cache);
+    init_cache_done(&upstream->cache);
+    upstream->cache = *cache;
+    upstream_move(upstream, UPSTREAM_READY);
+    upstream->proven = true;
+    upstream->server->ops->ready(upstream->server->data, upstream);
+    levels_tell_again(upstream, now_ms);
+    subscriptions_tell_again(upstream);
     if (again && !same)
-        close_greeted(lane, now_ms);
+        close_greeted(upstream, now_ms);
     if (again)
-        tell_restarted(lane);
-    initialize_answer_held(lane, now_ms);
-    turns_pump(lane, now_ms);
+        tell_restarted(upstream);
+    initialize_answer_held(upstream, now_ms);
+    turns_pump(upstream, now_ms);
 }
 
-static void answer_result(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+static void answer_result(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     static const char initialized[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
     struct init_cache cache = {0};
     const char *wrong = cache_make(frame, &cache);
     if (wrong) {
-        fail(lane, wrong);
+        fail(upstream, wrong);
         return;
     }
-    int rc = child_send(lane, initialized, sizeof(initialized) - 1);
+    int rc = child_send(upstream, initialized, sizeof(initialized) - 1);
     if (rc) {
         init_cache_done(&cache);
-        fail(lane, err_text(rc));
+        fail(upstream, err_text(rc));
         return;
     }
-    lane->handshake_id = 0;
-    become_ready(lane, &cache, now_ms);
+    upstream->handshake_id = 0;
+    become_ready(upstream, &cache, now_ms);
 }
 
-static void answer_error(struct lane *lane, const struct frame *frame)
+static void answer_error(struct upstream *upstream, const struct frame *frame)
 {
     char reason[REASON_BYTES + 64];
     char said[REASON_BYTES];
@@ -238,28 +238,28 @@ static void answer_error(struct lane *lane, const struct frame *frame)
     if (n == SIZE_MAX)
         n = 0;
     (void)snprintf(reason, sizeof(reason), "it refused initialize%s%.*s", n > 0 ? ": " : "", (int)n, said);
-    fail(lane, reason);
+    fail(upstream, reason);
 }
 
-void handshake_answer(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+void handshake_answer(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     char reason[128];
     switch (frame->env.kind) {
     case RPC_RESULT:
-        answer_result(lane, frame, now_ms);
+        answer_result(upstream, frame, now_ms);
         break;
     case RPC_ERROR:
-        answer_error(lane, frame);
+        answer_error(upstream, frame);
         break;
     default:
         (void)snprintf(reason, sizeof(reason), "its answer to initialize is no JSON-RPC message: %s",
                        rpc_fault_text(frame->env.fault));
-        fail(lane, reason);
+        fail(upstream, reason);
         break;
     }
 }
 
-void handshake_too_large(struct lane *lane)
+void handshake_too_large(struct upstream *upstream)
 {
-    fail(lane, "its answer to initialize is over the size limit");
+    fail(upstream, "its answer to initialize is over the size limit");
 }

@@ -14,13 +14,13 @@
 #define HANDSHAKE_PROTOCOL "2025-11-25"
 
 /* Sends initialize. May end in ops->handshake_failed. */
-void handshake_begin(struct lane *lane, uint64_t now_ms);
+void handshake_begin(struct upstream *upstream, uint64_t now_ms);
 /* Is this the id of the initialize under way? */
-bool handshake_is(const struct lane *lane, const struct frame *frame);
+bool handshake_is(const struct upstream *upstream, const struct frame *frame);
 /* Its answer: result, error, or a line that fails the scan. */
-void handshake_answer(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+void handshake_answer(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
 /* Its answer was over the size limit. */
-void handshake_too_large(struct lane *lane);
+void handshake_too_large(struct upstream *upstream);
 void init_cache_done(struct init_cache *cache);
 
 #endif

@@ -14,7 +14,7 @@
 /* Names longer than this are cut: they are shown, not used. */
 #define NAME_MAX_BYTES 256
 
-/* A session that has this much waiting sends no second initialize. They take none of the lane's waiting
+/* A session that has this much waiting sends no second initialize. They take none of the upstream's waiting
  * places, since a crowd may come while a child starts; so each session's are bounded. */
 #define HELD_MAX 8
 
@@ -60,7 +60,7 @@ static const char *negotiate(const struct init_cache *cache, const char *asked)
 
 static void answer(struct route_session *s, const char *id, size_t id_len)
 {
-    const struct init_cache *cache = &s->lane->cache;
+    const struct init_cache *cache = &s->upstream->cache;
     const char *chosen = negotiate(cache, s->asked);
     size_t after = cache->version.off + cache->version.len;
     struct link_part version = {cache->result + cache->version.off, cache->version.len};
@@ -91,14 +91,14 @@ void initialize_request(struct route_session *s, const struct frame *frame, uint
 {
     struct call *c;
     initialize_note(s, frame);
-    if (s->lane->cache.result) {
+    if (s->upstream->cache.result) {
         answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
     if (!request_reaches(s, frame, now_ms))
         return;
     /* The server may have answered the start with a whole handshake. */
-    if (s->lane->cache.result) {
+    if (s->upstream->cache.result) {
         answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
@@ -107,15 +107,15 @@ void initialize_request(struct route_session *s, const struct frame *frame, uint
         return;
     }
     call_move(c, CALL_HELD);
-    list_push_back(&s->lane->init_held, &c->lane_node);
+    list_push_back(&s->upstream->init_held, &c->upstream_node);
 }
 
-void initialize_answer_held(struct lane *lane, uint64_t now_ms)
+void initialize_answer_held(struct upstream *upstream, uint64_t now_ms)
 {
     struct list *node;
     (void)now_ms;
-    while ((node = list_pop_front(&lane->init_held))) {
-        struct call *c = CONTAINER_OF(node, struct call, lane_node);
+    while ((node = list_pop_front(&upstream->init_held))) {
+        struct call *c = CONTAINER_OF(node, struct call, upstream_node);
         answer(c->session, c->id, c->id_len);
         call_close(c);
     }

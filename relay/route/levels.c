@@ -21,49 +21,49 @@ int level_parse(const char *text, struct span quoted)
     return LEVEL_NONE;
 }
 
-static void tell(struct lane *lane, int level, uint64_t now_ms)
+static void tell(struct upstream *upstream, int level, uint64_t now_ms)
 {
     char text[160];
-    struct call *c = call_open_own(lane, RPC_M_SET_LEVEL, now_ms);
-    uint64_t id = c ? c->relay_id : calls_next_id(lane);
+    struct call *c = call_open_own(upstream, RPC_M_SET_LEVEL, now_ms);
+    uint64_t id = c ? c->relay_id : calls_next_id(upstream);
     int n = snprintf(
         text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         (unsigned long long)id, names[level]);
-    if (child_owe(lane, &(struct link_part){text, (size_t)n}, 1) == 0)
-        lane->told_level = level;
+    if (child_owe(upstream, &(struct link_part){text, (size_t)n}, 1) == 0)
+        upstream->told_level = level;
     else if (c)
         call_close(c);
 }
 
-static bool is_broadcast(const struct lane *lane)
+static bool is_broadcast(const struct upstream *upstream)
 {
-    return lane->server->limits.log_messages == LOG_MESSAGES_BROADCAST;
+    return upstream->server->limits.log_messages == LOG_MESSAGES_BROADCAST;
 }
 
-static int most_verbose(const struct lane *lane)
+static int most_verbose(const struct upstream *upstream)
 {
     int level = LEVEL_NONE;
-    for (const struct list *node = lane->sessions.next; node != &lane->sessions; node = node->next) {
-        const struct route_session *s = CONST_CONTAINER_OF(node, struct route_session, lane_node);
+    for (const struct list *node = upstream->sessions.next; node != &upstream->sessions; node = node->next) {
+        const struct route_session *s = CONST_CONTAINER_OF(node, struct route_session, upstream_node);
         if (s->level < level)
             level = s->level;
     }
     return level;
 }
 
-void levels_tell_again(struct lane *lane, uint64_t now_ms)
+void levels_tell_again(struct upstream *upstream, uint64_t now_ms)
 {
-    lane->told_level = LEVEL_NONE;
-    int level = is_broadcast(lane) ? most_verbose(lane) : LEVEL_NONE;
+    upstream->told_level = LEVEL_NONE;
+    int level = is_broadcast(upstream) ? most_verbose(upstream) : LEVEL_NONE;
     if (level != LEVEL_NONE)
-        tell(lane, level, now_ms);
+        tell(upstream, level, now_ms);
 }
 
 void levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     const char *id = frame->bytes + frame->env.id.off;
-    struct lane *lane = s->lane;
+    struct upstream *upstream = s->upstream;
     int level = level_parse(frame->bytes, frame->env.level);
     if (level == LEVEL_NONE) {
         const struct refusal why = {.code = RPC_E_INVALID_PARAMS,
@@ -72,22 +72,22 @@ void levels_request(struct route_session *s, const struct frame *frame, uint64_t
         return;
     }
     s->level = level;
-    if (is_broadcast(lane) && lane->state == LANE_READY && level < lane->told_level)
-        tell(lane, level, now_ms);
+    if (is_broadcast(upstream) && upstream->state == UPSTREAM_READY && level < upstream->told_level)
+        tell(upstream, level, now_ms);
     reply_raw(s, id, frame->env.id.len, "result", "{}", 2);
 }
 
-void levels_message(struct lane *lane, const struct frame *frame)
+void levels_message(struct upstream *upstream, const struct frame *frame)
 {
     const struct link_part part = {frame->bytes, frame->len};
     int level = level_parse(frame->bytes, frame->env.level);
-    if (!is_broadcast(lane)) {
-        lane->stats.dropped_notifications++;
+    if (!is_broadcast(upstream)) {
+        upstream->stats.dropped_notifications++;
         return;
     }
-    LIST_EACH(node, next, &lane->sessions)
+    LIST_EACH(node, next, &upstream->sessions)
     {
-        struct route_session *s = CONTAINER_OF(node, struct route_session, lane_node);
+        struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
         if (!s->initialized || s->level == LEVEL_NONE || level < s->level || s->dead)
             continue;
         if (s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES)

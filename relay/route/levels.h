@@ -16,9 +16,9 @@ int level_parse(const char *text, struct span quoted);
 /* shared: a client's logging/setLevel, answered here. */
 void levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* A new child: tells it the level again. */
-void levels_tell_again(struct lane *lane, uint64_t now_ms);
+void levels_tell_again(struct upstream *upstream, uint64_t now_ms);
 /* shared: a notifications/message of the child's; dropped unless the server says "broadcast". Then a session
  * gets what it asked for; one that asked for nothing gets nothing. */
-void levels_message(struct lane *lane, const struct frame *frame);
+void levels_message(struct upstream *upstream, const struct frame *frame);
 
 #endif

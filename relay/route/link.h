@@ -40,7 +40,7 @@ struct link {
 /* A client's out queue above this gets no turn and no progress or log notifications (DESIGN 7). */
 #define LINK_CLIENT_HIGH_BYTES ((size_t)1 << 20)
 /* The router hands a child's link no more once this many bytes are queued; below it a frame of any size may
- * follow, so a link holds at most this and one frame. When the queue falls from above it, lane_writable is
+ * follow, so a link holds at most this and one frame. When the queue falls from above it, upstream_writable is
  * called. */
 #define LINK_CHILD_HIGH_BYTES ((size_t)1 << 20)
 

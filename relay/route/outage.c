@@ -9,10 +9,10 @@
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
-static void write_outage(struct writer *w, const struct lane *lane, const struct outage *why)
+static void write_outage(struct writer *w, const struct upstream *upstream, const struct outage *why)
 {
     write_object(w);
-    write_member_string(w, "server", lane->server->name);
+    write_member_string(w, "server", upstream->server->name);
     write_member_string(w, "state", why->state ? why->state : "down");
     if (why->detail)
         write_member_string(w, "detail", why->detail);
@@ -36,35 +36,35 @@ static char *message_of(const struct outage *why)
     return mem_strdup(text);
 }
 
-void outage_note(struct lane *lane, const struct outage *why)
+void outage_note(struct upstream *upstream, const struct outage *why)
 {
     struct writer w;
-    buf_clear(&lane->outage);
-    lane->retry_at_ms = why->retry_at_ms;
-    mem_free(lane->outage_message);
-    lane->outage_message = message_of(why);
-    if (!lane->server)
+    buf_clear(&upstream->outage);
+    upstream->retry_at_ms = why->retry_at_ms;
+    mem_free(upstream->outage_message);
+    upstream->outage_message = message_of(why);
+    if (!upstream->server)
         return;
-    writer_init(&w, &lane->outage);
-    write_outage(&w, lane, why);
+    writer_init(&w, &upstream->outage);
+    write_outage(&w, upstream, why);
     if (writer_end(&w))
-        buf_clear(&lane->outage);
+        buf_clear(&upstream->outage);
 }
 
-struct refusal outage_refusal(struct lane *lane, uint64_t now_ms)
+struct refusal outage_refusal(struct upstream *upstream, uint64_t now_ms)
 {
-    struct buf *text = &lane->router->scratch;
-    struct refusal why = {.code = RPC_E_SERVER_UNAVAILABLE, .message = lane->outage_message};
-    size_t len = buf_len(&lane->outage);
+    struct buf *text = &upstream->router->scratch;
+    struct refusal why = {.code = RPC_E_SERVER_UNAVAILABLE, .message = upstream->outage_message};
+    size_t len = buf_len(&upstream->outage);
     char retry[48];
 
     if (len < 2)
         return why;
-    why.members = buf_data(&lane->outage) + 1;
+    why.members = buf_data(&upstream->outage) + 1;
     why.members_len = len - 2;
-    if (!lane->retry_at_ms)
+    if (!upstream->retry_at_ms)
         return why;
-    uint64_t wait_ms = lane->retry_at_ms > now_ms ? lane->retry_at_ms - now_ms : 0;
+    uint64_t wait_ms = upstream->retry_at_ms > now_ms ? upstream->retry_at_ms - now_ms : 0;
     int n = snprintf(retry, sizeof(retry), ",\"retryAfterMs\":%llu", (unsigned long long)wait_ms);
     buf_clear(text);
     if (buf_append(text, why.members, why.members_len) || buf_append(text, retry, (size_t)n))
@@ -74,14 +74,14 @@ struct refusal outage_refusal(struct lane *lane, uint64_t now_ms)
     return why;
 }
 
-bool outage_is_short(const struct lane *lane, uint64_t now_ms)
+bool outage_is_short(const struct upstream *upstream, uint64_t now_ms)
 {
-    return lane->retry_at_ms && lane->retry_at_ms <= now_ms + OUTAGE_WAIT_MS;
+    return upstream->retry_at_ms && upstream->retry_at_ms <= now_ms + OUTAGE_WAIT_MS;
 }
 
-void outage_done(struct lane *lane)
+void outage_done(struct upstream *upstream)
 {
-    buf_done(&lane->outage);
-    mem_free(lane->outage_message);
-    lane->outage_message = NULL;
+    buf_done(&upstream->outage);
+    mem_free(upstream->outage_message);
+    upstream->outage_message = NULL;
 }

@@ -14,53 +14,54 @@ struct parked {
     struct frame frame;
 };
 
-static void drop(struct lane *lane, struct parked *p)
+static void drop(struct upstream *upstream, struct parked *p)
 {
     list_remove(&p->node);
-    lane->parked_count--;
-    store_put(&lane->router->store, p->block);
+    upstream->parked_count--;
+    store_put(&upstream->router->store, p->block);
 }
 
-static struct parked *oldest(struct lane *lane)
+static struct parked *oldest(struct upstream *upstream)
 {
-    return list_empty(&lane->parked) ? NULL : CONTAINER_OF(lane->parked.next, struct parked, node);
+    return list_empty(&upstream->parked) ? NULL : CONTAINER_OF(upstream->parked.next, struct parked, node);
 }
 
 static void on_over(struct deadline *d, uint64_t now_ms)
 {
-    struct lane *lane = CONTAINER_OF(d, struct lane, park);
+    struct upstream *upstream = CONTAINER_OF(d, struct upstream, park);
     struct parked *p;
-    while ((p = oldest(lane))) {
-        if (p->until_ms > now_ms && deadline_set(lane->router, d, p->until_ms) == 0)
+    while ((p = oldest(upstream))) {
+        if (p->until_ms > now_ms && deadline_set(upstream->router, d, p->until_ms) == 0)
             return;
-        drop(lane, p);
-        lane->stats.dropped_notifications++;
+        drop(upstream, p);
+        upstream->stats.dropped_notifications++;
     }
 }
 
-void parked_init(struct lane *lane)
+void parked_init(struct upstream *upstream)
 {
-    list_init(&lane->parked);
-    heap_node_init(&lane->park.node);
-    lane->park.expire = on_over;
+    list_init(&upstream->parked);
+    heap_node_init(&upstream->park.node);
+    upstream->park.expire = on_over;
 }
 
-void parked_keep(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+void parked_keep(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     struct block *block = NULL;
-    struct parked *first = oldest(lane);
-    if (first && lane->parked_count >= PARKED_MAX) {
-        drop(lane, first);
-        lane->stats.dropped_notifications++;
+    struct parked *first = oldest(upstream);
+    if (first && upstream->parked_count >= PARKED_MAX) {
+        drop(upstream, first);
+        upstream->stats.dropped_notifications++;
     }
     if (frame->len <= PARKED_BYTES_MAX)
-        block = store_get(&lane->router->store, sizeof(struct parked) + frame->len);
-    if (block && list_empty(&lane->parked) && deadline_set(lane->router, &lane->park, now_ms + PARKED_MS)) {
-        store_put(&lane->router->store, block);
+        block = store_get(&upstream->router->store, sizeof(struct parked) + frame->len);
+    if (block && list_empty(&upstream->parked) &&
+        deadline_set(upstream->router, &upstream->park, now_ms + PARKED_MS)) {
+        store_put(&upstream->router->store, block);
         block = NULL;
     }
     if (!block) {
-        lane->stats.dropped_notifications++;
+        upstream->stats.dropped_notifications++;
         return;
     }
     struct parked *p = (struct parked *)(void *)block->bytes;
@@ -68,8 +69,8 @@ void parked_keep(struct lane *lane, const struct frame *frame, uint64_t now_ms)
     memcpy(bytes, frame->bytes, frame->len);
     *p = (struct parked){.block = block, .until_ms = now_ms + PARKED_MS, .frame = *frame};
     p->frame.bytes = bytes;
-    list_push_back(&lane->parked, &p->node);
-    lane->parked_count++;
+    list_push_back(&upstream->parked, &p->node);
+    upstream->parked_count++;
 }
 
 static bool is_about(const struct parked *p, const char *id, size_t id_len)
@@ -80,25 +81,25 @@ static bool is_about(const struct parked *p, const char *id, size_t id_len)
     return len == id_len && memcmp(bytes, id, len) == 0;
 }
 
-void parked_deliver(struct lane *lane, const char *id, size_t id_len, uint64_t now_ms)
+void parked_deliver(struct upstream *upstream, const char *id, size_t id_len, uint64_t now_ms)
 {
-    LIST_EACH(node, next, &lane->parked)
+    LIST_EACH(node, next, &upstream->parked)
     {
         struct parked *p = CONTAINER_OF(node, struct parked, node);
         if (!is_about(p, id, id_len))
             continue;
         const struct link_part part = {p->frame.bytes, p->frame.len};
-        struct route_session *owner = tasks_status(lane, &p->frame, now_ms);
+        struct route_session *owner = tasks_status(upstream, &p->frame, now_ms);
         if (owner)
             session_send(owner, &part, 1);
-        drop(lane, p);
+        drop(upstream, p);
     }
 }
 
-void parked_forget(struct lane *lane)
+void parked_forget(struct upstream *upstream)
 {
     struct parked *p;
-    while ((p = oldest(lane)))
-        drop(lane, p);
-    deadline_clear(lane->router, &lane->park);
+    while ((p = oldest(upstream)))
+        drop(upstream, p);
+    deadline_clear(upstream->router, &upstream->park);
 }

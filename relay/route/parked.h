@@ -15,10 +15,10 @@
 #define PARKED_MS        5000
 
 /* The oldest makes place for it; what is dropped is counted. */
-void parked_keep(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+void parked_keep(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
 /* The task has an owner now: hands in again what was parked for it. */
-void parked_deliver(struct lane *lane, const char *id, size_t id_len, uint64_t now_ms);
-void parked_forget(struct lane *lane);
-void parked_init(struct lane *lane);
+void parked_deliver(struct upstream *upstream, const char *id, size_t id_len, uint64_t now_ms);
+void parked_forget(struct upstream *upstream);
+void parked_init(struct upstream *upstream);
 
 #endif

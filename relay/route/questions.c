@@ -11,10 +11,10 @@
 #include "wire/rpc_error.h"
 
 struct question {
-    struct map_node node;  /* in lane->questions, by id */
-    struct list lane_node; /* lane->question_list */
+    struct map_node node;      /* in upstream->questions, by id */
+    struct list upstream_node; /* upstream->question_list */
     struct deadline deadline;
-    struct lane *lane;
+    struct upstream *upstream;
     struct block *block; /* holds this struct, and the child's raw id and token behind it */
     uint64_t id;         /* what the client sees */
     size_t id_len;       /* of the child's id */
@@ -28,33 +28,33 @@ static bool is_question(const struct map_node *node, const void *key)
     return CONST_CONTAINER_OF(node, struct question, node)->id == *want;
 }
 
-static struct question *find(const struct lane *lane, const char *text, struct span at)
+static struct question *find(const struct upstream *upstream, const char *text, struct span at)
 {
     uint64_t id;
     if (!span_found(at) || !rpc_parse_id(text + at.off, at.len, &id))
         return NULL;
-    struct map_node *node = map_find(&lane->questions, id, is_question, &id);
+    struct map_node *node = map_find(&upstream->questions, id, is_question, &id);
     return node ? CONTAINER_OF(node, struct question, node) : NULL;
 }
 
-static struct route_session *asked(const struct lane *lane)
+static struct route_session *asked(const struct upstream *upstream)
 {
-    if (list_empty(&lane->sessions))
+    if (list_empty(&upstream->sessions))
         return NULL;
-    struct route_session *s = CONTAINER_OF(lane->sessions.next, struct route_session, lane_node);
+    struct route_session *s = CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
     return s->dead ? NULL : s;
 }
 
 static void settle(struct question *q, uint64_t now_ms)
 {
-    struct lane *lane = q->lane;
-    map_remove(&lane->questions, &q->node);
-    list_remove(&q->lane_node);
-    deadline_clear(lane->router, &q->deadline);
-    store_put(&lane->router->store, q->block);
-    if (list_empty(&lane->sessions))
+    struct upstream *upstream = q->upstream;
+    map_remove(&upstream->questions, &q->node);
+    list_remove(&q->upstream_node);
+    deadline_clear(upstream->router, &q->deadline);
+    store_put(&upstream->router->store, q->block);
+    if (list_empty(&upstream->sessions))
         return;
-    struct route_session *s = CONTAINER_OF(lane->sessions.next, struct route_session, lane_node);
+    struct route_session *s = CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
     if (--s->question_count == 0 && now_ms > s->stand_since_ms)
         s->stood_ms += now_ms - s->stand_since_ms;
     turns_flow(s);
@@ -63,7 +63,7 @@ static void settle(struct question *q, uint64_t now_ms)
 static void tell_cancelled(const struct question *q)
 {
     char text[160];
-    struct route_session *s = asked(q->lane);
+    struct route_session *s = asked(q->upstream);
     int n = snprintf(
         text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%llu}}",
@@ -76,60 +76,60 @@ static void tell_cancelled(const struct question *q)
 static void on_unanswered(struct deadline *d, uint64_t now_ms)
 {
     struct question *q = CONTAINER_OF(d, struct question, deadline);
-    child_error(q->lane, q->text, q->id_len, RPC_E_TIMEOUT, "The client did not answer in time");
+    child_error(q->upstream, q->text, q->id_len, RPC_E_TIMEOUT, "The client did not answer in time");
     tell_cancelled(q);
     settle(q, now_ms);
 }
 
-static struct question *question_new(struct lane *lane, const struct frame *frame)
+static struct question *question_new(struct upstream *upstream, const struct frame *frame)
 {
     const struct rpc_envelope *env = &frame->env;
     struct block *block =
-        store_get(&lane->router->store, sizeof(struct question) + env->id.len + env->meta_token.len);
+        store_get(&upstream->router->store, sizeof(struct question) + env->id.len + env->meta_token.len);
     if (!block)
         return NULL;
     struct question *q = (struct question *)(void *)block->bytes;
     memset(q, 0, sizeof(*q));
-    q->lane = lane;
+    q->upstream = upstream;
     q->block = block;
-    q->id = ++lane->last_question;
+    q->id = ++upstream->last_question;
     q->id_len = env->id.len;
     q->token_len = env->meta_token.len;
     memcpy(q->text, frame->bytes + env->id.off, q->id_len);
     memcpy(q->text + q->id_len, frame->bytes + env->meta_token.off, q->token_len);
     heap_node_init(&q->deadline.node);
     q->deadline.expire = on_unanswered;
-    if (map_add(&lane->questions, &q->node, q->id)) {
-        store_put(&lane->router->store, block);
+    if (map_add(&upstream->questions, &q->node, q->id)) {
+        store_put(&upstream->router->store, block);
         return NULL;
     }
-    list_push_back(&lane->question_list, &q->lane_node);
+    list_push_back(&upstream->question_list, &q->upstream_node);
     return q;
 }
 
-void questions_ask(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+void questions_ask(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     const struct rpc_envelope *env = &frame->env;
     const char *child_id = frame->bytes + env->id.off;
-    struct route_session *s = asked(lane);
+    struct route_session *s = asked(upstream);
     if (!s) {
-        child_error(lane, child_id, env->id.len, RPC_E_CONNECTION_LOST, "The client is gone");
+        child_error(upstream, child_id, env->id.len, RPC_E_CONNECTION_LOST, "The client is gone");
         return;
     }
-    if (env->meta_token.len > lane->router->options.max_id_bytes) {
-        child_error(lane, child_id, env->id.len, RPC_E_INVALID_REQUEST, "The progress token is too long");
+    if (env->meta_token.len > upstream->router->options.max_id_bytes) {
+        child_error(upstream, child_id, env->id.len, RPC_E_INVALID_REQUEST, "The progress token is too long");
         return;
     }
-    struct question *q = lane->questions.count < QUESTIONS_MAX ? question_new(lane, frame) : NULL;
+    struct question *q = upstream->questions.count < QUESTIONS_MAX ? question_new(upstream, frame) : NULL;
     if (!q) {
-        child_error(lane, child_id, env->id.len, RPC_E_OVERLOADED, "Too many requests to the client");
+        child_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Too many requests to the client");
         return;
     }
     if (s->question_count++ == 0)
         s->stand_since_ms = now_ms;
     turns_flow(s);
-    if (deadline_set(lane->router, &q->deadline, now_ms + QUESTION_MS)) {
-        child_error(lane, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");
+    if (deadline_set(upstream->router, &q->deadline, now_ms + QUESTION_MS)) {
+        child_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");
         settle(q, now_ms);
         return;
     }
@@ -142,71 +142,71 @@ void questions_ask(struct lane *lane, const struct frame *frame, uint64_t now_ms
 void questions_answer(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     struct link_part parts[SPLICE_PARTS_MAX];
-    struct lane *lane = s->lane;
-    struct question *q = find(lane, frame->bytes, frame->env.id);
+    struct upstream *upstream = s->upstream;
+    struct question *q = find(upstream, frame->bytes, frame->env.id);
     if (!q)
         return;
     struct splice splice = {frame->env.id, q->text, q->id_len};
     size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
-    int rc = child_owe(lane, parts, count);
+    int rc = child_owe(upstream, parts, count);
     if (rc && rc != ERR_CLOSING)
-        child_give_up(lane, "an answer to it could not be queued");
+        child_give_up(upstream, "an answer to it could not be queued");
     settle(q, now_ms);
 }
 
 bool questions_spoil(struct route_session *s, const struct frame *frame, int code, const char *message,
                      uint64_t now_ms)
 {
-    struct question *q = frame->env.has_method ? NULL : find(s->lane, frame->bytes, frame->env.id);
+    struct question *q = frame->env.has_method ? NULL : find(s->upstream, frame->bytes, frame->env.id);
     if (!q)
         return false;
-    child_error(s->lane, q->text, q->id_len, code, message);
+    child_error(s->upstream, q->text, q->id_len, code, message);
     settle(q, now_ms);
     return true;
 }
 
 void questions_progress(struct route_session *s, const struct frame *frame)
 {
-    struct question *q = find(s->lane, frame->bytes, frame->env.param_token);
-    if (!q || q->token_len == 0 || !child_has_room(s->lane))
+    struct question *q = find(s->upstream, frame->bytes, frame->env.param_token);
+    if (!q || q->token_len == 0 || !child_has_room(s->upstream))
         return;
     struct splice splice = {frame->env.param_token, q->text + q->id_len, q->token_len};
-    s->lane->stats.dropped_notifications +=
-        child_send_spliced(s->lane, frame->bytes, frame->len, &splice, 1) != 0;
+    s->upstream->stats.dropped_notifications +=
+        child_send_spliced(s->upstream, frame->bytes, frame->len, &splice, 1) != 0;
 }
 
-void questions_cancelled(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+void questions_cancelled(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     const struct span at = frame->env.request_id;
-    LIST_EACH(node, next, &lane->question_list)
+    LIST_EACH(node, next, &upstream->question_list)
     {
-        struct question *q = CONTAINER_OF(node, struct question, lane_node);
+        struct question *q = CONTAINER_OF(node, struct question, upstream_node);
         if (!span_found(at) || q->id_len != at.len || memcmp(q->text, frame->bytes + at.off, at.len) != 0)
             continue;
         char id[ID_TEXT_MAX];
         struct splice splice = {at, id, id_print(q->id, id)};
-        struct route_session *s = asked(lane);
+        struct route_session *s = asked(upstream);
         if (s)
             session_send_spliced(s, frame->bytes, frame->len, &splice, 1);
         settle(q, now_ms);
         return;
     }
-    lane->stats.dropped_notifications++;
+    upstream->stats.dropped_notifications++;
 }
 
-void questions_leave(struct lane *lane, uint64_t now_ms)
+void questions_leave(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&lane->question_list)) {
-        struct question *q = CONTAINER_OF(lane->question_list.next, struct question, lane_node);
-        child_error(lane, q->text, q->id_len, RPC_E_CONNECTION_LOST, "The client is gone");
+    while (!list_empty(&upstream->question_list)) {
+        struct question *q = CONTAINER_OF(upstream->question_list.next, struct question, upstream_node);
+        child_error(upstream, q->text, q->id_len, RPC_E_CONNECTION_LOST, "The client is gone");
         settle(q, now_ms);
     }
 }
 
-void questions_forget(struct lane *lane, uint64_t now_ms)
+void questions_forget(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&lane->question_list)) {
-        struct question *q = CONTAINER_OF(lane->question_list.next, struct question, lane_node);
+    while (!list_empty(&upstream->question_list)) {
+        struct question *q = CONTAINER_OF(upstream->question_list.next, struct question, upstream_node);
         tell_cancelled(q);
         settle(q, now_ms);
     }

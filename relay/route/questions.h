@@ -17,7 +17,7 @@
 #define QUESTIONS_MAX 1024 /* open at once, per child */
 
 /* The child asks. */
-void questions_ask(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+void questions_ask(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
 /* The client answers; an answer to nothing is dropped. */
 void questions_answer(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* The client's answer could not be read, or was too large: the child is told so. false: it was no answer to
@@ -27,10 +27,10 @@ bool questions_spoil(struct route_session *s, const struct frame *frame, int cod
 /* The client's notifications/progress about a question: passed with the child's own token, or dropped. */
 void questions_progress(struct route_session *s, const struct frame *frame);
 /* The child withdraws one: passed with the client's id, or dropped. */
-void questions_cancelled(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+void questions_cancelled(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
 /* The client is gone: the child gets errors. */
-void questions_leave(struct lane *lane, uint64_t now_ms);
+void questions_leave(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone. */
-void questions_forget(struct lane *lane, uint64_t now_ms);
+void questions_forget(struct upstream *upstream, uint64_t now_ms);
 
 #endif

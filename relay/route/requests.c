@@ -11,7 +11,7 @@
 
 #include "route/child_out.h"
 #include "route/initialize.h"
-#include "route/lane.h"
+#include "route/upstream.h"
 #include "route/levels.h"
 #include "route/outage.h"
 #include "route/questions.h"
@@ -51,9 +51,9 @@ static void refuse_draining(struct route_session *s, const struct frame *frame)
 static void refuse_full(struct route_session *s, const struct frame *frame)
 {
     char members[96];
-    const struct lane *lane = s->lane;
+    const struct upstream *upstream = s->upstream;
     int n = snprintf(members, sizeof(members), "\"queued\":%zu,\"limit\":%u,\"retryAfterMs\":%d",
-                     lane->stats.waiting, lane->server->limits.max_waiting, RETRY_AFTER_MS);
+                     upstream->stats.waiting, upstream->server->limits.max_waiting, RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
     reply_error(s, id_of(frame), frame->env.id.len, &why);
 }
@@ -70,9 +70,9 @@ static void refuse_held(struct route_session *s, const struct frame *frame)
 
 static void refuse_unavailable(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
-    const struct refusal why = outage_refusal(s->lane, now_ms);
+    const struct refusal why = outage_refusal(s->upstream, now_ms);
     reply_error(s, id_of(frame), frame->env.id.len, &why);
-    if (!lane_is_shared(s->lane))
+    if (!upstream_is_shared(s->upstream))
         session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, why.message ? why.message : "the server is unavailable");
 }
 
@@ -82,23 +82,23 @@ bool request_reaches(struct route_session *s, const struct frame *frame, uint64_
         refuse_draining(s, frame);
         return false;
     }
-    if (!lane_wanted(s->lane, now_ms)) {
+    if (!upstream_wanted(s->upstream, now_ms)) {
         refuse_unavailable(s, frame, now_ms);
         return false;
     }
     return true;
 }
 
-static bool is_full(const struct lane *lane)
+static bool is_full(const struct upstream *upstream)
 {
-    return lane->stats.waiting - lane->init_held_count >= lane->server->limits.max_waiting;
+    return upstream->stats.waiting - upstream->init_held_count >= upstream->server->limits.max_waiting;
 }
 
 bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     if (!request_reaches(s, frame, now_ms))
         return false;
-    if ((is_full(s->lane) || turns_flooded(s)) && !turns_free_now(s)) {
+    if ((is_full(s->upstream) || turns_flooded(s)) && !turns_free_now(s)) {
         refuse_full(s, frame);
         return false;
     }
@@ -157,7 +157,7 @@ static void control(struct route_session *s, const struct frame *frame, uint64_t
 static void about_task(struct route_session *s, const struct frame *frame, enum rpc_method method,
                        uint64_t now_ms)
 {
-    if (tasks_owner(s->lane, frame) == s)
+    if (tasks_owner(s->upstream, frame) == s)
         (void)request_submit(s, frame, method, now_ms);
     else
         request_refuse(s, frame, RPC_E_INVALID_PARAMS, "Invalid params: no such task");
@@ -208,7 +208,7 @@ static void good_request(struct route_session *s, const struct frame *frame, uin
     } else if (is_notification_method(method) || method == RPC_M_DISCOVER) {
         /* A legacy child must not see a discover; and a notification with an id must not pass for one. */
         request_refuse(s, frame, RPC_E_METHOD_NOT_FOUND, NULL);
-    } else if (lane_is_shared(s->lane)) {
+    } else if (upstream_is_shared(s->upstream)) {
         shared_request(s, frame, method, now_ms);
     } else {
         if (method == RPC_M_INITIALIZE)
@@ -255,9 +255,10 @@ static void cancelled(struct route_session *s, const struct frame *frame, uint64
         call_cancel(c, frame, now_ms);
 }
 
-static bool child_takes(const struct lane *lane)
+static bool child_takes(const struct upstream *upstream)
 {
-    return lane->state == LANE_READY && !lane->child_closing && child_has_room(lane) && child_is_paid(lane);
+    return upstream->state == UPSTREAM_READY && !upstream->child_closing && child_has_room(upstream) &&
+           child_is_paid(upstream);
 }
 
 /* In order with what the session has waiting; without memory, or a child, it is lost as notifications may be.
@@ -265,14 +266,14 @@ static bool child_takes(const struct lane *lane)
 static void forward(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     struct call *c;
-    struct lane *lane = s->lane;
-    if (list_empty(&s->queue) && child_takes(lane)) {
-        lane->stats.dropped_notifications += child_send(lane, frame->bytes, frame->len) != 0;
+    struct upstream *upstream = s->upstream;
+    if (list_empty(&s->queue) && child_takes(upstream)) {
+        upstream->stats.dropped_notifications += child_send(upstream, frame->bytes, frame->len) != 0;
         return;
     }
-    bool alive = lane->state == LANE_READY || lane->state == LANE_STARTING;
-    if (!alive || is_full(lane) || turns_flooded(s) || call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
-        lane->stats.dropped_notifications++;
+    bool alive = upstream->state == UPSTREAM_READY || upstream->state == UPSTREAM_STARTING;
+    if (!alive || is_full(upstream) || turns_flooded(s) || call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
+        upstream->stats.dropped_notifications++;
         return;
     }
     if (turns_keep(c, frame))
@@ -283,12 +284,12 @@ static void forward(struct route_session *s, const struct frame *frame, uint64_t
 
 static void shared_notification(struct route_session *s, const struct frame *frame, enum rpc_method method)
 {
-    struct lane *lane = s->lane;
+    struct upstream *upstream = s->upstream;
     /* What is about a session (initialized, roots) is not the child's business; what has a token could meet
      * another's; what names a known method without an id would act for nobody. */
-    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !child_takes(lane) ||
-        child_send(lane, frame->bytes, frame->len))
-        lane->stats.dropped_notifications++;
+    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !child_takes(upstream) ||
+        child_send(upstream, frame->bytes, frame->len))
+        upstream->stats.dropped_notifications++;
 }
 
 void notification_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms)
@@ -300,9 +301,9 @@ void notification_frame(struct route_session *s, const struct frame *frame, uint
         control(s, frame, now_ms);
     else if (method == RPC_M_N_CANCELLED)
         cancelled(s, frame, now_ms);
-    else if (method == RPC_M_N_PROGRESS && !lane_is_shared(s->lane))
+    else if (method == RPC_M_N_PROGRESS && !upstream_is_shared(s->upstream))
         questions_progress(s, frame);
-    else if (!lane_is_shared(s->lane))
+    else if (!upstream_is_shared(s->upstream))
         forward(s, frame, now_ms);
     else if (method != RPC_M_N_INITIALIZED)
         shared_notification(s, frame, method);

@@ -1,4 +1,4 @@
-/* The router itself: what all lanes and sessions share, and time. */
+/* The router itself: what all upstreams and sessions share, and time. */
 #include <assert.h>
 #include <errno.h>
 

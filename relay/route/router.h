@@ -1,17 +1,17 @@
 /* The router: which frame goes where. Pure: no I/O, no clock (time comes in as now_ms), one thread.
  *
  *   route_server    a named entry of the configuration, as the router knows it
- *   lane            the routing state of one child slot: the shared child of a server, or the own child of
+ *   upstream            the routing state of one child slot: the shared child of a server, or the own child of
  * one session. It outlives the processes that fill it, and owns the five identifier spaces of DESIGN 5
- *   route_session   who asks: bound to one server, and through it to one lane
+ *   route_session   who asks: bound to one server, and through it to one upstream
  *
- * Way of a request: route_session_frame -> (answered here | dispatched to the lane's child | waits for a
- * turn) Way of an answer: lane_frame -> call found by relay id -> the session's link, with the client's own
+ * Way of a request: route_session_frame -> (answered here | dispatched to the upstream's child | waits for a
+ * turn) Way of an answer: upstream_frame -> call found by relay id -> the session's link, with the client's own
  * id.
  *
  * Re-entrancy: the router calls link ops and server ops from inside its functions. Those must not call back
- * into the router, with one exception: server_ops.start may call lane_starting, lane_attach or lane_down on
- * the lane it got. The router frees nothing that a caller up the stack still uses: session and lane memory
+ * into the router, with one exception: server_ops.start may call upstream_starting, upstream_attach or upstream_down on
+ * the upstream it got. The router frees nothing that a caller up the stack still uses: session and upstream memory
  * goes at the end of the function that closed them, and close functions are only called from the top.
  */
 #ifndef ROUTE_ROUTER_H
@@ -27,7 +27,7 @@
 
 struct router;
 struct route_server;
-struct lane;
+struct upstream;
 struct route_session;
 
 #define ROUTE_NEVER UINT64_MAX
@@ -56,15 +56,15 @@ uint64_t router_next_deadline(const struct router *r);
 void router_tick(struct router *r, uint64_t now_ms);
 /* From now on new requests get DRAINING; what is in flight or waiting goes on. */
 void router_drain(struct router *r);
-/* What waits in the router (frames above all) may take this much memory over all lanes; above it a request
+/* What waits in the router (frames above all) may take this much memory over all upstreams; above it a request
  * that would have to wait gets OVERLOADED. 0: no limit, as at first. */
 void router_set_max_held(struct router *r, size_t bytes);
 /* What it takes now, storage kept for reuse included. */
 size_t router_held_bytes(const struct router *r);
-/* Requests in flight or waiting, over all lanes: 0 means drained. */
+/* Requests in flight or waiting, over all upstreams: 0 means drained. */
 size_t router_pending(const struct router *r);
 
-/* ---- servers and lanes: called by server/ ---- */
+/* ---- servers and upstreams: called by server/ ---- */
 
 enum sharing { SHARING_SHARED, SHARING_SESSION };
 enum log_policy { LOG_MESSAGES_DROP, LOG_MESSAGES_BROADCAST };
@@ -79,22 +79,22 @@ struct server_limits {
     uint64_t timeout_max_ms;      /* hard cap, progress or not (600 s); 0: none */
 };
 
-/* Implemented by server/. `lane_data` is what lane_set_data stored (NULL at first). */
+/* Implemented by server/. `upstream_data` is what upstream_set_data stored (NULL at first). */
 struct server_ops {
-    /* Somebody needs a child on this lane and there is none: nothing was started yet, or after lane_idle, or
-     * after a lane_down without retry_at_ms (one with it promises that the server starts again by itself).
-     * Called again only after another lane_down or lane_idle. lane_idle calls it from inside when requests
+    /* Somebody needs a child on this upstream and there is none: nothing was started yet, or after upstream_idle, or
+     * after a upstream_down without retry_at_ms (one with it promises that the server starts again by itself).
+     * Called again only after another upstream_down or upstream_idle. upstream_idle calls it from inside when requests
      * wait. */
-    void (*start)(void *server_data, struct lane *lane);
+    void (*start)(void *server_data, struct upstream *upstream);
     /* The child has proved itself: shared, its initialize succeeded; session, its first valid message
      * arrived. */
-    void (*ready)(void *server_data, struct lane *lane);
+    void (*ready)(void *server_data, struct upstream *upstream);
     /* shared: the child refused initialize or answered nonsense. `reason` is borrowed. The server ends the
-     * child and reports lane_down. */
-    void (*handshake_failed)(void *server_data, struct lane *lane, const char *reason);
-    /* session sharing: the session is gone; stop the child, then lane_free (from inside this call, if there
-     * was no child). The lane takes no frames any more. */
-    void (*release)(void *server_data, struct lane *lane);
+     * child and reports upstream_down. */
+    void (*handshake_failed)(void *server_data, struct upstream *upstream, const char *reason);
+    /* session sharing: the session is gone; stop the child, then upstream_free (from inside this call, if there
+     * was no child). The upstream takes no frames any more. */
+    void (*release)(void *server_data, struct upstream *upstream);
 };
 
 /* Why there is no child; becomes the data of SERVER_UNAVAILABLE. Borrowed by the call it is passed to, copied
@@ -110,54 +110,54 @@ struct outage {
     uint64_t retry_at_ms; /* when the next start is planned; 0: none is, the next request asks for one */
 };
 
-/* `name` is copied. ERR_FULL when the name is taken, -ENOMEM. A shared server's lane exists from here on. */
+/* `name` is copied. ERR_FULL when the name is taken, -ENOMEM. A shared server's upstream exists from here on. */
 MUSTCHECK int route_server_add(struct router *r, const char *name, const struct server_limits *limits,
                                const struct server_ops *ops, void *server_data,
                                struct route_server **ret_server);
-/* Closes its sessions with the reason and answers what they had; frees the server (shared: its lane too, so
- * the child must be detached; session lanes get release first and live until lane_free). */
+/* Closes its sessions with the reason and answers what they had; frees the server (shared: its upstream too, so
+ * the child must be detached; session upstreams get release first and live until upstream_free). */
 void route_server_remove(struct route_server *s, const char *reason, uint64_t now_ms);
 /* Takes effect for what comes next; sharing must not change (remove and add instead). */
 void route_server_set_limits(struct route_server *s, const struct server_limits *limits);
 struct route_server *route_server_find(struct router *r, const char *name);
 const char *route_server_name(const struct route_server *s);
-/* The shared lane; NULL for session sharing. */
-struct lane *route_server_lane(struct route_server *s);
+/* The shared upstream; NULL for session sharing. */
+struct upstream *route_server_upstream(struct route_server *s);
 
-void lane_set_data(struct lane *lane, void *data);
-void *lane_data(const struct lane *lane);
-struct route_server *lane_server(const struct lane *lane);
+void upstream_set_data(struct upstream *upstream, void *data);
+void *upstream_data(const struct upstream *upstream);
+struct route_server *upstream_server(const struct upstream *upstream);
 
 /* A child is being started: requests wait. */
-void lane_starting(struct lane *lane);
-/* A child's pipes are open: shared lanes begin the handshake now, session lanes pass on what waited. */
-void lane_attach(struct lane *lane, struct link *child, uint64_t now_ms);
+void upstream_starting(struct upstream *upstream);
+/* A child's pipes are open: shared upstreams begin the handshake now, session upstreams pass on what waited. */
+void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now_ms);
 /* One line from the child. A FRAME_TOO_LARGE one comes with too_large set. Behind the last line of a chunk
- * call lane_writable: what answers have freed is given away there, together, so that a session's requests,
+ * call upstream_writable: what answers have freed is given away there, together, so that a session's requests,
  * and then its answers, travel in one write. */
-void lane_frame(struct lane *lane, const struct frame *frame, bool too_large, uint64_t now_ms);
+void upstream_frame(struct upstream *upstream, const struct frame *frame, bool too_large, uint64_t now_ms);
 /* The child's out queue shrank, or lines of it were taken: more may be dispatched. */
-void lane_writable(struct lane *lane, uint64_t now_ms);
+void upstream_writable(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone (or its start failed). What is in flight is answered SERVER_UNAVAILABLE in this call;
  * what waits is too, unless the child had been ready and a retry comes within a second. The link is not
  * touched any more. session sharing: its connection is closed with the reason once everything is answered.
  * Allowed in every state, again too (a later retry_at_ms, the breaker); ignored after release, as everything
- * about the lane is. */
-void lane_down(struct lane *lane, const struct outage *why, uint64_t now_ms);
+ * about the upstream is. */
+void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t now_ms);
 /* The child was stopped on purpose (idle stop): no outage; the next request starts one. Nothing may be in
- * flight. Requests that came while it stopped start one from inside this call, unless the lane drains (then
+ * flight. Requests that came while it stopped start one from inside this call, unless the upstream drains (then
  * the server does). */
-void lane_idle(struct lane *lane);
-/* New requests wait, what is in flight goes on, until lane_undrain (or the next lane_attach). For a reload
- * that changes the server: drain, lane_pending == 0, stop, lane_down or lane_idle, start. */
-void lane_drain(struct lane *lane);
-void lane_undrain(struct lane *lane, uint64_t now_ms);
+void upstream_idle(struct upstream *upstream);
+/* New requests wait, what is in flight goes on, until upstream_undrain (or the next upstream_attach). For a reload
+ * that changes the server: drain, upstream_pending == 0, stop, upstream_down or upstream_idle, start. */
+void upstream_drain(struct upstream *upstream);
+void upstream_undrain(struct upstream *upstream, uint64_t now_ms);
 /* Dispatched and unanswered. */
-size_t lane_pending(const struct lane *lane);
+size_t upstream_pending(const struct upstream *upstream);
 /* session sharing: the last word, after release. */
-void lane_free(struct lane *lane);
+void upstream_free(struct upstream *upstream);
 
-struct lane_stats {
+struct upstream_stats {
     size_t in_flight; /* dispatched and unanswered */
     size_t abandoned; /* cancelled, timed out or orphaned at the child, still counted against a share */
     size_t waiting;
@@ -175,7 +175,7 @@ struct lane_stats {
     uint64_t bad_replies;
     uint64_t last_used_ms; /* last request or answer; 0: never */
 };
-void lane_get_stats(const struct lane *lane, struct lane_stats *ret_stats);
+void upstream_get_stats(const struct upstream *upstream, struct upstream_stats *ret_stats);
 
 /* ---- sessions: called by session/ ---- */
 
@@ -230,15 +230,15 @@ struct call_view {
     uint64_t deadline_in_ms; /* ROUTE_NEVER: none */
 };
 typedef void call_view_cb(void *data, const struct call_view *view);
-/* Every call of every lane; the callback must not call into the router. */
+/* Every call of every upstream; the callback must not call into the router. */
 void router_each_call(const struct router *r, uint64_t now_ms, call_view_cb *on_call, void *data);
 
 typedef void session_view_cb(void *data, struct route_session *s);
 void router_each_session(const struct router *r, session_view_cb *on_session, void *data);
 typedef void server_view_cb(void *data, struct route_server *s);
 void router_each_server(const struct router *r, server_view_cb *on_server, void *data);
-/* The lanes of a server: one if shared, one per session else. */
-typedef void lane_view_cb(void *data, struct lane *lane);
-void route_server_each_lane(const struct route_server *s, lane_view_cb *on_lane, void *data);
+/* The upstreams of a server: one if shared, one per session else. */
+typedef void upstream_view_cb(void *data, struct upstream *upstream);
+void route_server_each_upstream(const struct route_server *s, upstream_view_cb *on_upstream, void *data);
 
 #endif

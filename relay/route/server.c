@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/lane.h"
+#include "route/upstream.h"
 #include "route/outage.h"
 #include "route/replies.h"
 #include "route/requests.h"
@@ -20,7 +20,7 @@ static struct route_server *server_new(struct router *r, const char *name, const
         return NULL;
     }
     list_init(&s->node);
-    list_init(&s->lanes);
+    list_init(&s->upstreams);
     s->router = r;
     s->limits = *limits;
     return s;
@@ -36,7 +36,7 @@ int route_server_add(struct router *r, const char *name, const struct server_lim
         return -ENOMEM;
     s->ops = ops;
     s->data = server_data;
-    if (limits->sharing == SHARING_SHARED && !lane_new(s)) {
+    if (limits->sharing == SHARING_SHARED && !upstream_new(s)) {
         mem_free(s->name);
         mem_free(s);
         return -ENOMEM;
@@ -46,40 +46,40 @@ int route_server_add(struct router *r, const char *name, const struct server_lim
     return 0;
 }
 
-static void detach_sessions(struct lane *lane, const char *reason, uint64_t now_ms)
+static void detach_sessions(struct upstream *upstream, const char *reason, uint64_t now_ms)
 {
-    while (!list_empty(&lane->sessions)) {
-        struct route_session *s = CONTAINER_OF(lane->sessions.next, struct route_session, lane_node);
+    while (!list_empty(&upstream->sessions)) {
+        struct route_session *s = CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
         session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, reason);
-        session_leave_lane(s, now_ms);
+        session_leave_upstream(s, now_ms);
     }
 }
 
-/* The lane may be gone afterwards. */
-static void end_lane(struct lane *lane, const char *reason, uint64_t now_ms)
+/* The upstream may be gone afterwards. */
+static void end_upstream(struct upstream *upstream, const char *reason, uint64_t now_ms)
 {
-    if (lane->released) {
-        list_remove(&lane->server_node);
-        lane->server = NULL;
+    if (upstream->released) {
+        list_remove(&upstream->server_node);
+        upstream->server = NULL;
         return;
     }
-    lane_move(lane, LANE_DOWN);
-    outage_note(lane, &(struct outage){.state = "removed", .detail = reason});
-    const struct refusal why = outage_refusal(lane, now_ms);
-    lane_forget_child(lane, &why, now_ms);
-    lane_fail_waiting(lane, &why);
-    detach_sessions(lane, reason, now_ms);
-    if (lane_is_shared(lane))
-        lane_free(lane);
+    upstream_move(upstream, UPSTREAM_DOWN);
+    outage_note(upstream, &(struct outage){.state = "removed", .detail = reason});
+    const struct refusal why = outage_refusal(upstream, now_ms);
+    upstream_forget_child(upstream, &why, now_ms);
+    upstream_fail_waiting(upstream, &why);
+    detach_sessions(upstream, reason, now_ms);
+    if (upstream_is_shared(upstream))
+        upstream_free(upstream);
     else
-        lane_release(lane, true, now_ms);
+        upstream_release(upstream, true, now_ms);
 }
 
 void route_server_remove(struct route_server *s, const char *reason, uint64_t now_ms)
 {
-    LIST_EACH(node, next, &s->lanes)
+    LIST_EACH(node, next, &s->upstreams)
     {
-        end_lane(CONTAINER_OF(node, struct lane, server_node), reason, now_ms);
+        end_upstream(CONTAINER_OF(node, struct upstream, server_node), reason, now_ms);
     }
     list_remove(&s->node);
     mem_free(s->name);
@@ -109,9 +109,9 @@ const char *route_server_name(const struct route_server *s)
     return s->name;
 }
 
-struct lane *route_server_lane(struct route_server *s)
+struct upstream *route_server_upstream(struct route_server *s)
 {
     if (s->limits.sharing != SHARING_SHARED)
         return NULL;
-    return CONTAINER_OF(s->lanes.next, struct lane, server_node);
+    return CONTAINER_OF(s->upstreams.next, struct upstream, server_node);
 }

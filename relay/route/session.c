@@ -4,24 +4,24 @@
 
 #include "base/alloc.h"
 #include "route/elicitations.h"
-#include "route/lane.h"
+#include "route/upstream.h"
 #include "route/levels.h"
 #include "route/questions.h"
 #include "route/requests.h"
 #include "route/subscriptions.h"
 #include "route/tasks.h"
 
-static struct lane *lane_for(struct route_server *server)
+static struct upstream *upstream_for(struct route_server *server)
 {
     if (server->limits.sharing == SHARING_SESSION)
-        return lane_new(server);
-    return route_server_lane(server);
+        return upstream_new(server);
+    return route_server_upstream(server);
 }
 
 static void init_lists(struct route_session *s)
 {
     list_init(&s->router_node);
-    list_init(&s->lane_node);
+    list_init(&s->upstream_node);
     list_init(&s->queue);
     list_init(&s->held);
     list_init(&s->calls);
@@ -40,21 +40,21 @@ int route_session_open(struct router *r, const char *server_name, struct link *c
     struct route_session *s = mem_zalloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
-    struct lane *lane = lane_for(server);
-    if (!lane) {
+    struct upstream *upstream = upstream_for(server);
+    if (!upstream) {
         mem_free(s);
         return -ENOMEM;
     }
     init_lists(s);
     s->router = r;
-    s->lane = lane;
+    s->upstream = upstream;
     s->link = client;
     s->user = user;
     s->serial = ++r->last_serial;
     s->level = LEVEL_NONE;
     list_push_back(&r->sessions, &s->router_node);
-    list_push_back(&lane->sessions, &s->lane_node);
-    lane->stats.sessions++;
+    list_push_back(&upstream->sessions, &s->upstream_node);
+    upstream->stats.sessions++;
     *ret_session = s;
     return 0;
 }
@@ -78,7 +78,7 @@ static void orphan(struct call *c)
     c->session = NULL;
 }
 
-/* What went to the child is cancelled there and stays in the lane's books for a while, without a session. */
+/* What went to the child is cancelled there and stays in the upstream's books for a while, without a session. */
 static void leave_calls(struct route_session *s, uint64_t now_ms)
 {
     while (!list_empty(&s->held))
@@ -94,31 +94,31 @@ static void leave_calls(struct route_session *s, uint64_t now_ms)
     }
 }
 
-void session_leave_lane(struct route_session *s, uint64_t now_ms)
+void session_leave_upstream(struct route_session *s, uint64_t now_ms)
 {
-    struct lane *lane = s->lane;
+    struct upstream *upstream = s->upstream;
     tasks_leave(s, now_ms);
     leave_calls(s, now_ms);
     subscriptions_leave(s);
     elicitations_leave(s);
-    if (!lane_is_shared(lane))
-        questions_leave(lane, now_ms);
+    if (!upstream_is_shared(upstream))
+        questions_leave(upstream, now_ms);
     turns_refresh(s);
-    list_remove(&s->lane_node);
-    lane->stats.sessions--;
-    s->lane = NULL;
+    list_remove(&s->upstream_node);
+    upstream->stats.sessions--;
+    s->upstream = NULL;
 }
 
 void route_session_close(struct route_session *s, uint64_t now_ms)
 {
-    struct lane *lane = s->lane;
+    struct upstream *upstream = s->upstream;
     s->dead = true;
-    if (lane) {
-        session_leave_lane(s, now_ms);
-        if (lane_is_shared(lane))
-            turns_pump(lane, now_ms);
+    if (upstream) {
+        session_leave_upstream(s, now_ms);
+        if (upstream_is_shared(upstream))
+            turns_pump(upstream, now_ms);
         else
-            lane_release(lane, false, now_ms);
+            upstream_release(upstream, false, now_ms);
     }
     list_remove(&s->router_node);
     mem_free(s->client_name);
@@ -128,10 +128,10 @@ void route_session_close(struct route_session *s, uint64_t now_ms)
 
 void route_session_writable(struct route_session *s, uint64_t now_ms)
 {
-    if (!s->lane)
+    if (!s->upstream)
         return;
     turns_writable(s);
-    turns_pump(s->lane, now_ms);
+    turns_pump(s->upstream, now_ms);
 }
 
 void *route_session_user(const struct route_session *s)
@@ -142,7 +142,7 @@ void *route_session_user(const struct route_session *s)
 void route_session_get_stats(const struct route_session *s, struct route_session_stats *ret_stats)
 {
     *ret_stats = (struct route_session_stats){
-        .server = s->lane ? s->lane->server->name : "",
+        .server = s->upstream ? s->upstream->server->name : "",
         .initialized = s->initialized,
         .protocol = s->protocol,
         .client_name = s->client_name ? s->client_name : "",

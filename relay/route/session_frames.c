@@ -41,7 +41,7 @@ void request_refuse_frame(struct route_session *s, const struct frame *frame, st
 static bool spoils(struct route_session *s, const struct frame *frame, const struct refusal *why,
                    const char *reason, uint64_t now_ms)
 {
-    return !lane_is_shared(s->lane) && questions_spoil(s, frame, why->code, reason, now_ms);
+    return !upstream_is_shared(s->upstream) && questions_spoil(s, frame, why->code, reason, now_ms);
 }
 
 static void refuse_invalid(struct route_session *s, const struct frame *frame, uint64_t now_ms)
@@ -115,7 +115,7 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
         break;
     case RPC_RESULT:
     case RPC_ERROR:
-        if (!lane_is_shared(s->lane))
+        if (!upstream_is_shared(s->upstream))
             questions_answer(s, frame, now_ms);
         break;
     case RPC_BATCH:
@@ -132,11 +132,11 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
 
 void route_session_frame(struct route_session *s, const struct frame *frame, bool too_large, uint64_t now_ms)
 {
-    if (!s->lane || s->dead)
+    if (!s->upstream || s->dead)
         return;
     if (too_large)
         refuse_too_large(s, frame, now_ms);
     else
         one_frame(s, frame, false, now_ms);
-    turns_pump(s->lane, now_ms);
+    turns_pump(s->upstream, now_ms);
 }

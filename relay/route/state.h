@@ -1,7 +1,7 @@
 /* The router's own structures, for the files of route/ alone. What each means to others is in router.h.
  *
- * Who owns what: the router owns servers and sessions; a server its lanes (a session lane outlives its server
- * and its session until lane_free); a lane its calls, subscriptions, tasks and questions.
+ * Who owns what: the router owns servers and sessions; a server its upstreams (a session upstream outlives its server
+ * and its session until upstream_free); an upstream its calls, subscriptions, tasks and questions.
  */
 #ifndef ROUTE_STATE_H
 #define ROUTE_STATE_H
@@ -23,7 +23,7 @@ struct router {
     struct list sessions;
     struct map client_ids;  /* call.by_client_id, of all sessions */
     struct heap deadlines;  /* struct deadline.node */
-    struct list free_calls; /* call.lane_node */
+    struct list free_calls; /* call.upstream_node */
     size_t free_call_count;
     struct store store;
     size_t max_held_bytes; /* of the store's blocks in use; 0: no limit */
@@ -42,11 +42,11 @@ struct route_server {
     struct server_limits limits;
     const struct server_ops *ops;
     void *data;
-    struct list lanes;
+    struct list upstreams;
 };
 
 /* IDLE: no child, and none asked for. HANDSHAKE: shared only, attached and not initialized yet. */
-enum lane_state { LANE_IDLE, LANE_STARTING, LANE_HANDSHAKE, LANE_READY, LANE_DOWN };
+enum upstream_state { UPSTREAM_IDLE, UPSTREAM_STARTING, UPSTREAM_HANDSHAKE, UPSTREAM_READY, UPSTREAM_DOWN };
 
 /* A shared child's answer to initialize. */
 struct init_cache {
@@ -60,15 +60,15 @@ struct init_cache {
     bool prompts_changed;
 };
 
-struct lane {
+struct upstream {
     struct list server_node;
     struct router *router;
     struct route_server *server; /* NULL once the server was removed */
     void *data;
     enum sharing sharing;
-    enum lane_state state;
+    enum upstream_state state;
     struct link *child; /* borrowed; NULL while there is none */
-    bool child_closing; /* its link said ERR_CLOSING: lane_down will follow */
+    bool child_closing; /* its link said ERR_CLOSING: upstream_down will follow */
     bool proven;        /* ops->ready was called for this child */
     bool in_start;      /* ops->start is running */
     bool draining;
@@ -106,14 +106,14 @@ struct lane {
     struct buf outage;    /* inside of the data object of SERVER_UNAVAILABLE */
     char *outage_message; /* owned; NULL: the code's own */
     uint64_t retry_at_ms;
-    struct lane_stats stats;
+    struct upstream_stats stats;
 };
 
 struct route_session {
     struct list router_node;
-    struct list lane_node;
+    struct list upstream_node;
     struct router *router;
-    struct lane *lane; /* NULL once its server was removed */
+    struct upstream *upstream; /* NULL once its server was removed */
     struct link *link;
     void *user;
     uint64_t serial;
@@ -147,9 +147,9 @@ struct route_session {
     uint64_t dropped;
 };
 
-static inline bool lane_is_shared(const struct lane *lane)
+static inline bool upstream_is_shared(const struct upstream *upstream)
 {
-    return lane->sharing == SHARING_SHARED;
+    return upstream->sharing == SHARING_SHARED;
 }
 
 #endif

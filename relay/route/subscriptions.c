@@ -21,13 +21,13 @@
 #include "wire/writer.h"
 
 struct sub {
-    struct map_node node; /* in lane->subs, by URI */
-    struct lane *lane;
+    struct map_node node; /* in upstream->subs, by URI */
+    struct upstream *upstream;
     struct list members; /* subscriber.sub_node */
     size_t member_count;
     struct call *active;   /* the request under way; NULL: none */
-    struct list queue;     /* HELD calls, by lane_node */
-    struct list owed_node; /* in lane->subs_owed while `owes` says something */
+    struct list queue;     /* HELD calls, by upstream_node */
+    struct list owed_node; /* in upstream->subs_owed while `owes` says something */
     enum rpc_method owes; /* SUBSCRIBE or UNSUBSCRIBE, which the child has still to be told; OTHER: nothing */
     size_t uri_len;
     char uri[]; /* decoded */
@@ -54,26 +54,26 @@ static bool is_uri(const struct map_node *node, const void *key)
     return sub->uri_len == want->len && memcmp(sub->uri, want->bytes, want->len) == 0;
 }
 
-static struct sub *find(const struct lane *lane, struct uri uri)
+static struct sub *find(const struct upstream *upstream, struct uri uri)
 {
-    struct map_node *node = map_find(&lane->subs, hash_bytes(uri.bytes, uri.len), is_uri, &uri);
+    struct map_node *node = map_find(&upstream->subs, hash_bytes(uri.bytes, uri.len), is_uri, &uri);
     return node ? CONTAINER_OF(node, struct sub, node) : NULL;
 }
 
-static struct sub *add(struct lane *lane, struct uri uri)
+static struct sub *add(struct upstream *upstream, struct uri uri)
 {
     struct sub *sub = mem_alloc(sizeof(*sub) + uri.len);
     if (!sub)
         return NULL;
     memset(sub, 0, sizeof(*sub));
-    sub->lane = lane;
+    sub->upstream = upstream;
     list_init(&sub->members);
     list_init(&sub->queue);
     list_init(&sub->owed_node);
     sub->owes = RPC_M_OTHER;
     sub->uri_len = uri.len;
     memcpy(sub->uri, uri.bytes, uri.len);
-    if (map_add(&lane->subs, &sub->node, hash_bytes(uri.bytes, uri.len))) {
+    if (map_add(&upstream->subs, &sub->node, hash_bytes(uri.bytes, uri.len))) {
         mem_free(sub);
         return NULL;
     }
@@ -84,13 +84,13 @@ static void drop_if_empty(struct sub *sub)
 {
     if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue) || sub->owes != RPC_M_OTHER)
         return;
-    map_remove(&sub->lane->subs, &sub->node);
+    map_remove(&sub->upstream->subs, &sub->node);
     mem_free(sub);
 }
 
-size_t subscriptions_count(const struct lane *lane)
+size_t subscriptions_count(const struct upstream *upstream)
 {
-    return lane->subs.count;
+    return upstream->subs.count;
 }
 
 /* Looks along the shorter list. */
@@ -168,11 +168,11 @@ static int compose(struct sub *sub, uint64_t id, struct buf *text)
 
 static bool tell(struct sub *sub, uint64_t now_ms)
 {
-    struct lane *lane = sub->lane;
-    struct buf *text = &lane->router->scratch;
-    struct call *c = call_open_own(lane, sub->owes, now_ms);
-    if (compose(sub, c ? c->relay_id : calls_next_id(lane), text) == 0 &&
-        child_send(lane, buf_data(text), buf_len(text)) == 0)
+    struct upstream *upstream = sub->upstream;
+    struct buf *text = &upstream->router->scratch;
+    struct call *c = call_open_own(upstream, sub->owes, now_ms);
+    if (compose(sub, c ? c->relay_id : calls_next_id(upstream), text) == 0 &&
+        child_send(upstream, buf_data(text), buf_len(text)) == 0)
         return true;
     if (c)
         call_close(c);
@@ -189,7 +189,7 @@ static void owe_nothing(struct sub *sub)
  * told that it is over; one that is not ready is told everything when it is. */
 static void owe(struct sub *sub, enum rpc_method method)
 {
-    if (sub->lane->state != LANE_READY)
+    if (sub->upstream->state != UPSTREAM_READY)
         return;
     if (sub->owes == RPC_M_SUBSCRIBE && method == RPC_M_UNSUBSCRIBE) {
         owe_nothing(sub);
@@ -197,14 +197,14 @@ static void owe(struct sub *sub, enum rpc_method method)
     }
     sub->owes = method;
     if (!list_linked(&sub->owed_node))
-        list_push_back(&sub->lane->subs_owed, &sub->owed_node);
+        list_push_back(&sub->upstream->subs_owed, &sub->owed_node);
 }
 
-bool subscriptions_pay(struct lane *lane, uint64_t now_ms)
+bool subscriptions_pay(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&lane->subs_owed)) {
-        struct sub *sub = CONTAINER_OF(lane->subs_owed.next, struct sub, owed_node);
-        if (lane->child_closing || !child_has_room(lane) || !tell(sub, now_ms))
+    while (!list_empty(&upstream->subs_owed)) {
+        struct sub *sub = CONTAINER_OF(upstream->subs_owed.next, struct sub, owed_node);
+        if (upstream->child_closing || !child_has_room(upstream) || !tell(sub, now_ms))
             return false;
         owe_nothing(sub);
         drop_if_empty(sub);
@@ -212,18 +212,19 @@ bool subscriptions_pay(struct lane *lane, uint64_t now_ms)
     return true;
 }
 
-void subscriptions_forget_owed(struct lane *lane)
+void subscriptions_forget_owed(struct upstream *upstream)
 {
-    while (!list_empty(&lane->subs_owed)) {
-        struct sub *sub = CONTAINER_OF(lane->subs_owed.next, struct sub, owed_node);
+    while (!list_empty(&upstream->subs_owed)) {
+        struct sub *sub = CONTAINER_OF(upstream->subs_owed.next, struct sub, owed_node);
         owe_nothing(sub);
         drop_if_empty(sub);
     }
 }
 
-void subscriptions_tell_again(struct lane *lane)
+void subscriptions_tell_again(struct upstream *upstream)
 {
-    for (struct map_node *node = map_next(&lane->subs, NULL); node; node = map_next(&lane->subs, node)) {
+    for (struct map_node *node = map_next(&upstream->subs, NULL); node;
+         node = map_next(&upstream->subs, node)) {
         struct sub *sub = CONTAINER_OF(node, struct sub, node);
         if (sub->member_count > 0)
             owe(sub, RPC_M_SUBSCRIBE);
@@ -263,7 +264,7 @@ static void advance(struct sub *sub, const struct frame *refusal)
 {
     struct list *node;
     while (!sub->active && (node = list_pop_front(&sub->queue))) {
-        struct call *c = CONTAINER_OF(node, struct call, lane_node);
+        struct call *c = CONTAINER_OF(node, struct call, upstream_node);
         if (refusal && c->method == RPC_M_SUBSCRIBE) {
             const struct span error = refusal->env.error;
             reply_raw(c->session, c->id, c->id_len, "error", refusal->bytes + error.off, error.len);
@@ -306,7 +307,7 @@ void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct
         return;
     c->sub = NULL;
     if (sub->active != c) {
-        list_remove(&c->lane_node);
+        list_remove(&c->upstream_node);
         drop_if_empty(sub);
         return;
     }
@@ -350,7 +351,7 @@ static void queue(struct sub *sub, struct route_session *s, const struct frame *
         return;
     }
     call_move(c, CALL_HELD);
-    list_push_back(&sub->queue, &c->lane_node);
+    list_push_back(&sub->queue, &c->upstream_node);
     c->sub = sub;
     c->subscriber = *spare;
     *spare = NULL;
@@ -372,7 +373,7 @@ static void request(struct route_session *s, const struct frame *frame, enum rpc
                     struct uri uri, uint64_t now_ms)
 {
     struct subscriber *spare = NULL;
-    struct sub *sub = find(s->lane, uri);
+    struct sub *sub = find(s->upstream, uri);
     if (!sub && method == RPC_M_UNSUBSCRIBE) {
         const struct span id = frame->env.id;
         reply_raw(s, frame->bytes + id.off, id.len, "result", "{}", 2);
@@ -381,7 +382,7 @@ static void request(struct route_session *s, const struct frame *frame, enum rpc
     if (method == RPC_M_SUBSCRIBE) {
         spare = subscriber_new(s);
         if (spare && !sub)
-            sub = add(s->lane, uri);
+            sub = add(s->upstream, uri);
         if (!spare || !sub) {
             subscriber_free(spare);
             request_no_memory(s, frame);
@@ -426,10 +427,11 @@ static bool lies_under(struct uri uri, const struct sub *sub)
     return next == '/' || next == '?' || next == '#' || sub->uri[sub->uri_len - 1] == '/';
 }
 
-static struct sub *longest_over(const struct lane *lane, struct uri uri)
+static struct sub *longest_over(const struct upstream *upstream, struct uri uri)
 {
     struct sub *best = NULL;
-    for (struct map_node *node = map_next(&lane->subs, NULL); node; node = map_next(&lane->subs, node)) {
+    for (struct map_node *node = map_next(&upstream->subs, NULL); node;
+         node = map_next(&upstream->subs, node)) {
         struct sub *sub = CONTAINER_OF(node, struct sub, node);
         if (sub->member_count > 0 && lies_under(uri, sub) && (!best || sub->uri_len > best->uri_len))
             best = sub;
@@ -437,7 +439,7 @@ static struct sub *longest_over(const struct lane *lane, struct uri uri)
     return best;
 }
 
-static struct sub *subscribed(const struct lane *lane, const struct frame *frame)
+static struct sub *subscribed(const struct upstream *upstream, const struct frame *frame)
 {
     char bytes[SUB_URI_MAX];
     const struct span at = frame->env.uri;
@@ -445,16 +447,16 @@ static struct sub *subscribed(const struct lane *lane, const struct frame *frame
     if (len == SIZE_MAX)
         return NULL;
     const struct uri uri = {bytes, len};
-    struct sub *sub = find(lane, uri);
-    return sub && sub->member_count > 0 ? sub : longest_over(lane, uri);
+    struct sub *sub = find(upstream, uri);
+    return sub && sub->member_count > 0 ? sub : longest_over(upstream, uri);
 }
 
-void subscriptions_updated(struct lane *lane, const struct frame *frame)
+void subscriptions_updated(struct upstream *upstream, const struct frame *frame)
 {
     const struct link_part part = {frame->bytes, frame->len};
-    struct sub *sub = subscribed(lane, frame);
+    struct sub *sub = subscribed(upstream, frame);
     if (!sub) {
-        lane->stats.dropped_notifications++;
+        upstream->stats.dropped_notifications++;
         return;
     }
     LIST_EACH(node, next, &sub->members)

@@ -35,16 +35,16 @@ void subscriptions_request(struct route_session *s, const struct frame *frame, e
 void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer);
 /* notifications/resources/updated: to the subscribers of the URI, else to those of the longest one that it
  * lies under. */
-void subscriptions_updated(struct lane *lane, const struct frame *frame);
+void subscriptions_updated(struct upstream *upstream, const struct frame *frame);
 /* A new child: subscribes again to all that is wanted, with the next pump. */
-void subscriptions_tell_again(struct lane *lane);
+void subscriptions_tell_again(struct upstream *upstream);
 /* Tells the child what it has still to be told; true: nothing is left. */
-bool subscriptions_pay(struct lane *lane, uint64_t now_ms);
+bool subscriptions_pay(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone. */
-void subscriptions_forget_owed(struct lane *lane);
+void subscriptions_forget_owed(struct upstream *upstream);
 /* The session goes (its calls have gone already). */
 void subscriptions_leave(struct route_session *s);
-size_t subscriptions_count(const struct lane *lane);
+size_t subscriptions_count(const struct upstream *upstream);
 /* NULL is allowed. */
 void subscriber_free(struct subscriber *m);
 

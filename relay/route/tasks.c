@@ -1,4 +1,4 @@
-/* The table of a lane's tasks, by decoded id. A task that cannot be recorded (no memory, an id too long, or
+/* The table of an upstream's tasks, by decoded id. A task that cannot be recorded (no memory, an id too long, or
  * one that another session has already) has no owner: asking about it is refused.
  */
 #include "route/tasks.h"
@@ -15,10 +15,10 @@
 static const char related_task[] = "io.modelcontextprotocol/related-task";
 
 struct task {
-    struct map_node node;     /* in lane->tasks, by id */
+    struct map_node node;     /* in upstream->tasks, by id */
     struct list session_node; /* owner->tasks */
     struct deadline deadline;
-    struct lane *lane;
+    struct upstream *upstream;
     struct route_session *owner;
     struct call
         *call;  /* in state TASK: holds the progress token; NULL once the task ended, or there is no token */
@@ -47,19 +47,19 @@ static bool is_task(const struct map_node *node, const void *key)
     return t->id_len == want->len && memcmp(t->id, want->bytes, want->len) == 0;
 }
 
-static struct task *find(const struct lane *lane, const struct task_id *id)
+static struct task *find(const struct upstream *upstream, const struct task_id *id)
 {
-    if (id->len == SIZE_MAX || lane->tasks.count == 0)
+    if (id->len == SIZE_MAX || upstream->tasks.count == 0)
         return NULL;
-    struct map_node *node = map_find(&lane->tasks, hash_bytes(id->bytes, id->len), is_task, id);
+    struct map_node *node = map_find(&upstream->tasks, hash_bytes(id->bytes, id->len), is_task, id);
     return node ? CONTAINER_OF(node, struct task, node) : NULL;
 }
 
-static struct task *find_at(const struct lane *lane, const char *text, struct span at)
+static struct task *find_at(const struct upstream *upstream, const char *text, struct span at)
 {
     struct task_id id;
     read_id(text, at, &id);
-    return find(lane, &id);
+    return find(upstream, &id);
 }
 
 /* ---- the life of a task ---- */
@@ -67,10 +67,10 @@ static struct task *find_at(const struct lane *lane, const char *text, struct sp
 static void forget(struct task *t)
 {
     struct call *c = t->call;
-    map_remove(&t->lane->tasks, &t->node);
+    map_remove(&t->upstream->tasks, &t->node);
     list_remove(&t->session_node);
     t->owner->task_count--;
-    deadline_clear(t->lane->router, &t->deadline);
+    deadline_clear(t->upstream->router, &t->deadline);
     mem_free(t);
     if (c)
         call_close(c);
@@ -80,7 +80,7 @@ static void on_unused(struct deadline *d, uint64_t now_ms)
 {
     struct task *t = CONTAINER_OF(d, struct task, deadline);
     uint64_t at = t->used_ms + TASK_KEEP_MS;
-    if (at <= now_ms || deadline_set(t->lane->router, d, at))
+    if (at <= now_ms || deadline_set(t->upstream->router, d, at))
         forget(t);
 }
 
@@ -115,23 +115,23 @@ static void see_status(struct task *t, const char *text, struct span status, uin
 
 static struct task *task_new(struct call *c, const struct task_id *id, uint64_t now_ms)
 {
-    struct lane *lane = c->lane;
+    struct upstream *upstream = c->upstream;
     struct task *t = mem_zalloc(sizeof(*t) + id->len);
     if (!t)
         return NULL;
-    t->lane = lane;
+    t->upstream = upstream;
     t->owner = c->session;
     t->id_len = id->len;
     memcpy(t->id, id->bytes, id->len);
     heap_node_init(&t->deadline.node);
     t->deadline.expire = on_unused;
     list_init(&t->session_node);
-    if (deadline_set(lane->router, &t->deadline, now_ms + TASK_KEEP_MS)) {
+    if (deadline_set(upstream->router, &t->deadline, now_ms + TASK_KEEP_MS)) {
         mem_free(t);
         return NULL;
     }
-    if (map_add(&lane->tasks, &t->node, hash_bytes(id->bytes, id->len))) {
-        deadline_clear(lane->router, &t->deadline);
+    if (map_add(&upstream->tasks, &t->node, hash_bytes(id->bytes, id->len))) {
+        deadline_clear(upstream->router, &t->deadline);
         mem_free(t);
         return NULL;
     }
@@ -150,11 +150,11 @@ static void forget_oldest(struct route_session *s)
 static bool created(struct call *c, const struct frame *answer, struct span task, uint64_t now_ms)
 {
     bool kept = c->token_len > 0;
-    struct lane *lane = c->lane;
+    struct upstream *upstream = c->upstream;
     struct route_session *owner = c->session;
     struct task_id id;
     read_id(answer->bytes, field_get(answer->bytes, task, "taskId"), &id);
-    if (id.len == SIZE_MAX || find(lane, &id))
+    if (id.len == SIZE_MAX || find(upstream, &id))
         return false;
     forget_oldest(owner);
     struct task *t = task_new(c, &id, now_ms);
@@ -165,7 +165,7 @@ static bool created(struct call *c, const struct frame *answer, struct span task
         t->call = c;
     }
     see_status(t, answer->bytes, field_get(answer->bytes, task, "status"), now_ms);
-    parked_deliver(lane, id.bytes, id.len, now_ms);
+    parked_deliver(upstream, id.bytes, id.len, now_ms);
     return kept;
 }
 
@@ -188,12 +188,12 @@ bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms)
         return c->is_task && created(c, answer, field_get(answer->bytes, result, "task"), now_ms);
     case RPC_M_TASKS_GET:
     case RPC_M_TASKS_CANCEL:
-        t = find_at(c->lane, answer->bytes, field_get(answer->bytes, result, "taskId"));
+        t = find_at(c->upstream, answer->bytes, field_get(answer->bytes, result, "taskId"));
         if (t)
             see_status(t, answer->bytes, field_get(answer->bytes, result, "status"), now_ms);
         break;
     case RPC_M_TASKS_RESULT:
-        t = find_at(c->lane, answer->bytes, related_id(answer->bytes, result));
+        t = find_at(c->upstream, answer->bytes, related_id(answer->bytes, result));
         if (t)
             end(t);
         break;
@@ -203,22 +203,22 @@ bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms)
     return false;
 }
 
-struct route_session *tasks_owner(const struct lane *lane, const struct frame *frame)
+struct route_session *tasks_owner(const struct upstream *upstream, const struct frame *frame)
 {
-    const struct task *t = find_at(lane, frame->bytes, frame->env.task_id);
+    const struct task *t = find_at(upstream, frame->bytes, frame->env.task_id);
     return t ? t->owner : NULL;
 }
 
-struct route_session *tasks_related_owner(const struct lane *lane, const struct frame *frame)
+struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame)
 {
     const struct task *t =
-        find_at(lane, frame->bytes, field_get(frame->bytes, frame->env.related_task, "taskId"));
+        find_at(upstream, frame->bytes, field_get(frame->bytes, frame->env.related_task, "taskId"));
     return t ? t->owner : NULL;
 }
 
-struct route_session *tasks_status(struct lane *lane, const struct frame *frame, uint64_t now_ms)
+struct route_session *tasks_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
-    struct task *t = find_at(lane, frame->bytes, frame->env.task_id);
+    struct task *t = find_at(upstream, frame->bytes, frame->env.task_id);
     if (!t)
         return NULL;
     see_status(t, frame->bytes, field_get(frame->bytes, frame->env.params, "status"), now_ms);
@@ -228,18 +228,18 @@ struct route_session *tasks_status(struct lane *lane, const struct frame *frame,
 /* ---- the end ---- */
 
 /* A task cannot be cancelled with a notification. Best effort: the answer interests nobody. */
-static void cancel_at_child(struct lane *lane, const char *id, size_t id_len, uint64_t now_ms)
+static void cancel_at_child(struct upstream *upstream, const char *id, size_t id_len, uint64_t now_ms)
 {
-    struct buf *text = &lane->router->scratch;
+    struct buf *text = &upstream->router->scratch;
     struct writer w;
-    if (lane->state != LANE_READY)
+    if (upstream->state != UPSTREAM_READY)
         return;
-    struct call *c = call_open_own(lane, RPC_M_TASKS_CANCEL, now_ms);
+    struct call *c = call_open_own(upstream, RPC_M_TASKS_CANCEL, now_ms);
     buf_clear(text);
     writer_init(&w, text);
     write_object(&w);
     write_member_string(&w, "jsonrpc", "2.0");
-    write_member_uint(&w, "id", c ? c->relay_id : calls_next_id(lane));
+    write_member_uint(&w, "id", c ? c->relay_id : calls_next_id(upstream));
     write_member_string(&w, "method", "tasks/cancel");
     write_key(&w, "params");
     write_object(&w);
@@ -247,16 +247,16 @@ static void cancel_at_child(struct lane *lane, const char *id, size_t id_len, ui
     write_string(&w, id, id_len);
     write_object_end(&w);
     write_object_end(&w);
-    if ((writer_end(&w) || child_owe(lane, &(struct link_part){buf_data(text), buf_len(text)}, 1)) && c)
+    if ((writer_end(&w) || child_owe(upstream, &(struct link_part){buf_data(text), buf_len(text)}, 1)) && c)
         call_close(c);
 }
 
-void tasks_disown(struct lane *lane, const struct frame *answer, uint64_t now_ms)
+void tasks_disown(struct upstream *upstream, const struct frame *answer, uint64_t now_ms)
 {
     struct task_id id;
     read_id(answer->bytes, field_get2(answer->bytes, answer->env.result, "task", "taskId"), &id);
-    if (id.len != SIZE_MAX && !find(lane, &id))
-        cancel_at_child(lane, id.bytes, id.len, now_ms);
+    if (id.len != SIZE_MAX && !find(upstream, &id))
+        cancel_at_child(upstream, id.bytes, id.len, now_ms);
 }
 
 void tasks_leave(struct route_session *s, uint64_t now_ms)
@@ -264,19 +264,19 @@ void tasks_leave(struct route_session *s, uint64_t now_ms)
     while (!list_empty(&s->tasks)) {
         struct task *t = CONTAINER_OF(s->tasks.next, struct task, session_node);
         if (!t->ended)
-            cancel_at_child(t->lane, t->id, t->id_len, now_ms);
+            cancel_at_child(t->upstream, t->id, t->id_len, now_ms);
         forget(t);
     }
 }
 
-void tasks_forget(struct lane *lane)
+void tasks_forget(struct upstream *upstream)
 {
     struct map_node *node;
-    while ((node = map_next(&lane->tasks, NULL)))
+    while ((node = map_next(&upstream->tasks, NULL)))
         forget(CONTAINER_OF(node, struct task, node));
 }
 
-size_t tasks_count(const struct lane *lane)
+size_t tasks_count(const struct upstream *upstream)
 {
-    return lane->tasks.count;
+    return upstream->tasks.count;
 }

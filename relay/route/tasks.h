@@ -23,17 +23,17 @@
  * call is kept for the task's progress and is no longer the caller's to close (nor to look at). */
 MUSTCHECK bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms);
 /* The result of a call that nobody waits for any more: a task that it creates is cancelled at the child. */
-void tasks_disown(struct lane *lane, const struct frame *answer, uint64_t now_ms);
+void tasks_disown(struct upstream *upstream, const struct frame *answer, uint64_t now_ms);
 /* The owner of params.taskId; NULL: unknown. */
-struct route_session *tasks_owner(const struct lane *lane, const struct frame *frame);
+struct route_session *tasks_owner(const struct upstream *upstream, const struct frame *frame);
 /* The same for _meta's related-task. */
-struct route_session *tasks_related_owner(const struct lane *lane, const struct frame *frame);
+struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame);
 /* notifications/tasks/status: to its owner, who is returned; NULL: no such task (yet). */
-struct route_session *tasks_status(struct lane *lane, const struct frame *frame, uint64_t now_ms);
+struct route_session *tasks_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
 /* The session goes: its tasks are forgotten, those still running cancelled at the child. */
 void tasks_leave(struct route_session *s, uint64_t now_ms);
 /* The child is gone. */
-void tasks_forget(struct lane *lane);
-size_t tasks_count(const struct lane *lane);
+void tasks_forget(struct upstream *upstream);
+size_t tasks_count(const struct upstream *upstream);
 
 #endif

@@ -13,7 +13,7 @@
 #include "route/state.h"
 #include "wire/rpc_error.h"
 
-/* Reading pauses also at a quarter of the lane's waiting places, so that one pipelining session does not take
+/* Reading pauses also at a quarter of the upstream's waiting places, so that one pipelining session does not take
  * them all; never below this many. */
 #define PAUSE_CALLS_MIN 64
 
@@ -52,7 +52,7 @@ static size_t least_load(unsigned ring)
 
 static void leave(struct route_session *s)
 {
-    struct turns *t = &s->lane->turns;
+    struct turns *t = &s->upstream->turns;
     if (!list_linked(&s->turn.node))
         return;
     list_remove(&s->turn.node);
@@ -62,7 +62,7 @@ static void leave(struct route_session *s)
 
 static void enter(struct route_session *s, unsigned ring)
 {
-    struct turns *t = &s->lane->turns;
+    struct turns *t = &s->upstream->turns;
     leave(s);
     s->turn.ring = ring;
     s->turn.stamp = ++t->stamp;
@@ -72,7 +72,7 @@ static void enter(struct route_session *s, unsigned ring)
 
 void turns_refresh(struct route_session *s)
 {
-    if (!s->lane)
+    if (!s->upstream)
         return;
     if (list_empty(&s->queue) || s->dead || s->turn.slow) {
         leave(s);
@@ -93,21 +93,22 @@ void turns_writable(struct route_session *s)
 
 /* ---- who is next ---- */
 
-static size_t free_slots(const struct lane *lane)
+static size_t free_slots(const struct upstream *upstream)
 {
-    size_t slots = lane->server->limits.max_in_flight;
-    return lane->stats.in_flight < slots ? slots - lane->stats.in_flight : 0;
+    size_t slots = upstream->server->limits.max_in_flight;
+    return upstream->stats.in_flight < slots ? slots - upstream->stats.in_flight : 0;
 }
 
 /* An own child has nobody to leave room for. */
 static bool may_take(const struct route_session *s, size_t slots)
 {
-    return lane_is_shared(s->lane) ? load_of(s) < slots : slots > 0;
+    return upstream_is_shared(s->upstream) ? load_of(s) < slots : slots > 0;
 }
 
-static bool is_open(const struct lane *lane)
+static bool is_open(const struct upstream *upstream)
 {
-    return lane->state == LANE_READY && !lane->draining && !lane->child_closing && lane->child;
+    return upstream->state == UPSTREAM_READY && !upstream->draining && !upstream->child_closing &&
+           upstream->child;
 }
 
 /* The first session of the ring that may take a slot. Only a ring of several loads has to be walked; no more
@@ -125,16 +126,16 @@ static struct route_session *first_in(struct turns *t, unsigned ring, size_t slo
     return NULL;
 }
 
-static struct route_session *pick(struct lane *lane)
+static struct route_session *pick(struct upstream *upstream)
 {
-    struct turns *t = &lane->turns;
+    struct turns *t = &upstream->turns;
     struct route_session *best = NULL;
-    size_t slots = free_slots(lane);
+    size_t slots = free_slots(upstream);
     if (slots == 0)
         return NULL;
     for (uint64_t busy = t->busy; busy; busy &= busy - 1) {
         unsigned ring = (unsigned)__builtin_ctzll(busy);
-        if (lane_is_shared(lane) && least_load(ring) >= slots)
+        if (upstream_is_shared(upstream) && least_load(ring) >= slots)
             break;
         struct route_session *s = first_in(t, ring, slots);
         if (s && (!best || s->turn.stamp < best->turn.stamp))
@@ -145,10 +146,10 @@ static struct route_session *pick(struct lane *lane)
 
 bool turns_free_now(const struct route_session *s)
 {
-    struct lane *lane = s->lane;
-    return is_open(lane) && list_empty(&s->queue) && s->link->queued_bytes <= LINK_CLIENT_HIGH_BYTES &&
-           may_take(s, free_slots(lane)) && child_has_room(lane) && child_is_paid(lane) &&
-           (lane->turns.busy == 0 || !pick(lane));
+    struct upstream *upstream = s->upstream;
+    return is_open(upstream) && list_empty(&s->queue) && s->link->queued_bytes <= LINK_CLIENT_HIGH_BYTES &&
+           may_take(s, free_slots(upstream)) && child_has_room(upstream) && child_is_paid(upstream) &&
+           (upstream->turns.busy == 0 || !pick(upstream));
 }
 
 /* ---- taking a turn ---- */
@@ -157,7 +158,7 @@ static int send_waiting(struct call *c, uint64_t now_ms)
 {
     if (!c->notification)
         return call_dispatch(c, c->frame->bytes, c->frame_len, now_ms);
-    int rc = child_send(c->lane, c->frame->bytes, c->frame_len);
+    int rc = child_send(c->upstream, c->frame->bytes, c->frame_len);
     if (rc == 0)
         call_close(c);
     return rc;
@@ -166,7 +167,7 @@ static int send_waiting(struct call *c, uint64_t now_ms)
 /* false: the child takes no more now. */
 static bool take_turn(struct route_session *s, uint64_t now_ms)
 {
-    struct lane *lane = s->lane;
+    struct upstream *upstream = s->upstream;
     struct call *c = CONTAINER_OF(s->queue.next, struct call, session_node);
     if (s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES) {
         s->turn.slow = true;
@@ -180,7 +181,7 @@ static bool take_turn(struct route_session *s, uint64_t now_ms)
             return true;
         }
     }
-    if (!child_has_room(lane))
+    if (!child_has_room(upstream))
         return false;
     size_t frame_len = c->frame_len;
     int rc = send_waiting(c, now_ms);
@@ -199,7 +200,7 @@ static bool take_turn(struct route_session *s, uint64_t now_ms)
 /* What is left of its quantum pays for the next request, too. */
 static bool may_go_on(const struct route_session *s)
 {
-    if (!list_linked(&s->turn.node) || !is_open(s->lane) || !may_take(s, free_slots(s->lane)))
+    if (!list_linked(&s->turn.node) || !is_open(s->upstream) || !may_take(s, free_slots(s->upstream)))
         return false;
     const struct call *next = CONTAINER_OF(s->queue.next, struct call, session_node);
     return s->turn.deficit_bytes >= next->frame_len;
@@ -217,12 +218,12 @@ static bool take_turns(struct route_session *s, uint64_t now_ms)
     return true;
 }
 
-void turns_pump(struct lane *lane, uint64_t now_ms)
+void turns_pump(struct upstream *upstream, uint64_t now_ms)
 {
-    if (!child_is_paid(lane) && !child_pay(lane, now_ms))
+    if (!child_is_paid(upstream) && !child_pay(upstream, now_ms))
         return;
-    while (lane->turns.busy && is_open(lane)) {
-        struct route_session *s = pick(lane);
+    while (upstream->turns.busy && is_open(upstream)) {
+        struct route_session *s = pick(upstream);
         if (!s || !take_turns(s, now_ms))
             break;
     }
@@ -259,9 +260,9 @@ static size_t pause_calls(const struct server_limits *limits)
  * that, and nothing moves before the answer does. request_admit bounds it then. */
 void turns_flow(struct route_session *s)
 {
-    if (!s->lane || !s->lane->server || s->dead)
+    if (!s->upstream || !s->upstream->server || s->dead)
         return;
-    const struct server_limits *limits = &s->lane->server->limits;
+    const struct server_limits *limits = &s->upstream->server->limits;
     size_t calls = pause_calls(limits);
     bool over = s->waiting_bytes > limits->session_waiting_bytes || s->waiting > calls;
     bool under = s->waiting_bytes <= limits->session_waiting_bytes / 2 && s->waiting <= calls / 2;
@@ -276,7 +277,7 @@ void turns_flow(struct route_session *s)
 
 bool turns_flooded(const struct route_session *s)
 {
-    const struct server_limits *limits = &s->lane->server->limits;
+    const struct server_limits *limits = &s->upstream->server->limits;
     return s->question_count > 0 &&
            (s->waiting_bytes > 2 * limits->session_waiting_bytes || s->waiting > 2 * pause_calls(limits));
 }

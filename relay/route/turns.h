@@ -1,4 +1,4 @@
-/* Whose turn it is: the fair queue of one lane.
+/* Whose turn it is: the fair queue of one upstream.
  *
  * A session's waiting requests stand in its own queue; sessions that have some stand in rings, by their load
  * (requests in flight, plus those abandoned less than five seconds ago). A session may take a slot only while
@@ -30,7 +30,7 @@
  * enough that nobody waits long. */
 #define TURNS_BURST 16
 
-struct lane;
+struct upstream;
 struct route_session;
 struct call;
 struct frame;
@@ -59,7 +59,7 @@ void turns_writable(struct route_session *s);
 /* May a call of this session go to the child now, ahead of nobody? */
 bool turns_free_now(const struct route_session *s);
 /* Dispatches all that may be. */
-void turns_pump(struct lane *lane, uint64_t now_ms);
+void turns_pump(struct upstream *upstream, uint64_t now_ms);
 
 /* Gives the call its own copy of its frame. -ENOMEM, ERR_FULL (the router holds all it may): nothing changed.
  */

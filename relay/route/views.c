@@ -33,7 +33,7 @@ static void show(const struct viewer *v, const struct call *c)
 {
     const struct call_view view = {
         .session = c->session,
-        .server = c->lane->server->name,
+        .server = c->upstream->server->name,
         .relay_id = c->relay_id,
         .client_id = c->id,
         .client_id_len = c->id_len,
@@ -47,10 +47,10 @@ static void show(const struct viewer *v, const struct call *c)
         v->on_call(v->data, &view);
 }
 
-static void show_lane_list(const struct viewer *v, const struct list *calls)
+static void show_upstream_list(const struct viewer *v, const struct list *calls)
 {
     for (const struct list *node = calls->next; node != calls; node = node->next)
-        show(v, CONST_CONTAINER_OF(node, struct call, lane_node));
+        show(v, CONST_CONTAINER_OF(node, struct call, upstream_node));
 }
 
 static void show_session_list(const struct viewer *v, const struct list *calls)
@@ -59,14 +59,14 @@ static void show_session_list(const struct viewer *v, const struct list *calls)
         show(v, CONST_CONTAINER_OF(node, struct call, session_node));
 }
 
-static void show_lane(void *data, struct lane *lane)
+static void show_upstream(void *data, struct upstream *upstream)
 {
     const struct viewer *v = data;
-    show_lane_list(v, &lane->own);
-    show_lane_list(v, &lane->in_flight);
-    show_lane_list(v, &lane->abandoned);
-    for (const struct list *node = lane->sessions.next; node != &lane->sessions; node = node->next) {
-        const struct route_session *s = CONST_CONTAINER_OF(node, struct route_session, lane_node);
+    show_upstream_list(v, &upstream->own);
+    show_upstream_list(v, &upstream->in_flight);
+    show_upstream_list(v, &upstream->abandoned);
+    for (const struct list *node = upstream->sessions.next; node != &upstream->sessions; node = node->next) {
+        const struct route_session *s = CONST_CONTAINER_OF(node, struct route_session, upstream_node);
         show_session_list(v, &s->held);
         show_session_list(v, &s->queue);
     }
@@ -74,7 +74,7 @@ static void show_lane(void *data, struct lane *lane)
 
 static void show_server(void *data, struct route_server *s)
 {
-    route_server_each_lane(s, show_lane, data);
+    route_server_each_upstream(s, show_upstream, data);
 }
 
 void router_each_call(const struct router *r, uint64_t now_ms, call_view_cb *on_call, void *data)
@@ -99,10 +99,10 @@ void router_each_server(const struct router *r, server_view_cb *on_server, void 
     }
 }
 
-void route_server_each_lane(const struct route_server *s, lane_view_cb *on_lane, void *data)
+void route_server_each_upstream(const struct route_server *s, upstream_view_cb *on_upstream, void *data)
 {
-    for (struct list *node = s->lanes.next, *next; node != &s->lanes; node = next) {
+    for (struct list *node = s->upstreams.next, *next; node != &s->upstreams; node = next) {
         next = node->next;
-        on_lane(data, CONTAINER_OF(node, struct lane, server_node));
+        on_upstream(data, CONTAINER_OF(node, struct upstream, server_node));
     }
 }

@@ -38,7 +38,7 @@
 struct child;
 
 struct child_ops {
-    /* One line of stdout, as lane_frame takes it. */
+    /* One line of stdout, as upstream_frame takes it. */
     void (*on_frame)(struct child *c, const struct frame *frame, bool too_large);
     /* More may be sent: the queue to its stdin got shorter, or the frames of one read were all handed in. */
     void (*on_writable)(struct child *c);

@@ -5,7 +5,7 @@
  * supervisors -> stop: every child's ladder at once; when no child is left, timers and the reaper close; when
  * they are, on_stopped.
  *
- * Failure modes: no keeper -> refused at the start. No memory for a supervisor -> that lane goes down with
+ * Failure modes: no keeper -> refused at the start. No memory for a supervisor -> that upstream goes down with
  * the reason.
  */
 #include "server/server.h"
@@ -41,49 +41,49 @@ const char *server_unavailable(const struct server *server)
 
 /* ---- what the router asks ---- */
 
-static void lane_cannot_run(struct lane *lane, const char *why, uint64_t now_ms)
+static void upstream_cannot_run(struct upstream *upstream, const char *why, uint64_t now_ms)
 {
     struct outage outage = {.state = "down", .detail = why};
-    lane_down(lane, &outage, now_ms);
+    upstream_down(upstream, &outage, now_ms);
 }
 
-static void on_route_start(void *server_data, struct lane *lane)
+static void on_route_start(void *server_data, struct upstream *upstream)
 {
     struct server *server = server_data;
-    struct supervisor *s = lane_data(lane);
+    struct supervisor *s = upstream_data(upstream);
     uint64_t now_ms = loop_now_ms(server->set->options.loop);
     const char *unavailable = server_unavailable(server);
     if (!s && unavailable) {
-        lane_cannot_run(lane, unavailable, now_ms);
+        upstream_cannot_run(upstream, unavailable, now_ms);
         return;
     }
-    if (!s && supervisor_new(server, lane, &s) != 0) {
-        lane_cannot_run(lane, "out of memory", now_ms);
+    if (!s && supervisor_new(server, upstream, &s) != 0) {
+        upstream_cannot_run(upstream, "out of memory", now_ms);
         return;
     }
     supervisor_want(s);
 }
 
-static void on_route_ready(void *server_data, struct lane *lane)
+static void on_route_ready(void *server_data, struct upstream *upstream)
 {
     (void)server_data;
-    supervisor_ready(lane_data(lane));
+    supervisor_ready(upstream_data(upstream));
 }
 
-static void on_route_handshake_failed(void *server_data, struct lane *lane, const char *reason)
+static void on_route_handshake_failed(void *server_data, struct upstream *upstream, const char *reason)
 {
     (void)server_data;
-    supervisor_handshake_failed(lane_data(lane), reason);
+    supervisor_handshake_failed(upstream_data(upstream), reason);
 }
 
-static void on_route_release(void *server_data, struct lane *lane)
+static void on_route_release(void *server_data, struct upstream *upstream)
 {
     (void)server_data;
-    struct supervisor *s = lane_data(lane);
+    struct supervisor *s = upstream_data(upstream);
     if (s)
         supervisor_release(s);
     else
-        lane_free(lane); /* it never asked for a child */
+        upstream_free(upstream); /* it never asked for a child */
 }
 
 const struct server_ops server_route_ops = {on_route_start, on_route_ready, on_route_handshake_failed,
@@ -137,7 +137,7 @@ static void free_server(struct server *server)
     mem_free(server);
 }
 
-/* Nothing of it runs: its supervisors' handles are closed, so those that remain have a lane that waits for
+/* Nothing of it runs: its supervisors' handles are closed, so those that remain have an upstream that waits for
  * its end. */
 static void remove_stopped(struct server *server, uint64_t now_ms)
 {
@@ -145,7 +145,7 @@ static void remove_stopped(struct server *server, uint64_t now_ms)
     {
         struct supervisor *s = CONTAINER_OF(it, struct supervisor, node);
         if (server->sharing == SHARING_SHARED)
-            s->lane = NULL; /* goes with the server */
+            s->upstream = NULL; /* goes with the server */
     }
     if (server->route)
         route_server_remove(server->route, "the relay is stopping", now_ms);
@@ -296,7 +296,7 @@ void server_supervisor_closed(struct supervisor *s)
 {
     struct server *server = s->server;
     struct server_set *set = server->set;
-    if (!s->lane) {
+    if (!s->upstream) {
         supervisor_free(s);
         if (may_go(server))
             free_server(server);

@@ -131,13 +131,13 @@ static int add_server(struct server_set *set, const struct config *config, const
         goto out_server;
     struct supervisor *s = NULL;
     if (server->sharing == SHARING_SHARED) {
-        rc = supervisor_new(server, route_server_lane(server->route), &s);
+        rc = supervisor_new(server, route_server_upstream(server->route), &s);
         if (rc != 0)
             goto out_route;
     }
     list_push_back(&set->servers, &server->node);
     if (s && server_unavailable(server))
-        supervisor_want(s); /* tells the lane why not */
+        supervisor_want(s); /* tells the upstream why not */
     else if (s)
         supervisor_begin(s);
     return 0;

@@ -1,12 +1,12 @@
 /* The states of supervisor.h, how they change, and how a child is started.
  *
- * Happy path: the router wants a child -> starting: keeper, pipes, lane_attach -> ready -> ...
+ * Happy path: the router wants a child -> starting: keeper, pipes, upstream_attach -> ready -> ...
  * supervisor_end.c.
  *
  * Failure modes:
  *  - the keeper cannot be started: as an exit without a status; back-off
  *  - the child does not prove itself in time, or fails the handshake: supervisor_give_up
- *  - nothing may be started (a remote or disabled entry, the relay is ending): lane_down with the reason
+ *  - nothing may be started (a remote or disabled entry, the relay is ending): upstream_down with the reason
  */
 #include "server/supervisor.h"
 
@@ -20,7 +20,7 @@
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
 
-/* How often a draining lane is asked whether it has finished. */
+/* How often a draining upstream is asked whether it has finished. */
 #define DRAIN_POLL_MS 20
 
 #define BIT(state) (1U << (state))
@@ -79,7 +79,7 @@ void supervisor_set_detail(struct supervisor *s, const char *text)
 
 void supervisor_report_down(struct supervisor *s)
 {
-    if (!s->lane)
+    if (!s->upstream)
         return;
     const char *unavailable = server_unavailable(s->server);
     bool planned = s->state == SUPERVISOR_BACKING_OFF || s->state == SUPERVISOR_CRASH_LOOP;
@@ -92,22 +92,22 @@ void supervisor_report_down(struct supervisor *s)
                             .stderr_len = s->tail_len,
                             .retry_at_ms = planned ? s->timer.at_ms : 0};
     s->attached = false;
-    lane_down(s->lane, &outage, supervisor_now_ms(s));
+    upstream_down(s->upstream, &outage, supervisor_now_ms(s));
 }
 
 void supervisor_report_idle(struct supervisor *s)
 {
     s->attached = false;
-    if (s->lane && s->server->sharing == SHARING_SHARED)
-        lane_idle(s->lane);
+    if (s->upstream && s->server->sharing == SHARING_SHARED)
+        upstream_idle(s->upstream);
 }
 
 bool supervisor_is_needed(const struct supervisor *s)
 {
-    if (!s->lane || server_unavailable(s->server))
+    if (!s->upstream || server_unavailable(s->server))
         return false;
-    struct lane_stats stats;
-    lane_get_stats(s->lane, &stats);
+    struct upstream_stats stats;
+    upstream_get_stats(s->upstream, &stats);
     bool shared = s->server->sharing == SHARING_SHARED;
     return s->wanted || stats.waiting > 0 || (shared && (stats.sessions > 0 || s->server->config->eager));
 }
@@ -163,7 +163,7 @@ static void start_child(struct supervisor *s)
     server->era++;
     server->restarts += s->failed;
     s->failed = false;
-    lane_starting(s->lane);
+    upstream_starting(s->upstream);
     struct child_spec spec = make_spec(server);
     int rc = child_start(&spec, &supervisor_child_ops, s, &s->child);
     if (rc != 0) {
@@ -174,7 +174,7 @@ static void start_child(struct supervisor *s)
     s->attached = true;
     LOG(LOG_INFO, "child started", F_STR("server", server->name), F_STR("command", server->config->shown),
         F_INT("keeper_pid", s->child->keeper_pid), F_UINT("era", server->era));
-    lane_attach(s->lane, &s->child->link, now_ms);
+    upstream_attach(s->upstream, &s->child->link, now_ms);
 }
 
 void supervisor_start(struct supervisor *s)
@@ -192,7 +192,7 @@ void supervisor_start(struct supervisor *s)
         return;
     }
     s->wanted = true;
-    lane_starting(s->lane);
+    upstream_starting(s->upstream);
 }
 
 void supervisor_want(struct supervisor *s)
@@ -208,7 +208,7 @@ void supervisor_want(struct supervisor *s)
     case SUPERVISOR_STOPPING:
         if (s->stop == STOP_IDLE || s->stop == STOP_RESTART) {
             s->wanted = true;
-            lane_starting(s->lane);
+            upstream_starting(s->upstream);
             break;
         }
         supervisor_report_down(s);
@@ -239,8 +239,8 @@ static void watch_idle(struct supervisor *s)
         timer_clear(&s->timer);
         return;
     }
-    struct lane_stats stats;
-    lane_get_stats(s->lane, &stats);
+    struct upstream_stats stats;
+    upstream_get_stats(s->upstream, &stats);
     uint64_t now_ms = supervisor_now_ms(s);
     uint64_t since_ms = stats.last_used_ms > s->ready_at_ms ? stats.last_used_ms : s->ready_at_ms;
     /* Who subscribed, or has a task running, waits for word from it. */
@@ -293,8 +293,8 @@ static void start_took_too_long(struct supervisor *s)
 
 static void drained_yet(struct supervisor *s)
 {
-    struct lane_stats stats;
-    lane_get_stats(s->lane, &stats);
+    struct upstream_stats stats;
+    upstream_get_stats(s->upstream, &stats);
     uint64_t now_ms = supervisor_now_ms(s);
     if (stats.in_flight == 0 || now_ms - s->began_at_ms >= s->server->set->config->drain_ms)
         supervisor_stop(s, STOP_RESTART);
@@ -349,7 +349,7 @@ void supervisor_restart(struct supervisor *s)
 {
     switch (s->state) {
     case SUPERVISOR_READY:
-        lane_drain(s->lane);
+        upstream_drain(s->upstream);
         supervisor_move(s, SUPERVISOR_DRAINING, supervisor_now_ms(s));
         break;
     case SUPERVISOR_STARTING:
@@ -371,13 +371,13 @@ void supervisor_restart(struct supervisor *s)
 
 /* ---- beginning and end ---- */
 
-int supervisor_new(struct server *server, struct lane *lane, struct supervisor **ret_supervisor)
+int supervisor_new(struct server *server, struct upstream *upstream, struct supervisor **ret_supervisor)
 {
     struct supervisor *s = mem_zalloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
     s->server = server;
-    s->lane = lane;
+    s->upstream = upstream;
     int rc = timer_init(&s->timer, server->set->options.loop, on_time);
     if (rc != 0) {
         mem_free(s);
@@ -387,7 +387,7 @@ int supervisor_new(struct server *server, struct lane *lane, struct supervisor *
     loop_task_init(&s->after, on_after);
     list_push_back(&server->supervisors, &s->node);
     server->set->active++;
-    lane_set_data(lane, s);
+    upstream_set_data(upstream, s);
     *ret_supervisor = s;
     return 0;
 }

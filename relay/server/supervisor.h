@@ -1,4 +1,4 @@
-/* A supervisor: the state machine that keeps one lane supplied with a child. A shared server has one, a
+/* A supervisor: the state machine that keeps one upstream supplied with a child. A shared server has one, a
  * `session` server one per session.
  *
  *   down         nobody needs a child, or none can be had      the next request starts one
@@ -46,15 +46,15 @@ enum supervisor_stop {
     STOP_FAILED,   /* it never became ready, or can serve no more: an unasked end */
     STOP_IDLE,     /* nobody uses it */
     STOP_RESTART,  /* its configuration changed */
-    STOP_RELEASED, /* its session, or its server, has gone: there is no lane any more once it has ended */
+    STOP_RELEASED, /* its session, or its server, has gone: there is no upstream any more once it has ended */
     STOP_SHUTDOWN  /* the relay ends */
 };
 
 struct supervisor {
-    struct list node;      /* in server->supervisors */
-    struct server *server; /* borrowed; outlives it */
-    struct lane *lane;     /* borrowed; NULL: its server was removed */
-    struct child *child;   /* NULL: none runs */
+    struct list node;          /* in server->supervisors */
+    struct server *server;     /* borrowed; outlives it */
+    struct upstream *upstream; /* borrowed; NULL: its server was removed */
+    struct child *child;       /* NULL: none runs */
     enum supervisor_state state;
     enum supervisor_stop stop;
     struct timer timer;     /* the state's deadline */
@@ -76,17 +76,18 @@ struct supervisor {
     size_t tail_len;
 };
 
-/* Adds itself to the server's list and to the lane as its data. -ENOMEM, or a libuv code. */
-MUSTCHECK int supervisor_new(struct server *server, struct lane *lane, struct supervisor **ret_supervisor);
+/* Adds itself to the server's list and to the upstream as its data. -ENOMEM, or a libuv code. */
+MUSTCHECK int supervisor_new(struct server *server, struct upstream *upstream,
+                             struct supervisor **ret_supervisor);
 /* A child is needed (server_ops.start). */
 void supervisor_want(struct supervisor *s);
 /* The router's verdicts (server_ops.ready and handshake_failed). `reason` is copied. */
 void supervisor_ready(struct supervisor *s);
 void supervisor_handshake_failed(struct supervisor *s, const char *reason);
-/* The lane has gone, or goes with the child: session sharing calls lane_free when nothing runs any more. The
+/* The upstream has gone, or goes with the child: session sharing calls upstream_free when nothing runs any more. The
  * supervisor frees itself. */
 void supervisor_release(struct supervisor *s);
-/* The shared lane is about to be freed with its server: it is not touched any more. The supervisor frees
+/* The shared upstream is about to be freed with its server: it is not touched any more. The supervisor frees
  * itself. */
 void supervisor_detach(struct supervisor *s, const char *reason);
 /* Shared: the server's configuration changed: drain, stop, start with the new one; or rest, if it cannot run

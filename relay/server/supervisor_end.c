@@ -1,7 +1,7 @@
 /* How children end, asked and unasked, and what follows.
  *
  * Asked: supervisor_stop -> the child's ladder -> its exit -> by the reason: rest, start again, free the
- * lane. Unasked: its exit -> what is in flight is answered in the same turn (lane_down) -> back-off or
+ * upstream. Unasked: its exit -> what is in flight is answered in the same turn (upstream_down) -> back-off or
  * crash-loop. A child that failed without an exit (start time-out, refused handshake, closed stdout) goes
  * down for the router at once, and its exit, when it comes, only tells when the next start is.
  */
@@ -89,13 +89,13 @@ static void restart_now(struct supervisor *s)
     struct outage outage = {.state = "stopping",
                             .detail = "it is restarted with a changed configuration",
                             .retry_at_ms = supervisor_now_ms(s)};
-    lane_down(s->lane, &outage, supervisor_now_ms(s));
+    upstream_down(s->upstream, &outage, supervisor_now_ms(s));
     s->attached = false;
     if (needed) {
-        supervisor_start(s); /* lane_attach ends the drain */
+        supervisor_start(s); /* upstream_attach ends the drain */
         return;
     }
-    lane_undrain(s->lane, supervisor_now_ms(s));
+    upstream_undrain(s->upstream, supervisor_now_ms(s));
     supervisor_report_idle(s);
 }
 
@@ -108,13 +108,13 @@ static void idle_done(struct supervisor *s)
         supervisor_start(s);
 }
 
-static void free_lane(struct supervisor *s)
+static void free_upstream(struct supervisor *s)
 {
-    struct lane *lane = s->lane;
-    s->lane = NULL;
+    struct upstream *upstream = s->upstream;
+    s->upstream = NULL;
     s->attached = false;
-    if (lane)
-        lane_free(lane);
+    if (upstream)
+        upstream_free(upstream);
     supervisor_close(s);
 }
 
@@ -136,7 +136,7 @@ static void asked_end(struct supervisor *s)
         break;
     case STOP_RELEASED:
         supervisor_move(s, SUPERVISOR_DOWN, 0);
-        free_lane(s);
+        free_upstream(s);
         break;
     case STOP_SHUTDOWN:
         shut_down(s);
@@ -158,14 +158,14 @@ static void on_frame(struct child *c, const struct frame *frame, bool too_large)
 {
     struct supervisor *s = of(c);
     if (s->attached)
-        lane_frame(s->lane, frame, too_large, supervisor_now_ms(s));
+        upstream_frame(s->upstream, frame, too_large, supervisor_now_ms(s));
 }
 
 static void on_writable(struct child *c)
 {
     struct supervisor *s = of(c);
     if (s->attached)
-        lane_writable(s->lane, supervisor_now_ms(s));
+        upstream_writable(s->upstream, supervisor_now_ms(s));
 }
 
 static void on_lost(struct child *c, const char *why)
@@ -218,15 +218,15 @@ static void on_child_closed(struct child *c)
 
 const struct child_ops supervisor_child_ops = {on_frame, on_writable, on_lost, on_exit, on_child_closed};
 
-/* ---- the end of the lane, and of the relay ---- */
+/* ---- the end of the upstream, and of the relay ---- */
 
-static void end_lane(struct supervisor *s)
+static void end_upstream(struct supervisor *s)
 {
     s->attached = false;
     if (!s->child) {
         if (s->state != SUPERVISOR_DOWN)
             supervisor_move(s, SUPERVISOR_DOWN, 0);
-        free_lane(s);
+        free_upstream(s);
         return;
     }
     if (s->state != SUPERVISOR_STOPPING)
@@ -236,15 +236,15 @@ static void end_lane(struct supervisor *s)
 
 void supervisor_release(struct supervisor *s)
 {
-    end_lane(s);
+    end_upstream(s);
 }
 
 void supervisor_detach(struct supervisor *s, const char *reason)
 {
     struct outage outage = {.state = "down", .detail = reason};
-    lane_down(s->lane, &outage, supervisor_now_ms(s));
-    s->lane = NULL;
-    end_lane(s);
+    upstream_down(s->upstream, &outage, supervisor_now_ms(s));
+    s->upstream = NULL;
+    end_upstream(s);
 }
 
 void supervisor_shutdown(struct supervisor *s)

@@ -24,7 +24,7 @@ struct end {
 
 struct child {
     struct end end;
-    struct lane *lane;
+    struct upstream *upstream;
     bool wanted;
     bool attached;
     bool released;
@@ -104,48 +104,48 @@ static const struct link_ops child_ops = {child_send, end_pause, end_pause, end_
 
 /* ---- the server ---- */
 
-static void on_start(void *data, struct lane *lane)
+static void on_start(void *data, struct upstream *upstream)
 {
     static const struct outage none = {.state = "down", .detail = "no more children"};
     (void)data;
-    struct child *c = lane_data(lane);
+    struct child *c = upstream_data(upstream);
     for (size_t i = 0; !c && i < CHILDREN; i++) {
-        if (!children[i].lane)
+        if (!children[i].upstream)
             c = &children[i];
     }
     if (!c) {
-        lane_down(lane, &none, now_ms);
+        upstream_down(upstream, &none, now_ms);
         return;
     }
-    if (c->lane != lane)
+    if (c->upstream != upstream)
         memset(c, 0, sizeof(*c));
-    c->lane = lane;
+    c->upstream = upstream;
     c->wanted = true;
-    lane_set_data(lane, c);
+    upstream_set_data(upstream, c);
 }
 
-static void on_ready(void *data, struct lane *lane)
+static void on_ready(void *data, struct upstream *upstream)
 {
     (void)data;
-    (void)lane;
+    (void)upstream;
 }
 
-static void on_failed(void *data, struct lane *lane, const char *reason)
+static void on_failed(void *data, struct upstream *upstream, const char *reason)
 {
     (void)data;
-    struct child *c = lane_data(lane);
+    struct child *c = upstream_data(upstream);
     require(reason && reason[0], "a failure without a reason");
     c->end.closed = true;
 }
 
-static void on_release(void *data, struct lane *lane)
+static void on_release(void *data, struct upstream *upstream)
 {
     (void)data;
-    struct child *c = lane_data(lane);
+    struct child *c = upstream_data(upstream);
     if (c)
         c->released = true;
     else
-        lane_free(lane);
+        upstream_free(upstream);
 }
 
 static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release};
@@ -269,28 +269,28 @@ static void client_other(struct input *in, unsigned i)
 
 static void child_free(struct child *c)
 {
-    struct lane *lane = c->lane;
-    c->lane = NULL;
+    struct upstream *upstream = c->upstream;
+    c->upstream = NULL;
     c->end.link.ops = NULL;
-    lane_free(lane);
+    upstream_free(upstream);
 }
 
 static void child_event(struct input *in, struct child *c)
 {
     size_t len;
-    if (!c->lane)
+    if (!c->upstream)
         return;
     if (!c->attached) {
         c->end = (struct end){.link = {.ops = &child_ops}};
         c->attached = true;
-        lane_starting(c->lane);
-        lane_attach(c->lane, &c->end.link, now_ms);
+        upstream_starting(c->upstream);
+        upstream_attach(c->upstream, &c->end.link, now_ms);
         return;
     }
     unsigned back = take(in) % 4;
     char *line = take_line(in, c->last_id > back ? c->last_id - back : 1, &len);
     struct frame frame = scan(line, len);
-    lane_frame(c->lane, &frame, false, now_ms);
+    upstream_frame(c->upstream, &frame, false, now_ms);
     free(line);
 }
 
@@ -302,12 +302,12 @@ static void child_gone(struct input *in, struct child *c)
         .state = "down", .exited = true, .retry_at_ms = retry_ms ? now_ms + retry_ms : 0};
     c->attached = false;
     c->end.link.ops = NULL;
-    lane_down(c->lane, &why, now_ms);
+    upstream_down(c->upstream, &why, now_ms);
 }
 
 static void child_other(struct input *in, struct child *c)
 {
-    if (!c->lane)
+    if (!c->upstream)
         return;
     switch (take(in) % 8) {
     case 0:
@@ -322,20 +322,20 @@ static void child_other(struct input *in, struct child *c)
         break;
     case 4:
         c->end.link.queued_bytes = 0;
-        lane_writable(c->lane, now_ms);
+        upstream_writable(c->upstream, now_ms);
         break;
     case 5:
-        lane_drain(c->lane);
+        upstream_drain(c->upstream);
         break;
     case 6:
-        lane_undrain(c->lane, now_ms);
+        upstream_undrain(c->upstream, now_ms);
         break;
     default:
         if (c->released) {
             child_free(c);
         } else {
             struct frame frame = too_large(in, "2");
-            lane_frame(c->lane, &frame, true, now_ms);
+            upstream_frame(c->upstream, &frame, true, now_ms);
         }
         break;
     }
@@ -393,8 +393,8 @@ static void begin(unsigned options)
     require(router_new(&router_options, &router) == 0, "router_new");
     require(route_server_add(router, "s", &limits, &server_ops, NULL, &server) == 0, "route_server_add");
     if (is_shared) {
-        children[0].lane = route_server_lane(server);
-        lane_set_data(children[0].lane, &children[0]);
+        children[0].upstream = route_server_upstream(server);
+        upstream_set_data(children[0].upstream, &children[0]);
     }
 }
 
@@ -404,14 +404,14 @@ static void end(unsigned options)
     if (server_first)
         route_server_remove(server, "the server goes first", now_ms);
     if (server_first && is_shared)
-        children[0].lane = NULL;
+        children[0].upstream = NULL;
     for (unsigned i = 0; i < CLIENTS; i++) {
         if (sessions[i])
             route_session_close(sessions[i], now_ms);
     }
     require(router_pending(router) == 0, "requests are left");
     for (unsigned i = 0; i < CHILDREN && !is_shared; i++) {
-        if (children[i].lane)
+        if (children[i].upstream)
             child_free(&children[i]);
     }
     if (!server_first)

@@ -93,7 +93,7 @@ enum child_state { CHILD_NONE, CHILD_WANTED, CHILD_UP, CHILD_READY, CHILD_DOWN }
 
 struct child {
     struct link link;
-    struct lane *lane;
+    struct upstream *upstream;
     enum child_state state;
     int client; /* session sharing; -1: shared, or the client is gone */
     bool released;
@@ -194,8 +194,8 @@ void child_step(struct child *ch);
 void child_do(struct child *ch);
 void child_say(struct child *ch, const char *line);
 void child_down(struct child *ch, uint64_t retry_in_ms);
-/* The lane wants a child: it comes up at some later step, or at once. */
-struct child *child_for(struct lane *lane);
+/* The upstream wants a child: it comes up at some later step, or at once. */
+struct child *child_for(struct upstream *upstream);
 
 /* ---- the world */
 void world_check(void);

@@ -149,8 +149,8 @@ void child_say(struct child *ch, const char *line)
     memcpy(bytes, line, len);
     struct frame frame = {.bytes = bytes, .len = len};
     rpc_scan_line(bytes, len, &frame.env);
-    lane_frame(ch->lane, &frame, false, w.now_ms);
-    lane_writable(ch->lane, w.now_ms);
+    upstream_frame(ch->upstream, &frame, false, w.now_ms);
+    upstream_writable(ch->upstream, w.now_ms);
     free(bytes);
 }
 
@@ -285,8 +285,8 @@ static void spoil(struct child *ch)
     if (chance(50)) {
         struct frame frame = {.bytes = line, .len = 9000000};
         frame.env.id = (struct span){0, (size_t)n};
-        lane_frame(ch->lane, &frame, true, w.now_ms);
-        lane_writable(ch->lane, w.now_ms);
+        upstream_frame(ch->upstream, &frame, true, w.now_ms);
+        upstream_writable(ch->upstream, w.now_ms);
     } else {
         (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":tru}",
                        (unsigned long long)ch->kept[i].relay_id);
@@ -383,7 +383,7 @@ static void toggle_full(struct child *ch)
     ch->full = !ch->full;
     ch->link.queued_bytes = ch->full ? LINK_CHILD_HIGH_BYTES : 0;
     if (!ch->full)
-        lane_writable(ch->lane, w.now_ms);
+        upstream_writable(ch->upstream, w.now_ms);
 }
 
 static void tell_message(struct child *ch)

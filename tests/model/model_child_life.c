@@ -7,15 +7,15 @@
 
 static void come_up(struct child *ch)
 {
-    struct lane *lane = ch->lane;
+    struct upstream *upstream = ch->upstream;
     child_init(ch, ch->client);
-    ch->lane = lane;
+    ch->upstream = upstream;
     ch->state = CHILD_UP;
     if (w.sharing == SHARING_SESSION)
         ch->state = CHILD_READY;
     if (chance(50))
-        lane_starting(lane);
-    lane_attach(lane, &ch->link, w.now_ms);
+        upstream_starting(upstream);
+    upstream_attach(upstream, &ch->link, w.now_ms);
 }
 
 void child_down(struct child *ch, uint64_t retry_in_ms)
@@ -31,7 +31,7 @@ void child_down(struct child *ch, uint64_t retry_in_ms)
     ch->state = retry_in_ms && w.sharing == SHARING_SHARED ? CHILD_WANTED : CHILD_DOWN;
     if (chance(50))
         w.capabilities++;
-    lane_down(ch->lane, &why, w.now_ms);
+    upstream_down(ch->upstream, &why, w.now_ms);
     for (int i = 0; i < CLIENTS; i++) {
         const struct client *c = &w.clients[i];
         for (size_t k = 0; k < c->out_count && !c->hung_up; k++) {
@@ -69,13 +69,13 @@ static void shake_hands(struct child *ch)
 
 void child_step(struct child *ch)
 {
-    if (!ch->lane)
+    if (!ch->upstream)
         return;
     if (ch->released) {
         if (chance(20)) {
-            struct lane *lane = ch->lane;
-            ch->lane = NULL;
-            lane_free(lane);
+            struct upstream *upstream = ch->upstream;
+            ch->upstream = NULL;
+            upstream_free(upstream);
         } else if (ch->kept_count > 0) {
             child_say(ch, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
         }
@@ -107,15 +107,15 @@ void child_step(struct child *ch)
     }
 }
 
-struct child *child_for(struct lane *lane)
+struct child *child_for(struct upstream *upstream)
 {
     if (w.sharing == SHARING_SHARED)
         return &w.children[0];
-    struct child *ch = lane_data(lane);
+    struct child *ch = upstream_data(upstream);
     if (ch)
         return ch;
     for (size_t i = 0; i < CLIENTS * 2; i++) {
-        if (!w.children[i].lane) {
+        if (!w.children[i].upstream) {
             child_init(&w.children[i], -1);
             return &w.children[i];
         }

@@ -19,46 +19,46 @@ static uint64_t steps = 1000000;
 
 /* ---- the server ---- */
 
-static void on_start(void *data, struct lane *lane)
+static void on_start(void *data, struct upstream *upstream)
 {
     (void)data;
-    struct child *ch = child_for(lane);
+    struct child *ch = child_for(upstream);
     static const struct outage none = {.state = "down", .detail = "no more children"};
     if (!ch) {
-        lane_down(lane, &none, w.now_ms);
+        upstream_down(upstream, &none, w.now_ms);
         return;
     }
-    ch->lane = lane;
+    ch->upstream = upstream;
     ch->state = CHILD_WANTED;
-    lane_set_data(lane, ch);
+    upstream_set_data(upstream, ch);
     if (w.sharing == SHARING_SESSION) {
         ch->client = w.speaking;
         w.clients[w.speaking].child = ch;
     }
 }
 
-static void on_ready(void *data, struct lane *lane)
+static void on_ready(void *data, struct upstream *upstream)
 {
     (void)data;
-    (void)lane;
+    (void)upstream;
 }
 
-static void on_failed(void *data, struct lane *lane, const char *reason)
+static void on_failed(void *data, struct upstream *upstream, const char *reason)
 {
     (void)data;
     CHECK(w.failing, "the handshake failed: %s", reason);
     w.children[0].handshake_id = 0;
     w.children[0].state = CHILD_UP;
     w.children[0].closed = true;
-    (void)lane;
+    (void)upstream;
 }
 
-static void on_release(void *data, struct lane *lane)
+static void on_release(void *data, struct upstream *upstream)
 {
     (void)data;
-    struct child *ch = lane_data(lane);
+    struct child *ch = upstream_data(upstream);
     if (!ch) {
-        lane_free(lane);
+        upstream_free(upstream);
         return;
     }
     ch->released = true;
@@ -87,7 +87,7 @@ static void begin(enum sharing sharing, bool failing)
     for (int i = 0; i < CLIENTS; i++)
         w.clients[i].index = i;
     child_init(&w.children[0], -1);
-    w.children[0].lane = route_server_lane(w.server);
+    w.children[0].upstream = route_server_upstream(w.server);
     w.failing = failing;
 }
 
@@ -95,7 +95,7 @@ static struct child *any_child(void)
 {
     size_t from = w.sharing == SHARING_SHARED ? 0 : rnd(CLIENTS * 2);
     for (size_t i = from; i < CLIENTS * 2; i++) {
-        if (w.children[i].lane)
+        if (w.children[i].upstream)
             return &w.children[i];
     }
     return &w.children[0];
@@ -125,7 +125,7 @@ static void step(void)
 /* Everybody leaves, in either order; then there is nothing. */
 static void end(void)
 {
-    struct lane_stats stats;
+    struct upstream_stats stats;
     w.failing = false;
     fault_alloc_fail_at(0);
     bool child_first = chance(50);
@@ -139,20 +139,20 @@ static void end(void)
           router_pending(w.router));
     if (w.sharing == SHARING_SHARED) {
         w.children[0].link.queued_bytes = 0;
-        lane_writable(route_server_lane(w.server), w.now_ms);
-        lane_get_stats(route_server_lane(w.server), &stats);
+        upstream_writable(route_server_upstream(w.server), w.now_ms);
+        upstream_get_stats(route_server_upstream(w.server), &stats);
         CHECK(stats.in_flight == 0 && stats.waiting == 0 && stats.sessions == 0 && stats.subscriptions == 0 &&
                   stats.tasks == 0,
               "tables are not empty");
         w.now_ms += 120000;
         router_tick(w.router, w.now_ms);
-        lane_get_stats(route_server_lane(w.server), &stats);
+        upstream_get_stats(route_server_upstream(w.server), &stats);
         CHECK(stats.abandoned == 0 && router_next_deadline(w.router) == ROUTE_NEVER,
               "something is remembered");
     }
     for (size_t i = 0; i < CLIENTS * 2 && w.sharing == SHARING_SESSION; i++) {
-        if (w.children[i].lane)
-            lane_free(w.children[i].lane);
+        if (w.children[i].upstream)
+            upstream_free(w.children[i].upstream);
     }
     route_server_remove(w.server, "over", w.now_ms);
     router_free(w.router);

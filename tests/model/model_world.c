@@ -141,12 +141,12 @@ struct server_limits world_limits(void)
 
 /* A client's requests that a child saw, and answers to which are still owed: nobody holds more than the rule
  * allows. */
-static void check_lane(void *data, struct lane *lane)
+static void check_upstream(void *data, struct upstream *upstream)
 {
-    struct lane_stats stats;
+    struct upstream_stats stats;
     const struct server_limits limits = world_limits();
     size_t *in_flight = data;
-    lane_get_stats(lane, &stats);
+    upstream_get_stats(upstream, &stats);
     CHECK(stats.in_flight <= limits.max_in_flight, "%zu in flight", stats.in_flight);
     CHECK(stats.waiting <= limits.max_waiting + CLIENTS * OUT_MAX, "%zu waiting", stats.waiting);
     CHECK(stats.abandoned <= 4096, "%zu abandoned", stats.abandoned);
@@ -189,9 +189,9 @@ void world_check(void)
         client_check(&w.clients[i]);
         owed += w.clients[i].hung_up ? 0 : w.clients[i].out_count;
     }
-    route_server_each_lane(w.server, check_lane, &held);
+    route_server_each_upstream(w.server, check_upstream, &held);
     CHECK(pending >= owed && pending <= w.out, "%zu pending, %zu owed, %zu out", pending, owed, w.out);
-    CHECK(held >= pending, "%zu in lanes, %zu pending", held, pending);
+    CHECK(held >= pending, "%zu in upstreams, %zu pending", held, pending);
     CHECK(router_next_deadline(w.router) > w.now_ms, "something was due");
     check_subscriptions();
 }

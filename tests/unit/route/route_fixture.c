@@ -127,37 +127,37 @@ void kit_expect_nothing(struct kit_link *l)
 
 /* ---- the server ---- */
 
-static void kit_on_start(void *data, struct lane *lane)
+static void kit_on_start(void *data, struct upstream *upstream)
 {
     struct kit *kit = data;
     kit->log.starts++;
-    kit->log.last = lane;
+    kit->log.last = upstream;
     if (kit->on_start)
-        kit->on_start(kit, lane);
+        kit->on_start(kit, upstream);
 }
 
-static void kit_on_ready(void *data, struct lane *lane)
+static void kit_on_ready(void *data, struct upstream *upstream)
 {
     struct kit *kit = data;
     kit->log.ready++;
-    kit->log.last = lane;
+    kit->log.last = upstream;
 }
 
-static void kit_on_failed(void *data, struct lane *lane, const char *reason)
+static void kit_on_failed(void *data, struct upstream *upstream, const char *reason)
 {
     struct kit *kit = data;
     kit->log.failed++;
-    kit->log.last = lane;
+    kit->log.last = upstream;
     (void)snprintf(kit->log.reason, sizeof(kit->log.reason), "%s", reason);
 }
 
-static void kit_on_release(void *data, struct lane *lane)
+static void kit_on_release(void *data, struct upstream *upstream)
 {
     struct kit *kit = data;
     kit->log.released++;
-    kit->log.last = lane;
+    kit->log.last = upstream;
     if (kit->free_on_release)
-        lane_free(lane);
+        upstream_free(upstream);
 }
 
 static const struct server_ops kit_server_ops = {kit_on_start, kit_on_ready, kit_on_failed, kit_on_release};
@@ -204,11 +204,11 @@ void kit_close(struct kit *kit)
     kit_link_done(&kit->child);
 }
 
-struct lane *kit_lane(struct kit *kit)
+struct upstream *kit_upstream(struct kit *kit)
 {
-    struct lane *lane = route_server_lane(kit->server);
-    assert_non_null(lane);
-    return lane;
+    struct upstream *upstream = route_server_upstream(kit->server);
+    assert_non_null(upstream);
+    return upstream;
 }
 
 void kit_ready(struct kit *kit, const char *result)
@@ -216,7 +216,7 @@ void kit_ready(struct kit *kit, const char *result)
     static const char plain[] =
         "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"serverInfo\":{\"name\":\"m\",\"version\":\"1\"}}";
     kit->child.closed = false;
-    lane_attach(kit_lane(kit), &kit->child.link, kit->now_ms);
+    upstream_attach(kit_upstream(kit), &kit->child.link, kit->now_ms);
     const char *line = kit_expect_with(&kit->child, "\"method\":\"initialize\"", NULL);
     kit_replyf(kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":%s}", (unsigned long long)kit_id(line),
                result ? result : plain);
@@ -251,17 +251,17 @@ void kit_say(struct kit *kit, struct route_session *s, const char *line)
     route_session_frame(s, &frame, false, kit->now_ms);
 }
 
-void kit_reply_on(struct kit *kit, struct lane *lane, const char *line)
+void kit_reply_on(struct kit *kit, struct upstream *upstream, const char *line)
 {
     struct frame frame = {.bytes = line, .len = strlen(line)};
     rpc_scan_line(frame.bytes, frame.len, &frame.env);
-    lane_frame(lane, &frame, false, kit->now_ms);
-    lane_writable(lane, kit->now_ms);
+    upstream_frame(upstream, &frame, false, kit->now_ms);
+    upstream_writable(upstream, kit->now_ms);
 }
 
 void kit_reply(struct kit *kit, const char *line)
 {
-    kit_reply_on(kit, kit_lane(kit), line);
+    kit_reply_on(kit, kit_upstream(kit), line);
 }
 
 static char *__attribute__((format(printf, 1, 0))) formatted(const char *format, va_list args)
@@ -299,7 +299,7 @@ void kit_down(struct kit *kit, uint64_t retry_in_ms)
         .exit_status = 3,
         .retry_at_ms = retry_in_ms ? kit->now_ms + retry_in_ms : 0,
     };
-    lane_down(kit_lane(kit), &why, kit->now_ms);
+    upstream_down(kit_upstream(kit), &why, kit->now_ms);
 }
 
 uint64_t kit_id(const char *line)
@@ -320,10 +320,10 @@ void kit_tick(struct kit *kit, uint64_t ms)
     router_tick(kit->router, kit->now_ms);
 }
 
-struct lane_stats kit_stats(struct kit *kit)
+struct upstream_stats kit_stats(struct kit *kit)
 {
-    struct lane_stats stats;
-    lane_get_stats(kit_lane(kit), &stats);
+    struct upstream_stats stats;
+    upstream_get_stats(kit_upstream(kit), &stats);
     return stats;
 }
 

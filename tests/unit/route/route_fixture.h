@@ -27,22 +27,22 @@ struct kit_link {
     char reason[256];
 };
 
-struct kit_lane_log {
+struct kit_upstream_log {
     unsigned starts;
     unsigned ready;
     unsigned failed;
     unsigned released;
     char reason[256];
-    struct lane *last;
+    struct upstream *last;
 };
 
 struct kit {
     struct router *router;
     struct route_server *server;
-    struct kit_lane_log log;
+    struct kit_upstream_log log;
     uint64_t now_ms;
     struct kit_link child;
-    void (*on_start)(struct kit *kit, struct lane *lane); /* NULL: only counts */
+    void (*on_start)(struct kit *kit, struct upstream *upstream); /* NULL: only counts */
     bool free_on_release;
 };
 
@@ -54,7 +54,7 @@ struct server_limits kit_limits(enum sharing sharing);
 void kit_open(struct kit *kit, const struct server_limits *limits);
 /* Removes the server and frees the router. */
 void kit_close(struct kit *kit);
-struct lane *kit_lane(struct kit *kit);
+struct upstream *kit_upstream(struct kit *kit);
 /* shared: attaches the child and answers its handshake with this result (NULL: a plain one); everything the
  * child was sent is seen. */
 void kit_ready(struct kit *kit, const char *result);
@@ -74,7 +74,8 @@ void kit_expect_nothing(struct kit_link *l);
 
 void kit_say(struct kit *kit, struct route_session *s, const char *line); /* the client says */
 void kit_reply(struct kit *kit, const char *line);                        /* the (shared) child says */
-void kit_reply_on(struct kit *kit, struct lane *lane, const char *line);  /* the child of this lane says */
+void kit_reply_on(struct kit *kit, struct upstream *upstream,
+                  const char *line); /* the child of this upstream says */
 void kit_sayf(struct kit *kit, struct route_session *s, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void kit_replyf(struct kit *kit, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -83,7 +84,7 @@ void kit_down(struct kit *kit, uint64_t retry_in_ms);
 /* The number after "id": in a line; asserts that there is one. */
 uint64_t kit_id(const char *line);
 void kit_tick(struct kit *kit, uint64_t ms);
-struct lane_stats kit_stats(struct kit *kit);
+struct upstream_stats kit_stats(struct kit *kit);
 
 /* A ready shared child with two clients that have introduced themselves: the fixture of most tests. */
 struct kit_pair {

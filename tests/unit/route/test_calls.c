@@ -182,7 +182,7 @@ static void a_spoilt_request_of_the_child_settles_nothing(void **state)
     struct frame frame = {.bytes = text, .len = 9000000};
     frame.env.id = (struct span){0, (size_t)n};
     frame.env.has_method = true;
-    lane_frame(kit_lane(&f.kit), &frame, true, f.kit.now_ms);
+    upstream_frame(kit_upstream(&f.kit), &frame, true, f.kit.now_ms);
     kit_expect_with(&f.kit.child, "\"error\":{\"code\":-31007", NULL);
     kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":1}", id);
     kit_expect_with(&f.kit.child, "\"error\":{\"code\":-32600", NULL);

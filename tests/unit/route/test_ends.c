@@ -65,7 +65,7 @@ static void the_childs_end_answers_everything(void **state)
                                .stderr_tail = "boom \"x\"\n",
                                .stderr_len = 9,
                                .retry_at_ms = f.kit.now_ms + 30000};
-    lane_down(kit_lane(&f.kit), &why, f.kit.now_ms);
+    upstream_down(kit_upstream(&f.kit), &why, f.kit.now_ms);
     for (int i = 0; i < 25; i++) {
         kit_expect_with(&f.a_link, "\"error\":{\"code\":-31001", "\"code\":\"SERVER_UNAVAILABLE\"",
                         "\"retryable\":false", "\"sent\":true", "\"server\":\"mem\"",
@@ -79,7 +79,7 @@ static void the_childs_end_answers_everything(void **state)
     kit_expect_with(&f.a_link, "\"code\":-31001", "\"retryable\":true", "\"sent\":false", NULL);
     assert_int_equal(f.kit.log.starts, 0);
     /* And service again without anything done by the clients. */
-    lane_starting(kit_lane(&f.kit));
+    upstream_starting(kit_upstream(&f.kit));
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
     kit_expect_nothing(&f.a_link);
     while (kit_next(&f.kit.child))
@@ -96,7 +96,7 @@ static void a_near_restart_is_waited_for(void **state)
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
     kit_expect_nothing(&f.a_link);
     /* It fails: then it is told. */
-    lane_starting(kit_lane(&f.kit));
+    upstream_starting(kit_upstream(&f.kit));
     kit_down(&f.kit, 1000);
     kit_expect_with(&f.a_link, "\"id\":0", "-31001", "\"exitStatus\":3", "\"sent\":false", NULL);
     kit_down(&f.kit, 1001);
@@ -141,7 +141,7 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
     int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
     struct frame frame = {.bytes = text, .len = 9000000};
     frame.env.id = (struct span){0, (size_t)n};
-    lane_frame(kit_lane(&f.kit), &frame, true, f.kit.now_ms);
+    upstream_frame(kit_upstream(&f.kit), &frame, true, f.kit.now_ms);
     kit_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31007", "\"from\":\"server\"", "\"bytes\":9000000",
                     NULL);
     /* Ids that are no exact integers are nobody's. */
@@ -346,7 +346,7 @@ static void views_show_every_call(void **state)
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"second\"}");
     kit_say(&f.kit, f.a,
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
-    lane_drain(kit_lane(&f.kit));
+    upstream_drain(kit_upstream(&f.kit));
     kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"third\"}");
     f.kit.now_ms += 1000;
     router_each_call(f.kit.router, f.kit.now_ms, see_call, &seen);
@@ -359,9 +359,9 @@ static void views_show_every_call(void **state)
     assert_string_equal(stats.client_name, "t");
     assert_true(stats.initialized);
     assert_int_equal(stats.in_flight, 1);
-    assert_int_equal(lane_pending(kit_lane(&f.kit)), 1);
+    assert_int_equal(upstream_pending(kit_upstream(&f.kit)), 1);
     assert_int_equal(kit_stats(&f.kit).waiting, 1);
-    lane_undrain(kit_lane(&f.kit), f.kit.now_ms);
+    upstream_undrain(kit_upstream(&f.kit), f.kit.now_ms);
     assert_int_equal(kit_stats(&f.kit).waiting, 0);
     assert_int_equal(kit_stats(&f.kit).in_flight, 2);
 }
@@ -370,7 +370,7 @@ static void a_removed_server_answers_and_closes(void **state)
 {
     (void)state;
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    lane_drain(kit_lane(&f.kit));
+    upstream_drain(kit_upstream(&f.kit));
     kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     route_server_remove(f.kit.server, "it is gone", f.kit.now_ms);
     f.kit.server = NULL;

@@ -48,8 +48,8 @@ static void once_for_everybody(void **state)
     assert_int_equal(kit.log.starts, 1);
     /* A request behind it, of a client that has not said a word before. */
     kit_say(&kit, b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
-    lane_starting(kit_lane(&kit));
-    lane_attach(kit_lane(&kit), &kit.child.link, kit.now_ms);
+    upstream_starting(kit_upstream(&kit));
+    upstream_attach(kit_upstream(&kit), &kit.child.link, kit.now_ms);
     kit_expect(
         &kit.child,
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
@@ -163,8 +163,8 @@ static void failures_are_reported_once(void **state)
     struct route_session *a = kit_session(&kit, &link_a);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         ask(a, "0", "2025-11-25");
-        lane_starting(kit_lane(&kit));
-        lane_attach(kit_lane(&kit), &kit.child.link, kit.now_ms);
+        upstream_starting(kit_upstream(&kit));
+        upstream_attach(kit_upstream(&kit), &kit.child.link, kit.now_ms);
         int id = (int)kit_id(kit_next(&kit.child));
         char line[256];
 #pragma GCC diagnostic push
@@ -203,7 +203,7 @@ static void a_restart_is_told(void **state)
     kit_expect_with(&link_a, "\"id\":1,\"result\"", NULL);
     kit_down(&kit, 250);
     kit_say(&kit, a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
-    lane_starting(kit_lane(&kit));
+    upstream_starting(kit_upstream(&kit));
     kit_ready(&kit, RESULT("2025-11-25", ""));
     /* initialize, initialized (seen by kit_ready), subscribe, list_changed, then what waited. */
     kit_expect_with(&kit.child, "resources/subscribe", "\"uri\":\"x:a\"", NULL);
@@ -218,7 +218,7 @@ static void a_restart_is_told(void **state)
     kit_expect_with(&link_a, "-31001", NULL);
     kit_say(&kit, a, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"m\"}");
     kit_say(&kit, b, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"n\"}");
-    lane_starting(kit_lane(&kit));
+    upstream_starting(kit_upstream(&kit));
     kit_ready(&kit, RESULT("2025-11-25", ",\"x\":1"));
     kit_expect_with(&link_a, "\"id\":3,\"error\":{\"code\":-31001", "\"sent\":false", NULL);
     assert_true(link_a.closed);
@@ -238,7 +238,7 @@ static void an_idle_child_is_started_again(void **state)
     (void)state;
     kit_ready(&kit, NULL);
     struct route_session *a = kit_client(&kit, &link_a);
-    lane_idle(kit_lane(&kit));
+    upstream_idle(kit_upstream(&kit));
     assert_int_equal(kit.log.starts, 0);
     kit_say(&kit, a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     assert_int_equal(kit.log.starts, 1);
@@ -248,7 +248,7 @@ static void an_idle_child_is_started_again(void **state)
     kit.child.closed = true;
     kit_say(&kit, a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"n\"}");
     kit_expect_nothing(&link_a);
-    lane_idle(kit_lane(&kit));
+    upstream_idle(kit_upstream(&kit));
     kit_expect_with(&link_a, "\"id\":1,\"error\":{\"code\":-31001", NULL);
     assert_int_equal(kit.log.starts, 2);
     kit_ready(&kit, NULL);
@@ -256,10 +256,10 @@ static void an_idle_child_is_started_again(void **state)
     route_session_close(a, kit.now_ms);
 }
 
-static void start_at_once(struct kit *k, struct lane *lane)
+static void start_at_once(struct kit *k, struct upstream *upstream)
 {
     const struct outage why = {.state = "down", .detail = "remote servers are not built in yet"};
-    lane_down(lane, &why, k->now_ms);
+    upstream_down(upstream, &why, k->now_ms);
 }
 
 static void a_start_may_fail_at_once(void **state)

@@ -109,7 +109,7 @@ static void nothing_is_allocated_for_questions(void **state)
     sessions[0] = kit_session(&kit, &links[0]);
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}");
     kit.child.forget = links[0].forget = true;
-    lane_attach(kit.log.last, &kit.child.link, kit.now_ms);
+    upstream_attach(kit.log.last, &kit.child.link, kit.now_ms);
     for (int i = 1; i <= 200; i++) {
         char line[128];
         if (i == 100)
@@ -178,10 +178,10 @@ static const char *const requests[] = {
 };
 #define REQUESTS ((int)(sizeof(requests) / sizeof(requests[0])))
 
-static void attach_shared(struct kit *k, struct lane *lane)
+static void attach_shared(struct kit *k, struct upstream *upstream)
 {
     k->child.closed = false;
-    lane_attach(lane, &k->child.link, k->now_ms);
+    upstream_attach(upstream, &k->child.link, k->now_ms);
 }
 
 static void say_everything(size_t *seen)
@@ -218,13 +218,13 @@ static void scenario(void)
     }
     say_everything(&seen);
     kit_tick(&kit, 5000);
-    lane_drain(kit_lane(&kit));
+    upstream_drain(kit_upstream(&kit));
     for (int c = 0; c < 2; c++) {
         if (sessions[c])
             kit_say(&kit, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":60,\"method\":\"waits\"}");
     }
     if (kit.log.starts > 0)
-        lane_down(kit_lane(&kit), &why, kit.now_ms);
+        upstream_down(kit_upstream(&kit), &why, kit.now_ms);
     for (int c = 0; c < 2; c++) {
         for (int i = 0; sessions[c] && i < REQUESTS; i++)
             assert_true(is_answered(&links[c], i) || links[c].closed);

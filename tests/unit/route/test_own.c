@@ -12,15 +12,15 @@ static struct kit kit;
 static struct kit_link links[2];
 static struct kit_link children[2];
 static struct route_session *sessions[2];
-static struct lane *lanes[2];
+static struct upstream *upstreams[2];
 static size_t attached;
 
-static void attach(struct kit *k, struct lane *lane)
+static void attach(struct kit *k, struct upstream *upstream)
 {
     (void)k;
-    lanes[attached] = lane;
-    lane_starting(lane);
-    lane_attach(lane, &children[attached].link, kit.now_ms);
+    upstreams[attached] = upstream;
+    upstream_starting(upstream);
+    upstream_attach(upstream, &children[attached].link, kit.now_ms);
     attached++;
 }
 
@@ -35,7 +35,7 @@ static int setup(void **state)
         kit_link_init(&children[i]);
         sessions[i] = kit_session(&kit, &links[i]);
     }
-    assert_null(route_server_lane(kit.server));
+    assert_null(route_server_upstream(kit.server));
     return 0;
 }
 
@@ -60,7 +60,7 @@ static void initialize(int i)
         "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"roots\":{}}}}");
     kit_expect_with(&children[i], "\"id\":1,", "\"capabilities\":{\"roots\":{}}", NULL);
     kit_reply_on(
-        &kit, lanes[i],
+        &kit, upstreams[i],
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tasks\":{\"list\":{}}}}}");
     kit_expect(
         &links[i],
@@ -85,10 +85,11 @@ static void everything_passes(void **state)
     kit_expect(&children[0], "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tasks/list\"}");
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}");
     kit_expect(&children[0], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}");
-    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/whatever\",\"params\":{}}");
+    kit_reply_on(&kit, upstreams[0],
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/whatever\",\"params\":{}}");
     kit_expect(&links[0], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/whatever\",\"params\":{}}");
     kit_reply_on(
-        &kit, lanes[0],
+        &kit, upstreams[0],
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"debug\"}}");
     kit_expect_with(&links[0], "notifications/message", NULL);
     kit_expect_nothing(&links[1]);
@@ -105,9 +106,9 @@ static void questions_are_answered_by_whom_they_were_put_to(void **state)
     initialize(1);
     for (int i = 0; i < 2; i++)
         kit_reply_on(
-            &kit, lanes[i],
+            &kit, upstreams[i],
             "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"sampling/createMessage\",\"params\":{\"_meta\":{\"progressToken\":0}}}");
-    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":\"0\",\"method\":\"roots/list\"}");
+    kit_reply_on(&kit, upstreams[0], "{\"jsonrpc\":\"2.0\",\"id\":\"0\",\"method\":\"roots/list\"}");
     kit_expect(
         &links[0],
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
@@ -134,7 +135,7 @@ static void questions_are_answered_by_whom_they_were_put_to(void **state)
     kit_expect_nothing(&children[0]);
     kit_expect_nothing(&children[1]);
     /* Withdrawn by the child. */
-    kit_reply_on(&kit, lanes[0],
+    kit_reply_on(&kit, upstreams[0],
                  "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":0}}");
     kit_expect(&links[0],
                "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
@@ -150,7 +151,7 @@ static void clocks_stand_still_while_a_question_is_open(void **state)
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{}}");
     kit_expect_with(&children[0], "\"id\":2,", NULL);
     kit_tick(&kit, 30000);
-    kit_reply_on(&kit, lanes[0],
+    kit_reply_on(&kit, upstreams[0],
                  "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"elicitation/create\",\"params\":{}}");
     kit_expect_with(&links[0], "\"id\":1,", "elicitation/create", NULL);
     for (int i = 0; i < 20; i++)
@@ -168,7 +169,7 @@ static void unanswered_questions_are_answered_for_the_child(void **state)
 {
     (void)state;
     initialize(0);
-    kit_reply_on(&kit, lanes[0],
+    kit_reply_on(&kit, upstreams[0],
                  "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"elicitation/create\",\"params\":{}}");
     kit_expect_with(&links[0], "\"id\":1,", NULL);
     kit_tick(&kit, 599999);
@@ -177,9 +178,9 @@ static void unanswered_questions_are_answered_for_the_child(void **state)
     kit_expect_with(&children[0], "\"id\":5,\"error\":{\"code\":-31002", NULL);
     kit_expect_with(&links[0], "notifications/cancelled", "\"requestId\":1", NULL);
     /* An answer that cannot be read, or is too large. */
-    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"roots/list\"}");
-    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"roots/list\"}");
-    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"roots/list\"}");
+    kit_reply_on(&kit, upstreams[0], "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"roots/list\"}");
+    kit_reply_on(&kit, upstreams[0], "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"roots/list\"}");
+    kit_reply_on(&kit, upstreams[0], "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"roots/list\"}");
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":\"\xc0\"}");
     kit_expect_with(&children[0], "\"id\":6,\"error\":{\"code\":-32700", NULL);
     struct frame frame = {.bytes = "3", .len = 9000000};
@@ -204,9 +205,9 @@ static void a_child_that_dies_takes_its_connection_along(void **state)
     initialize(0);
     initialize(1);
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"roots/list\"}");
+    kit_reply_on(&kit, upstreams[0], "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"roots/list\"}");
     kit_expect_with(&links[0], "roots/list", NULL);
-    lane_down(lanes[0], &why, kit.now_ms);
+    upstream_down(upstreams[0], &why, kit.now_ms);
     kit_expect_with(&links[0], "\"id\":1,\"error\":{\"code\":-31001", "\"exitStatus\":1", NULL);
     kit_expect_with(&links[0], "notifications/cancelled", NULL);
     assert_true(links[0].closed);
@@ -214,10 +215,10 @@ static void a_child_that_dies_takes_its_connection_along(void **state)
     assert_int_equal(router_pending(kit.router), 0);
 }
 
-static void refuse_start(struct kit *k, struct lane *lane)
+static void refuse_start(struct kit *k, struct upstream *upstream)
 {
     static const struct outage why = {.state = "down", .detail = "no such program"};
-    lane_down(lane, &why, k->now_ms);
+    upstream_down(upstream, &why, k->now_ms);
 }
 
 static void a_start_that_fails_is_told_first(void **state)
@@ -255,16 +256,16 @@ static void batched_answers_are_split(void **state)
     kit_say(
         &kit, sessions[0],
         "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}");
-    kit_reply_on(&kit, lanes[0], "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]");
+    kit_reply_on(&kit, upstreams[0], "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]");
     kit_expect_nothing(&links[0]);
-    kit_reply_on(&kit, lanes[0],
+    kit_reply_on(&kit, upstreams[0],
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-03-26\"}}");
     (void)kit_next(&links[0]);
     kit_say(
         &kit, sessions[0],
         "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"b\"}]");
     kit_reply_on(
-        &kit, lanes[0],
+        &kit, upstreams[0],
         "[{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":3},[],7,{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":2}]");
     kit_expect(&links[0], "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":3}");
     kit_expect(&links[0], "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":2}");
@@ -284,7 +285,7 @@ static void who_was_asked_is_read_on(void **state)
     for (; i < 300 && !links[0].paused; i++)
         kit_sayf(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
     assert_true(links[0].paused);
-    kit_reply_on(&kit, lanes[0], "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"roots/list\"}");
+    kit_reply_on(&kit, upstreams[0], "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"roots/list\"}");
     assert_false(links[0].paused);
     kit_expect_with(&links[0], "roots/list", NULL);
     for (; i < 300; i++)
@@ -320,8 +321,8 @@ static void one_session_may_use_every_slot(void **state)
     initialize(0);
     for (int i = 1; i <= 513; i++)
         kit_sayf(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
-    struct lane_stats stats;
-    lane_get_stats(lanes[0], &stats);
+    struct upstream_stats stats;
+    upstream_get_stats(upstreams[0], &stats);
     assert_int_equal(stats.in_flight, 512);
     assert_int_equal(stats.waiting, 1);
 }

@@ -259,7 +259,7 @@ static void all_subscriptions_are_told_again(void **state)
         accept((int)kit_id(kit_next(&f.kit.child)));
     }
     kit_down(&f.kit, 250);
-    lane_starting(kit_lane(&f.kit));
+    upstream_starting(kit_upstream(&f.kit));
     f.kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
     kit_ready(&f.kit, NULL);
     kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
@@ -267,9 +267,9 @@ static void all_subscriptions_are_told_again(void **state)
     /* One that is over before the child was told of it is never mentioned. */
     f.kit.child.link.queued_bytes = 0;
     f.kit.child.fail_with = -12;
-    lane_writable(kit_lane(&f.kit), f.kit.now_ms);
+    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
     f.kit.child.fail_with = 0;
-    lane_writable(kit_lane(&f.kit), f.kit.now_ms);
+    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
     for (int i = 0; i < 100; i++)
         kit_expect_with(&f.kit.child, "resources/subscribe", "\"u:", NULL);
     kit_expect_with(&f.kit.child, "\"method\":\"m\"", NULL);
@@ -280,7 +280,7 @@ static void all_subscriptions_are_told_again(void **state)
     /* Somebody wants one of them meanwhile. */
     subscribe(f.b, 2, "u:7");
     f.kit.child.link.queued_bytes = 0;
-    lane_writable(kit_lane(&f.kit), f.kit.now_ms);
+    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
     for (int i = 0; i < 100; i++)
         kit_expect_with(&f.kit.child, "resources/unsubscribe", NULL);
     accept(next_id("resources/subscribe"));
@@ -352,7 +352,7 @@ static void log_messages_are_broadcast(void **state)
     route_session_get_stats(f.a, &stats);
     assert_int_equal(stats.dropped, 1);
     kit_down(&f.kit, 250);
-    lane_starting(kit_lane(&f.kit));
+    upstream_starting(kit_upstream(&f.kit));
     kit_ready(&f.kit, NULL);
     (void)next_id("\"level\":\"info\"");
     assert_int_equal(kit_stats(&f.kit).late, 0);

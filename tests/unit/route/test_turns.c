@@ -151,10 +151,10 @@ static void a_large_request_alone_goes_at_once(void **state)
 {
     (void)state;
     open_with(4, 4096);
-    lane_drain(kit_lane(&kit));
+    upstream_drain(kit_upstream(&kit));
     call_of(0, 1, 900 * 1024);
     assert_int_equal(kit_stats(&kit).waiting, 1);
-    lane_undrain(kit_lane(&kit), kit.now_ms);
+    upstream_undrain(kit_upstream(&kit), kit.now_ms);
     assert_int_equal(kit_stats(&kit).in_flight, 1);
 }
 
@@ -184,7 +184,7 @@ static void a_full_child_link_holds_requests_back(void **state)
     call(0, 2);
     kit_expect_nothing(&kit.child);
     kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES - 1;
-    lane_writable(kit_lane(&kit), kit.now_ms);
+    upstream_writable(kit_upstream(&kit), kit.now_ms);
     kit_expect_with(&kit.child, "\"who\":0", NULL);
     kit_expect_with(&kit.child, "\"who\":0", NULL);
     kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
@@ -195,7 +195,7 @@ static void a_full_child_link_holds_requests_back(void **state)
     kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
     kit_expect_nothing(&kit.child);
     kit.child.link.queued_bytes = 0;
-    lane_writable(kit_lane(&kit), kit.now_ms);
+    upstream_writable(kit_upstream(&kit), kit.now_ms);
     kit_expect_with(&kit.child, "cancelled", NULL);
     kit_expect_with(&kit.child, "\"id\":\"c\",\"error\"", NULL);
     kit_expect_with(&kit.child, "\"who\":0", NULL);

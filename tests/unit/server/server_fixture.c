@@ -103,14 +103,14 @@ int fixture_down(void **state)
     if (!fx.stopped)
         fixture_stop();
     /* Sessions close before the set goes. */
-    for (size_t i = 0; i < fake_router.lane_count; i++) {
-        struct lane *lane = &fake_router.lanes[i];
-        if (lane->server->limits.sharing == SHARING_SESSION && !lane->released)
-            fake_release(lane);
+    for (size_t i = 0; i < fake_router.upstream_count; i++) {
+        struct upstream *upstream = &fake_router.upstreams[i];
+        if (upstream->server->limits.sharing == SHARING_SESSION && !upstream->released)
+            fake_release(upstream);
     }
     server_set_free(fx.set);
-    for (size_t i = 0; i < fake_router.lane_count; i++)
-        assert_true(fake_router.lanes[i].freed);
+    for (size_t i = 0; i < fake_router.upstream_count; i++)
+        assert_true(fake_router.upstreams[i].freed);
     free_entries(&fx.configs[0]);
     free_entries(&fx.configs[1]);
     assert_int_equal(loop_done(&fx.loop), 0);
@@ -198,20 +198,20 @@ void await_state(const char *name, const char *state)
 }
 
 struct awaited_log {
-    const struct lane *lane;
+    const struct upstream *upstream;
     const char *end;
 };
 
 static bool log_ends(void *data)
 {
     const struct awaited_log *a = data;
-    size_t len = strlen(a->lane->log), want = strlen(a->end);
-    return len >= want && strcmp(a->lane->log + len - want, a->end) == 0;
+    size_t len = strlen(a->upstream->log), want = strlen(a->end);
+    return len >= want && strcmp(a->upstream->log + len - want, a->end) == 0;
 }
 
-void await_log(struct lane *lane, const char *end)
+void await_log(struct upstream *upstream, const char *end)
 {
-    struct awaited_log a = {lane, end};
+    struct awaited_log a = {upstream, end};
     run_until(&fx.loop, log_ends, &a);
 }
 
@@ -228,12 +228,12 @@ pid_t await_pid(const char *name)
     return fixture_info(name).pid;
 }
 
-struct lane *make_ready(const char *name)
+struct upstream *make_ready(const char *name)
 {
-    struct lane *lane = fake_lane_of(name);
-    fake_want(lane);
+    struct upstream *upstream = fake_upstream_of(name);
+    fake_want(upstream);
     await_state(name, "ready");
-    return lane;
+    return upstream;
 }
 
 void await_none_marked(const char *mark)

@@ -4,7 +4,7 @@
 
 #include "config/config.h"
 #include "server/server.h"
-#include "tests/unit/server/fake_lane.h"
+#include "tests/unit/server/fake_upstream.h"
 #include "tests/unit/server/process_fixture.h"
 
 #define FIXTURE_SERVERS 8
@@ -39,12 +39,12 @@ void fixture_apply(void);
 struct server_info fixture_info(const char *name);
 const char *fixture_state(const char *name);
 void await_state(const char *name, const char *state);
-/* Waits until the lane's log ends with `end`. */
-void await_log(struct lane *lane, const char *end);
+/* Waits until the upstream's log ends with `end`. */
+void await_log(struct upstream *upstream, const char *end);
 /* Waits until the server has a process, and gives its id. */
 pid_t await_pid(const char *name);
-/* Wants the server's shared lane and waits until it is ready. */
-struct lane *make_ready(const char *name);
+/* Wants the server's shared upstream and waits until it is ready. */
+struct upstream *make_ready(const char *name);
 void await_none_marked(const char *mark);
 void fixture_stop(void);
 

@@ -18,7 +18,7 @@ static void test_unchanged_is_not_touched(void **state)
     (void)state;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = make_ready(one);
+    struct upstream *upstream = make_ready(one);
     pid_t pid = await_pid(one);
     for (int i = 0; i < 3; i++) {
         fixture_add(one, NULL);
@@ -31,7 +31,7 @@ static void test_unchanged_is_not_touched(void **state)
     assert_int_equal(fake_server(one)->limits.max_in_flight, 7);
     assert_int_equal(fake_server(one)->limits.timeout_ms, 123);
     assert_int_equal(await_pid(one), pid);
-    assert_string_equal(lane->log, "starting attach ready");
+    assert_string_equal(upstream->log, "starting attach ready");
 }
 
 static void test_changed_is_drained_and_restarted(void **state)
@@ -40,21 +40,21 @@ static void test_changed_is_drained_and_restarted(void **state)
     fixture_add(one, NULL);
     fixture_add(two, NULL);
     fixture_apply();
-    struct lane *lane = make_ready(one);
+    struct upstream *upstream = make_ready(one);
     (void)make_ready(two);
-    lane->stats.sessions = 1;
-    lane->stats.in_flight = 2;
+    upstream->stats.sessions = 1;
+    upstream->stats.in_flight = 2;
     fixture_add(one, "while read -r x; do echo '{\"new\":1}'; done");
     fixture_add(two, NULL);
     fixture_apply();
-    await_log(lane, "ready drain");
+    await_log(upstream, "ready drain");
     assert_string_equal(fixture_state(one), "stopping");
-    assert_non_null(lane->child); /* it serves what it has */
-    lane->stats.in_flight = 0;
-    await_log(lane, "ready drain down:stopping starting attach ready");
-    assert_string_equal(lane->last_frame, "{\"new\":1}");
+    assert_non_null(upstream->child); /* it serves what it has */
+    upstream->stats.in_flight = 0;
+    await_log(upstream, "ready drain down:stopping starting attach ready");
+    assert_string_equal(upstream->last_frame, "{\"new\":1}");
     assert_int_equal(fixture_info(one).restarts, 0);
-    assert_string_equal(fake_lane_of(two)->log, "starting attach ready");
+    assert_string_equal(fake_upstream_of(two)->log, "starting attach ready");
 }
 
 static void test_drain_has_an_end(void **state)
@@ -63,12 +63,12 @@ static void test_drain_has_an_end(void **state)
     fixture_config()->drain_ms = 100;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = make_ready(one);
-    lane->stats.sessions = 1;
-    lane->stats.in_flight = 1;
+    struct upstream *upstream = make_ready(one);
+    upstream->stats.sessions = 1;
+    upstream->stats.in_flight = 1;
     fixture_add(one, "exec cat");
     fixture_apply();
-    await_log(lane, "drain down:stopping starting attach ready");
+    await_log(upstream, "drain down:stopping starting attach ready");
 }
 
 static void test_changed_with_nobody_there(void **state)
@@ -76,11 +76,11 @@ static void test_changed_with_nobody_there(void **state)
     (void)state;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = make_ready(one);
+    struct upstream *upstream = make_ready(one);
     fixture_add(one, "exec cat");
     fixture_apply();
-    await_log(lane, "ready drain down:stopping idle");
-    assert_false(lane->draining);
+    await_log(upstream, "ready drain down:stopping idle");
+    assert_false(upstream->draining);
     assert_string_equal(fixture_state(one), "down");
 }
 
@@ -89,13 +89,13 @@ static void test_change_ends_a_crash_loop(void **state)
     (void)state;
     fixture_add(one, "exit 1");
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    lane->stats.sessions = 1;
-    fake_want(lane);
-    await_log(lane, "down:crash-loop");
+    struct upstream *upstream = fake_upstream_of(one);
+    upstream->stats.sessions = 1;
+    fake_want(upstream);
+    await_log(upstream, "down:crash-loop");
     fixture_add(one, NULL);
     fixture_apply();
-    await_log(lane, "down:crash-loop starting attach ready");
+    await_log(upstream, "down:crash-loop starting attach ready");
 }
 
 static void test_disabled_and_enabled(void **state)
@@ -103,15 +103,15 @@ static void test_disabled_and_enabled(void **state)
     (void)state;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = make_ready(one);
-    lane->stats.sessions = 1;
+    struct upstream *upstream = make_ready(one);
+    upstream->stats.sessions = 1;
     fixture_add(one, NULL)->disabled = true;
     fixture_apply();
-    await_log(lane, "ready drain down:down");
-    assert_string_equal(lane->detail, "it is disabled in the configuration");
+    await_log(upstream, "ready drain down:down");
+    assert_string_equal(upstream->detail, "it is disabled in the configuration");
     fixture_add(one, NULL);
     fixture_apply();
-    await_log(lane, "down:down starting attach ready");
+    await_log(upstream, "down:down starting attach ready");
 }
 
 static void test_removed_and_added(void **state)
@@ -119,13 +119,13 @@ static void test_removed_and_added(void **state)
     (void)state;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = make_ready(one);
+    struct upstream *upstream = make_ready(one);
     struct route_server *route = fake_server(one);
     pid_t keeper = fixture_info(one).keeper_pid;
     fixture_add(two, NULL);
     fixture_apply();
     assert_true(route->removed);
-    assert_true(lane->freed);
+    assert_true(upstream->freed);
     assert_string_equal(route->removed_why, "the server was removed from the configuration");
     struct server_info info;
     assert_false(server_set_find(fx.set, one, 0, &info));
@@ -139,17 +139,17 @@ static void test_sharing_changes(void **state)
     (void)state;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *before = make_ready(one);
+    struct upstream *before = make_ready(one);
     fixture_add(one, NULL)->sharing = CONFIG_SESSION;
     fixture_apply();
     assert_true(before->freed);
-    struct lane *lane = fake_session_lane(one);
-    fake_want(lane);
-    await_log(lane, "starting attach ready");
+    struct upstream *upstream = fake_session_upstream(one);
+    fake_want(upstream);
+    await_log(upstream, "starting attach ready");
     fixture_add(one, NULL);
     fixture_apply();
-    assert_true(lane->released);
-    await_log(lane, "ready free");
+    assert_true(upstream->released);
+    await_log(upstream, "ready free");
     (void)make_ready(one);
 }
 

@@ -31,18 +31,18 @@ static void test_cannot_run(void **state)
     far->remote = true;
     far->sharing = CONFIG_SESSION;
     fixture_apply();
-    assert_string_equal(fake_lane_of("off")->detail, "it is disabled in the configuration");
-    assert_string_equal(fake_lane_of("problem")->detail, "${HOST} is not set");
-    assert_string_equal(fake_lane_of("far")->log, "down:down");
-    assert_string_equal(fake_lane_of("far")->detail, "remote servers are not built in yet");
-    assert_false(fake_lane_of("far")->outage.exited);
-    fake_want(fake_lane_of("far"));
-    assert_string_equal(fake_lane_of("far")->log, "down:down down:down");
-    struct lane *lane = fake_session_lane("far-session");
-    fake_want(lane);
-    assert_string_equal(lane->log, "down:down");
-    fake_release(lane);
-    assert_true(lane->freed);
+    assert_string_equal(fake_upstream_of("off")->detail, "it is disabled in the configuration");
+    assert_string_equal(fake_upstream_of("problem")->detail, "${HOST} is not set");
+    assert_string_equal(fake_upstream_of("far")->log, "down:down");
+    assert_string_equal(fake_upstream_of("far")->detail, "remote servers are not built in yet");
+    assert_false(fake_upstream_of("far")->outage.exited);
+    fake_want(fake_upstream_of("far"));
+    assert_string_equal(fake_upstream_of("far")->log, "down:down down:down");
+    struct upstream *upstream = fake_session_upstream("far-session");
+    fake_want(upstream);
+    assert_string_equal(upstream->log, "down:down");
+    fake_release(upstream);
+    assert_true(upstream->freed);
     struct server_info info = fixture_info("far");
     assert_true(info.remote);
     assert_string_equal(info.note, "remote servers are not built in yet");
@@ -55,7 +55,7 @@ static void test_a_child_per_session(void **state)
     (void)state;
     fixture_add(one, NULL)->sharing = CONFIG_SESSION;
     fixture_apply();
-    struct lane *a = fake_session_lane(one), *b = fake_session_lane(one);
+    struct upstream *a = fake_session_upstream(one), *b = fake_session_upstream(one);
     fake_want(a);
     fake_want(b);
     await_log(a, "starting attach ready");
@@ -82,11 +82,11 @@ static void test_release_while_starting(void **state)
     (void)state;
     fixture_add(one, "while read -r x; do :; done")->sharing = CONFIG_SESSION;
     fixture_apply();
-    struct lane *lane = fake_session_lane(one);
-    fake_want(lane);
-    fake_release(lane);
-    await_log(lane, "starting attach free");
-    struct lane *never = fake_session_lane(one);
+    struct upstream *upstream = fake_session_upstream(one);
+    fake_want(upstream);
+    fake_release(upstream);
+    await_log(upstream, "starting attach free");
+    struct upstream *never = fake_session_upstream(one);
     fake_release(never);
     assert_string_equal(never->log, "free");
 }
@@ -98,11 +98,11 @@ static void test_release_while_stopping(void **state)
     fixture_config()->servers[0].start_timeout_ms = 20;
     fixture_config()->stop_grace_ms = 100;
     fixture_apply();
-    struct lane *lane = fake_session_lane(one);
-    fake_want(lane);
-    await_log(lane, "starting attach down:stopping");
-    fake_release(lane);
-    await_log(lane, "down:stopping free");
+    struct upstream *upstream = fake_session_upstream(one);
+    fake_want(upstream);
+    await_log(upstream, "starting attach down:stopping");
+    fake_release(upstream);
+    await_log(upstream, "down:stopping free");
 }
 
 /* A server whose children never start must not be started for each session that comes. */
@@ -111,17 +111,17 @@ static void test_failing_session_server_opens_its_breaker(void **state)
     (void)state;
     fixture_add(one, "exit 1")->sharing = CONFIG_SESSION;
     fixture_apply();
-    struct lane *lane = NULL;
+    struct upstream *upstream = NULL;
     for (int i = 0; i < 6; i++) {
-        lane = fake_session_lane(one);
-        fake_want(lane);
-        await_log(lane, i < 5 ? "down:down" : "down:crash-loop");
+        upstream = fake_session_upstream(one);
+        fake_want(upstream);
+        await_log(upstream, i < 5 ? "down:down" : "down:crash-loop");
         if (i < 5) /* the wait before it is short: it is waited for */
-            assert_true(strcmp(lane->log, "starting attach down:down") == 0 ||
-                        strcmp(lane->log, "starting starting attach down:down") == 0);
-        fake_release(lane);
+            assert_true(strcmp(upstream->log, "starting attach down:down") == 0 ||
+                        strcmp(upstream->log, "starting starting attach down:down") == 0);
+        fake_release(upstream);
     }
-    assert_true(lane->freed);
+    assert_true(upstream->freed);
     assert_int_equal(fixture_info(one).era, 5);
     assert_string_equal(fixture_state(one), "crash-loop");
 }
@@ -133,10 +133,10 @@ static void test_crashing_sessions_do_not(void **state)
     fixture_add(one, "read -r x; echo \"$x\"; exit 1")->sharing = CONFIG_SESSION;
     fixture_apply();
     for (int i = 0; i < 7; i++) {
-        struct lane *lane = fake_session_lane(one);
-        fake_want(lane);
-        await_log(lane, "starting attach ready down:down");
-        fake_release(lane);
+        struct upstream *upstream = fake_session_upstream(one);
+        fake_want(upstream);
+        await_log(upstream, "starting attach ready down:down");
+        fake_release(upstream);
     }
     assert_int_equal(fixture_info(one).era, 7);
 }
@@ -145,7 +145,7 @@ static void test_crashing_sessions_do_not(void **state)
 
 struct tree {
     char mark[64];
-    struct lane *lane;
+    struct upstream *upstream;
 };
 
 static struct tree grow_tree(const char *option)
@@ -154,7 +154,7 @@ static struct tree grow_tree(const char *option)
     (void)snprintf(t.mark, sizeof(t.mark), "%s", new_mark());
     fixture_add_forker(one, t.mark, option);
     fixture_apply();
-    t.lane = make_ready(one);
+    t.upstream = make_ready(one);
     assert_int_equal(count_marked(t.mark), 5);
     return t;
 }
@@ -164,7 +164,7 @@ static void test_tree_child_killed(void **state)
     (void)state;
     struct tree t = grow_tree("stay");
     assert_int_equal(kill(await_pid(one), SIGKILL), 0);
-    await_log(t.lane, "down:backing-off");
+    await_log(t.upstream, "down:backing-off");
     assert_int_equal(count_marked(t.mark), 0);
 }
 
@@ -190,8 +190,8 @@ static void test_tree_keeper_killed(void **state)
     (void)state;
     struct tree t = grow_tree("stay");
     assert_int_equal(kill(fixture_info(one).keeper_pid, SIGKILL), 0);
-    await_log(t.lane, "down:backing-off");
-    assert_int_equal(t.lane->outage.term_signal, SIGKILL);
+    await_log(t.upstream, "down:backing-off");
+    assert_int_equal(t.upstream->outage.term_signal, SIGKILL);
     await_none_marked(t.mark);
 }
 
@@ -205,7 +205,7 @@ static void test_tree_keeper_killed_while_stopping(void **state)
     fixture_apply();
     await_state(one, "stopping");
     assert_int_equal(kill(keeper, SIGKILL), 0);
-    await_log(t.lane, "drain down:stopping idle");
+    await_log(t.upstream, "drain down:stopping idle");
     await_none_marked(t.mark);
 }
 
@@ -267,33 +267,33 @@ static void test_without_memory(void **state)
     (void)state;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    lane->stats.sessions = 1;
+    struct upstream *upstream = fake_upstream_of(one);
+    upstream->stats.sessions = 1;
     fault_alloc_install();
     size_t tried = 0;
     for (size_t n = 1;; n++) {
-        lane->log[0] = '\0';
+        upstream->log[0] = '\0';
         fault_alloc_fail_at(n);
-        fake_want(lane);
+        fake_want(upstream);
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
-        if (lane->child)
+        if (upstream->child)
             break; /* all that follows is the router's */
         assert_true(fired);
         tried++;
-        assert_string_equal(lane->log, "starting down:backing-off");
-        assert_string_equal(lane->detail, "cannot start a process: Cannot allocate memory");
-        lane->stats.sessions = 0;
+        assert_string_equal(upstream->log, "starting down:backing-off");
+        assert_string_equal(upstream->detail, "cannot start a process: Cannot allocate memory");
+        upstream->stats.sessions = 0;
         await_state(one, "down");
-        lane->stats.sessions = 1;
+        upstream->stats.sessions = 1;
         fixture_add(one, n % 2 != 0 ? "exec cat" : NULL); /* a change forgets the failures */
         fixture_apply();
         if (strcmp(fixture_state(one), "down") != 0) {
             await_state(one, "ready");
-            lane->stats.sessions = 0;
+            upstream->stats.sessions = 0;
             assert_int_equal(kill(await_pid(one), SIGKILL), 0);
             await_state(one, "down");
-            lane->stats.sessions = 1;
+            upstream->stats.sessions = 1;
         }
     }
     assert_true(tried >= 4);

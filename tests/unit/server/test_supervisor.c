@@ -24,10 +24,10 @@ static void test_starts_when_wanted(void **state)
     fixture_apply();
     assert_string_equal(fixture_state(one), "down");
     assert_int_equal(fixture_info(one).era, 0);
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
     assert_string_equal(fixture_state(one), "starting");
-    await_log(lane, "starting attach ready");
+    await_log(upstream, "starting attach ready");
     assert_string_equal(fixture_state(one), "ready");
     struct server_info info = fixture_info(one);
     assert_true(info.pid > 0 && info.keeper_pid > 0 && info.pid != info.keeper_pid);
@@ -35,11 +35,11 @@ static void test_starts_when_wanted(void **state)
     assert_int_equal(info.era, 1);
     assert_int_equal(info.restarts, 0);
     assert_int_equal(info.children, 1);
-    assert_string_equal(lane->last_frame, "{\"hello\":1}");
+    assert_string_equal(upstream->last_frame, "{\"hello\":1}");
     fixture_stop();
     assert_int_equal(kill(info.keeper_pid, 0), -1);
-    assert_string_equal(lane->log, "starting attach ready down:down");
-    assert_string_equal(lane->detail, "the relay is stopping");
+    assert_string_equal(upstream->log, "starting attach ready down:down");
+    assert_string_equal(upstream->detail, "the relay is stopping");
 }
 
 static void test_eager_starts_by_itself(void **state)
@@ -47,7 +47,7 @@ static void test_eager_starts_by_itself(void **state)
     (void)state;
     fixture_add(one, NULL)->eager = true;
     fixture_apply();
-    await_log(fake_lane_of(one), "starting attach ready");
+    await_log(fake_upstream_of(one), "starting attach ready");
 }
 
 static void test_killed_child_comes_back(void **state)
@@ -56,20 +56,20 @@ static void test_killed_child_comes_back(void **state)
     fixture_add(one, NULL);
     fixture_add(two, NULL);
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
-    fake_want(fake_lane_of(two));
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    fake_want(fake_upstream_of(two));
     await_state(one, "ready");
     await_state(two, "ready");
-    lane->stats.sessions = 1;
+    upstream->stats.sessions = 1;
     pid_t first = await_pid(one), other = await_pid(two);
     assert_int_equal(kill(first, SIGKILL), 0);
-    await_log(lane, "down:backing-off");
-    assert_true(lane->outage.exited);
-    assert_int_equal(lane->outage.term_signal, SIGKILL);
-    assert_null(lane->outage.stderr_tail); /* it had been ready */
-    assert_true(lane->outage.retry_at_ms >= lane->down_at_ms + 15);
-    await_log(lane, "down:backing-off starting attach ready");
+    await_log(upstream, "down:backing-off");
+    assert_true(upstream->outage.exited);
+    assert_int_equal(upstream->outage.term_signal, SIGKILL);
+    assert_null(upstream->outage.stderr_tail); /* it had been ready */
+    assert_true(upstream->outage.retry_at_ms >= upstream->down_at_ms + 15);
+    await_log(upstream, "down:backing-off starting attach ready");
     struct server_info info = fixture_info(one);
     assert_int_not_equal(await_pid(one), first);
     assert_int_equal(info.era, 2);
@@ -77,7 +77,7 @@ static void test_killed_child_comes_back(void **state)
     assert_true(info.exited);
     assert_int_equal(info.term_signal, SIGKILL);
     assert_int_equal(await_pid(two), other);
-    assert_string_equal(fake_lane_of(two)->log, "starting attach ready");
+    assert_string_equal(fake_upstream_of(two)->log, "starting attach ready");
 }
 
 static void test_rests_when_nobody_is_there(void **state)
@@ -85,14 +85,14 @@ static void test_rests_when_nobody_is_there(void **state)
     (void)state;
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
     await_state(one, "ready");
     assert_int_equal(kill(await_pid(one), SIGTERM), 0);
-    await_log(lane, "down:backing-off idle");
+    await_log(upstream, "down:backing-off idle");
     assert_string_equal(fixture_state(one), "down");
-    fake_want(lane);
-    await_log(lane, "idle starting attach ready");
+    fake_want(upstream);
+    await_log(upstream, "idle starting attach ready");
 }
 
 static void test_failed_start_says_why(void **state)
@@ -101,15 +101,15 @@ static void test_failed_start_says_why(void **state)
     fixture_add(one, "echo first >&2; echo 'no such database' >&2; exit 3");
     fixture_config()->servers[0].eager = false;
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
+    struct upstream *upstream = fake_upstream_of(one);
     uint64_t since_ms = wall_ms();
-    fake_want(lane);
-    await_log(lane, "starting attach down:backing-off");
+    fake_want(upstream);
+    await_log(upstream, "starting attach down:backing-off");
     assert_true(wall_ms() - since_ms < 1000 * time_scale());
-    assert_true(lane->outage.exited);
-    assert_int_equal(lane->outage.exit_status, 3);
-    assert_int_equal(lane->outage.term_signal, 0);
-    assert_string_equal(lane->tail, "first\nno such database\n");
+    assert_true(upstream->outage.exited);
+    assert_int_equal(upstream->outage.exit_status, 3);
+    assert_int_equal(upstream->outage.term_signal, 0);
+    assert_string_equal(upstream->tail, "first\nno such database\n");
 }
 
 static void test_unknown_command(void **state)
@@ -118,11 +118,11 @@ static void test_unknown_command(void **state)
     static char command[] = "no-such-command-here";
     fixture_add(one, "")->command = command;
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
-    await_log(lane, "down:backing-off");
-    assert_int_equal(lane->outage.exit_status, 127);
-    assert_non_null(strstr(lane->tail, "cannot run 'no-such-command-here': not found in PATH="));
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    await_log(upstream, "down:backing-off");
+    assert_int_equal(upstream->outage.exit_status, 127);
+    assert_non_null(strstr(upstream->tail, "cannot run 'no-such-command-here': not found in PATH="));
 }
 
 /* It does not look at its stdin either, so that it is still there when its end is asked about. */
@@ -132,17 +132,17 @@ static void test_silent_child_is_stopped(void **state)
     fixture_config()->stop_grace_ms = 500;
     fixture_add(one, "echo thinking >&2; exec sleep 60")->start_timeout_ms = 200 * time_scale();
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
-    await_log(lane, "starting attach down:stopping");
-    assert_false(lane->outage.exited);
-    assert_non_null(strstr(lane->detail, "it was started and did not answer within "));
-    assert_string_equal(lane->tail, "thinking\n");
-    fake_want(lane); /* while it stops: the same answer */
-    await_log(lane, "down:stopping down:stopping down:backing-off");
-    assert_true(lane->outage.exited);
-    assert_non_null(strstr(lane->detail, "it was started and did not answer within "));
-    assert_true(lane->outage.retry_at_ms > 0);
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    await_log(upstream, "starting attach down:stopping");
+    assert_false(upstream->outage.exited);
+    assert_non_null(strstr(upstream->detail, "it was started and did not answer within "));
+    assert_string_equal(upstream->tail, "thinking\n");
+    fake_want(upstream); /* while it stops: the same answer */
+    await_log(upstream, "down:stopping down:stopping down:backing-off");
+    assert_true(upstream->outage.exited);
+    assert_non_null(strstr(upstream->detail, "it was started and did not answer within "));
+    assert_true(upstream->outage.retry_at_ms > 0);
 }
 
 static void test_refused_handshake(void **state)
@@ -151,10 +151,10 @@ static void test_refused_handshake(void **state)
     fake_router.refuse = "initialize was refused: no";
     fixture_add(one, NULL);
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
-    await_log(lane, "starting attach down:stopping down:backing-off");
-    assert_string_equal(lane->detail, "initialize was refused: no");
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    await_log(upstream, "starting attach down:stopping down:backing-off");
+    assert_string_equal(upstream->detail, "initialize was refused: no");
 }
 
 static void test_crash_loop_and_probe(void **state)
@@ -170,23 +170,24 @@ static void test_crash_loop_and_probe(void **state)
     fixture_add(one, script);
     fixture_add(two, NULL);
     fixture_apply();
-    fake_want(fake_lane_of(two));
-    struct lane *lane = fake_lane_of(one);
-    lane->stats.sessions = 1;
-    fake_want(lane);
-    await_log(lane, "down:crash-loop");
+    fake_want(fake_upstream_of(two));
+    struct upstream *upstream = fake_upstream_of(one);
+    upstream->stats.sessions = 1;
+    fake_want(upstream);
+    await_log(upstream, "down:crash-loop");
     assert_int_equal(fixture_info(one).era, 5);
-    assert_int_equal(lane->outage.exit_status, 4);
-    uint64_t opened_ms = lane->down_at_ms;
-    assert_int_equal(lane->outage.retry_at_ms, opened_ms + 300);
-    fake_want(lane);
-    await_log(lane, "down:crash-loop down:crash-loop starting attach down:crash-loop"); /* a failed probe */
+    assert_int_equal(upstream->outage.exit_status, 4);
+    uint64_t opened_ms = upstream->down_at_ms;
+    assert_int_equal(upstream->outage.retry_at_ms, opened_ms + 300);
+    fake_want(upstream);
+    await_log(upstream,
+              "down:crash-loop down:crash-loop starting attach down:crash-loop"); /* a failed probe */
     assert_int_equal(fixture_info(one).era, 6);
-    assert_true(lane->down_at_ms >= opened_ms + 300);
+    assert_true(upstream->down_at_ms >= opened_ms + 300);
     assert_int_equal(unlink(file), 0);
-    await_log(lane, "starting attach ready");
+    await_log(upstream, "starting attach ready");
     assert_int_equal(fixture_info(one).era, 7);
-    assert_string_equal(fake_lane_of(two)->log, "starting attach ready");
+    assert_string_equal(fake_upstream_of(two)->log, "starting attach ready");
 }
 
 static void test_idle_child_is_stopped(void **state)
@@ -194,25 +195,25 @@ static void test_idle_child_is_stopped(void **state)
     (void)state;
     fixture_add(one, "cat; sleep 0.5")->idle_timeout_ms = 60; /* it takes its time to stop */
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    lane->stats.sessions = 1;
-    fake_want(lane);
-    await_log(lane, "starting attach ready idle");
+    struct upstream *upstream = fake_upstream_of(one);
+    upstream->stats.sessions = 1;
+    fake_want(upstream);
+    await_log(upstream, "starting attach ready idle");
     await_state(one, "down");
     assert_false(fixture_info(one).exited); /* it was asked */
-    fake_want(lane);
-    await_log(lane, "idle starting attach ready idle");
+    fake_want(upstream);
+    await_log(upstream, "idle starting attach ready idle");
     assert_string_equal(fixture_state(one), "stopping");
-    fake_want(lane); /* while it stops */
-    await_log(lane, "ready idle starting starting attach ready");
-    lane->stats.subscriptions = 1;
+    fake_want(upstream); /* while it stops */
+    await_log(upstream, "ready idle starting starting attach ready");
+    upstream->stats.subscriptions = 1;
     assert_string_equal(fixture_state(one), "ready");
     assert_int_equal(fixture_info(one).restarts, 0);
 }
 
 static bool frames_are_two(void *data)
 {
-    return ((struct lane *)data)->frames >= 2;
+    return ((struct upstream *)data)->frames >= 2;
 }
 
 static void test_answers_after_the_end_of_stdin(void **state)
@@ -220,12 +221,12 @@ static void test_answers_after_the_end_of_stdin(void **state)
     (void)state;
     fixture_add(one, "read -r x; echo \"$x\"; cat >/dev/null; echo '{\"late\":1}'; exit 0");
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
     await_state(one, "ready");
     fixture_stop();
-    assert_true(frames_are_two(lane));
-    assert_string_equal(lane->last_frame, "{\"late\":1}");
+    assert_true(frames_are_two(upstream));
+    assert_string_equal(upstream->last_frame, "{\"late\":1}");
 }
 
 static void test_closed_stdout(void **state)
@@ -233,12 +234,12 @@ static void test_closed_stdout(void **state)
     (void)state;
     fixture_add(one, "read -r x; echo \"$x\"; exec >&-; exec sleep 1000");
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
-    await_log(lane, "ready down:stopping");
-    assert_string_equal(lane->detail, "closed its stdout");
-    await_log(lane, "down:stopping down:backing-off");
-    assert_int_equal(lane->outage.term_signal, SIGTERM);
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    await_log(upstream, "ready down:stopping");
+    assert_string_equal(upstream->detail, "closed its stdout");
+    await_log(upstream, "down:stopping down:backing-off");
+    assert_int_equal(upstream->outage.term_signal, SIGTERM);
 }
 
 static void test_closed_stdin(void **state)
@@ -246,13 +247,13 @@ static void test_closed_stdin(void **state)
     (void)state;
     fixture_add(one, "read -r x; exec <&-; echo \"$x\"; exec sleep 1000");
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
-    await_log(lane, "ready");
-    assert_int_equal(fake_send(lane, "{\"lost\":1}"), 0);
-    await_log(lane, "ready down:stopping");
-    assert_string_equal(lane->detail, "closed its stdin");
-    await_log(lane, "down:stopping down:backing-off");
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    await_log(upstream, "ready");
+    assert_int_equal(fake_send(upstream, "{\"lost\":1}"), 0);
+    await_log(upstream, "ready down:stopping");
+    assert_string_equal(upstream->detail, "closed its stdin");
+    await_log(upstream, "down:stopping down:backing-off");
 }
 
 static void test_much_stderr_before_the_first_answer(void **state)
@@ -260,8 +261,8 @@ static void test_much_stderr_before_the_first_answer(void **state)
     (void)state;
     fixture_add(one, "head -c 1000000 /dev/zero | tr '\\0' x >&2; exec cat");
     fixture_apply();
-    fake_want(fake_lane_of(one));
-    await_log(fake_lane_of(one), "starting attach ready");
+    fake_want(fake_upstream_of(one));
+    await_log(fake_upstream_of(one), "starting attach ready");
 }
 
 /* What it had written before it died comes first, though a grandchild holds the pipe. */
@@ -270,12 +271,12 @@ static void test_last_words(void **state)
     (void)state;
     fixture_add(one, "sleep 1000 & read -r x; echo \"$x\"; echo '{\"last\":1}'; printf '{\"half'; exit 9");
     fixture_apply();
-    struct lane *lane = fake_lane_of(one);
-    fake_want(lane);
-    await_log(lane, "ready down:backing-off");
-    assert_int_equal(lane->frames, 2);
-    assert_string_equal(lane->last_frame, "{\"last\":1}");
-    assert_int_equal(lane->outage.exit_status, 9);
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    await_log(upstream, "ready down:backing-off");
+    assert_int_equal(upstream->frames, 2);
+    assert_string_equal(upstream->last_frame, "{\"last\":1}");
+    assert_int_equal(upstream->outage.exit_status, 9);
 }
 
 static void test_stubborn_children_stop_in_parallel(void **state)
@@ -289,7 +290,7 @@ static void test_stubborn_children_stop_in_parallel(void **state)
     }
     fixture_apply();
     for (int i = 0; i < FIXTURE_SERVERS; i++)
-        fake_want(fake_lane_of(names[i]));
+        fake_want(fake_upstream_of(names[i]));
     for (int i = 0; i < FIXTURE_SERVERS; i++)
         await_state(names[i], "ready");
     uint64_t since_ms = wall_ms();
@@ -316,7 +317,7 @@ static void test_kill_does_not_wait(void **state)
     fixture_config()->stop_grace_ms = 60000;
     fixture_add(one, "trap '' TERM; read -r x; echo \"$x\"; while :; do sleep 1; done");
     fixture_apply();
-    fake_want(fake_lane_of(one));
+    fake_want(fake_upstream_of(one));
     await_state(one, "ready");
     server_set_stop(fx.set, on_stopped, &fx.stopped);
     assert_string_equal(fixture_state(one), "stopping");
@@ -335,17 +336,17 @@ static void test_stop_in_every_state(void **state)
     fixture_add("ready", NULL);
     fixture_add("stopping", "while :; do sleep 1; done")->start_timeout_ms = 1;
     fixture_apply();
-    fake_want(fake_lane_of("starting"));
-    fake_want(fake_lane_of("backing-off"));
-    fake_want(fake_lane_of("ready"));
-    fake_want(fake_lane_of("stopping"));
+    fake_want(fake_upstream_of("starting"));
+    fake_want(fake_upstream_of("backing-off"));
+    fake_want(fake_upstream_of("ready"));
+    fake_want(fake_upstream_of("stopping"));
     await_state("backing-off", "backing-off");
     await_state("ready", "ready");
     await_state("stopping", "stopping");
     assert_string_equal(fixture_state("starting"), "starting");
     fixture_stop();
-    fake_want(fake_lane_of("down"));
-    assert_string_equal(fake_lane_of("down")->detail, "the relay is stopping");
+    fake_want(fake_upstream_of("down"));
+    assert_string_equal(fake_upstream_of("down")->detail, "the relay is stopping");
 }
 
 static void test_no_descriptors_left(void **state)
@@ -358,13 +359,13 @@ static void test_no_descriptors_left(void **state)
     none = before;
     none.rlim_cur = 5;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    struct lane *lane = fake_lane_of(one);
-    lane->stats.sessions = 1;
-    fake_want(lane);
+    struct upstream *upstream = fake_upstream_of(one);
+    upstream->stats.sessions = 1;
+    fake_want(upstream);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    assert_string_equal(lane->log, "starting down:backing-off");
-    assert_string_equal(lane->detail, "cannot start a process: Too many open files");
-    await_log(lane, "down:backing-off starting attach ready");
+    assert_string_equal(upstream->log, "starting down:backing-off");
+    assert_string_equal(upstream->detail, "cannot start a process: Too many open files");
+    await_log(upstream, "down:backing-off starting attach ready");
 }
 
 int main(void)

@@ -1,0 +1,282 @@
+/* The life of an upstream: children come and go, the upstream and who waits in it stay.
+ *
+ * Happy path: (a request) -> upstream_wanted -> ops->start -> upstream_starting -> upstream_attach -> [handshake] ->
+ * READY -> ... -> upstream_down or upstream_idle. What each failure does to the requests stands at upstream_down.
+ */
+#include "route/upstream.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+#include "route/child_out.h"
+#include "route/elicitations.h"
+#include "route/handshake.h"
+#include "route/levels.h"
+#include "route/outage.h"
+#include "route/parked.h"
+#include "route/questions.h"
+#include "route/replies.h"
+#include "route/requests.h"
+#include "route/subscriptions.h"
+#include "route/tasks.h"
+#include "wire/rpc_error.h"
+
+/* An outage's text: state, detail and 2 KiB of stderr, each byte of which may become six. */
+#define OUTAGE_BYTES_MAX ((size_t)64 << 10)
+
+static void init_lists(struct upstream *upstream)
+{
+    list_init(&upstream->server_node);
+    list_init(&upstream->sessions);
+    list_init(&upstream->in_flight);
+    list_init(&upstream->abandoned);
+    list_init(&upstream->tasks_running);
+    list_init(&upstream->own);
+    list_init(&upstream->init_held);
+    list_init(&upstream->owed);
+    list_init(&upstream->subs_owed);
+    list_init(&upstream->question_list);
+    list_init(&upstream->elicitation_list);
+}
+
+struct upstream *upstream_new(struct route_server *server)
+{
+    struct upstream *upstream = mem_zalloc(sizeof(*upstream));
+    if (!upstream)
+        return NULL;
+    init_lists(upstream);
+    upstream->router = server->router;
+    upstream->server = server;
+    upstream->sharing = server->limits.sharing;
+    upstream->told_level = LEVEL_NONE;
+    map_init(&upstream->calls);
+    map_init(&upstream->subs);
+    map_init(&upstream->tasks);
+    map_init(&upstream->questions);
+    map_init(&upstream->elicitations);
+    turns_init(&upstream->turns);
+    parked_init(upstream);
+    buf_init(&upstream->outage, OUTAGE_BYTES_MAX);
+    list_push_back(&server->upstreams, &upstream->server_node);
+    return upstream;
+}
+
+void upstream_free(struct upstream *upstream)
+{
+    assert(list_empty(&upstream->sessions));
+    upstream_forget_child(upstream, NULL, 0);
+    list_remove(&upstream->server_node);
+    map_done(&upstream->calls);
+    map_done(&upstream->subs);
+    map_done(&upstream->tasks);
+    map_done(&upstream->questions);
+    map_done(&upstream->elicitations);
+    init_cache_done(&upstream->cache);
+    outage_done(upstream);
+    mem_free(upstream);
+}
+
+void upstream_move(struct upstream *upstream, enum upstream_state to)
+{
+#define TO(state) (1U << (state))
+    static const unsigned allowed[] = {
+        [UPSTREAM_IDLE] = TO(UPSTREAM_IDLE) | TO(UPSTREAM_STARTING) | TO(UPSTREAM_HANDSHAKE) |
+                          TO(UPSTREAM_READY) | TO(UPSTREAM_DOWN),
+        [UPSTREAM_STARTING] = TO(UPSTREAM_STARTING) | TO(UPSTREAM_HANDSHAKE) | TO(UPSTREAM_READY) |
+                              TO(UPSTREAM_DOWN) | TO(UPSTREAM_IDLE),
+        [UPSTREAM_HANDSHAKE] = TO(UPSTREAM_READY) | TO(UPSTREAM_DOWN) | TO(UPSTREAM_IDLE),
+        [UPSTREAM_READY] = TO(UPSTREAM_DOWN) | TO(UPSTREAM_IDLE),
+        [UPSTREAM_DOWN] = TO(UPSTREAM_DOWN) | TO(UPSTREAM_STARTING) | TO(UPSTREAM_HANDSHAKE) |
+                          TO(UPSTREAM_READY) | TO(UPSTREAM_IDLE),
+    };
+#undef TO
+    assert(allowed[upstream->state] & (1U << to));
+    upstream->state = to;
+    upstream->stats.ready = to == UPSTREAM_READY;
+}
+
+/* ---- starting ---- */
+
+static void start(struct upstream *upstream)
+{
+    upstream_move(upstream, UPSTREAM_STARTING);
+    upstream->in_start = true;
+    upstream->server->ops->start(upstream->server->data, upstream);
+    upstream->in_start = false;
+}
+
+bool upstream_wanted(struct upstream *upstream, uint64_t now_ms)
+{
+    switch (upstream->state) {
+    case UPSTREAM_STARTING:
+    case UPSTREAM_HANDSHAKE:
+    case UPSTREAM_READY:
+        return true;
+    case UPSTREAM_DOWN:
+        if (upstream->retry_at_ms)
+            return outage_is_short(upstream, now_ms);
+        break;
+    case UPSTREAM_IDLE:
+        break;
+    }
+    start(upstream);
+    return upstream->state != UPSTREAM_DOWN || outage_is_short(upstream, now_ms);
+}
+
+void upstream_starting(struct upstream *upstream)
+{
+    if (!upstream->released)
+        upstream_move(upstream, UPSTREAM_STARTING);
+}
+
+void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now_ms)
+{
+    if (upstream->released)
+        return;
+    assert(!upstream->child);
+    upstream->child = child;
+    upstream->child_closing = false;
+    upstream->draining = false;
+    upstream->proven = false;
+    if (upstream_is_shared(upstream)) {
+        upstream_move(upstream, UPSTREAM_HANDSHAKE);
+        handshake_begin(upstream, now_ms);
+    } else {
+        upstream_move(upstream, UPSTREAM_READY);
+        turns_pump(upstream, now_ms);
+    }
+}
+
+void upstream_writable(struct upstream *upstream, uint64_t now_ms)
+{
+    turns_pump(upstream, now_ms);
+}
+
+void upstream_drain(struct upstream *upstream)
+{
+    upstream->draining = true;
+}
+
+void upstream_undrain(struct upstream *upstream, uint64_t now_ms)
+{
+    upstream->draining = false;
+    turns_pump(upstream, now_ms);
+}
+
+size_t upstream_pending(const struct upstream *upstream)
+{
+    return upstream->stats.in_flight;
+}
+
+/* ---- ending ---- */
+
+static void close_all(struct list *calls)
+{
+    while (!list_empty(calls))
+        call_close(CONTAINER_OF(calls->next, struct call, upstream_node));
+}
+
+void upstream_forget_child(struct upstream *upstream, const struct refusal *why, uint64_t now_ms)
+{
+    upstream->child = NULL;
+    upstream->child_closing = false;
+    upstream->proven = false;
+    upstream->handshake_id = 0;
+    child_forget_owed(upstream);
+    while (!list_empty(&upstream->in_flight))
+        call_fail(CONTAINER_OF(upstream->in_flight.next, struct call, upstream_node), why);
+    close_all(&upstream->abandoned);
+    close_all(&upstream->own);
+    tasks_forget(upstream);
+    close_all(&upstream->tasks_running);
+    parked_forget(upstream);
+    elicitations_forget(upstream);
+    questions_forget(upstream, now_ms);
+}
+
+/* Held calls first: a call in a queue that ends may move a held one up. */
+void upstream_fail_waiting(struct upstream *upstream, const struct refusal *why)
+{
+    LIST_EACH(node, next, &upstream->sessions)
+    {
+        session_fail_held(CONTAINER_OF(node, struct route_session, upstream_node), why);
+    }
+    LIST_EACH(node, next, &upstream->sessions)
+    {
+        session_fail_waiting(CONTAINER_OF(node, struct route_session, upstream_node), why);
+    }
+}
+
+static void hang_up_all(struct upstream *upstream, const char *reason)
+{
+    LIST_EACH(node, next, &upstream->sessions)
+    {
+        session_hang_up(CONTAINER_OF(node, struct route_session, upstream_node), RPC_E_SERVER_UNAVAILABLE,
+                        reason);
+    }
+}
+
+/* A start that failed, and the end of an own child, answer all that waits; else a restart that is near is
+ * waited for. */
+void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t now_ms)
+{
+    if (upstream->released)
+        return;
+    bool start_failed = upstream->state == UPSTREAM_STARTING || upstream->state == UPSTREAM_HANDSHAKE;
+    upstream_move(upstream, UPSTREAM_DOWN);
+    outage_note(upstream, why);
+    const struct refusal refusal = outage_refusal(upstream, now_ms);
+    upstream_forget_child(upstream, &refusal, now_ms);
+    if (start_failed || !upstream_is_shared(upstream) || !outage_is_short(upstream, now_ms))
+        upstream_fail_waiting(upstream, &refusal);
+    if (!upstream_is_shared(upstream) && !upstream->in_start)
+        hang_up_all(upstream, refusal.message ? refusal.message : "the server's process is gone");
+}
+
+void upstream_idle(struct upstream *upstream)
+{
+    static const struct refusal none = {.code = RPC_E_SERVER_UNAVAILABLE};
+    if (upstream->released)
+        return;
+    upstream_move(upstream, UPSTREAM_IDLE);
+    upstream_forget_child(upstream, &none, 0);
+    if (upstream->stats.waiting > 0 && !upstream->draining)
+        start(upstream);
+}
+
+void upstream_release(struct upstream *upstream, bool server_goes, uint64_t now_ms)
+{
+    struct route_server *server = upstream->server;
+    upstream->released = true;
+    upstream_move(upstream, UPSTREAM_DOWN);
+    upstream_forget_child(upstream, NULL, now_ms);
+    if (server_goes) {
+        list_remove(&upstream->server_node);
+        upstream->server = NULL;
+    }
+    server->ops->release(server->data, upstream);
+}
+
+/* ---- looking ---- */
+
+void upstream_set_data(struct upstream *upstream, void *data)
+{
+    upstream->data = data;
+}
+
+void *upstream_data(const struct upstream *upstream)
+{
+    return upstream->data;
+}
+
+struct route_server *upstream_server(const struct upstream *upstream)
+{
+    return upstream->server;
+}
+
+void upstream_get_stats(const struct upstream *upstream, struct upstream_stats *ret_stats)
+{
+    *ret_stats = upstream->stats;
+    ret_stats->subscriptions = subscriptions_count(upstream);
+    ret_stats->tasks = tasks_count(upstream);
+}

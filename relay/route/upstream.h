@@ -1,0 +1,25 @@
+/* Upstreams, as the other files of route/ use them; what server/ calls is in router.h. */
+#ifndef ROUTE_UPSTREAM_H
+#define ROUTE_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "route/state.h"
+
+/* NULL: out of memory. Linked into the server's list. */
+struct upstream *upstream_new(struct route_server *server);
+/* The one mover; asserts that the move is allowed. */
+void upstream_move(struct upstream *upstream, enum upstream_state to);
+/* Somebody has a request: is there, or will there soon be, a child to give it to? Asks the server to start
+ * one. */
+MUSTCHECK bool upstream_wanted(struct upstream *upstream, uint64_t now_ms);
+/* Answers and forgets everything that went to the child which is gone. */
+void upstream_forget_child(struct upstream *upstream, const struct refusal *why, uint64_t now_ms);
+/* Answers all that waits in this upstream. */
+void upstream_fail_waiting(struct upstream *upstream, const struct refusal *why);
+/* session sharing: the session is gone; the server is asked to stop the child. `server_goes`: and is itself
+ * removed, so that the upstream belongs to none. The upstream may be gone afterwards. */
+void upstream_release(struct upstream *upstream, bool server_goes, uint64_t now_ms);
+
+#endif

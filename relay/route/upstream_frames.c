@@ -1,0 +1,384 @@
+/* What comes from a child.
+ *
+ * An answer finds its call by the relay's id and leaves with the client's own; a notification goes to whom it
+ * is about, or to nobody; a request is refused (shared) or asked (own child). What is no message is counted;
+ * but one that names a call in flight settles that call at once, so that nobody waits for an answer that was
+ * given.
+ */
+#include <stdio.h>
+
+#include "route/child_out.h"
+#include "route/elicitations.h"
+#include "route/handshake.h"
+#include "route/initialize.h"
+#include "route/upstream.h"
+#include "route/levels.h"
+#include "route/parked.h"
+#include "route/questions.h"
+#include "route/replies.h"
+#include "route/subscriptions.h"
+#include "route/tasks.h"
+#include "wire/rpc_error.h"
+
+static const char *id_of(const struct frame *frame)
+{
+    return frame->bytes + frame->env.id.off;
+}
+
+/* ---- answers ---- */
+
+/* An answer to what is settled already, or to the relay itself. */
+static void answer_late(struct upstream *upstream, struct call *c, const struct frame *frame, uint64_t now_ms)
+{
+    if (!c || c->state != CALL_OWN)
+        upstream->stats.late++;
+    if (c && c->state == CALL_ABANDONED && c->is_task && frame->env.kind == RPC_RESULT)
+        tasks_disown(upstream, frame, now_ms);
+    if (c && (c->state == CALL_OWN || c->state == CALL_ABANDONED))
+        call_close(c);
+}
+
+static void pass_answer(struct call *c, const struct frame *frame, uint64_t now_ms)
+{
+    struct upstream *upstream = c->upstream;
+    struct route_session *s = c->session;
+    bool is_error = frame->env.kind == RPC_ERROR;
+    struct splice splice = {frame->env.id, c->id, c->id_len};
+
+    session_send_spliced(s, frame->bytes, frame->len, &splice, 1);
+    upstream->stats.answers++;
+    upstream->stats.last_used_ms = now_ms;
+    if (c->method == RPC_M_INITIALIZE)
+        initialize_passed(s, frame);
+    if (is_error && upstream_is_shared(upstream))
+        elicitations_note(s, frame);
+    subscriptions_settle(c, is_error ? SUB_REFUSED : SUB_DONE, frame);
+    if (!tasks_answered(c, frame, now_ms))
+        call_close(c);
+}
+
+static void on_answer(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    if (!span_found(frame->env.id) || frame->env.id_null) {
+        upstream->stats.noise++;
+        return;
+    }
+    if (handshake_is(upstream, frame)) {
+        handshake_answer(upstream, frame, now_ms);
+        return;
+    }
+    struct call *c = calls_find(upstream, id_of(frame), frame->env.id.len);
+    if (c && c->state == CALL_IN_FLIGHT)
+        pass_answer(c, frame, now_ms);
+    else
+        answer_late(upstream, c, frame, now_ms);
+}
+
+/* ---- requests of the child ---- */
+
+static bool can_be_answered(const struct upstream *upstream, const struct frame *frame)
+{
+    const struct span id = frame->env.id;
+    return frame_id_is_sound(frame) && !frame->env.id_null &&
+           id.len <= upstream->router->options.max_id_bytes;
+}
+
+static void on_request(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                       uint64_t now_ms)
+{
+    if (!can_be_answered(upstream, frame)) {
+        upstream->stats.noise++;
+    } else if (!upstream_is_shared(upstream)) {
+        questions_ask(upstream, frame, now_ms);
+    } else if (method == RPC_M_PING) {
+        child_result(upstream, id_of(frame), frame->env.id.len);
+    } else {
+        upstream->stats.refused++;
+        child_error(upstream, id_of(frame), frame->env.id.len, RPC_E_METHOD_NOT_FOUND,
+                    rpc_error_message(RPC_E_METHOD_NOT_FOUND));
+    }
+}
+
+/* ---- notifications of the child ---- */
+
+static void pass_to(struct upstream *upstream, struct route_session *s, const struct frame *frame)
+{
+    const struct link_part part = {frame->bytes, frame->len};
+    if (s)
+        session_send(s, &part, 1);
+    else
+        upstream->stats.dropped_notifications++;
+}
+
+/* For what a session that reads too slowly can do without. */
+static void pass_if_read(struct upstream *upstream, struct route_session *s, const struct frame *frame)
+{
+    if (s && s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES)
+        s->dropped++;
+    else
+        pass_to(upstream, s, frame);
+}
+
+static void pass_to_all(struct upstream *upstream, const struct frame *frame)
+{
+    LIST_EACH(node, next, &upstream->sessions)
+    {
+        struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
+        if (s->initialized)
+            pass_to(upstream, s, frame);
+    }
+}
+
+static void on_progress(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    const struct span at = frame->env.param_token;
+    struct call *c = calls_find(upstream, frame->bytes + at.off, at.len);
+    if (!c || c->token_len == 0 || (c->state != CALL_IN_FLIGHT && c->state != CALL_TASK)) {
+        upstream->stats.dropped_notifications++;
+        return;
+    }
+    call_progress(c, now_ms);
+    if (c->session->link->queued_bytes > LINK_CLIENT_HIGH_BYTES) {
+        c->session->dropped++;
+        return;
+    }
+    struct splice splice = {at, call_token(c), c->token_len};
+    session_send_spliced(c->session, frame->bytes, frame->len, &splice, 1);
+}
+
+static void on_task_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    struct route_session *owner = tasks_status(upstream, frame, now_ms);
+    if (owner)
+        pass_to(upstream, owner, frame);
+    else
+        parked_keep(upstream, frame, now_ms);
+}
+
+static void on_shared_notification(struct upstream *upstream, const struct frame *frame,
+                                   enum rpc_method method, uint64_t now_ms)
+{
+    struct route_session *related =
+        span_found(frame->env.related_task) ? tasks_related_owner(upstream, frame) : NULL;
+    switch (method) {
+    case RPC_M_N_PROGRESS:
+        on_progress(upstream, frame, now_ms);
+        break;
+    case RPC_M_N_MESSAGE:
+        if (related)
+            pass_if_read(upstream, related, frame);
+        else
+            levels_message(upstream, frame);
+        break;
+    case RPC_M_N_RESOURCES_UPDATED:
+        subscriptions_updated(upstream, frame);
+        break;
+    case RPC_M_N_RESOURCES_CHANGED:
+    case RPC_M_N_TOOLS_CHANGED:
+    case RPC_M_N_PROMPTS_CHANGED:
+        pass_to_all(upstream, frame);
+        break;
+    case RPC_M_N_TASK_STATUS:
+        on_task_status(upstream, frame, now_ms);
+        break;
+    case RPC_M_N_ELICIT_COMPLETE:
+        pass_to(upstream, elicitations_complete(upstream, frame), frame);
+        break;
+    case RPC_M_OTHER:
+        pass_to(upstream, related, frame);
+        break;
+    default:
+        upstream->stats.dropped_notifications++;
+        break;
+    }
+}
+
+/* session sharing: the one session; NULL on a shared upstream. */
+static struct route_session *own_session(struct upstream *upstream)
+{
+    if (upstream_is_shared(upstream) || list_empty(&upstream->sessions))
+        return NULL;
+    return CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
+}
+
+static void on_own_notification(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                                uint64_t now_ms)
+{
+    struct route_session *s =
+        list_empty(&upstream->sessions)
+            ? NULL
+            : CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
+    switch (method) {
+    case RPC_M_N_PROGRESS:
+        on_progress(upstream, frame, now_ms);
+        break;
+    case RPC_M_N_CANCELLED:
+        questions_cancelled(upstream, frame, now_ms);
+        break;
+    case RPC_M_N_MESSAGE:
+        pass_if_read(upstream, s, frame);
+        break;
+    case RPC_M_N_TASK_STATUS:
+        (void)tasks_status(upstream, frame, now_ms);
+        pass_to(upstream, s, frame);
+        break;
+    default:
+        pass_to(upstream, s, frame);
+        break;
+    }
+}
+
+static void on_notification(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                            uint64_t now_ms)
+{
+    if (!upstream_is_shared(upstream))
+        on_own_notification(upstream, frame, method, now_ms);
+    else if (upstream->state == UPSTREAM_READY)
+        on_shared_notification(upstream, frame, method, now_ms);
+    else
+        upstream->stats.dropped_notifications++;
+}
+
+/* ---- what is no message ---- */
+
+/* The call that a spoilt answer was for; NULL: none is in flight under that id. */
+static struct call *spoilt_call(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    struct call *c = calls_find(upstream, id_of(frame), frame->env.id.len);
+    if (c && c->state == CALL_IN_FLIGHT)
+        return c;
+    if (c)
+        answer_late(upstream, c, frame, now_ms);
+    return NULL;
+}
+
+static void on_bad_answer(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    struct refusal why = {.code = RPC_E_BAD_REPLY};
+    struct call *c = spoilt_call(upstream, frame, now_ms);
+    if (!c) {
+        upstream->stats.noise++;
+        return;
+    }
+    upstream->stats.bad_replies++;
+    refusal_reason(upstream->router, &why, rpc_fault_text(frame->env.fault), frame->env.fault_at);
+    call_fail(c, &why);
+}
+
+static bool begins_object(const struct frame *frame)
+{
+    size_t at = 0;
+    while (at < frame->len && (frame->bytes[at] == ' ' || frame->bytes[at] == '\t'))
+        at++;
+    return at < frame->len && frame->bytes[at] == '{';
+}
+
+static void on_invalid(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    if (!begins_object(frame) || !can_be_answered(upstream, frame)) {
+        upstream->stats.noise++;
+    } else if (frame->env.has_method) {
+        upstream->stats.noise++;
+        child_error(upstream, id_of(frame), frame->env.id.len, rpc_fault_code(frame->env.fault),
+                    rpc_fault_text(frame->env.fault));
+    } else if (handshake_is(upstream, frame)) {
+        handshake_answer(upstream, frame, now_ms);
+    } else {
+        on_bad_answer(upstream, frame, now_ms);
+    }
+}
+
+static void on_too_large(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    char members[96];
+    if (!can_be_answered(upstream, frame)) {
+        upstream->stats.noise++;
+        return;
+    }
+    if (frame->env.has_method) {
+        upstream->stats.noise++;
+        child_error(upstream, id_of(frame), frame->env.id.len, RPC_E_TOO_LARGE,
+                    rpc_error_message(RPC_E_TOO_LARGE));
+        return;
+    }
+    if (handshake_is(upstream, frame)) {
+        handshake_too_large(upstream);
+        return;
+    }
+    struct call *c = spoilt_call(upstream, frame, now_ms);
+    if (!c)
+        return;
+    int n = snprintf(members, sizeof(members), "\"bytes\":%zu,\"limit\":%zu,\"from\":\"server\"", frame->len,
+                     upstream->router->options.max_frame_bytes);
+    call_fail(c, &(struct refusal){.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n});
+}
+
+/* ---- the entry ---- */
+
+static void prove(struct upstream *upstream)
+{
+    if (upstream->proven || upstream_is_shared(upstream))
+        return;
+    upstream->proven = true;
+    upstream->server->ops->ready(upstream->server->data, upstream);
+}
+
+static void on_message(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
+
+/* The answers to a batch, where the client and its own child agreed on the one revision that has them. */
+static void on_batch(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    struct span element;
+    size_t pos = 0;
+    struct route_session *s = own_session(upstream);
+    if (!s || !initialize_has_batches(s)) {
+        upstream->stats.noise++;
+        return;
+    }
+    while (rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
+        struct frame one = {.bytes = frame->bytes + element.off, .len = element.len};
+        rpc_scan_line(one.bytes, one.len, &one.env);
+        if (one.env.kind == RPC_BATCH)
+            upstream->stats.noise++;
+        else
+            on_message(upstream, &one, now_ms);
+    }
+}
+
+static void on_message(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    const struct rpc_envelope *env = &frame->env;
+    enum rpc_method method =
+        span_found(env->method) ? rpc_method(frame->bytes + env->method.off, env->method.len) : RPC_M_OTHER;
+    switch (env->kind) {
+    case RPC_RESULT:
+    case RPC_ERROR:
+        prove(upstream);
+        on_answer(upstream, frame, now_ms);
+        break;
+    case RPC_REQUEST:
+        prove(upstream);
+        on_request(upstream, frame, method, now_ms);
+        break;
+    case RPC_NOTIFICATION:
+        prove(upstream);
+        on_notification(upstream, frame, method, now_ms);
+        break;
+    case RPC_INVALID:
+        on_invalid(upstream, frame, now_ms);
+        break;
+    case RPC_BATCH:
+        on_batch(upstream, frame, now_ms);
+        break;
+    }
+}
+
+void upstream_frame(struct upstream *upstream, const struct frame *frame, bool too_large, uint64_t now_ms)
+{
+    if (upstream->released || !upstream->child)
+        return;
+    if (too_large)
+        on_too_large(upstream, frame, now_ms);
+    else
+        on_message(upstream, frame, now_ms);
+}
