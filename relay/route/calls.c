@@ -241,8 +241,8 @@ void call_move(struct call *c, enum call_state to)
         deadline_clear(c->router, &c->deadline);
     }
     if (c->session) {
-        turns_refresh(c->session);
-        turns_flow(c->session);
+        scheduler_refresh(c->session);
+        scheduler_flow_control(c->session);
     }
 }
 
@@ -259,8 +259,8 @@ void call_close(struct call *c)
     store_put(&r->store, c->long_text);
     give_back(r, c);
     if (s) {
-        turns_refresh(s);
-        turns_flow(s);
+        scheduler_refresh(s);
+        scheduler_flow_control(s);
     }
 }
 

@@ -67,7 +67,7 @@ void clock_expired(struct deadline *d, uint64_t now_ms)
             return;
         time_out(c, now_ms);
     }
-    turns_pump(upstream, now_ms);
+    scheduler_run(upstream, now_ms);
 }
 
 int clock_start(struct call *c, uint64_t now_ms)

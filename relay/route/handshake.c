@@ -207,7 +207,7 @@ static void become_ready(struct upstream *upstream, struct init_cache *cache, ui
     if (again)
         tell_restarted(upstream);
     initialize_answer_held(upstream, now_ms);
-    turns_pump(upstream, now_ms);
+    scheduler_run(upstream, now_ms);
 }
 
 static void answer_result(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)

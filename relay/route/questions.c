@@ -57,7 +57,7 @@ static void settle(struct question *q, uint64_t now_ms)
     struct route_session *s = CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
     if (--s->question_count == 0 && now_ms > s->stand_since_ms)
         s->stood_ms += now_ms - s->stand_since_ms;
-    turns_flow(s);
+    scheduler_flow_control(s);
 }
 
 static void tell_cancelled(const struct question *q)
@@ -127,7 +127,7 @@ void questions_ask(struct upstream *upstream, const struct frame *frame, uint64_
     }
     if (s->question_count++ == 0)
         s->stand_since_ms = now_ms;
-    turns_flow(s);
+    scheduler_flow_control(s);
     if (deadline_set(upstream->router, &q->deadline, now_ms + QUESTION_MS)) {
         child_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");
         settle(q, now_ms);

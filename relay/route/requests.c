@@ -98,7 +98,7 @@ bool request_admit(struct route_session *s, const struct frame *frame, uint64_t 
 {
     if (!request_reaches(s, frame, now_ms))
         return false;
-    if ((is_full(s->upstream) || turns_flooded(s)) && !turns_free_now(s)) {
+    if ((is_full(s->upstream) || scheduler_is_flooded(s)) && !scheduler_is_free(s)) {
         refuse_full(s, frame);
         return false;
     }
@@ -109,14 +109,14 @@ bool request_admit(struct route_session *s, const struct frame *frame, uint64_t 
 static int dispatch_or_wait(struct route_session *s, struct call *c, const struct frame *frame,
                             uint64_t now_ms)
 {
-    if (turns_free_now(s)) {
+    if (scheduler_is_free(s)) {
         int rc = call_dispatch(c, frame->bytes, frame->len, now_ms);
         if (rc != ERR_CLOSING)
             return rc;
     }
-    int rc = turns_keep(c, frame);
+    int rc = scheduler_keep(c, frame);
     if (rc == 0)
-        turns_wait(c);
+        scheduler_enqueue(c);
     return rc;
 }
 
@@ -272,14 +272,15 @@ static void forward(struct route_session *s, const struct frame *frame, uint64_t
         return;
     }
     bool alive = upstream->state == UPSTREAM_READY || upstream->state == UPSTREAM_STARTING;
-    if (!alive || is_full(upstream) || turns_flooded(s) || call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
+    if (!alive || is_full(upstream) || scheduler_is_flooded(s) ||
+        call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
         upstream->stats.dropped_notifications++;
         return;
     }
-    if (turns_keep(c, frame))
+    if (scheduler_keep(c, frame))
         call_close(c);
     else
-        turns_wait(c);
+        scheduler_enqueue(c);
 }
 
 static void shared_notification(struct route_session *s, const struct frame *frame, enum rpc_method method)

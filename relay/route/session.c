@@ -27,7 +27,7 @@ static void init_lists(struct route_session *s)
     list_init(&s->calls);
     list_init(&s->subscriptions);
     list_init(&s->tasks);
-    turn_init(&s->turn);
+    scheduler_entry_init(&s->queued);
 }
 
 int route_session_open(struct router *r, const char *server_name, struct link *client, void *user,
@@ -103,7 +103,7 @@ void session_leave_upstream(struct route_session *s, uint64_t now_ms)
     elicitations_leave(s);
     if (!upstream_is_shared(upstream))
         questions_leave(upstream, now_ms);
-    turns_refresh(s);
+    scheduler_refresh(s);
     list_remove(&s->upstream_node);
     upstream->stats.sessions--;
     s->upstream = NULL;
@@ -116,7 +116,7 @@ void route_session_close(struct route_session *s, uint64_t now_ms)
     if (upstream) {
         session_leave_upstream(s, now_ms);
         if (upstream_is_shared(upstream))
-            turns_pump(upstream, now_ms);
+            scheduler_run(upstream, now_ms);
         else
             upstream_release(upstream, false, now_ms);
     }
@@ -130,8 +130,8 @@ void route_session_writable(struct route_session *s, uint64_t now_ms)
 {
     if (!s->upstream)
         return;
-    turns_writable(s);
-    turns_pump(s->upstream, now_ms);
+    scheduler_link_writable(s);
+    scheduler_run(s->upstream, now_ms);
 }
 
 void *route_session_user(const struct route_session *s)

@@ -138,5 +138,5 @@ void route_session_frame(struct route_session *s, const struct frame *frame, boo
         refuse_too_large(s, frame, now_ms);
     else
         one_frame(s, frame, false, now_ms);
-    turns_pump(s->upstream, now_ms);
+    scheduler_run(s->upstream, now_ms);
 }

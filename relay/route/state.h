@@ -13,7 +13,7 @@
 #include "route/calls.h"
 #include "route/router.h"
 #include "route/store.h"
-#include "route/turns.h"
+#include "route/scheduler.h"
 
 #define PROTOCOL_MAX 32 /* bytes of a protocol version that is kept, with its NUL */
 
@@ -81,7 +81,7 @@ struct upstream {
     struct list tasks_running; /* calls in state TASK */
     struct list own;
     uint64_t last_id;
-    struct turns turns;
+    struct scheduler scheduler;
 
     uint64_t handshake_id; /* relay id of the initialize under way; 0: none */
     struct init_cache cache;
@@ -130,7 +130,7 @@ struct route_session {
     struct list queue; /* waiting calls, oldest first */
     struct list held;  /* held calls */
     struct list calls; /* all its others */
-    struct turn turn;
+    struct scheduler_entry queued;
     size_t in_flight;
     size_t abandoned;
     size_t waiting; /* in the queue or held */

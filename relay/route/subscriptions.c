@@ -272,7 +272,7 @@ static void advance(struct sub *sub, const struct frame *refusal)
             say_done(c);
         } else {
             sub->active = c;
-            turns_wait(c);
+            scheduler_enqueue(c);
             return;
         }
         c->sub = NULL;
@@ -345,7 +345,7 @@ static void queue(struct sub *sub, struct route_session *s, const struct frame *
         request_no_memory(s, frame);
         return;
     }
-    if (turns_keep(c, frame)) {
+    if (scheduler_keep(c, frame)) {
         call_close(c);
         request_no_memory(s, frame);
         return;

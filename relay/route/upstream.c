@@ -54,7 +54,7 @@ struct upstream *upstream_new(struct route_server *server)
     map_init(&upstream->tasks);
     map_init(&upstream->questions);
     map_init(&upstream->elicitations);
-    turns_init(&upstream->turns);
+    scheduler_init(&upstream->scheduler);
     parked_init(upstream);
     buf_init(&upstream->outage, OUTAGE_BYTES_MAX);
     list_push_back(&server->upstreams, &upstream->server_node);
@@ -143,13 +143,13 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
         handshake_begin(upstream, now_ms);
     } else {
         upstream_move(upstream, UPSTREAM_READY);
-        turns_pump(upstream, now_ms);
+        scheduler_run(upstream, now_ms);
     }
 }
 
 void upstream_writable(struct upstream *upstream, uint64_t now_ms)
 {
-    turns_pump(upstream, now_ms);
+    scheduler_run(upstream, now_ms);
 }
 
 void upstream_drain(struct upstream *upstream)
@@ -160,7 +160,7 @@ void upstream_drain(struct upstream *upstream)
 void upstream_undrain(struct upstream *upstream, uint64_t now_ms)
 {
     upstream->draining = false;
-    turns_pump(upstream, now_ms);
+    scheduler_run(upstream, now_ms);
 }
 
 size_t upstream_pending(const struct upstream *upstream)

@@ -4,14 +4,14 @@
  * (requests in flight, plus those abandoned less than five seconds ago). A session may take a slot only while
  * its load is less than the free slots, so only the rings below that number are looked at: the choice costs
  * the same with ten sessions and with ten thousand. Among the eligible, the one that waited longest for its
- * turn has it. A turn is up to TURNS_BURST requests, as far as the byte quantum pays; a request
+ * turn has it. A turn is up to SCHEDULER_BURST requests, as far as the byte quantum pays; a request
  * larger than the quantum waits for as many turns as it has quanta.
  *
- * A session leaves its ring when nothing waits, when its link reads too slowly (until turns_writable), or
+ * A session leaves its ring when nothing waits, when its link reads too slowly (until scheduler_link_writable), or
  * when its link was given up.
  */
-#ifndef ROUTE_TURNS_H
-#define ROUTE_TURNS_H
+#ifndef ROUTE_SCHEDULER_H
+#define ROUTE_SCHEDULER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,27 +21,27 @@
 #include "base/list.h"
 
 /* Loads below this have a ring of their own; above, one ring per doubling. */
-#define TURNS_EXACT 32
-#define TURNS_RINGS 48
+#define SCHEDULER_EXACT 32
+#define SCHEDULER_RINGS 48
 /* 64 KiB: as much as a pipe takes at once. */
-#define TURNS_QUANTUM_BYTES ((size_t)64 << 10)
+#define SCHEDULER_QUANTUM_BYTES ((size_t)64 << 10)
 /* Requests that a session whose turn it is may send in a row: enough that a client with a few in flight gets
  * its answers in one write and not in as many (which costs three times as much with 1,000 clients), few
  * enough that nobody waits long. */
-#define TURNS_BURST 16
+#define SCHEDULER_BURST 16
 
 struct upstream;
 struct route_session;
 struct call;
 struct frame;
 
-struct turns {
-    struct list rings[TURNS_RINGS]; /* of route_session.turn.node, each in the order of turn.stamp */
-    uint64_t busy;                  /* one bit per ring that is not empty */
-    uint64_t stamp;                 /* the last one given out */
+struct scheduler {
+    struct list rings[SCHEDULER_RINGS]; /* of route_session.queued.node, each in the order of queued.stamp */
+    uint64_t busy;                      /* one bit per ring that is not empty */
+    uint64_t stamp;                     /* the last one given out */
 };
 
-struct turn {
+struct scheduler_entry {
     struct list node;
     uint64_t stamp;
     unsigned ring; /* valid while the node is linked */
@@ -49,26 +49,26 @@ struct turn {
     bool slow; /* left its ring because its link is above the high mark */
 };
 
-void turns_init(struct turns *t);
-void turn_init(struct turn *t);
+void scheduler_init(struct scheduler *t);
+void scheduler_entry_init(struct scheduler_entry *t);
 
 /* The session's load, its queue or its link changed: puts it where it belongs. */
-void turns_refresh(struct route_session *s);
+void scheduler_refresh(struct route_session *s);
 /* The session's link may be written again. */
-void turns_writable(struct route_session *s);
+void scheduler_link_writable(struct route_session *s);
 /* May a call of this session go to the child now, ahead of nobody? */
-bool turns_free_now(const struct route_session *s);
+bool scheduler_is_free(const struct route_session *s);
 /* Dispatches all that may be. */
-void turns_pump(struct upstream *upstream, uint64_t now_ms);
+void scheduler_run(struct upstream *upstream, uint64_t now_ms);
 
 /* Gives the call its own copy of its frame. -ENOMEM, ERR_FULL (the router holds all it may): nothing changed.
  */
-MUSTCHECK int turns_keep(struct call *c, const struct frame *frame);
+MUSTCHECK int scheduler_keep(struct call *c, const struct frame *frame);
 /* Puts a new or held call, which has its copy, at the end of its session's queue. */
-void turns_wait(struct call *c);
+void scheduler_enqueue(struct call *c);
 /* Pauses or resumes the session's reading by what it has waiting. */
-void turns_flow(struct route_session *s);
+void scheduler_flow_control(struct route_session *s);
 /* A session that cannot be paused has twice as much waiting as would pause it. */
-bool turns_flooded(const struct route_session *s);
+bool scheduler_is_flooded(const struct route_session *s);
 
 #endif

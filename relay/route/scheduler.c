@@ -1,9 +1,9 @@
-/* The fair queue. Nothing here fails except turns_wait, for memory.
+/* The fair queue. Nothing here fails except scheduler_enqueue, for memory.
  *
  * Invariant after every entry into the router: a session stands in a ring exactly when it has something in
  * its queue, is not slow and not dead; and no session in a ring could be served (or the pump would have).
  */
-#include "route/turns.h"
+#include "route/scheduler.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,14 +17,14 @@
  * them all; never below this many. */
 #define PAUSE_CALLS_MIN 64
 
-void turns_init(struct turns *t)
+void scheduler_init(struct scheduler *t)
 {
     memset(t, 0, sizeof(*t));
-    for (size_t i = 0; i < TURNS_RINGS; i++)
+    for (size_t i = 0; i < SCHEDULER_RINGS; i++)
         list_init(&t->rings[i]);
 }
 
-void turn_init(struct turn *t)
+void scheduler_entry_init(struct scheduler_entry *t)
 {
     memset(t, 0, sizeof(*t));
     list_init(&t->node);
@@ -37,58 +37,58 @@ static size_t load_of(const struct route_session *s)
 
 static unsigned ring_of(size_t load)
 {
-    if (load < TURNS_EXACT)
+    if (load < SCHEDULER_EXACT)
         return (unsigned)load;
-    unsigned ring = TURNS_EXACT;
-    for (load /= 2 * (size_t)TURNS_EXACT; load > 0 && ring < TURNS_RINGS - 1; load /= 2)
+    unsigned ring = SCHEDULER_EXACT;
+    for (load /= 2 * (size_t)SCHEDULER_EXACT; load > 0 && ring < SCHEDULER_RINGS - 1; load /= 2)
         ring++;
     return ring;
 }
 
 static size_t least_load(unsigned ring)
 {
-    return ring <= TURNS_EXACT ? ring : (size_t)TURNS_EXACT << (ring - TURNS_EXACT);
+    return ring <= SCHEDULER_EXACT ? ring : (size_t)SCHEDULER_EXACT << (ring - SCHEDULER_EXACT);
 }
 
 static void leave(struct route_session *s)
 {
-    struct turns *t = &s->upstream->turns;
-    if (!list_linked(&s->turn.node))
+    struct scheduler *t = &s->upstream->scheduler;
+    if (!list_linked(&s->queued.node))
         return;
-    list_remove(&s->turn.node);
-    if (list_empty(&t->rings[s->turn.ring]))
-        t->busy &= ~(UINT64_C(1) << s->turn.ring);
+    list_remove(&s->queued.node);
+    if (list_empty(&t->rings[s->queued.ring]))
+        t->busy &= ~(UINT64_C(1) << s->queued.ring);
 }
 
 static void enter(struct route_session *s, unsigned ring)
 {
-    struct turns *t = &s->upstream->turns;
+    struct scheduler *t = &s->upstream->scheduler;
     leave(s);
-    s->turn.ring = ring;
-    s->turn.stamp = ++t->stamp;
-    list_push_back(&t->rings[ring], &s->turn.node);
+    s->queued.ring = ring;
+    s->queued.stamp = ++t->stamp;
+    list_push_back(&t->rings[ring], &s->queued.node);
     t->busy |= UINT64_C(1) << ring;
 }
 
-void turns_refresh(struct route_session *s)
+void scheduler_refresh(struct route_session *s)
 {
     if (!s->upstream)
         return;
-    if (list_empty(&s->queue) || s->dead || s->turn.slow) {
+    if (list_empty(&s->queue) || s->dead || s->queued.slow) {
         leave(s);
         if (list_empty(&s->queue))
-            s->turn.deficit_bytes = 0;
+            s->queued.deficit_bytes = 0;
         return;
     }
     unsigned ring = ring_of(load_of(s));
-    if (!list_linked(&s->turn.node) || s->turn.ring != ring)
+    if (!list_linked(&s->queued.node) || s->queued.ring != ring)
         enter(s, ring);
 }
 
-void turns_writable(struct route_session *s)
+void scheduler_link_writable(struct route_session *s)
 {
-    s->turn.slow = false;
-    turns_refresh(s);
+    s->queued.slow = false;
+    scheduler_refresh(s);
 }
 
 /* ---- who is next ---- */
@@ -113,14 +113,14 @@ static bool is_open(const struct upstream *upstream)
 
 /* The first session of the ring that may take a slot. Only a ring of several loads has to be walked; no more
  * than slots / 32 sessions can stand in those. */
-static struct route_session *first_in(struct turns *t, unsigned ring, size_t slots)
+static struct route_session *first_in(struct scheduler *t, unsigned ring, size_t slots)
 {
     LIST_EACH(node, next, &t->rings[ring])
     {
-        struct route_session *s = CONTAINER_OF(node, struct route_session, turn.node);
+        struct route_session *s = CONTAINER_OF(node, struct route_session, queued.node);
         if (may_take(s, slots))
             return s;
-        if (ring < TURNS_EXACT)
+        if (ring < SCHEDULER_EXACT)
             break;
     }
     return NULL;
@@ -128,7 +128,7 @@ static struct route_session *first_in(struct turns *t, unsigned ring, size_t slo
 
 static struct route_session *pick(struct upstream *upstream)
 {
-    struct turns *t = &upstream->turns;
+    struct scheduler *t = &upstream->scheduler;
     struct route_session *best = NULL;
     size_t slots = free_slots(upstream);
     if (slots == 0)
@@ -138,18 +138,18 @@ static struct route_session *pick(struct upstream *upstream)
         if (upstream_is_shared(upstream) && least_load(ring) >= slots)
             break;
         struct route_session *s = first_in(t, ring, slots);
-        if (s && (!best || s->turn.stamp < best->turn.stamp))
+        if (s && (!best || s->queued.stamp < best->queued.stamp))
             best = s;
     }
     return best;
 }
 
-bool turns_free_now(const struct route_session *s)
+bool scheduler_is_free(const struct route_session *s)
 {
     struct upstream *upstream = s->upstream;
     return is_open(upstream) && list_empty(&s->queue) && s->link->queued_bytes <= LINK_CLIENT_HIGH_BYTES &&
            may_take(s, free_slots(upstream)) && child_has_room(upstream) && child_is_paid(upstream) &&
-           (upstream->turns.busy == 0 || !pick(upstream));
+           (upstream->scheduler.busy == 0 || !pick(upstream));
 }
 
 /* ---- taking a turn ---- */
@@ -165,19 +165,19 @@ static int send_waiting(struct call *c, uint64_t now_ms)
 }
 
 /* false: the child takes no more now. */
-static bool take_turn(struct route_session *s, uint64_t now_ms)
+static bool send_next(struct route_session *s, uint64_t now_ms)
 {
     struct upstream *upstream = s->upstream;
     struct call *c = CONTAINER_OF(s->queue.next, struct call, session_node);
     if (s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES) {
-        s->turn.slow = true;
+        s->queued.slow = true;
         leave(s);
         return true;
     }
-    if (s->turn.deficit_bytes < c->frame_len) {
-        s->turn.deficit_bytes += TURNS_QUANTUM_BYTES;
-        if (s->turn.deficit_bytes < c->frame_len) {
-            enter(s, s->turn.ring);
+    if (s->queued.deficit_bytes < c->frame_len) {
+        s->queued.deficit_bytes += SCHEDULER_QUANTUM_BYTES;
+        if (s->queued.deficit_bytes < c->frame_len) {
+            enter(s, s->queued.ring);
             return true;
         }
     }
@@ -191,26 +191,26 @@ static bool take_turn(struct route_session *s, uint64_t now_ms)
         call_fail(c, &(struct refusal){.code = RPC_E_OVERLOADED});
         return true;
     }
-    s->turn.deficit_bytes = s->turn.deficit_bytes > frame_len ? s->turn.deficit_bytes - frame_len : 0;
-    if (list_linked(&s->turn.node))
-        enter(s, s->turn.ring);
+    s->queued.deficit_bytes = s->queued.deficit_bytes > frame_len ? s->queued.deficit_bytes - frame_len : 0;
+    if (list_linked(&s->queued.node))
+        enter(s, s->queued.ring);
     return true;
 }
 
 /* What is left of its quantum pays for the next request, too. */
 static bool may_go_on(const struct route_session *s)
 {
-    if (!list_linked(&s->turn.node) || !is_open(s->upstream) || !may_take(s, free_slots(s->upstream)))
+    if (!list_linked(&s->queued.node) || !is_open(s->upstream) || !may_take(s, free_slots(s->upstream)))
         return false;
     const struct call *next = CONTAINER_OF(s->queue.next, struct call, session_node);
-    return s->turn.deficit_bytes >= next->frame_len;
+    return s->queued.deficit_bytes >= next->frame_len;
 }
 
-/* Up to TURNS_BURST requests in a row. false: the child takes no more. */
-static bool take_turns(struct route_session *s, uint64_t now_ms)
+/* Up to SCHEDULER_BURST requests in a row. false: the child takes no more. */
+static bool send_burst(struct route_session *s, uint64_t now_ms)
 {
-    for (unsigned n = 0; n < TURNS_BURST; n++) {
-        if (!take_turn(s, now_ms))
+    for (unsigned n = 0; n < SCHEDULER_BURST; n++) {
+        if (!send_next(s, now_ms))
             return false;
         if (!may_go_on(s))
             break;
@@ -218,20 +218,20 @@ static bool take_turns(struct route_session *s, uint64_t now_ms)
     return true;
 }
 
-void turns_pump(struct upstream *upstream, uint64_t now_ms)
+void scheduler_run(struct upstream *upstream, uint64_t now_ms)
 {
     if (!child_is_paid(upstream) && !child_pay(upstream, now_ms))
         return;
-    while (upstream->turns.busy && is_open(upstream)) {
+    while (upstream->scheduler.busy && is_open(upstream)) {
         struct route_session *s = pick(upstream);
-        if (!s || !take_turns(s, now_ms))
+        if (!s || !send_burst(s, now_ms))
             break;
     }
 }
 
 /* ---- waiting ---- */
 
-int turns_keep(struct call *c, const struct frame *frame)
+int scheduler_keep(struct call *c, const struct frame *frame)
 {
     struct router *r = c->router;
     if (r->max_held_bytes && r->store.used_bytes + frame->len > r->max_held_bytes)
@@ -244,7 +244,7 @@ int turns_keep(struct call *c, const struct frame *frame)
     return 0;
 }
 
-void turns_wait(struct call *c)
+void scheduler_enqueue(struct call *c)
 {
     call_move(c, CALL_WAITING);
 }
@@ -258,7 +258,7 @@ static size_t pause_calls(const struct server_limits *limits)
 
 /* A session that its child has asked something is read on, whatever it has waiting: its answer stands behind
  * that, and nothing moves before the answer does. request_admit bounds it then. */
-void turns_flow(struct route_session *s)
+void scheduler_flow_control(struct route_session *s)
 {
     if (!s->upstream || !s->upstream->server || s->dead)
         return;
@@ -275,7 +275,7 @@ void turns_flow(struct route_session *s)
     }
 }
 
-bool turns_flooded(const struct route_session *s)
+bool scheduler_is_flooded(const struct route_session *s)
 {
     const struct server_limits *limits = &s->upstream->server->limits;
     return s->question_count > 0 &&
