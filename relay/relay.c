@@ -1,12 +1,12 @@
-/* Putting the parts together, and the turn.
+/* Putting the parts together, and the loop iteration.
  *
  * Start: listeners first, so that a port in use is known before anything else happens and clients may connect
  * from the first millisecond on (they wait in the kernel until the loop runs); then the servers, whose
  * children start when they are needed. Freeing is the same in reverse, after the loop has run out.
  *
  * The router's clock: it has one next deadline. It changes with almost every frame, so the timer is set once
- * per turn, before the poll, and not at every change. The prepare handle looks twice, at once and through a
- * task, since tasks of the same turn may come after it.
+ * per iteration, before the poll, and not at every change. The prepare handle looks twice, at once and through a
+ * task, since tasks of the same iteration may come after it.
  */
 #include "relay.h"
 
@@ -68,9 +68,9 @@ struct front_limits relay_front_limits(const struct relay *r, const struct confi
                                  .frame_timeout_ms = c->frame_timeout_ms};
 }
 
-/* ---- the turn ---- */
+/* ---- the loop iteration ---- */
 
-static void turn(struct relay *r)
+static void iterate(struct relay *r)
 {
     uint64_t next_ms = router_next_deadline(r->router);
     if (next_ms == ROUTE_NEVER)
@@ -82,13 +82,13 @@ static void turn(struct relay *r)
 
 static void on_tick(struct loop_task *task)
 {
-    turn(CONTAINER_OF(task, struct relay, tick));
+    iterate(CONTAINER_OF(task, struct relay, tick));
 }
 
 static void on_prepare(uv_prepare_t *handle)
 {
     struct relay *r = CONTAINER_OF(handle, struct relay, prepare);
-    turn(r);
+    iterate(r);
     if (r->phase != RELAY_STOPPED)
         loop_mark(&r->loop, &r->tick);
 }

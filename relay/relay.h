@@ -62,7 +62,7 @@ struct relay {
     bool servers_stopped;
     bool clients_closed;   /* front_close_clients was called */
     bool stuck;            /* the end took too long */
-    uv_prepare_t prepare;  /* every turn: */
+    uv_prepare_t prepare;  /* every iteration: */
     struct loop_task tick; /* ... sets `clock`, looks whether a drain is through */
     struct timer clock;    /* router_tick */
     struct timer deadline; /* of the drain, then of the whole end */
@@ -100,7 +100,7 @@ uint64_t relay_link_share(const struct config *c);
 void relay_say_limits(const struct relay *r);
 /* The server of listeners that name none; NULL: there is no such thing. */
 const char *relay_default_server(const struct config *c);
-/* Looks whether the phase has come to its end. Called every turn. */
+/* Looks whether the phase has come to its end. Called every iteration. */
 void relay_check_phase(struct relay *r);
 void relay_on_deadline(struct timer *t);
 void relay_close_handles(struct relay *r);

@@ -1,7 +1,7 @@
 /* A client's life: its states, the two exit doors, and the freeing.
  *
  * The router may close a client's link from deep inside a frame of another client. So client_close only
- * changes the state and marks the client; the session is taken out of the router at the end of the turn, and
+ * changes the state and marks the client; the session is taken out of the router at the end of the iteration, and
  * memory goes after the stream's last callback.
  *
  * Failure modes: no memory at accept -> the caller refuses. A peer that does not read its last answers ->
@@ -90,7 +90,7 @@ void client_close(struct client *c, uint64_t flush_ms, int code, const char *for
     set_state(c, CLIENT_FLUSHING);
     client_update_reading(c);
     client_watch_until(c, now_of(c) + flush_ms);
-    loop_mark(c->front->options.loop, &c->turn_end);
+    loop_mark(c->front->options.loop, &c->iteration_end);
 }
 
 void client_drop(struct client *c, int code, const char *format, ...)
@@ -113,7 +113,7 @@ void client_finish(struct client *c)
     if (c->state == CLIENT_CLOSED)
         return;
     set_state(c, CLIENT_CLOSED);
-    loop_unmark(&c->turn_end);
+    loop_unmark(&c->iteration_end);
     list_remove(&c->watch);
     memory_leave(c->front->options.memory, &c->memory); /* no pause may come to one that is closed */
     end_session(c);
@@ -133,9 +133,9 @@ void client_linger(struct client *c)
 }
 
 /* What a call from inside the router left to do. */
-static void on_turn_end(struct loop_task *task)
+static void on_iteration_end(struct loop_task *task)
 {
-    struct client *c = CONTAINER_OF(task, struct client, turn_end);
+    struct client *c = CONTAINER_OF(task, struct client, iteration_end);
     if (c->doomed != 0) {
         client_drop(c, RPC_E_OVERLOADED, "an answer could not be queued, %zu bytes wait already: %s",
                     stream_queued(&c->stream), err_text(c->doomed));
@@ -182,7 +182,7 @@ static void init(struct client *c, struct front *front, const struct session_ori
     c->origin = *origin;
     c->opened_at_ms = loop_now_ms(front->options.loop);
     list_init(&c->watch);
-    loop_task_init(&c->turn_end, on_turn_end);
+    loop_task_init(&c->iteration_end, on_iteration_end);
     frame_reader_init(&c->reader, limits->max_frame_bytes, limits->max_id_bytes);
     stream_init(&c->stream, front->options.loop, &client_stream_ops, LINK_CLIENT_HIGH_BYTES,
                 LINK_CLIENT_HIGH_BYTES / 2, limits->out_bytes);

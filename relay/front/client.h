@@ -5,9 +5,9 @@
  * sniffing   nothing but blanks came so far; no session yet
  * open       frames go to the router, answers come from it
  * flushing   client_close: no frame is read any more, what is queued still goes out; the session is gone by
- * the turn's end lingering  all is out and our side is shut; what still comes is thrown away until the peer
+ * the end of the iteration lingering  all is out and our side is shut; what still comes is thrown away until the peer
  * ends its side too. Without this, unread bytes would make the kernel reset the connection, and the peer lose
- * the last answer closed     the handle is closing; freed at the end of that turn
+ * the last answer closed     the handle is closing; freed at the end of that iteration
  *
  * Each step may be left out; none is ever taken back.
  */
@@ -33,11 +33,11 @@ struct client {
     struct memory_user memory;
     struct front *front;     /* borrowed */
     const char *server;      /* borrowed from the listener; NULL: the default one */
-    struct session *session; /* from open until the turn's end of a close */
+    struct session *session; /* from open until the end of the iteration of a close */
     struct session_origin origin;
     struct list node;  /* in front.clients */
     struct list watch; /* in front.watched, while there is something to look at */
-    struct loop_task turn_end;
+    struct loop_task iteration_end;
     struct loop_deferred deferred;
     enum client_state state;
     uint64_t opened_at_ms;
@@ -46,10 +46,11 @@ struct client {
     uint64_t swept_bytes;       /* carried, in and out, at the last sweep */
     bool paused_by_router;
     bool paused_by_memory;
-    bool yielding; /* until the turn's end: libuv would read on while there is something, up to 32 chunks */
+    bool
+        yielding; /* until the end of the iteration: libuv would read on while there is something, up to 32 chunks */
     bool paused_by_queue; /* it does not read what it is sent: what it would be told more is bounded so */
     bool refused;         /* over the limit: counted in front.refusing */
-    int doomed;           /* an answer could not be queued (the error): closed at the turn's end */
+    int doomed;           /* an answer could not be queued (the error): closed at the end of the iteration */
 };
 
 /* Takes an accepted descriptor. `refused`: tell it OVERLOADED and close. On failure (-ENOMEM, libuv's codes)
@@ -81,7 +82,7 @@ void client_enter_open(struct client *c);
 void client_linger(struct client *c);
 /* The connection is no more (lingering ended, or the peer went): closes the handle without a log line. */
 void client_finish(struct client *c);
-/* The stream's last callback: takes the client out of the front and frees it at the turn's end. */
+/* The stream's last callback: takes the client out of the front and frees it at the end of the iteration. */
 void client_release(struct client *c);
 /* Says to the memory budget what this client holds. */
 void client_account(struct client *c);

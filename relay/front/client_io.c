@@ -3,9 +3,9 @@
  *
  * In: every frame of a chunk is handed in, also when the router asks for a pause in the middle of it; what
  * was read is at most the loop's read buffer. A chunk is dropped from the frame that closed the client on.
- * Out: link.send copies into the stream's queue; the turn's end writes it. When the queue is full (its client
+ * Out: link.send copies into the stream's queue; the end of the iteration writes it. When the queue is full (its client
  * does not read) or memory ran out, an answer would be lost, and a client that waits for it for ever is worse
- * off than one that knows: the client is closed at the turn's end.
+ * off than one that knows: the client is closed at the end of the iteration.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static struct client *client_of(struct link *link)
 static int doom(struct client *c, int error)
 {
     c->doomed = error;
-    loop_mark(c->front->options.loop, &c->turn_end);
+    loop_mark(c->front->options.loop, &c->iteration_end);
     return error == -ENOMEM ? -ENOMEM : ERR_CLOSING;
 }
 
@@ -85,7 +85,7 @@ static void on_resume(struct link *link)
     client_account(c);
 }
 
-/* A doomed client goes at the turn's end, for the reason that it knows best itself. */
+/* A doomed client goes at the end of the iteration, for the reason that it knows best itself. */
 static void on_close(struct link *link, int code, const char *reason)
 {
     struct client *c = client_of(link);
@@ -189,7 +189,7 @@ static void be_frugal(struct client *c)
     stream_trim(&c->stream, 0);
     c->yielding = true;
     client_update_reading(c);
-    loop_mark(c->front->options.loop, &c->turn_end);
+    loop_mark(c->front->options.loop, &c->iteration_end);
 }
 
 static void on_bytes(struct stream *s, const char *bytes, size_t len)

@@ -1,6 +1,6 @@
 /* The set of listeners and clients, and the one timer that they share.
  *
- * The sweep's timer runs only while somebody is watched, every second; a thousand idle clients make no turn.
+ * The sweep's timer runs only while somebody is watched, every second; a thousand idle clients cause no iteration.
  */
 #include "front/front.h"
 

@@ -1,6 +1,6 @@
 /* Accepting.
  *
- * Happy path: readable -> accept4 until it would block (at most ACCEPT_BURST per turn, so that a storm of
+ * Happy path: readable -> accept4 until it would block (at most ACCEPT_BURST per iteration, so that a storm of
  * connections does not stop those that are there) -> options -> client_open. Failure modes: EMFILE, ENFILE ->
  * the peers at the head of the queue are told OVERLOADED through the reserve descriptor, then the poll stops
  * and a timer starts it again (100 ms doubling to 1 s), logged once until accepting works again. ENOBUFS,

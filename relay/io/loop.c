@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 
 /* Turns that loop_done grants to close callbacks which close further handles. */
-#define DONE_TURNS_MAX 64
+#define DONE_ITERATIONS_MAX 64
 
 static void run_tasks(struct loop *loop)
 {
@@ -49,7 +49,7 @@ static bool is_settled(const struct loop *loop)
     return list_empty(&loop->tasks) && list_empty(&loop->deferred);
 }
 
-static void end_turn(struct loop *loop)
+static void end_iteration(struct loop *loop)
 {
     run_tasks(loop);
     run_deferred(loop);
@@ -62,14 +62,14 @@ static void on_check(uv_check_t *handle)
 {
     struct loop *loop = CONTAINER_OF(handle, struct loop, check);
     if (!is_settled(loop))
-        end_turn(loop);
+        end_iteration(loop);
 }
 
 static void on_prepare(uv_prepare_t *handle)
 {
     struct loop *loop = CONTAINER_OF(handle, struct loop, prepare);
     if (!is_settled(loop) || uv_is_active((const uv_handle_t *)&loop->spin))
-        end_turn(loop);
+        end_iteration(loop);
 }
 
 /* ---- warm storage ---- */
@@ -152,7 +152,7 @@ void loop_run(struct loop *loop)
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) == 0) {
         if (is_settled(loop))
             return;
-        end_turn(loop);
+        end_iteration(loop);
     }
 }
 
@@ -168,7 +168,7 @@ int loop_done(struct loop *loop)
     uv_close((uv_handle_t *)&loop->spin, NULL);
     uv_close((uv_handle_t *)&loop->sweep, NULL);
     int rc = UV_EBUSY;
-    for (int turn = 0; turn < DONE_TURNS_MAX && rc != 0; turn++) {
+    for (int i = 0; i < DONE_ITERATIONS_MAX && rc != 0; i++) {
         run_tasks(loop);
         run_deferred(loop);
         (void)uv_run(&loop->uv, UV_RUN_NOWAIT);

@@ -1,12 +1,12 @@
-/* The event loop: libuv's, with what every owner of a handle needs once per turn.
+/* The event loop: libuv's, with what every owner of a handle needs once per iteration.
  *
  * - one shared read buffer (reads are synchronous: the bytes are used before the callback returns)
- * - tasks that run once at the end of the turn they were marked in (links flush there: one write per link and
+ * - tasks that run once at the end of the iteration they were marked in (links flush there: one write per link and
  * turn)
  * - deferred frees: nothing is freed inside a callback of its own
  * - warm storage: what kept memory for its next use is told when it has not been used for a second or two
  *
- * A turn's end is libuv's check phase, and its prepare phase for what timers and close callbacks marked
+ * The end of an iteration is libuv's check phase, and its prepare phase for what timers and close callbacks marked
  * before the poll: nothing that is marked ever waits through a blocking poll. One thread.
  */
 #ifndef CORE_LOOP_H
@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/list.h"
 
-/* Larger chunks mean fewer reads and fewer turns for long frames; it is one buffer, so it costs nobody
+/* Larger chunks mean fewer reads and fewer iterations for long frames; it is one buffer, so it costs nobody
  * anything. */
 #define LOOP_READ_BYTES ((size_t)256 << 10)
 /* How often warm storage is looked at: unused storage is given back after one to two of these. */
@@ -65,14 +65,14 @@ void loop_stop(struct loop *loop);
  * or UV_EBUSY when somebody left a handle open. Frees the read buffer in both cases. */
 MUSTCHECK int loop_done(struct loop *loop);
 
-/* Monotonic milliseconds of this turn (uv_now). The one clock of the relay. */
+/* Monotonic milliseconds of this iteration (uv_now). The one clock of the relay. */
 uint64_t loop_now_ms(const struct loop *loop);
 
 void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task));
-/* Runs the task at the end of this turn; marking twice runs it once. */
+/* Runs the task at the end of this iteration; marking twice runs it once. */
 void loop_mark(struct loop *loop, struct loop_task *task);
 void loop_unmark(struct loop_task *task);
-/* Calls d->free at the end of this turn, after the tasks. */
+/* Calls d->free at the end of this iteration, after the tasks. */
 void loop_defer(struct loop *loop, struct loop_deferred *d, void (*free)(struct loop_deferred *d));
 
 void loop_warm_init(struct loop_warm *warm, void (*cool)(struct loop_warm *warm));

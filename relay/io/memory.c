@@ -1,7 +1,7 @@
 /* The memory budget: two heaps, one of who could be stopped (largest first), one of who is (smallest first).
  *
  * Above the limit all but the smallest are stopped, or the others would grow to the limit in turn; so the sum
- * is bounded by the limit, one frame, and what each can bring in one turn before it is stopped. Stopping
+ * is bounded by the limit, one frame, and what each can bring in one iteration before it is stopped. Stopping
  * everybody would be a deadlock: no frame could end, and nothing would fall. The one that reads ends its
  * frame, or its deadline ends it, and the next one goes on.
  *

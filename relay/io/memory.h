@@ -3,7 +3,7 @@
  * stop reading, largest first, all but one: that one ends its frame, and memory falls. Below seven eighths of
  * the limit they read again, smallest first, a few at a time.
  *
- * Happy path: memory_join -> memory_set at every change -> memory_leave. The decision is made once per turn,
+ * Happy path: memory_join -> memory_set at every change -> memory_leave. The decision is made once per iteration,
  * at its end. A link that is stopped here keeps its deadline for a frame once begun: that is what ends a
  * budget filled by peers that never finish.
  */
@@ -35,7 +35,7 @@ struct memory_user {
     uint64_t held_bytes;
     uint64_t partial_bytes;
     bool stopped;
-    /* Run at the turn's end, from no caller's stack; they may call memory_set and memory_leave for their own
+    /* Run at the end of the iteration, from no caller's stack; they may call memory_set and memory_leave for their own
      * user. */
     void (*pause)(struct memory_user *u);
     void (*resume)(struct memory_user *u);

@@ -169,5 +169,6 @@ void stream_close(struct stream *s)
     if (s->open)
         uv_close(&s->uv.handle, on_uv_closed);
     else
-        loop_mark(s->loop, &s->flush); /* there is no handle to close: on_closed comes from the turn's end */
+        loop_mark(s->loop,
+                  &s->flush); /* there is no handle to close: on_closed comes from the end of the iteration */
 }

@@ -1,8 +1,8 @@
 /* A byte stream over a libuv handle (TCP, Unix socket, one end of a pipe): shared read buffer in, bounded
- * queue out, one write per turn.
+ * queue out, one write per iteration.
  *
  * Happy path: stream_init -> stream_accept_* or stream_open_fd -> stream_read_start -> on_bytes ... ;
- * stream_write appends to the queue and marks the stream; at the turn's end the queue goes to the kernel
+ * stream_write appends to the queue and marks the stream; at the end of the iteration the queue goes to the kernel
  * (uv_try_write, and uv_write for the rest). on_sent tells that the queue got shorter, on_drain that it fell
  * to `low_bytes` after it had been above `high_bytes`. End: the peer's end or an error arrives once through
  * on_end; the owner then calls stream_close, and on_closed is the last callback, where the owner may free.
@@ -71,7 +71,7 @@ struct stream {
     uint64_t bytes_out;      /* taken by the kernel */
     uint64_t progress_at_ms; /* when a byte last left, or the queue last became non-empty; see
                                 stream_progress_at_ms */
-    int failure; /* a write's error: nothing is accepted any more; told by on_end at the turn's end */
+    int failure; /* a write's error: nothing is accepted any more; told by on_end at the end of the iteration */
     bool open;   /* the handle exists */
     bool reading;
     bool above_high;
@@ -116,7 +116,7 @@ uint64_t stream_progress_at_ms(struct stream *s);
 /* Changes the marks; what is queued now is judged by the new ones. (0, 0) while something is queued: on_drain
  * comes when all of it is out. */
 void stream_set_marks(struct stream *s, size_t high_bytes, size_t low_bytes);
-/* Writes what it can now, without waiting for the turn's end. Its callbacks still come at the turn's end. */
+/* Writes what it can now, without waiting for the end of the iteration. Its callbacks still come at the end of the iteration. */
 void stream_flush(struct stream *s);
 /* Gives back the storage of an empty queue beyond `keep_bytes`. Happens by itself after a second or two
  * without writes. */

@@ -9,7 +9,7 @@ void stream_tell_end(struct stream *s, int status);
 /* stream.c: the last step of a close. */
 void stream_finish_close(struct stream *s);
 
-/* stream_write.c: the turn's end of one stream. */
+/* stream_write.c: the end of the iteration of one stream. */
 void stream_run_task(struct loop_task *task);
 void stream_cool(struct loop_warm *warm);
 /* stream_write.c: forgets what is queued, except what a running uv_write still needs. */

@@ -1,7 +1,7 @@
 /* A stream's out queue.
  *
  * Two buffers, oldest first: `writing`, then `out`. stream_write appends to `out` and marks the stream. At
- * the turn's end both go to the kernel with one writev (uv_try_write). When the kernel does not take all, the
+ * the end of the iteration both go to the kernel with one writev (uv_try_write). When the kernel does not take all, the
  * rest of `out` becomes `writing` by a swap, no copy, and its first 256 KiB go to uv_write, which waits for
  * the peer; `writing` stays untouched until that completes, then everything is tried again. In steady state
  * both buffers keep their storage: no allocation.
@@ -139,7 +139,7 @@ static void on_uv_written(uv_write_t *req, int status)
     }
     write_some(s);
     stream_trim(s, STREAM_KEEP_BYTES);
-    loop_mark(s->loop, &s->flush); /* on_sent and on_drain, in this turn */
+    loop_mark(s->loop, &s->flush); /* on_sent and on_drain, in this iteration */
 }
 
 /* Lets libuv wait until the kernel takes more. */
@@ -178,7 +178,7 @@ static void write_some(struct stream *s)
     stream_trim(s, STREAM_KEEP_BYTES);
 }
 
-/* ---- the turn's end ---- */
+/* ---- the end of the iteration ---- */
 
 static void tell_drain(struct stream *s)
 {

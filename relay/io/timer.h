@@ -18,7 +18,7 @@ struct timer {
 
 /* 0, or a libuv code (the timer is then not there, and must not be closed). */
 MUSTCHECK int timer_init(struct timer *t, struct loop *loop, void (*on_time)(struct timer *t));
-/* Fires once, at or after `at_ms` (loop_now_ms's clock; a point in the past: next turn), never inside this
+/* Fires once, at or after `at_ms` (loop_now_ms's clock; a point in the past: next iteration), never inside this
  * call. Setting it again moves it; on_time may set it again. Ignored after timer_close. */
 void timer_set(struct timer *t, uint64_t at_ms);
 /* As timer_set, unless the timer is set to an earlier point already: for "at the latest". */

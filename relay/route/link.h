@@ -21,7 +21,7 @@ struct link_part {
 
 struct link_ops {
     /* Copies the parts, one whole message, and adds the transport's own end (the newline). All or nothing.
-     * Never calls back. Links are flushed once, at the end of the loop's turn; an implementation may write
+     * Never calls back. Links are flushed once, at the end of the loop iteration; an implementation may write
      * earlier where that gets the other side going. -ENOMEM, ERR_CLOSING. */
     int (*send)(struct link *link, const struct link_part *parts, size_t count);
     /* Stop, or go on, handing in frames. Idempotent. A frame whose bytes were read already may still come. */

@@ -1,7 +1,7 @@
 /* A child's pipes: the link that the router writes to, its stdout cut into frames, its stderr into the ring
  * and the log.
  *
- * Happy path: link send -> the stream's queue -> one write per turn -> on_sent keeps link.queued_bytes true.
+ * Happy path: link send -> the stream's queue -> one write per iteration -> on_sent keeps link.queued_bytes true.
  * Reads of stdout go through frame_next straight to the owner; stderr is always read, whoever pauses what.
  *
  * Failure modes:
@@ -30,7 +30,7 @@
 #define QUEUE_SLACK_BYTES (5 * LINK_CHILD_HIGH_BYTES / 2 + ((size_t)64 << 10))
 /* Lines of standard error that are logged per second and child. */
 #define STDERR_LINES_PER_SECOND 200
-/* Written before the turn's end when so much is queued: the child begins, on another processor, while we
+/* Written before the end of the iteration when so much is queued: the child begins, on another processor, while we
  * still read. */
 #define EARLY_BYTES 4096
 

@@ -45,7 +45,7 @@ struct reaper {
 
 /* 0, a negative errno or libuv code; after a failure there is nothing to close. */
 MUSTCHECK int reaper_start(struct reaper *r, struct loop *loop);
-/* `pid` was spawned by us in this turn. -ENOMEM. */
+/* `pid` was spawned by us in this iteration. -ENOMEM. */
 MUSTCHECK int reaper_add(struct reaper *r, struct reaper_watch *w, pid_t pid,
                          void (*on_exit)(struct reaper_watch *w, int status));
 /* Kills what has lost its keeper, now, and returns how many there were. The reaper calls it by itself when

@@ -1,7 +1,7 @@
 /* How children end, asked and unasked, and what follows.
  *
  * Asked: supervisor_stop -> the child's ladder -> its exit -> by the reason: rest, start again, free the
- * upstream. Unasked: its exit -> what is in flight is answered in the same turn (upstream_down) -> back-off or
+ * upstream. Unasked: its exit -> what is in flight is answered in the same iteration (upstream_down) -> back-off or
  * crash-loop. A child that failed without an exit (start time-out, refused handshake, closed stdout) goes
  * down for the router at once, and its exit, when it comes, only tells when the next start is.
  */

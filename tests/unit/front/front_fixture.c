@@ -68,15 +68,15 @@ int set_up(void **state)
 }
 
 /* A turn waits for an event at most so long: the callers turn until something has happened. */
-#define TURN_WAIT_MS 20
+#define ITERATION_WAIT_MS 20
 
 void turn(const struct peer *p)
 {
     turns++;
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     int timeout = uv_backend_timeout(&loop.uv);
-    if (timeout < 0 || timeout > TURN_WAIT_MS)
-        timeout = TURN_WAIT_MS;
+    if (timeout < 0 || timeout > ITERATION_WAIT_MS)
+        timeout = ITERATION_WAIT_MS;
     struct pollfd fds[2] = {{.fd = uv_backend_fd(&loop.uv), .events = POLLIN}, {.fd = -1, .events = POLLIN}};
     if (p && !p->ended)
         fds[1].fd = p->fd;

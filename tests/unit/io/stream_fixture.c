@@ -141,7 +141,7 @@ void close_one(int fd)
     assert_int_equal(a.closed, 1);
 }
 
-void run_turns(int turns)
+void run_iterations(int turns)
 {
     for (int i = 0; i < turns; i++)
         (void)uv_run(&loop.uv, UV_RUN_NOWAIT);

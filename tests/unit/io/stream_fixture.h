@@ -61,7 +61,7 @@ int open_one(void);
 /* Closes that descriptor, unless it is -1, and a. */
 void close_one(int fd);
 /* Lets the loop turn without waiting. */
-void run_turns(int turns);
+void run_iterations(int turns);
 
 /* First thing in main, before anything allocates: counts libuv's allocations with ours and ignores SIGPIPE,
  * as the daemon does. */

@@ -90,13 +90,13 @@ static void test_marked_again(void **state)
 }
 
 static struct counted_task from_timer;
-static int timer_turns;
+static int timer_iterations;
 static uv_timer_t far_timer;
 
 static void on_first_timer(uv_timer_t *handle)
 {
     (void)handle;
-    timer_turns++;
+    timer_iterations++;
     loop_mark(&loop, &from_timer.task);
 }
 
@@ -124,9 +124,9 @@ static void test_no_wait_through_the_poll(void **state)
     loop_task_init(&from_timer.task, stop_all);
     from_timer.again = 2;
     uint64_t before = uv_hrtime();
-    timer_turns = 0;
+    timer_iterations = 0;
     loop_run(&loop);
-    assert_int_equal(timer_turns, 1);
+    assert_int_equal(timer_iterations, 1);
     assert_true(uv_hrtime() - before < UINT64_C(60000000000));
     uv_close((uv_handle_t *)&near_timer, NULL);
     uv_close((uv_handle_t *)&far_timer, NULL);

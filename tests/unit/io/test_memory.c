@@ -81,8 +81,8 @@ static bool is_paused(int i)
     return readers[i].paused > readers[i].resumed;
 }
 
-/* Decisions are made at the turn's end. */
-static void turn(void)
+/* Decisions are made at the end of the iteration. */
+static void iterate(void)
 {
     loop_run(&loop);
 }
@@ -93,14 +93,14 @@ static void test_at_the_limit_nobody_stops(void **state)
     others_hold(600 * KIB);
     hold(1, 100 * KIB);
     hold(0, 300 * KIB - 1);
-    turn();
+    iterate();
     assert_false(is_paused(0));
     hold(0, 300 * KIB);
-    turn();
+    iterate();
     assert_false(is_paused(0));
     hold(0, 300 * KIB + 1);
     assert_false(is_paused(0)); /* not inside the caller's stack */
-    turn();
+    iterate();
     assert_true(is_paused(0));
     assert_false(is_paused(1));
     assert_int_equal(memory.pauses, 1);
@@ -112,11 +112,11 @@ static void test_the_largest_stops_first(void **state)
     hold(0, 300 * KIB);
     hold(1, 500 * KIB);
     hold(2, 200 * KIB);
-    turn();
+    iterate();
     assert_int_equal(memory.pauses, 0);
     readers[1].leave_when_paused = true; /* and that is enough */
     hold(2, 250 * KIB);
-    turn();
+    iterate();
     assert_int_equal(memory.pauses, 1);
     assert_false(is_paused(0));
     assert_false(is_paused(2));
@@ -128,7 +128,7 @@ static void test_somebody_goes_on(void **state)
     (void)state;
     for (int i = 0; i < USERS; i++)
         hold(i, (size_t)(200 + i) * KIB);
-    turn();
+    iterate();
     assert_false(is_paused(0));
     for (int i = 1; i < USERS; i++)
         assert_true(is_paused(i));
@@ -139,10 +139,10 @@ static void test_small_frames_never_stop(void **state)
     (void)state;
     hold(1, MEMORY_PARTIAL_MIN_BYTES + 1);
     memory_set(&memory, &readers[0].user, MEMORY_PARTIAL_MIN_BYTES, 2 * LIMIT);
-    turn();
+    iterate();
     assert_false(is_paused(0));
     memory_set(&memory, &readers[0].user, MEMORY_PARTIAL_MIN_BYTES + 2, 2 * LIMIT);
-    turn();
+    iterate();
     assert_true(is_paused(0));
     assert_false(is_paused(1));
 }
@@ -153,18 +153,18 @@ static void test_they_go_on_when_it_falls(void **state)
     hold(0, 400 * KIB);
     hold(1, 500 * KIB);
     memory_set(&memory, &readers[2].user, 0, 550 * KIB);
-    turn();
+    iterate();
     assert_true(is_paused(1));
     assert_false(is_paused(0));
     memory_set(&memory, &readers[2].user, 0, 50 * KIB);
-    turn();
+    iterate();
     assert_true(is_paused(1)); /* below the limit, not yet by an eighth */
     memory_set(&memory, &readers[2].user, 0, 0);
     hold(0, 375 * KIB - LOOP_READ_BYTES + 1);
-    turn();
+    iterate();
     assert_true(is_paused(1)); /* and not while another read would fill it again */
     hold(0, 375 * KIB - LOOP_READ_BYTES);
-    turn();
+    iterate();
     assert_false(is_paused(1));
     assert_int_equal(readers[1].paused, 1);
 }
@@ -176,13 +176,13 @@ static void test_the_smallest_goes_on_first(void **state)
     hold(1, 400 * KIB);
     hold(2, 200 * KIB);
     others_hold(900 * KIB);
-    turn();
+    iterate();
     assert_true(is_paused(0) && is_paused(1));
     others_hold(0);
-    turn();
+    iterate();
     assert_true(is_paused(0) && is_paused(1));
     hold(2, 0);
-    turn();
+    iterate();
     assert_false(is_paused(0));
     assert_true(is_paused(1));
 }
@@ -193,7 +193,7 @@ static void test_alone_it_goes_on(void **state)
     (void)state;
     hold(0, 3 * LIMIT);
     others_hold(2 * LIMIT);
-    turn();
+    iterate();
     assert_false(is_paused(0));
 }
 
@@ -205,7 +205,7 @@ static void test_the_stopped_do_not_block_each_other(void **state)
     for (int i = 0; i < USERS - 1; i++)
         memory_set(&memory, &readers[i].user, 400 * KIB, 600 * KIB);
     others_hold(400 * KIB);
-    turn();
+    iterate();
     for (int ended = 0; ended < USERS - 1; ended++) {
         int going = 0;
         while (going < USERS - 1 && (is_paused(going) || readers[going].user.partial_bytes == 0))
@@ -221,10 +221,10 @@ static void test_who_leaves_makes_room(void **state)
     (void)state;
     hold(0, 600 * KIB);
     hold(1, 700 * KIB);
-    turn();
+    iterate();
     assert_true(is_paused(1));
     memory_leave(&memory, &readers[0].user);
-    turn();
+    iterate();
     assert_false(is_paused(1));
     assert_int_equal(memory.held_bytes, 700 * KIB);
 }
@@ -235,7 +235,7 @@ static void test_leaving_when_paused(void **state)
     readers[0].leave_when_paused = true;
     hold(0, 900 * KIB);
     hold(1, 200 * KIB);
-    turn();
+    iterate();
     assert_int_equal(memory.held_bytes, 200 * KIB);
     assert_int_equal(readers[0].resumed, 0);
     assert_false(is_paused(1));
@@ -247,11 +247,11 @@ static void test_a_frame_ends_while_paused(void **state)
     others_hold(600 * KIB);
     hold(0, 500 * KIB);
     hold(1, 100 * KIB);
-    turn();
+    iterate();
     assert_true(is_paused(0));
     hold(0, 10);
     others_hold(300 * KIB);
-    turn();
+    iterate();
     assert_false(is_paused(0));
 }
 
@@ -261,13 +261,13 @@ static void test_a_new_limit(void **state)
     others_hold(400 * KIB);
     hold(0, 500 * KIB);
     hold(1, 100 * KIB);
-    turn();
+    iterate();
     assert_false(is_paused(0));
     memory_set_limit(&memory, LIMIT / 2);
-    turn();
+    iterate();
     assert_true(is_paused(0));
     memory_set_limit(&memory, 2 * LIMIT);
-    turn();
+    iterate();
     assert_false(is_paused(0));
 }
 
@@ -279,10 +279,10 @@ static void test_holder_without_frames(void **state)
     memory_set(&memory, &queue, 0, 2 * LIMIT);
     hold(0, 100 * KIB);
     hold(1, 200 * KIB);
-    turn();
+    iterate();
     assert_true(is_paused(1));
     memory_leave(&memory, &queue);
-    turn();
+    iterate();
     assert_false(is_paused(1));
 }
 

@@ -95,11 +95,11 @@ static void test_peer_gone_while_not_reading(void **state)
     (void)state;
     open_tcp();
     assert_int_equal(stream_write(&a.stream, "unread", 6), 0);
-    run_turns(2);
+    run_iterations(2);
     stream_read_stop(&b.stream);
     assert_false(stream_peer_gone(&b.stream));
     stream_close(&a.stream);
-    run_turns(3);
+    run_iterations(3);
     assert_true(stream_peer_gone(&b.stream));
     assert_int_equal(b.ends, 0);
     close_pair();

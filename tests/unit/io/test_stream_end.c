@@ -27,7 +27,7 @@ static void test_peer_ends(void **state)
     assert_int_equal(b.got, 10);
     assert_int_equal(b.ends, 1);
     assert_int_equal(b.end_status, 0);
-    run_turns(3);
+    run_iterations(3);
     assert_int_equal(b.ends, 1);
     assert_int_equal(stream_read_start(&b.stream), ERR_CLOSING);
     close_pair();
@@ -64,7 +64,7 @@ static void test_write_fails(void **state)
     assert_int_equal(stream_queued(&a.stream), 0);
     assert_int_equal(stream_write(&a.stream, "x", 1), ERR_CLOSING);
     assert_int_equal(stream_reserve(&a.stream, 1), ERR_CLOSING);
-    run_turns(3);
+    run_iterations(3);
     assert_int_equal(a.ends, 1);
     close_one(-1);
 }
@@ -76,7 +76,7 @@ static void test_pending_write_fails(void **state)
     int fd = open_one();
     stream_read_stop(&a.stream);
     assert_int_equal(stream_write(&a.stream, pattern, MAX_BYTES), 0);
-    run_turns(2);
+    run_iterations(2);
     assert_true(stream_queued(&a.stream) > 0);
     assert_int_equal(close(fd), 0);
     a.stop_on_end = true;
@@ -96,7 +96,7 @@ static void test_write_fails_after_the_end(void **state)
     loop_run(&loop);
     assert_int_equal(a.ends, 1);
     assert_int_equal(stream_write(&a.stream, pattern, MAX_BYTES), 0);
-    run_turns(2);
+    run_iterations(2);
     stream_set_marks(&a.stream, 0, 0);
     assert_int_equal(close(fd), 0);
     a.stop_on_drain = true;
@@ -152,7 +152,7 @@ static void test_close_with_a_write_pending(void **state)
     (void)state;
     int fd = open_one();
     assert_int_equal(stream_write(&a.stream, pattern, MAX_BYTES), 0);
-    run_turns(2);
+    run_iterations(2);
     assert_true(a.stream.pending_bytes > 0);
     stream_close(&a.stream);
     assert_int_equal(stream_queued(&a.stream), 0);

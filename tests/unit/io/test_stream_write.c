@@ -27,13 +27,13 @@ static void test_slow_reader_gets_everything(void **state)
     for (size_t at = 0; at < total; at += 65536) {
         assert_int_equal(stream_write(&a.stream, pattern + at, 65536), 0);
         if (at % (1 << 20) == 0)
-            run_turns(1);
+            run_iterations(1);
     }
     assert_true(stream_queued(&a.stream) > HIGH_BYTES);
     assert_true(a.stream.above_high);
     struct party reader = {0};
     char chunk[3001];
-    for (ssize_t n; reader.got < total; run_turns(1)) {
+    for (ssize_t n; reader.got < total; run_iterations(1)) {
         n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
         assert_true(n > 0 || errno == EAGAIN);
         if (n > 0) {
@@ -59,7 +59,7 @@ static void test_appending_while_writing(void **state)
     size_t at = 0;
     for (; at < MAX_BYTES / 2; at += 10007) {
         assert_int_equal(stream_write(&a.stream, pattern + at, 10007), 0);
-        run_turns(at % 3 == 0);
+        run_iterations(at % 3 == 0);
     }
     assert_int_equal(stream_queued(&a.stream) + a.stream.bytes_out, at);
     assert_int_equal(stream_read_start(&b.stream), 0);
@@ -67,7 +67,7 @@ static void test_appending_while_writing(void **state)
     loop_run(&loop);
     assert_int_equal(b.got, at);
     assert_true(b.sum == pattern_sum(at));
-    run_turns(2);
+    run_iterations(2);
     assert_int_equal(a.drains, 1);
     close_pair();
 }
@@ -125,7 +125,7 @@ static void test_no_memory_takes_nothing(void **state)
     assert_int_equal(stream_write(&a.stream, pattern, 100000), -ENOMEM);
     assert_int_equal(stream_queued(&a.stream), 100);
     fault_alloc_fail_at(0);
-    run_turns(2);
+    run_iterations(2);
     char got[128];
     assert_int_equal(recv(fd, got, sizeof(got), MSG_DONTWAIT), 100);
     close_one(fd);
@@ -141,14 +141,14 @@ static void test_marks(void **state)
     assert_true(a.stream.above_high);
     stream_set_marks(&a.stream, 0, 0);
     struct party reader = {0};
-    for (char chunk[65536]; a.drains == 0; run_turns(1)) {
+    for (char chunk[65536]; a.drains == 0; run_iterations(1)) {
         assert_true(reader.got <= HIGH_BYTES + 1);
         ssize_t n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
         reader.got += n > 0 ? (size_t)n : 0;
     }
     assert_int_equal(stream_queued(&a.stream), 0);
     assert_int_equal(a.stream.bytes_out, HIGH_BYTES + 1);
-    run_turns(2);
+    run_iterations(2);
     assert_int_equal(a.drains, 1);
     close_one(fd);
 }
@@ -159,17 +159,17 @@ static void test_progress_within_one_write(void **state)
     (void)state;
     int fd = open_one();
     assert_int_equal(stream_write(&a.stream, pattern, MAX_BYTES), 0);
-    run_turns(3);
+    run_iterations(3);
     size_t queued = stream_queued(&a.stream);
     assert_true(queued > 0);
     uint64_t before_ms = stream_progress_at_ms(&a.stream);
     while (loop_now_ms(&loop) <= before_ms + 1) /* the clock, not a guess */
-        run_turns(1);
+        run_iterations(1);
     assert_int_equal(stream_progress_at_ms(&a.stream), before_ms);
     static char chunk[512 << 10];
     assert_true(recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT) > 0);
     for (int i = 0; i < 1000 && stream_queued(&a.stream) == queued; i++)
-        run_turns(1);
+        run_iterations(1);
     assert_true(stream_queued(&a.stream) < queued);
     assert_true(stream_progress_at_ms(&a.stream) > before_ms);
     close_one(fd);
@@ -206,11 +206,11 @@ static void test_steady_state_when_full(void **state)
             fault_alloc_fail_at(0);
         assert_int_equal(stream_write(&a.stream, pattern, 600000), 0);
         total += 600000;
-        run_turns(2);
+        run_iterations(2);
         assert_true(a.stream.pending_bytes > 0);
         while (a.stream.bytes_out < total) {
             (void)recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-            run_turns(1);
+            run_iterations(1);
         }
     }
     assert_int_equal(fault_alloc_count(), 0);
@@ -224,7 +224,7 @@ static void test_big_storage_goes_at_once(void **state)
     assert_int_equal(stream_write(&a.stream, pattern, MAX_BYTES), 0);
     b.stop_at = MAX_BYTES;
     loop_run(&loop);
-    run_turns(2);
+    run_iterations(2);
     assert_int_equal(stream_queued(&a.stream), 0);
     assert_true(stream_held_bytes(&a.stream) <= 2 * STREAM_KEEP_BYTES);
     close_pair();
@@ -235,7 +235,7 @@ static void test_idle_storage_is_given_back(void **state)
     (void)state;
     open_pair();
     assert_int_equal(stream_write(&a.stream, pattern, 3000), 0);
-    run_turns(3);
+    run_iterations(3);
     assert_true(stream_held_bytes(&a.stream) > 0);
     uint64_t limit_ms = loop_now_ms(&loop) + 10 * LOOP_SWEEP_MS;
     while (stream_held_bytes(&a.stream) > 0 && loop_now_ms(&loop) < limit_ms)

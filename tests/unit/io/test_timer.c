@@ -83,7 +83,7 @@ static void test_fires_once_at_its_time(void **state)
     assert_int_equal(c.fired, 1);
 }
 
-static void test_past_fires_next_turn(void **state)
+static void past_fires_in_the_next_iteration(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -178,7 +178,7 @@ int main(void)
 #define TIMER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TIMER_TEST(test_fires_once_at_its_time),
-        TIMER_TEST(test_past_fires_next_turn),
+        TIMER_TEST(past_fires_in_the_next_iteration),
         TIMER_TEST(test_moves),
         TIMER_TEST(test_cleared_does_not_fire),
         TIMER_TEST(test_set_again_in_callback),

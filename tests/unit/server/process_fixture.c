@@ -39,7 +39,7 @@ static void on_tick_closed(uv_handle_t *tick)
     free(tick);
 }
 
-/* Nothing more happens on the loop once the condition holds: the tick is gone with the next turn, whoever
+/* Nothing more happens on the loop once the condition holds: the tick is gone with the next iteration, whoever
  * makes it. */
 void run_until(struct loop *loop, condition_cb *condition, void *data)
 {
