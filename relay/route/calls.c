@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/clock.h"
 #include "route/replies.h"
 #include "route/state.h"
@@ -346,7 +346,7 @@ int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
         return rc;
     size_t id_len = id_print(c->relay_id, id);
     struct splice splices[] = {{c->id_at, id, id_len}, {c->token_at, id, id_len}};
-    rc = child_send_spliced(c->upstream, text, len, splices, 2);
+    rc = upstream_send_spliced(c->upstream, text, len, splices, 2);
     if (rc) {
         clear_relay_id(c);
         return rc;
@@ -380,11 +380,11 @@ static void send_cancel(struct call *c, const struct frame *cancel)
         PART("}}"),
     };
     size_t count = 3;
-    if (cancel && cancel->len <= CANCEL_BYTES_MAX && child_has_room(c->upstream)) {
+    if (cancel && cancel->len <= CANCEL_BYTES_MAX && upstream_has_room(c->upstream)) {
         struct splice splice = {cancel->env.request_id, id, id_len};
         count = splice_parts(cancel->bytes, cancel->len, &splice, 1, parts);
     }
-    (void)child_owe(c->upstream, parts, count);
+    (void)outbox_enqueue(c->upstream, parts, count);
 }
 
 /* Nothing will be restored any more; what is left is for who looks. */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/field.h"
 #include "route/initialize.h"
 #include "route/upstream.h"
@@ -67,7 +67,7 @@ void handshake_begin(struct upstream *upstream, uint64_t now_ms)
     upstream->stats.last_used_ms = now_ms;
     int rc = write_initialize(upstream, text);
     if (rc == 0)
-        rc = child_send(upstream, buf_data(text), buf_len(text));
+        rc = upstream_send(upstream, buf_data(text), buf_len(text));
     if (rc)
         fail(upstream, err_text(rc));
 }
@@ -219,7 +219,7 @@ static void answer_result(struct upstream *upstream, const struct frame *frame, 
         fail(upstream, wrong);
         return;
     }
-    int rc = child_send(upstream, initialized, sizeof(initialized) - 1);
+    int rc = upstream_send(upstream, initialized, sizeof(initialized) - 1);
     if (rc) {
         init_cache_done(&cache);
         fail(upstream, err_text(rc));

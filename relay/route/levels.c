@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/replies.h"
 #include "wire/rpc_error.h"
 
@@ -30,7 +30,7 @@ static void tell(struct upstream *upstream, int level, uint64_t now_ms)
         text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         (unsigned long long)id, names[level]);
-    if (child_owe(upstream, &(struct link_part){text, (size_t)n}, 1) == 0)
+    if (outbox_enqueue(upstream, &(struct link_part){text, (size_t)n}, 1) == 0)
         upstream->told_level = level;
     else if (c)
         call_close(c);

@@ -1,6 +1,6 @@
 MODULES   += route
 route_SRC := $(addprefix relay/route/,router.c server.c session.c upstream.c upstream_frames.c session_frames.c requests.c calls.c \
-               clock.c scheduler.c replies.c child_out.c splice.c store.c field.c outage.c views.c handshake.c initialize.c \
+               clock.c scheduler.c replies.c outbox.c splice.c store.c field.c outage.c views.c handshake.c initialize.c \
                levels.c subscriptions.c tasks.c parked.c questions.c elicitations.c)
 
 TEST_FOLDERS    += route

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/replies.h"
 #include "wire/rpc_error.h"
 
@@ -76,7 +76,7 @@ static void tell_cancelled(const struct question *q)
 static void on_unanswered(struct deadline *d, uint64_t now_ms)
 {
     struct question *q = CONTAINER_OF(d, struct question, deadline);
-    child_error(q->upstream, q->text, q->id_len, RPC_E_TIMEOUT, "The client did not answer in time");
+    upstream_reply_error(q->upstream, q->text, q->id_len, RPC_E_TIMEOUT, "The client did not answer in time");
     tell_cancelled(q);
     settle(q, now_ms);
 }
@@ -113,23 +113,25 @@ void questions_ask(struct upstream *upstream, const struct frame *frame, uint64_
     const char *child_id = frame->bytes + env->id.off;
     struct route_session *s = asked(upstream);
     if (!s) {
-        child_error(upstream, child_id, env->id.len, RPC_E_CONNECTION_LOST, "The client is gone");
+        upstream_reply_error(upstream, child_id, env->id.len, RPC_E_CONNECTION_LOST, "The client is gone");
         return;
     }
     if (env->meta_token.len > upstream->router->options.max_id_bytes) {
-        child_error(upstream, child_id, env->id.len, RPC_E_INVALID_REQUEST, "The progress token is too long");
+        upstream_reply_error(upstream, child_id, env->id.len, RPC_E_INVALID_REQUEST,
+                             "The progress token is too long");
         return;
     }
     struct question *q = upstream->questions.count < QUESTIONS_MAX ? question_new(upstream, frame) : NULL;
     if (!q) {
-        child_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Too many requests to the client");
+        upstream_reply_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED,
+                             "Too many requests to the client");
         return;
     }
     if (s->question_count++ == 0)
         s->stand_since_ms = now_ms;
     scheduler_flow_control(s);
     if (deadline_set(upstream->router, &q->deadline, now_ms + QUESTION_MS)) {
-        child_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");
+        upstream_reply_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");
         settle(q, now_ms);
         return;
     }
@@ -148,9 +150,9 @@ void questions_answer(struct route_session *s, const struct frame *frame, uint64
         return;
     struct splice splice = {frame->env.id, q->text, q->id_len};
     size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
-    int rc = child_owe(upstream, parts, count);
+    int rc = outbox_enqueue(upstream, parts, count);
     if (rc && rc != ERR_CLOSING)
-        child_give_up(upstream, "an answer to it could not be queued");
+        upstream_give_up(upstream, "an answer to it could not be queued");
     settle(q, now_ms);
 }
 
@@ -160,7 +162,7 @@ bool questions_spoil(struct route_session *s, const struct frame *frame, int cod
     struct question *q = frame->env.has_method ? NULL : find(s->upstream, frame->bytes, frame->env.id);
     if (!q)
         return false;
-    child_error(s->upstream, q->text, q->id_len, code, message);
+    upstream_reply_error(s->upstream, q->text, q->id_len, code, message);
     settle(q, now_ms);
     return true;
 }
@@ -168,11 +170,11 @@ bool questions_spoil(struct route_session *s, const struct frame *frame, int cod
 void questions_progress(struct route_session *s, const struct frame *frame)
 {
     struct question *q = find(s->upstream, frame->bytes, frame->env.param_token);
-    if (!q || q->token_len == 0 || !child_has_room(s->upstream))
+    if (!q || q->token_len == 0 || !upstream_has_room(s->upstream))
         return;
     struct splice splice = {frame->env.param_token, q->text + q->id_len, q->token_len};
     s->upstream->stats.dropped_notifications +=
-        child_send_spliced(s->upstream, frame->bytes, frame->len, &splice, 1) != 0;
+        upstream_send_spliced(s->upstream, frame->bytes, frame->len, &splice, 1) != 0;
 }
 
 void questions_cancelled(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
@@ -198,7 +200,7 @@ void questions_leave(struct upstream *upstream, uint64_t now_ms)
 {
     while (!list_empty(&upstream->question_list)) {
         struct question *q = CONTAINER_OF(upstream->question_list.next, struct question, upstream_node);
-        child_error(upstream, q->text, q->id_len, RPC_E_CONNECTION_LOST, "The client is gone");
+        upstream_reply_error(upstream, q->text, q->id_len, RPC_E_CONNECTION_LOST, "The client is gone");
         settle(q, now_ms);
     }
 }

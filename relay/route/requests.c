@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/initialize.h"
 #include "route/upstream.h"
 #include "route/levels.h"
@@ -255,10 +255,10 @@ static void cancelled(struct route_session *s, const struct frame *frame, uint64
         call_cancel(c, frame, now_ms);
 }
 
-static bool child_takes(const struct upstream *upstream)
+static bool upstream_takes(const struct upstream *upstream)
 {
-    return upstream->state == UPSTREAM_READY && !upstream->child_closing && child_has_room(upstream) &&
-           child_is_paid(upstream);
+    return upstream->state == UPSTREAM_READY && !upstream->link_closing && upstream_has_room(upstream) &&
+           outbox_is_empty(upstream);
 }
 
 /* In order with what the session has waiting; without memory, or a child, it is lost as notifications may be.
@@ -267,8 +267,8 @@ static void forward(struct route_session *s, const struct frame *frame, uint64_t
 {
     struct call *c;
     struct upstream *upstream = s->upstream;
-    if (list_empty(&s->queue) && child_takes(upstream)) {
-        upstream->stats.dropped_notifications += child_send(upstream, frame->bytes, frame->len) != 0;
+    if (list_empty(&s->queue) && upstream_takes(upstream)) {
+        upstream->stats.dropped_notifications += upstream_send(upstream, frame->bytes, frame->len) != 0;
         return;
     }
     bool alive = upstream->state == UPSTREAM_READY || upstream->state == UPSTREAM_STARTING;
@@ -288,8 +288,8 @@ static void shared_notification(struct route_session *s, const struct frame *fra
     struct upstream *upstream = s->upstream;
     /* What is about a session (initialized, roots) is not the child's business; what has a token could meet
      * another's; what names a known method without an id would act for nobody. */
-    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !child_takes(upstream) ||
-        child_send(upstream, frame->bytes, frame->len))
+    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !upstream_takes(upstream) ||
+        upstream_send(upstream, frame->bytes, frame->len))
         upstream->stats.dropped_notifications++;
 }
 

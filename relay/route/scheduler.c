@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/replies.h"
 #include "route/state.h"
 #include "wire/rpc_error.h"
@@ -107,8 +107,8 @@ static bool may_take(const struct route_session *s, size_t slots)
 
 static bool is_open(const struct upstream *upstream)
 {
-    return upstream->state == UPSTREAM_READY && !upstream->draining && !upstream->child_closing &&
-           upstream->child;
+    return upstream->state == UPSTREAM_READY && !upstream->draining && !upstream->link_closing &&
+           upstream->link;
 }
 
 /* The first session of the ring that may take a slot. Only a ring of several loads has to be walked; no more
@@ -148,7 +148,7 @@ bool scheduler_is_free(const struct route_session *s)
 {
     struct upstream *upstream = s->upstream;
     return is_open(upstream) && list_empty(&s->queue) && s->link->queued_bytes <= LINK_CLIENT_HIGH_BYTES &&
-           may_take(s, free_slots(upstream)) && child_has_room(upstream) && child_is_paid(upstream) &&
+           may_take(s, free_slots(upstream)) && upstream_has_room(upstream) && outbox_is_empty(upstream) &&
            (upstream->scheduler.busy == 0 || !pick(upstream));
 }
 
@@ -158,7 +158,7 @@ static int send_waiting(struct call *c, uint64_t now_ms)
 {
     if (!c->notification)
         return call_dispatch(c, c->frame->bytes, c->frame_len, now_ms);
-    int rc = child_send(c->upstream, c->frame->bytes, c->frame_len);
+    int rc = upstream_send(c->upstream, c->frame->bytes, c->frame_len);
     if (rc == 0)
         call_close(c);
     return rc;
@@ -181,7 +181,7 @@ static bool send_next(struct route_session *s, uint64_t now_ms)
             return true;
         }
     }
-    if (!child_has_room(upstream))
+    if (!upstream_has_room(upstream))
         return false;
     size_t frame_len = c->frame_len;
     int rc = send_waiting(c, now_ms);
@@ -220,7 +220,7 @@ static bool send_burst(struct route_session *s, uint64_t now_ms)
 
 void scheduler_run(struct upstream *upstream, uint64_t now_ms)
 {
-    if (!child_is_paid(upstream) && !child_pay(upstream, now_ms))
+    if (!outbox_is_empty(upstream) && !outbox_flush(upstream, now_ms))
         return;
     while (upstream->scheduler.busy && is_open(upstream)) {
         struct route_session *s = pick(upstream);

@@ -66,7 +66,7 @@ static void end_upstream(struct upstream *upstream, const char *reason, uint64_t
     upstream_move(upstream, UPSTREAM_DOWN);
     outage_note(upstream, &(struct outage){.state = "removed", .detail = reason});
     const struct refusal why = outage_refusal(upstream, now_ms);
-    upstream_forget_child(upstream, &why, now_ms);
+    upstream_forget_link(upstream, &why, now_ms);
     upstream_fail_waiting(upstream, &why);
     detach_sessions(upstream, reason, now_ms);
     if (upstream_is_shared(upstream))

@@ -67,10 +67,10 @@ struct upstream {
     void *data;
     enum sharing sharing;
     enum upstream_state state;
-    struct link *child; /* borrowed; NULL while there is none */
-    bool child_closing; /* its link said ERR_CLOSING: upstream_down will follow */
-    bool proven;        /* ops->ready was called for this child */
-    bool in_start;      /* ops->start is running */
+    struct link *link; /* borrowed; NULL while there is none */
+    bool link_closing; /* its link said ERR_CLOSING: upstream_down will follow */
+    bool proven;       /* ops->ready was called for this child */
+    bool in_start;     /* ops->start is running */
     bool draining;
     bool released; /* session sharing: takes no frames any more */
     struct list sessions;
@@ -89,10 +89,10 @@ struct upstream {
     size_t init_held_count; /* they take no waiting place: a crowd may come while a child starts */
     int told_level;         /* the log level the child was told, or LEVEL_NONE */
 
-    struct list owed; /* messages that the child's link had no room for (child_out.c), oldest first */
-    size_t owed_bytes;
+    struct list outbox; /* messages that the child's link had no room for (outbox.c), oldest first */
+    size_t outbox_bytes;
     struct map subs;
-    struct list subs_owed; /* subscriptions that the child has still to be told of */
+    struct list subs_pending; /* subscriptions that the child has still to be told of */
     struct map tasks;
     struct list parked; /* notifications about tasks not known yet, oldest first */
     size_t parked_count;

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/replies.h"
 #include "route/requests.h"
 #include "wire/rpc_error.h"
@@ -25,9 +25,9 @@ struct sub {
     struct upstream *upstream;
     struct list members; /* subscriber.sub_node */
     size_t member_count;
-    struct call *active;   /* the request under way; NULL: none */
-    struct list queue;     /* HELD calls, by upstream_node */
-    struct list owed_node; /* in upstream->subs_owed while `owes` says something */
+    struct call *active;      /* the request under way; NULL: none */
+    struct list queue;        /* HELD calls, by upstream_node */
+    struct list pending_node; /* in upstream->subs_pending while `owes` says something */
     enum rpc_method owes; /* SUBSCRIBE or UNSUBSCRIBE, which the child has still to be told; OTHER: nothing */
     size_t uri_len;
     char uri[]; /* decoded */
@@ -69,7 +69,7 @@ static struct sub *add(struct upstream *upstream, struct uri uri)
     sub->upstream = upstream;
     list_init(&sub->members);
     list_init(&sub->queue);
-    list_init(&sub->owed_node);
+    list_init(&sub->pending_node);
     sub->owes = RPC_M_OTHER;
     sub->uri_len = uri.len;
     memcpy(sub->uri, uri.bytes, uri.len);
@@ -172,7 +172,7 @@ static bool tell(struct sub *sub, uint64_t now_ms)
     struct buf *text = &upstream->router->scratch;
     struct call *c = call_open_own(upstream, sub->owes, now_ms);
     if (compose(sub, c ? c->relay_id : calls_next_id(upstream), text) == 0 &&
-        child_send(upstream, buf_data(text), buf_len(text)) == 0)
+        upstream_send(upstream, buf_data(text), buf_len(text)) == 0)
         return true;
     if (c)
         call_close(c);
@@ -182,7 +182,7 @@ static bool tell(struct sub *sub, uint64_t now_ms)
 static void owe_nothing(struct sub *sub)
 {
     sub->owes = RPC_M_OTHER;
-    list_remove(&sub->owed_node);
+    list_remove(&sub->pending_node);
 }
 
 /* Told with the next pump, when there is room. A child that does not know of the subscription yet need not be
@@ -196,15 +196,15 @@ static void owe(struct sub *sub, enum rpc_method method)
         return;
     }
     sub->owes = method;
-    if (!list_linked(&sub->owed_node))
-        list_push_back(&sub->upstream->subs_owed, &sub->owed_node);
+    if (!list_linked(&sub->pending_node))
+        list_push_back(&sub->upstream->subs_pending, &sub->pending_node);
 }
 
 bool subscriptions_pay(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&upstream->subs_owed)) {
-        struct sub *sub = CONTAINER_OF(upstream->subs_owed.next, struct sub, owed_node);
-        if (upstream->child_closing || !child_has_room(upstream) || !tell(sub, now_ms))
+    while (!list_empty(&upstream->subs_pending)) {
+        struct sub *sub = CONTAINER_OF(upstream->subs_pending.next, struct sub, pending_node);
+        if (upstream->link_closing || !upstream_has_room(upstream) || !tell(sub, now_ms))
             return false;
         owe_nothing(sub);
         drop_if_empty(sub);
@@ -212,10 +212,10 @@ bool subscriptions_pay(struct upstream *upstream, uint64_t now_ms)
     return true;
 }
 
-void subscriptions_forget_owed(struct upstream *upstream)
+void subscriptions_forget_pending(struct upstream *upstream)
 {
-    while (!list_empty(&upstream->subs_owed)) {
-        struct sub *sub = CONTAINER_OF(upstream->subs_owed.next, struct sub, owed_node);
+    while (!list_empty(&upstream->subs_pending)) {
+        struct sub *sub = CONTAINER_OF(upstream->subs_pending.next, struct sub, pending_node);
         owe_nothing(sub);
         drop_if_empty(sub);
     }

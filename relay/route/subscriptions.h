@@ -41,7 +41,7 @@ void subscriptions_tell_again(struct upstream *upstream);
 /* Tells the child what it has still to be told; true: nothing is left. */
 bool subscriptions_pay(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone. */
-void subscriptions_forget_owed(struct upstream *upstream);
+void subscriptions_forget_pending(struct upstream *upstream);
 /* The session goes (its calls have gone already). */
 void subscriptions_leave(struct route_session *s);
 size_t subscriptions_count(const struct upstream *upstream);

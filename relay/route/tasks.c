@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "route/field.h"
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/parked.h"
 #include "wire/writer.h"
 
@@ -247,7 +247,8 @@ static void cancel_at_child(struct upstream *upstream, const char *id, size_t id
     write_string(&w, id, id_len);
     write_object_end(&w);
     write_object_end(&w);
-    if ((writer_end(&w) || child_owe(upstream, &(struct link_part){buf_data(text), buf_len(text)}, 1)) && c)
+    if ((writer_end(&w) || outbox_enqueue(upstream, &(struct link_part){buf_data(text), buf_len(text)}, 1)) &&
+        c)
         call_close(c);
 }
 

@@ -8,7 +8,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/elicitations.h"
 #include "route/handshake.h"
 #include "route/levels.h"
@@ -33,8 +33,8 @@ static void init_lists(struct upstream *upstream)
     list_init(&upstream->tasks_running);
     list_init(&upstream->own);
     list_init(&upstream->init_held);
-    list_init(&upstream->owed);
-    list_init(&upstream->subs_owed);
+    list_init(&upstream->outbox);
+    list_init(&upstream->subs_pending);
     list_init(&upstream->question_list);
     list_init(&upstream->elicitation_list);
 }
@@ -64,7 +64,7 @@ struct upstream *upstream_new(struct route_server *server)
 void upstream_free(struct upstream *upstream)
 {
     assert(list_empty(&upstream->sessions));
-    upstream_forget_child(upstream, NULL, 0);
+    upstream_forget_link(upstream, NULL, 0);
     list_remove(&upstream->server_node);
     map_done(&upstream->calls);
     map_done(&upstream->subs);
@@ -133,9 +133,9 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
 {
     if (upstream->released)
         return;
-    assert(!upstream->child);
-    upstream->child = child;
-    upstream->child_closing = false;
+    assert(!upstream->link);
+    upstream->link = child;
+    upstream->link_closing = false;
     upstream->draining = false;
     upstream->proven = false;
     if (upstream_is_shared(upstream)) {
@@ -176,13 +176,13 @@ static void close_all(struct list *calls)
         call_close(CONTAINER_OF(calls->next, struct call, upstream_node));
 }
 
-void upstream_forget_child(struct upstream *upstream, const struct refusal *why, uint64_t now_ms)
+void upstream_forget_link(struct upstream *upstream, const struct refusal *why, uint64_t now_ms)
 {
-    upstream->child = NULL;
-    upstream->child_closing = false;
+    upstream->link = NULL;
+    upstream->link_closing = false;
     upstream->proven = false;
     upstream->handshake_id = 0;
-    child_forget_owed(upstream);
+    outbox_clear(upstream);
     while (!list_empty(&upstream->in_flight))
         call_fail(CONTAINER_OF(upstream->in_flight.next, struct call, upstream_node), why);
     close_all(&upstream->abandoned);
@@ -226,7 +226,7 @@ void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t
     upstream_move(upstream, UPSTREAM_DOWN);
     outage_note(upstream, why);
     const struct refusal refusal = outage_refusal(upstream, now_ms);
-    upstream_forget_child(upstream, &refusal, now_ms);
+    upstream_forget_link(upstream, &refusal, now_ms);
     if (start_failed || !upstream_is_shared(upstream) || !outage_is_short(upstream, now_ms))
         upstream_fail_waiting(upstream, &refusal);
     if (!upstream_is_shared(upstream) && !upstream->in_start)
@@ -239,7 +239,7 @@ void upstream_idle(struct upstream *upstream)
     if (upstream->released)
         return;
     upstream_move(upstream, UPSTREAM_IDLE);
-    upstream_forget_child(upstream, &none, 0);
+    upstream_forget_link(upstream, &none, 0);
     if (upstream->stats.waiting > 0 && !upstream->draining)
         start(upstream);
 }
@@ -249,7 +249,7 @@ void upstream_release(struct upstream *upstream, bool server_goes, uint64_t now_
     struct route_server *server = upstream->server;
     upstream->released = true;
     upstream_move(upstream, UPSTREAM_DOWN);
-    upstream_forget_child(upstream, NULL, now_ms);
+    upstream_forget_link(upstream, NULL, now_ms);
     if (server_goes) {
         list_remove(&upstream->server_node);
         upstream->server = NULL;

@@ -15,7 +15,7 @@ void upstream_move(struct upstream *upstream, enum upstream_state to);
  * one. */
 MUSTCHECK bool upstream_wanted(struct upstream *upstream, uint64_t now_ms);
 /* Answers and forgets everything that went to the child which is gone. */
-void upstream_forget_child(struct upstream *upstream, const struct refusal *why, uint64_t now_ms);
+void upstream_forget_link(struct upstream *upstream, const struct refusal *why, uint64_t now_ms);
 /* Answers all that waits in this upstream. */
 void upstream_fail_waiting(struct upstream *upstream, const struct refusal *why);
 /* session sharing: the session is gone; the server is asked to stop the child. `server_goes`: and is itself

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "route/child_out.h"
+#include "route/outbox.h"
 #include "route/elicitations.h"
 #include "route/handshake.h"
 #include "route/initialize.h"
@@ -91,11 +91,11 @@ static void on_request(struct upstream *upstream, const struct frame *frame, enu
     } else if (!upstream_is_shared(upstream)) {
         questions_ask(upstream, frame, now_ms);
     } else if (method == RPC_M_PING) {
-        child_result(upstream, id_of(frame), frame->env.id.len);
+        upstream_reply_result(upstream, id_of(frame), frame->env.id.len);
     } else {
         upstream->stats.refused++;
-        child_error(upstream, id_of(frame), frame->env.id.len, RPC_E_METHOD_NOT_FOUND,
-                    rpc_error_message(RPC_E_METHOD_NOT_FOUND));
+        upstream_reply_error(upstream, id_of(frame), frame->env.id.len, RPC_E_METHOD_NOT_FOUND,
+                             rpc_error_message(RPC_E_METHOD_NOT_FOUND));
     }
 }
 
@@ -279,8 +279,8 @@ static void on_invalid(struct upstream *upstream, const struct frame *frame, uin
         upstream->stats.noise++;
     } else if (frame->env.has_method) {
         upstream->stats.noise++;
-        child_error(upstream, id_of(frame), frame->env.id.len, rpc_fault_code(frame->env.fault),
-                    rpc_fault_text(frame->env.fault));
+        upstream_reply_error(upstream, id_of(frame), frame->env.id.len, rpc_fault_code(frame->env.fault),
+                             rpc_fault_text(frame->env.fault));
     } else if (handshake_is(upstream, frame)) {
         handshake_answer(upstream, frame, now_ms);
     } else {
@@ -297,8 +297,8 @@ static void on_too_large(struct upstream *upstream, const struct frame *frame, u
     }
     if (frame->env.has_method) {
         upstream->stats.noise++;
-        child_error(upstream, id_of(frame), frame->env.id.len, RPC_E_TOO_LARGE,
-                    rpc_error_message(RPC_E_TOO_LARGE));
+        upstream_reply_error(upstream, id_of(frame), frame->env.id.len, RPC_E_TOO_LARGE,
+                             rpc_error_message(RPC_E_TOO_LARGE));
         return;
     }
     if (handshake_is(upstream, frame)) {
@@ -375,7 +375,7 @@ static void on_message(struct upstream *upstream, const struct frame *frame, uin
 
 void upstream_frame(struct upstream *upstream, const struct frame *frame, bool too_large, uint64_t now_ms)
 {
-    if (upstream->released || !upstream->child)
+    if (upstream->released || !upstream->link)
         return;
     if (too_large)
         on_too_large(upstream, frame, now_ms);

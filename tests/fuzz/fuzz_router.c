@@ -87,7 +87,7 @@ static void end_close(struct link *link, int code, const char *reason)
 static const struct link_ops end_ops = {end_send, end_pause, end_pause, end_close};
 
 /* A child needs to know which id it was asked under, for the templates. */
-static int child_send(struct link *link, const struct link_part *parts, size_t count)
+static int upstream_send(struct link *link, const struct link_part *parts, size_t count)
 {
     int rc = end_send(link, parts, count);
     struct child *c = (struct child *)(void *)link;
@@ -100,7 +100,7 @@ static int child_send(struct link *link, const struct link_part *parts, size_t c
     return rc;
 }
 
-static const struct link_ops child_ops = {child_send, end_pause, end_pause, end_close};
+static const struct link_ops child_ops = {upstream_send, end_pause, end_pause, end_close};
 
 /* ---- the server ---- */
 

@@ -66,10 +66,10 @@ void fake_release(struct upstream *upstream)
 
 int fake_send(struct upstream *upstream, const char *line)
 {
-    assert_non_null(upstream->child);
+    assert_non_null(upstream->link);
     const struct link_part parts[] = {{line, strlen(line) / 2},
                                       {line + strlen(line) / 2, strlen(line) - strlen(line) / 2}};
-    return upstream->child->ops->send(upstream->child, parts, 2);
+    return upstream->link->ops->send(upstream->link, parts, 2);
 }
 
 /* ---- what server/ calls ---- */
@@ -99,7 +99,7 @@ void route_server_remove(struct route_server *s, const char *reason, uint64_t no
         if (upstream->server != s)
             continue;
         if (upstream == s->upstream) {
-            assert_null(upstream->child); /* it must be detached */
+            assert_null(upstream->link); /* it must be detached */
             upstream->freed = true;
         } else if (!upstream->released && !upstream->freed) {
             fake_release(upstream);
@@ -131,7 +131,7 @@ void *upstream_data(const struct upstream *upstream)
 void upstream_starting(struct upstream *upstream)
 {
     assert_false(upstream->freed);
-    assert_null(upstream->child);
+    assert_null(upstream->link);
     note(upstream, "starting", "");
 }
 
@@ -139,8 +139,8 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
 {
     (void)now_ms;
     assert_false(upstream->freed);
-    assert_null(upstream->child);
-    upstream->child = child;
+    assert_null(upstream->link);
+    upstream->link = child;
     upstream->ready = false;
     upstream->draining = false;
     note(upstream, "attach", "");
@@ -152,7 +152,7 @@ void upstream_frame(struct upstream *upstream, const struct frame *frame, bool t
 {
     assert_false(upstream->freed);
     assert_false(upstream->released);
-    assert_non_null(upstream->child);
+    assert_non_null(upstream->link);
     upstream->frames++;
     upstream->too_large += too_large;
     (void)snprintf(upstream->last_frame, sizeof(upstream->last_frame), "%.*s",
@@ -171,14 +171,14 @@ void upstream_frame(struct upstream *upstream, const struct frame *frame, bool t
 void upstream_writable(struct upstream *upstream, uint64_t now_ms)
 {
     (void)now_ms;
-    assert_non_null(upstream->child);
+    assert_non_null(upstream->link);
     upstream->writable++;
 }
 
 void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t now_ms)
 {
     assert_false(upstream->freed);
-    upstream->child = NULL;
+    upstream->link = NULL;
     upstream->ready = false;
     upstream->outage = *why;
     (void)snprintf(upstream->detail, sizeof(upstream->detail), "%s", why->detail ? why->detail : "");
@@ -192,7 +192,7 @@ void upstream_idle(struct upstream *upstream)
 {
     assert_false(upstream->freed);
     assert_int_equal(upstream->stats.in_flight, 0);
-    upstream->child = NULL;
+    upstream->link = NULL;
     upstream->ready = false;
     note(upstream, "idle", "");
 }
@@ -214,7 +214,7 @@ void upstream_free(struct upstream *upstream)
     assert_true(upstream->released);
     assert_false(upstream->freed);
     upstream->freed = true;
-    upstream->child = NULL;
+    upstream->link = NULL;
     note(upstream, "free", "");
 }
 

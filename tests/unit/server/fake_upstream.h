@@ -15,7 +15,7 @@
 struct upstream {
     struct route_server *server;
     void *data;
-    struct link *child; /* NULL: none */
+    struct link *link; /* NULL: none */
     bool ready;
     bool draining;
     bool released;

@@ -49,7 +49,7 @@ static void test_changed_is_drained_and_restarted(void **state)
     fixture_apply();
     await_log(upstream, "ready drain");
     assert_string_equal(fixture_state(one), "stopping");
-    assert_non_null(upstream->child); /* it serves what it has */
+    assert_non_null(upstream->link); /* it serves what it has */
     upstream->stats.in_flight = 0;
     await_log(upstream, "ready drain down:stopping starting attach ready");
     assert_string_equal(upstream->last_frame, "{\"new\":1}");

@@ -277,7 +277,7 @@ static void test_without_memory(void **state)
         fake_want(upstream);
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
-        if (upstream->child)
+        if (upstream->link)
             break; /* all that follows is the router's */
         assert_true(fired);
         tried++;

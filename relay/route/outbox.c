@@ -4,7 +4,7 @@
  * message: the caller decides; too much is owed already: ERR_FULL, which only a child that reads nothing can
  * bring about.
  */
-#include "route/child_out.h"
+#include "route/outbox.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "route/subscriptions.h"
 #include "wire/rpc_error.h"
 
-struct owed {
+struct outbox_message {
     struct list node;
     struct block *block; /* holds this struct, and the text behind it */
     size_t len;
@@ -24,29 +24,29 @@ struct owed {
 static int note(struct upstream *upstream, int rc)
 {
     if (rc == ERR_CLOSING)
-        upstream->child_closing = true;
+        upstream->link_closing = true;
     return rc;
 }
 
 static int send_parts(struct upstream *upstream, const struct link_part *parts, size_t count)
 {
-    if (!upstream->child)
+    if (!upstream->link)
         return ERR_CLOSING;
-    return note(upstream, upstream->child->ops->send(upstream->child, parts, count));
+    return note(upstream, upstream->link->ops->send(upstream->link, parts, count));
 }
 
-int child_send(struct upstream *upstream, const char *text, size_t len)
+int upstream_send(struct upstream *upstream, const char *text, size_t len)
 {
     const struct link_part part = {text, len};
     return send_parts(upstream, &part, 1);
 }
 
-int child_send_spliced(struct upstream *upstream, const char *text, size_t len, struct splice *splices,
-                       size_t count)
+int upstream_send_spliced(struct upstream *upstream, const char *text, size_t len, struct splice *splices,
+                          size_t count)
 {
-    if (!upstream->child)
+    if (!upstream->link)
         return ERR_CLOSING;
-    return note(upstream, splice_send(upstream->child, text, len, splices, count));
+    return note(upstream, splice_send(upstream->link, text, len, splices, count));
 }
 
 /* ---- what is owed ---- */
@@ -56,12 +56,12 @@ static int keep(struct upstream *upstream, const struct link_part *parts, size_t
     size_t len = 0;
     for (size_t i = 0; i < count; i++)
         len += parts[i].len;
-    if (upstream->owed_bytes >= OWED_BYTES_MAX)
+    if (upstream->outbox_bytes >= OUTBOX_BYTES_MAX)
         return ERR_FULL;
-    struct block *block = store_get(&upstream->router->store, sizeof(struct owed) + len);
+    struct block *block = store_get(&upstream->router->store, sizeof(struct outbox_message) + len);
     if (!block)
         return -ENOMEM;
-    struct owed *o = (struct owed *)(void *)block->bytes;
+    struct outbox_message *o = (struct outbox_message *)(void *)block->bytes;
     o->block = block;
     o->len = 0;
     for (size_t i = 0; i < count; i++) {
@@ -69,16 +69,16 @@ static int keep(struct upstream *upstream, const struct link_part *parts, size_t
             memcpy(o->text + o->len, parts[i].bytes, parts[i].len);
         o->len += parts[i].len;
     }
-    list_push_back(&upstream->owed, &o->node);
-    upstream->owed_bytes += o->len;
+    list_push_back(&upstream->outbox, &o->node);
+    upstream->outbox_bytes += o->len;
     return 0;
 }
 
-int child_owe(struct upstream *upstream, const struct link_part *parts, size_t count)
+int outbox_enqueue(struct upstream *upstream, const struct link_part *parts, size_t count)
 {
-    if (!upstream->child || upstream->child_closing)
+    if (!upstream->link || upstream->link_closing)
         return ERR_CLOSING;
-    if (list_empty(&upstream->owed) && child_has_room(upstream)) {
+    if (list_empty(&upstream->outbox) && upstream_has_room(upstream)) {
         int rc = send_parts(upstream, parts, count);
         if (rc == 0 || rc == ERR_CLOSING)
             return rc;
@@ -86,48 +86,50 @@ int child_owe(struct upstream *upstream, const struct link_part *parts, size_t c
     return keep(upstream, parts, count);
 }
 
-static void drop(struct upstream *upstream, struct owed *o)
+static void drop(struct upstream *upstream, struct outbox_message *o)
 {
     list_remove(&o->node);
-    upstream->owed_bytes -= o->len;
+    upstream->outbox_bytes -= o->len;
     store_put(&upstream->router->store, o->block);
 }
 
-bool child_pay(struct upstream *upstream, uint64_t now_ms)
+bool outbox_flush(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&upstream->owed)) {
-        struct owed *o = CONTAINER_OF(upstream->owed.next, struct owed, node);
-        if (upstream->child_closing || !child_has_room(upstream) || child_send(upstream, o->text, o->len))
+    while (!list_empty(&upstream->outbox)) {
+        struct outbox_message *o = CONTAINER_OF(upstream->outbox.next, struct outbox_message, node);
+        if (upstream->link_closing || !upstream_has_room(upstream) ||
+            upstream_send(upstream, o->text, o->len))
             return false;
         drop(upstream, o);
     }
     return subscriptions_pay(upstream, now_ms);
 }
 
-void child_forget_owed(struct upstream *upstream)
+void outbox_clear(struct upstream *upstream)
 {
-    while (!list_empty(&upstream->owed))
-        drop(upstream, CONTAINER_OF(upstream->owed.next, struct owed, node));
-    subscriptions_forget_owed(upstream);
+    while (!list_empty(&upstream->outbox))
+        drop(upstream, CONTAINER_OF(upstream->outbox.next, struct outbox_message, node));
+    subscriptions_forget_pending(upstream);
 }
 
 /* ---- answers ---- */
 
-void child_give_up(struct upstream *upstream, const char *reason)
+void upstream_give_up(struct upstream *upstream, const char *reason)
 {
-    if (!upstream->child)
+    if (!upstream->link)
         return;
-    upstream->child_closing = true;
-    upstream->child->ops->close(upstream->child, RPC_E_OVERLOADED, reason);
+    upstream->link_closing = true;
+    upstream->link->ops->close(upstream->link, RPC_E_OVERLOADED, reason);
 }
 
 static void answer(struct upstream *upstream, const struct link_part *parts, size_t count)
 {
-    if (child_owe(upstream, parts, count) == ERR_FULL)
-        child_give_up(upstream, "it asks and does not read the answers");
+    if (outbox_enqueue(upstream, parts, count) == ERR_FULL)
+        upstream_give_up(upstream, "it asks and does not read the answers");
 }
 
-void child_error(struct upstream *upstream, const char *id, size_t id_len, int code, const char *message)
+void upstream_reply_error(struct upstream *upstream, const char *id, size_t id_len, int code,
+                          const char *message)
 {
     char head[64];
     char room[ERROR_MESSAGE_ROOM];
@@ -142,7 +144,7 @@ void child_error(struct upstream *upstream, const char *id, size_t id_len, int c
     answer(upstream, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
-void child_result(struct upstream *upstream, const char *id, size_t id_len)
+void upstream_reply_result(struct upstream *upstream, const char *id, size_t id_len)
 {
     const struct link_part parts[] = {
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),

@@ -1,0 +1,48 @@
+/* Towards the child: frames that its link has room for, and what the relay itself owes it.
+ *
+ * Owed are cancels, answers to its own requests, and the relay's own requests. They do not wait for a turn,
+ * but when the link has no room they are kept, bounded by OUTBOX_BYTES_MAX and one message of any size, and
+ * leave before any waiting request does. What a child is owed about its subscriptions is kept with those.
+ */
+#ifndef ROUTE_OUTBOX_H
+#define ROUTE_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "route/splice.h"
+#include "route/state.h"
+
+#define OUTBOX_BYTES_MAX ((size_t)4 << 20)
+
+/* Below the mark a frame of any size may follow: the link holds at most the mark and one frame. */
+static inline bool upstream_has_room(const struct upstream *upstream)
+{
+    return upstream->link && upstream->link->queued_bytes < LINK_CHILD_HIGH_BYTES;
+}
+/* Is there nothing that has to leave before a request may? */
+static inline bool outbox_is_empty(const struct upstream *upstream)
+{
+    return list_empty(&upstream->outbox) && list_empty(&upstream->subs_pending);
+}
+
+/* Sends at once: 0, or the link's verdict (noted in the upstream). */
+MUSTCHECK int upstream_send(struct upstream *upstream, const char *text, size_t len);
+MUSTCHECK int upstream_send_spliced(struct upstream *upstream, const char *text, size_t len,
+                                    struct splice *splices, size_t count);
+/* Sends at once or as soon as there is room. ERR_CLOSING, ERR_FULL, -ENOMEM: neither, which some callers can
+ * do nothing about. */
+int outbox_enqueue(struct upstream *upstream, const struct link_part *parts, size_t count);
+/* Sends what is owed; true: there is nothing left. */
+bool outbox_flush(struct upstream *upstream, uint64_t now_ms);
+/* The child is gone. */
+void outbox_clear(struct upstream *upstream);
+/* Answers a request of the child's. A child that asks on and on and reads nothing loses its link. */
+void upstream_reply_error(struct upstream *upstream, const char *id, size_t id_len, int code,
+                          const char *message);
+void upstream_reply_result(struct upstream *upstream, const char *id, size_t id_len);
+/* Ends the child's link: it cannot be told what it waits for. */
+void upstream_give_up(struct upstream *upstream, const char *reason);
+
+#endif
