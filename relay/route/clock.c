@@ -25,7 +25,7 @@ void deadline_clear(struct router *r, struct deadline *d)
 
 static uint64_t stood_ms(const struct route_session *s, uint64_t now_ms)
 {
-    return s->stood_ms + (s->question_count > 0 ? now_ms - s->stand_since_ms : 0);
+    return s->stood_ms + (s->server_request_count > 0 ? now_ms - s->stand_since_ms : 0);
 }
 
 uint64_t call_expires_at(const struct call *c, uint64_t now_ms)

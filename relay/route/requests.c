@@ -14,7 +14,7 @@
 #include "route/upstream.h"
 #include "route/levels.h"
 #include "route/outage.h"
-#include "route/questions.h"
+#include "route/server_requests.h"
 #include "route/subscriptions.h"
 #include "route/tasks.h"
 #include "wire/rpc_error.h"
@@ -303,7 +303,7 @@ void notification_frame(struct route_session *s, const struct frame *frame, uint
     else if (method == RPC_M_N_CANCELLED)
         cancelled(s, frame, now_ms);
     else if (method == RPC_M_N_PROGRESS && !upstream_is_shared(s->upstream))
-        questions_progress(s, frame);
+        server_requests_progress(s, frame);
     else if (!upstream_is_shared(s->upstream))
         forward(s, frame, now_ms);
     else if (method != RPC_M_N_INITIALIZED)

@@ -266,10 +266,10 @@ void scheduler_flow_control(struct route_session *s)
     size_t calls = pause_calls(limits);
     bool over = s->waiting_bytes > limits->session_waiting_bytes || s->waiting > calls;
     bool under = s->waiting_bytes <= limits->session_waiting_bytes / 2 && s->waiting <= calls / 2;
-    if (!s->paused && over && s->question_count == 0) {
+    if (!s->paused && over && s->server_request_count == 0) {
         s->paused = true;
         s->link->ops->pause(s->link);
-    } else if (s->paused && (under || s->question_count > 0)) {
+    } else if (s->paused && (under || s->server_request_count > 0)) {
         s->paused = false;
         s->link->ops->resume(s->link);
     }
@@ -278,6 +278,6 @@ void scheduler_flow_control(struct route_session *s)
 bool scheduler_is_flooded(const struct route_session *s)
 {
     const struct server_limits *limits = &s->upstream->server->limits;
-    return s->question_count > 0 &&
+    return s->server_request_count > 0 &&
            (s->waiting_bytes > 2 * limits->session_waiting_bytes || s->waiting > 2 * pause_calls(limits));
 }

@@ -6,7 +6,7 @@
 #include "route/elicitations.h"
 #include "route/upstream.h"
 #include "route/levels.h"
-#include "route/questions.h"
+#include "route/server_requests.h"
 #include "route/requests.h"
 #include "route/subscriptions.h"
 #include "route/tasks.h"
@@ -102,7 +102,7 @@ void session_leave_upstream(struct route_session *s, uint64_t now_ms)
     subscriptions_leave(s);
     elicitations_leave(s);
     if (!upstream_is_shared(upstream))
-        questions_leave(upstream, now_ms);
+        server_requests_leave(upstream, now_ms);
     scheduler_refresh(s);
     list_remove(&s->upstream_node);
     upstream->stats.sessions--;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "route/initialize.h"
-#include "route/questions.h"
+#include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/requests.h"
 #include "wire/rpc_error.h"
@@ -41,7 +41,7 @@ void request_refuse_frame(struct route_session *s, const struct frame *frame, st
 static bool spoils(struct route_session *s, const struct frame *frame, const struct refusal *why,
                    const char *reason, uint64_t now_ms)
 {
-    return !upstream_is_shared(s->upstream) && questions_spoil(s, frame, why->code, reason, now_ms);
+    return !upstream_is_shared(s->upstream) && server_requests_malformed(s, frame, why->code, reason, now_ms);
 }
 
 static void refuse_invalid(struct route_session *s, const struct frame *frame, uint64_t now_ms)
@@ -116,7 +116,7 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
     case RPC_RESULT:
     case RPC_ERROR:
         if (!upstream_is_shared(s->upstream))
-            questions_answer(s, frame, now_ms);
+            server_requests_answer(s, frame, now_ms);
         break;
     case RPC_BATCH:
         if (in_batch || !initialize_has_batches(s))

@@ -97,9 +97,9 @@ struct upstream {
     struct list parked; /* notifications about tasks not known yet, oldest first */
     size_t parked_count;
     struct deadline park;
-    struct map questions; /* requests of the child to its client, by the id given to the client */
-    struct list question_list;
-    uint64_t last_question;
+    struct map server_requests; /* requests of the child to its client, by the id given to the client */
+    struct list server_request_list;
+    uint64_t last_server_request;
     struct map elicitations;
     struct list elicitation_list; /* oldest first */
 
@@ -140,9 +140,9 @@ struct route_session {
     size_t subscription_count;
     struct list tasks; /* task.session_node, least recently used first */
     size_t task_count;
-    size_t question_count;
+    size_t server_request_count;
     uint64_t stood_ms;       /* how long its clocks have stood still, up to stand_since_ms */
-    uint64_t stand_since_ms; /* valid while question_count > 0 */
+    uint64_t stand_since_ms; /* valid while server_request_count > 0 */
     uint64_t requests;
     uint64_t dropped;
 };

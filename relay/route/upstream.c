@@ -14,7 +14,7 @@
 #include "route/levels.h"
 #include "route/outage.h"
 #include "route/parked.h"
-#include "route/questions.h"
+#include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/requests.h"
 #include "route/subscriptions.h"
@@ -35,7 +35,7 @@ static void init_lists(struct upstream *upstream)
     list_init(&upstream->init_held);
     list_init(&upstream->outbox);
     list_init(&upstream->subs_pending);
-    list_init(&upstream->question_list);
+    list_init(&upstream->server_request_list);
     list_init(&upstream->elicitation_list);
 }
 
@@ -52,7 +52,7 @@ struct upstream *upstream_new(struct route_server *server)
     map_init(&upstream->calls);
     map_init(&upstream->subs);
     map_init(&upstream->tasks);
-    map_init(&upstream->questions);
+    map_init(&upstream->server_requests);
     map_init(&upstream->elicitations);
     scheduler_init(&upstream->scheduler);
     parked_init(upstream);
@@ -69,7 +69,7 @@ void upstream_free(struct upstream *upstream)
     map_done(&upstream->calls);
     map_done(&upstream->subs);
     map_done(&upstream->tasks);
-    map_done(&upstream->questions);
+    map_done(&upstream->server_requests);
     map_done(&upstream->elicitations);
     init_cache_done(&upstream->cache);
     outage_done(upstream);
@@ -191,7 +191,7 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
     close_all(&upstream->tasks_running);
     parked_forget(upstream);
     elicitations_forget(upstream);
-    questions_forget(upstream, now_ms);
+    server_requests_forget(upstream, now_ms);
 }
 
 /* Held calls first: a call in a queue that ends may move a held one up. */

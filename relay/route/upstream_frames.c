@@ -14,7 +14,7 @@
 #include "route/upstream.h"
 #include "route/levels.h"
 #include "route/parked.h"
-#include "route/questions.h"
+#include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/subscriptions.h"
 #include "route/tasks.h"
@@ -89,7 +89,7 @@ static void on_request(struct upstream *upstream, const struct frame *frame, enu
     if (!can_be_answered(upstream, frame)) {
         upstream->stats.noise++;
     } else if (!upstream_is_shared(upstream)) {
-        questions_ask(upstream, frame, now_ms);
+        server_requests_forward(upstream, frame, now_ms);
     } else if (method == RPC_M_PING) {
         upstream_reply_result(upstream, id_of(frame), frame->env.id.len);
     } else {
@@ -213,7 +213,7 @@ static void on_own_notification(struct upstream *upstream, const struct frame *f
         on_progress(upstream, frame, now_ms);
         break;
     case RPC_M_N_CANCELLED:
-        questions_cancelled(upstream, frame, now_ms);
+        server_requests_cancelled(upstream, frame, now_ms);
         break;
     case RPC_M_N_MESSAGE:
         pass_if_read(upstream, s, frame);

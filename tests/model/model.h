@@ -86,7 +86,7 @@ struct client {
         uint64_t id; /* as the client sees it */
         uint64_t mark;
     } questions[ASKED];
-    size_t question_count;
+    size_t server_request_count;
 };
 
 enum child_state { CHILD_NONE, CHILD_WANTED, CHILD_UP, CHILD_READY, CHILD_DOWN };

@@ -139,9 +139,9 @@ static void hear_question(struct client *c, const struct rpc_envelope *env, cons
     CHECK(rpc_parse_id(line + env->id.off, env->id.len, &id), "%s", line);
     uint64_t mark = line_number(line, "q");
     CHECK(mark / 1000000 == (uint64_t)c->index, "client %d was asked another's question: %s", c->index, line);
-    if (c->question_count < ASKED) {
-        c->questions[c->question_count].id = id;
-        c->questions[c->question_count++].mark = mark;
+    if (c->server_request_count < ASKED) {
+        c->questions[c->server_request_count].id = id;
+        c->questions[c->server_request_count++].mark = mark;
     }
     seen.questions++;
 }
@@ -393,7 +393,7 @@ static void say_too_large(struct client *c)
 static void answer_question(struct client *c)
 {
     char line[256];
-    size_t i = rnd(c->question_count);
+    size_t i = rnd(c->server_request_count);
     unsigned long long id = c->questions[i].id;
     unsigned long long mark = c->questions[i].mark;
     if (chance(80))
@@ -404,7 +404,7 @@ static void answer_question(struct client *c)
             line, sizeof(line),
             "{\"id\":%llu,\"error\":{\"code\":1,\"message\":\"\",\"data\":{\"q\":%llu}},\"jsonrpc\":\"2.0\"}",
             id, mark);
-    c->questions[i] = c->questions[--c->question_count];
+    c->questions[i] = c->questions[--c->server_request_count];
     client_say(c, line);
     if (chance(10))
         client_say(c, line); /* twice: the second is to nothing */
@@ -440,7 +440,7 @@ void client_step(struct client *c)
         say_notification(c);
     } else if (what < 860) {
         say_too_large(c);
-    } else if (c->question_count > 0) {
+    } else if (c->server_request_count > 0) {
         answer_question(c);
     }
 }

@@ -1,7 +1,7 @@
 /* The fourth identifier space. Out of memory: the child is told at once. A client's answer that cannot be
  * passed on costs the child its link, since a child that waits for ever is worse than one that starts afresh.
  */
-#include "route/questions.h"
+#include "route/server_requests.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +10,9 @@
 #include "route/replies.h"
 #include "wire/rpc_error.h"
 
-struct question {
-    struct map_node node;      /* in upstream->questions, by id */
-    struct list upstream_node; /* upstream->question_list */
+struct server_request {
+    struct map_node node;      /* in upstream->server_requests, by id */
+    struct list upstream_node; /* upstream->server_request_list */
     struct deadline deadline;
     struct upstream *upstream;
     struct block *block; /* holds this struct, and the child's raw id and token behind it */
@@ -22,19 +22,19 @@ struct question {
     char text[];
 };
 
-static bool is_question(const struct map_node *node, const void *key)
+static bool is_server_request(const struct map_node *node, const void *key)
 {
     const uint64_t *want = key;
-    return CONST_CONTAINER_OF(node, struct question, node)->id == *want;
+    return CONST_CONTAINER_OF(node, struct server_request, node)->id == *want;
 }
 
-static struct question *find(const struct upstream *upstream, const char *text, struct span at)
+static struct server_request *find(const struct upstream *upstream, const char *text, struct span at)
 {
     uint64_t id;
     if (!span_found(at) || !rpc_parse_id(text + at.off, at.len, &id))
         return NULL;
-    struct map_node *node = map_find(&upstream->questions, id, is_question, &id);
-    return node ? CONTAINER_OF(node, struct question, node) : NULL;
+    struct map_node *node = map_find(&upstream->server_requests, id, is_server_request, &id);
+    return node ? CONTAINER_OF(node, struct server_request, node) : NULL;
 }
 
 static struct route_session *asked(const struct upstream *upstream)
@@ -45,22 +45,22 @@ static struct route_session *asked(const struct upstream *upstream)
     return s->dead ? NULL : s;
 }
 
-static void settle(struct question *q, uint64_t now_ms)
+static void settle(struct server_request *q, uint64_t now_ms)
 {
     struct upstream *upstream = q->upstream;
-    map_remove(&upstream->questions, &q->node);
+    map_remove(&upstream->server_requests, &q->node);
     list_remove(&q->upstream_node);
     deadline_clear(upstream->router, &q->deadline);
     store_put(&upstream->router->store, q->block);
     if (list_empty(&upstream->sessions))
         return;
     struct route_session *s = CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
-    if (--s->question_count == 0 && now_ms > s->stand_since_ms)
+    if (--s->server_request_count == 0 && now_ms > s->stand_since_ms)
         s->stood_ms += now_ms - s->stand_since_ms;
     scheduler_flow_control(s);
 }
 
-static void tell_cancelled(const struct question *q)
+static void tell_cancelled(const struct server_request *q)
 {
     char text[160];
     struct route_session *s = asked(q->upstream);
@@ -75,39 +75,39 @@ static void tell_cancelled(const struct question *q)
 
 static void on_unanswered(struct deadline *d, uint64_t now_ms)
 {
-    struct question *q = CONTAINER_OF(d, struct question, deadline);
+    struct server_request *q = CONTAINER_OF(d, struct server_request, deadline);
     upstream_reply_error(q->upstream, q->text, q->id_len, RPC_E_TIMEOUT, "The client did not answer in time");
     tell_cancelled(q);
     settle(q, now_ms);
 }
 
-static struct question *question_new(struct upstream *upstream, const struct frame *frame)
+static struct server_request *server_request_new(struct upstream *upstream, const struct frame *frame)
 {
     const struct rpc_envelope *env = &frame->env;
-    struct block *block =
-        store_get(&upstream->router->store, sizeof(struct question) + env->id.len + env->meta_token.len);
+    struct block *block = store_get(&upstream->router->store,
+                                    sizeof(struct server_request) + env->id.len + env->meta_token.len);
     if (!block)
         return NULL;
-    struct question *q = (struct question *)(void *)block->bytes;
+    struct server_request *q = (struct server_request *)(void *)block->bytes;
     memset(q, 0, sizeof(*q));
     q->upstream = upstream;
     q->block = block;
-    q->id = ++upstream->last_question;
+    q->id = ++upstream->last_server_request;
     q->id_len = env->id.len;
     q->token_len = env->meta_token.len;
     memcpy(q->text, frame->bytes + env->id.off, q->id_len);
     memcpy(q->text + q->id_len, frame->bytes + env->meta_token.off, q->token_len);
     heap_node_init(&q->deadline.node);
     q->deadline.expire = on_unanswered;
-    if (map_add(&upstream->questions, &q->node, q->id)) {
+    if (map_add(&upstream->server_requests, &q->node, q->id)) {
         store_put(&upstream->router->store, block);
         return NULL;
     }
-    list_push_back(&upstream->question_list, &q->upstream_node);
+    list_push_back(&upstream->server_request_list, &q->upstream_node);
     return q;
 }
 
-void questions_ask(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+void server_requests_forward(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     const struct rpc_envelope *env = &frame->env;
     const char *child_id = frame->bytes + env->id.off;
@@ -121,16 +121,17 @@ void questions_ask(struct upstream *upstream, const struct frame *frame, uint64_
                              "The progress token is too long");
         return;
     }
-    struct question *q = upstream->questions.count < QUESTIONS_MAX ? question_new(upstream, frame) : NULL;
+    struct server_request *q =
+        upstream->server_requests.count < SERVER_REQUESTS_MAX ? server_request_new(upstream, frame) : NULL;
     if (!q) {
         upstream_reply_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED,
                              "Too many requests to the client");
         return;
     }
-    if (s->question_count++ == 0)
+    if (s->server_request_count++ == 0)
         s->stand_since_ms = now_ms;
     scheduler_flow_control(s);
-    if (deadline_set(upstream->router, &q->deadline, now_ms + QUESTION_MS)) {
+    if (deadline_set(upstream->router, &q->deadline, now_ms + SERVER_REQUEST_MS)) {
         upstream_reply_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");
         settle(q, now_ms);
         return;
@@ -141,11 +142,11 @@ void questions_ask(struct upstream *upstream, const struct frame *frame, uint64_
     session_send_spliced(s, frame->bytes, frame->len, splices, 2);
 }
 
-void questions_answer(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+void server_requests_answer(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     struct link_part parts[SPLICE_PARTS_MAX];
     struct upstream *upstream = s->upstream;
-    struct question *q = find(upstream, frame->bytes, frame->env.id);
+    struct server_request *q = find(upstream, frame->bytes, frame->env.id);
     if (!q)
         return;
     struct splice splice = {frame->env.id, q->text, q->id_len};
@@ -156,10 +157,10 @@ void questions_answer(struct route_session *s, const struct frame *frame, uint64
     settle(q, now_ms);
 }
 
-bool questions_spoil(struct route_session *s, const struct frame *frame, int code, const char *message,
-                     uint64_t now_ms)
+bool server_requests_malformed(struct route_session *s, const struct frame *frame, int code,
+                               const char *message, uint64_t now_ms)
 {
-    struct question *q = frame->env.has_method ? NULL : find(s->upstream, frame->bytes, frame->env.id);
+    struct server_request *q = frame->env.has_method ? NULL : find(s->upstream, frame->bytes, frame->env.id);
     if (!q)
         return false;
     upstream_reply_error(s->upstream, q->text, q->id_len, code, message);
@@ -167,9 +168,9 @@ bool questions_spoil(struct route_session *s, const struct frame *frame, int cod
     return true;
 }
 
-void questions_progress(struct route_session *s, const struct frame *frame)
+void server_requests_progress(struct route_session *s, const struct frame *frame)
 {
-    struct question *q = find(s->upstream, frame->bytes, frame->env.param_token);
+    struct server_request *q = find(s->upstream, frame->bytes, frame->env.param_token);
     if (!q || q->token_len == 0 || !upstream_has_room(s->upstream))
         return;
     struct splice splice = {frame->env.param_token, q->text + q->id_len, q->token_len};
@@ -177,12 +178,12 @@ void questions_progress(struct route_session *s, const struct frame *frame)
         upstream_send_spliced(s->upstream, frame->bytes, frame->len, &splice, 1) != 0;
 }
 
-void questions_cancelled(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+void server_requests_cancelled(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     const struct span at = frame->env.request_id;
-    LIST_EACH(node, next, &upstream->question_list)
+    LIST_EACH(node, next, &upstream->server_request_list)
     {
-        struct question *q = CONTAINER_OF(node, struct question, upstream_node);
+        struct server_request *q = CONTAINER_OF(node, struct server_request, upstream_node);
         if (!span_found(at) || q->id_len != at.len || memcmp(q->text, frame->bytes + at.off, at.len) != 0)
             continue;
         char id[ID_TEXT_MAX];
@@ -196,19 +197,21 @@ void questions_cancelled(struct upstream *upstream, const struct frame *frame, u
     upstream->stats.dropped_notifications++;
 }
 
-void questions_leave(struct upstream *upstream, uint64_t now_ms)
+void server_requests_leave(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&upstream->question_list)) {
-        struct question *q = CONTAINER_OF(upstream->question_list.next, struct question, upstream_node);
+    while (!list_empty(&upstream->server_request_list)) {
+        struct server_request *q =
+            CONTAINER_OF(upstream->server_request_list.next, struct server_request, upstream_node);
         upstream_reply_error(upstream, q->text, q->id_len, RPC_E_CONNECTION_LOST, "The client is gone");
         settle(q, now_ms);
     }
 }
 
-void questions_forget(struct upstream *upstream, uint64_t now_ms)
+void server_requests_forget(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&upstream->question_list)) {
-        struct question *q = CONTAINER_OF(upstream->question_list.next, struct question, upstream_node);
+    while (!list_empty(&upstream->server_request_list)) {
+        struct server_request *q =
+            CONTAINER_OF(upstream->server_request_list.next, struct server_request, upstream_node);
         tell_cancelled(q);
         settle(q, now_ms);
     }
