@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "route/outbox.h"
-#include "route/clock.h"
+#include "route/deadline.h"
 #include "route/replies.h"
 #include "route/state.h"
 #include "route/subscriptions.h"
@@ -37,7 +37,7 @@ static struct call *take(struct router *r)
     list_init(&c->upstream_node);
     list_init(&c->session_node);
     heap_node_init(&c->deadline.node);
-    c->deadline.expire = clock_expired;
+    c->deadline.expire = call_expired;
     c->router = r;
     c->id = c->text;
     return c;
@@ -225,7 +225,7 @@ static void enter_state(struct call *c, enum call_state to)
 
 static void drop_frame(struct call *c)
 {
-    store_put(&c->router->store, c->frame);
+    block_pool_put(&c->router->blocks, c->frame);
     c->frame = NULL;
     c->frame_len = 0;
 }
@@ -256,7 +256,7 @@ void call_close(struct call *c)
     deadline_clear(r, &c->deadline);
     subscriber_free(c->subscriber);
     drop_frame(c);
-    store_put(&r->store, c->long_text);
+    block_pool_put(&r->blocks, c->long_text);
     give_back(r, c);
     if (s) {
         scheduler_refresh(s);
@@ -278,7 +278,7 @@ static int copy_texts(struct call *c, const struct frame *frame)
     if (!size_add(env->id.len, token.len, &total) || !size_add(total, method_len, &total))
         return -ENOMEM;
     if (total > sizeof(c->text)) {
-        c->long_text = store_get(&c->router->store, total);
+        c->long_text = block_pool_get(&c->router->blocks, total);
         if (!c->long_text)
             return -ENOMEM;
         to = c->long_text->bytes;
@@ -311,7 +311,7 @@ int call_open(struct route_session *s, const struct frame *frame, enum rpc_metho
     if (rc == 0 && !c->notification)
         rc = take_client_id(c);
     if (rc == 0 && !c->notification)
-        rc = clock_start(c, now_ms);
+        rc = call_start_deadline(c, now_ms);
     if (rc) {
         call_close(c);
         return rc;
@@ -405,7 +405,7 @@ static void forget_texts(struct call *c)
     c->id = c->text;
     c->id_len = id_len;
     c->token_len = 0;
-    store_put(&c->router->store, c->long_text);
+    block_pool_put(&c->router->blocks, c->long_text);
     c->long_text = NULL;
 }
 

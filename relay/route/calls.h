@@ -23,7 +23,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "route/store.h"
+#include "route/block_pool.h"
 #include "wire/frame.h"
 
 struct refusal;

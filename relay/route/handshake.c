@@ -17,7 +17,7 @@
 #include "route/field.h"
 #include "route/initialize.h"
 #include "route/upstream.h"
-#include "route/levels.h"
+#include "route/log_levels.h"
 #include "route/outage.h"
 #include "route/replies.h"
 #include "route/requests.h"
@@ -200,7 +200,7 @@ static void become_ready(struct upstream *upstream, struct init_cache *cache, ui
     upstream_move(upstream, UPSTREAM_READY);
     upstream->proven = true;
     upstream->server->ops->ready(upstream->server->data, upstream);
-    levels_tell_again(upstream, now_ms);
+    log_levels_restore(upstream, now_ms);
     subscriptions_tell_again(upstream);
     if (again && !same)
         close_greeted(upstream, now_ms);

@@ -58,7 +58,7 @@ static int keep(struct upstream *upstream, const struct link_part *parts, size_t
         len += parts[i].len;
     if (upstream->outbox_bytes >= OUTBOX_BYTES_MAX)
         return ERR_FULL;
-    struct block *block = store_get(&upstream->router->store, sizeof(struct outbox_message) + len);
+    struct block *block = block_pool_get(&upstream->router->blocks, sizeof(struct outbox_message) + len);
     if (!block)
         return -ENOMEM;
     struct outbox_message *o = (struct outbox_message *)(void *)block->bytes;
@@ -90,7 +90,7 @@ static void drop(struct upstream *upstream, struct outbox_message *o)
 {
     list_remove(&o->node);
     upstream->outbox_bytes -= o->len;
-    store_put(&upstream->router->store, o->block);
+    block_pool_put(&upstream->router->blocks, o->block);
 }
 
 bool outbox_flush(struct upstream *upstream, uint64_t now_ms)

@@ -12,7 +12,7 @@
 #include "route/outbox.h"
 #include "route/initialize.h"
 #include "route/upstream.h"
-#include "route/levels.h"
+#include "route/log_levels.h"
 #include "route/outage.h"
 #include "route/server_requests.h"
 #include "route/subscriptions.h"
@@ -63,7 +63,7 @@ static void refuse_held(struct route_session *s, const struct frame *frame)
     char members[128];
     const struct router *r = s->router;
     int n = snprintf(members, sizeof(members), "\"heldBytes\":%zu,\"limitBytes\":%zu,\"retryAfterMs\":%d",
-                     r->store.used_bytes, r->max_held_bytes, RETRY_AFTER_MS);
+                     r->blocks.used_bytes, r->max_held_bytes, RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
     reply_error(s, id_of(frame), frame->env.id.len, &why);
 }
@@ -177,7 +177,7 @@ static void shared_request(struct route_session *s, const struct frame *frame, e
         request_refuse(s, frame, RPC_E_METHOD_NOT_FOUND, NULL);
         break;
     case RPC_M_SET_LEVEL:
-        levels_request(s, frame, now_ms);
+        log_levels_request(s, frame, now_ms);
         break;
     case RPC_M_SUBSCRIBE:
     case RPC_M_UNSUBSCRIBE:

@@ -20,7 +20,7 @@ int router_new(const struct router_options *options, struct router **ret_router)
     list_init(&r->free_calls);
     map_init(&r->client_ids);
     heap_init(&r->deadlines);
-    store_init(&r->store);
+    block_pool_init(&r->blocks);
     buf_init(&r->scratch, SCRATCH_BYTES_MAX);
     buf_init(&r->message, SCRATCH_BYTES_MAX);
     *ret_router = r;
@@ -36,7 +36,7 @@ void router_free(struct router *r)
     calls_done(r);
     map_done(&r->client_ids);
     heap_done(&r->deadlines);
-    store_done(&r->store);
+    block_pool_done(&r->blocks);
     buf_done(&r->scratch);
     buf_done(&r->message);
     mem_free(r);
@@ -66,7 +66,7 @@ void router_set_max_held(struct router *r, size_t bytes)
 
 size_t router_held_bytes(const struct router *r)
 {
-    return r->store.used_bytes + r->store.kept_bytes;
+    return r->blocks.used_bytes + r->blocks.kept_bytes;
 }
 
 void router_drain(struct router *r)

@@ -234,9 +234,9 @@ void scheduler_run(struct upstream *upstream, uint64_t now_ms)
 int scheduler_keep(struct call *c, const struct frame *frame)
 {
     struct router *r = c->router;
-    if (r->max_held_bytes && r->store.used_bytes + frame->len > r->max_held_bytes)
+    if (r->max_held_bytes && r->blocks.used_bytes + frame->len > r->max_held_bytes)
         return ERR_FULL;
-    c->frame = store_get(&r->store, frame->len);
+    c->frame = block_pool_get(&r->blocks, frame->len);
     if (!c->frame)
         return -ENOMEM;
     memcpy(c->frame->bytes, frame->bytes, frame->len);

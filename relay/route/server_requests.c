@@ -51,7 +51,7 @@ static void settle(struct server_request *q, uint64_t now_ms)
     map_remove(&upstream->server_requests, &q->node);
     list_remove(&q->upstream_node);
     deadline_clear(upstream->router, &q->deadline);
-    store_put(&upstream->router->store, q->block);
+    block_pool_put(&upstream->router->blocks, q->block);
     if (list_empty(&upstream->sessions))
         return;
     struct route_session *s = CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
@@ -84,8 +84,8 @@ static void on_unanswered(struct deadline *d, uint64_t now_ms)
 static struct server_request *server_request_new(struct upstream *upstream, const struct frame *frame)
 {
     const struct rpc_envelope *env = &frame->env;
-    struct block *block = store_get(&upstream->router->store,
-                                    sizeof(struct server_request) + env->id.len + env->meta_token.len);
+    struct block *block = block_pool_get(&upstream->router->blocks,
+                                         sizeof(struct server_request) + env->id.len + env->meta_token.len);
     if (!block)
         return NULL;
     struct server_request *q = (struct server_request *)(void *)block->bytes;
@@ -100,7 +100,7 @@ static struct server_request *server_request_new(struct upstream *upstream, cons
     heap_node_init(&q->deadline.node);
     q->deadline.expire = on_unanswered;
     if (map_add(&upstream->server_requests, &q->node, q->id)) {
-        store_put(&upstream->router->store, block);
+        block_pool_put(&upstream->router->blocks, block);
         return NULL;
     }
     list_push_back(&upstream->server_request_list, &q->upstream_node);

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "route/elicitations.h"
 #include "route/upstream.h"
-#include "route/levels.h"
+#include "route/log_levels.h"
 #include "route/server_requests.h"
 #include "route/requests.h"
 #include "route/subscriptions.h"

@@ -12,7 +12,7 @@
 #include "base/map.h"
 #include "route/calls.h"
 #include "route/router.h"
-#include "route/store.h"
+#include "route/block_pool.h"
 #include "route/scheduler.h"
 
 #define PROTOCOL_MAX 32 /* bytes of a protocol version that is kept, with its NUL */
@@ -25,7 +25,7 @@ struct router {
     struct heap deadlines;  /* struct deadline.node */
     struct list free_calls; /* call.upstream_node */
     size_t free_call_count;
-    struct store store;
+    struct block_pool blocks;
     size_t max_held_bytes; /* of the store's blocks in use; 0: no limit */
     struct buf scratch;    /* texts that the relay itself writes; nothing lives there between calls */
     struct buf message;    /* an error's message, escaped; likewise */
@@ -94,9 +94,9 @@ struct upstream {
     struct map subs;
     struct list subs_pending; /* subscriptions that the child has still to be told of */
     struct map tasks;
-    struct list parked; /* notifications about tasks not known yet, oldest first */
-    size_t parked_count;
-    struct deadline park;
+    struct list early_statuses; /* notifications about tasks not known yet, oldest first */
+    size_t early_status_count;
+    struct deadline early_status_deadline;
     struct map server_requests; /* requests of the child to its client, by the id given to the client */
     struct list server_request_list;
     uint64_t last_server_request;

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "route/field.h"
 #include "route/outbox.h"
-#include "route/parked.h"
+#include "route/early_task_status.h"
 #include "wire/writer.h"
 
 static const char related_task[] = "io.modelcontextprotocol/related-task";
@@ -165,7 +165,7 @@ static bool created(struct call *c, const struct frame *answer, struct span task
         t->call = c;
     }
     see_status(t, answer->bytes, field_get(answer->bytes, task, "status"), now_ms);
-    parked_deliver(upstream, id.bytes, id.len, now_ms);
+    early_status_deliver(upstream, id.bytes, id.len, now_ms);
     return kept;
 }
 

@@ -11,9 +11,9 @@
 #include "route/outbox.h"
 #include "route/elicitations.h"
 #include "route/handshake.h"
-#include "route/levels.h"
+#include "route/log_levels.h"
 #include "route/outage.h"
-#include "route/parked.h"
+#include "route/early_task_status.h"
 #include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/requests.h"
@@ -55,7 +55,7 @@ struct upstream *upstream_new(struct route_server *server)
     map_init(&upstream->server_requests);
     map_init(&upstream->elicitations);
     scheduler_init(&upstream->scheduler);
-    parked_init(upstream);
+    early_status_init(upstream);
     buf_init(&upstream->outage, OUTAGE_BYTES_MAX);
     list_push_back(&server->upstreams, &upstream->server_node);
     return upstream;
@@ -189,7 +189,7 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
     close_all(&upstream->own);
     tasks_forget(upstream);
     close_all(&upstream->tasks_running);
-    parked_forget(upstream);
+    early_status_forget(upstream);
     elicitations_forget(upstream);
     server_requests_forget(upstream, now_ms);
 }

@@ -12,8 +12,8 @@
 #include "route/handshake.h"
 #include "route/initialize.h"
 #include "route/upstream.h"
-#include "route/levels.h"
-#include "route/parked.h"
+#include "route/log_levels.h"
+#include "route/early_task_status.h"
 #include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/subscriptions.h"
@@ -152,7 +152,7 @@ static void on_task_status(struct upstream *upstream, const struct frame *frame,
     if (owner)
         pass_to(upstream, owner, frame);
     else
-        parked_keep(upstream, frame, now_ms);
+        early_status_keep(upstream, frame, now_ms);
 }
 
 static void on_shared_notification(struct upstream *upstream, const struct frame *frame,
@@ -168,7 +168,7 @@ static void on_shared_notification(struct upstream *upstream, const struct frame
         if (related)
             pass_if_read(upstream, related, frame);
         else
-            levels_message(upstream, frame);
+            log_levels_message(upstream, frame);
         break;
     case RPC_M_N_RESOURCES_UPDATED:
         subscriptions_updated(upstream, frame);

@@ -2,7 +2,7 @@
  * and stands still while its session has an unanswered question. Progress and questions touch no heap; when a
  * deadline comes up that has moved on, it is put in again.
  */
-#include "route/clock.h"
+#include "route/deadline.h"
 
 #include <stdio.h>
 
@@ -55,7 +55,7 @@ static void time_out(struct call *c, uint64_t now_ms)
 }
 
 /* Progress and questions only move the clock; the heap learns of it here. */
-void clock_expired(struct deadline *d, uint64_t now_ms)
+void call_expired(struct deadline *d, uint64_t now_ms)
 {
     struct call *c = CONTAINER_OF(d, struct call, deadline);
     struct upstream *upstream = c->upstream;
@@ -70,7 +70,7 @@ void clock_expired(struct deadline *d, uint64_t now_ms)
     scheduler_run(upstream, now_ms);
 }
 
-int clock_start(struct call *c, uint64_t now_ms)
+int call_start_deadline(struct call *c, uint64_t now_ms)
 {
     c->arrived_ms = now_ms;
     c->clock_ms = now_ms;

@@ -1,6 +1,6 @@
 /* Log levels: what each session asked for, and what the child is told. */
-#ifndef ROUTE_LEVELS_H
-#define ROUTE_LEVELS_H
+#ifndef ROUTE_LOG_LEVELS_H
+#define ROUTE_LOG_LEVELS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,13 +12,13 @@
 #define LEVEL_NONE 8
 
 /* LEVEL_NONE when the span is no level's name. */
-int level_parse(const char *text, struct span quoted);
+int log_level_parse(const char *text, struct span quoted);
 /* shared: a client's logging/setLevel, answered here. */
-void levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms);
+void log_levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* A new child: tells it the level again. */
-void levels_tell_again(struct upstream *upstream, uint64_t now_ms);
+void log_levels_restore(struct upstream *upstream, uint64_t now_ms);
 /* shared: a notifications/message of the child's; dropped unless the server says "broadcast". Then a session
  * gets what it asked for; one that asked for nothing gets nothing. */
-void levels_message(struct upstream *upstream, const struct frame *frame);
+void log_levels_message(struct upstream *upstream, const struct frame *frame);
 
 #endif

@@ -1,7 +1,7 @@
 /* A message of a shared child names no client, so that by default nobody gets it. With "broadcast" the child
  * is told the most verbose level that any session asked for, and each session gets its own share.
  */
-#include "route/levels.h"
+#include "route/log_levels.h"
 
 #include <stdio.h>
 
@@ -12,7 +12,7 @@
 static const char *const names[] = {"debug", "info",     "notice", "warning",
                                     "error", "critical", "alert",  "emergency"};
 
-int level_parse(const char *text, struct span quoted)
+int log_level_parse(const char *text, struct span quoted)
 {
     for (int i = 0; i < LEVEL_NONE; i++) {
         if (span_found(quoted) && rpc_string_is(text + quoted.off, quoted.len, names[i]))
@@ -52,7 +52,7 @@ static int most_verbose(const struct upstream *upstream)
     return level;
 }
 
-void levels_tell_again(struct upstream *upstream, uint64_t now_ms)
+void log_levels_restore(struct upstream *upstream, uint64_t now_ms)
 {
     upstream->told_level = LEVEL_NONE;
     int level = is_broadcast(upstream) ? most_verbose(upstream) : LEVEL_NONE;
@@ -60,11 +60,11 @@ void levels_tell_again(struct upstream *upstream, uint64_t now_ms)
         tell(upstream, level, now_ms);
 }
 
-void levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+void log_levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     const char *id = frame->bytes + frame->env.id.off;
     struct upstream *upstream = s->upstream;
-    int level = level_parse(frame->bytes, frame->env.level);
+    int level = log_level_parse(frame->bytes, frame->env.level);
     if (level == LEVEL_NONE) {
         const struct refusal why = {.code = RPC_E_INVALID_PARAMS,
                                     .message = "level is not one of the eight log levels"};
@@ -77,10 +77,10 @@ void levels_request(struct route_session *s, const struct frame *frame, uint64_t
     reply_raw(s, id, frame->env.id.len, "result", "{}", 2);
 }
 
-void levels_message(struct upstream *upstream, const struct frame *frame)
+void log_levels_message(struct upstream *upstream, const struct frame *frame)
 {
     const struct link_part part = {frame->bytes, frame->len};
-    int level = level_parse(frame->bytes, frame->env.level);
+    int level = log_level_parse(frame->bytes, frame->env.level);
     if (!is_broadcast(upstream)) {
         upstream->stats.dropped_notifications++;
         return;

@@ -1,18 +1,18 @@
 /* Free lists of blocks by power of two. Out of memory: NULL, and the caller answers for it. */
-#include "route/store.h"
+#include "route/block_pool.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 
-void store_init(struct store *st)
+void block_pool_init(struct block_pool *st)
 {
     memset(st, 0, sizeof(*st));
 }
 
-void store_done(struct store *st)
+void block_pool_done(struct block_pool *st)
 {
-    for (size_t i = 0; i < STORE_CLASSES; i++) {
+    for (size_t i = 0; i < BLOCK_POOL_CLASSES; i++) {
         while (st->free[i]) {
             struct block *b = st->free[i];
             st->free[i] = b->next;
@@ -22,26 +22,26 @@ void store_done(struct store *st)
     st->kept_bytes = 0;
 }
 
-/* STORE_CLASSES when larger than every class. */
+/* BLOCK_POOL_CLASSES when larger than every class. */
 static size_t class_of(size_t bytes)
 {
     size_t i = 0;
-    while (i < STORE_CLASSES && (STORE_MIN_BYTES << i) < bytes)
+    while (i < BLOCK_POOL_CLASSES && (BLOCK_POOL_MIN_BYTES << i) < bytes)
         i++;
     return i;
 }
 
-struct block *store_get(struct store *st, size_t bytes)
+struct block *block_pool_get(struct block_pool *st, size_t bytes)
 {
     size_t class = class_of(bytes);
-    if (class < STORE_CLASSES && st->free[class]) {
+    if (class < BLOCK_POOL_CLASSES && st->free[class]) {
         struct block *b = st->free[class];
         st->free[class] = b->next;
         st->kept_bytes -= b->cap;
         st->used_bytes += b->cap;
         return b;
     }
-    size_t cap = class < STORE_CLASSES ? STORE_MIN_BYTES << class : bytes;
+    size_t cap = class < BLOCK_POOL_CLASSES ? BLOCK_POOL_MIN_BYTES << class : bytes;
     size_t total;
     if (!size_add(cap, sizeof(struct block), &total))
         return NULL;
@@ -53,13 +53,13 @@ struct block *store_get(struct store *st, size_t bytes)
     return b;
 }
 
-void store_put(struct store *st, struct block *b)
+void block_pool_put(struct block_pool *st, struct block *b)
 {
     if (!b)
         return;
     size_t class = class_of(b->cap);
     st->used_bytes -= b->cap;
-    if (class >= STORE_CLASSES || st->kept_bytes + b->cap > STORE_KEPT_BYTES) {
+    if (class >= BLOCK_POOL_CLASSES || st->kept_bytes + b->cap > BLOCK_POOL_KEPT_BYTES) {
         mem_free(b);
         return;
     }
