@@ -83,8 +83,8 @@ struct call {
     struct subscriber *subscriber; /* made beforehand for a subscribe; owned */
     uint64_t relay_id;             /* 0: not dispatched */
     uint64_t arrived_ms;
-    uint64_t clock_ms; /* arrival, or the last progress */
-    uint64_t stood_ms; /* how long the session's clocks had stood still at clock_ms */
+    uint64_t clock_ms;        /* arrival, or the last progress */
+    uint64_t clock_paused_ms; /* how long the session's clocks had stood still at clock_ms */
     enum call_state state;
     enum rpc_method method;
     bool id_taken;

@@ -23,9 +23,9 @@ void deadline_clear(struct router *r, struct deadline *d)
     heap_remove(&r->deadlines, &d->node);
 }
 
-static uint64_t stood_ms(const struct route_session *s, uint64_t now_ms)
+static uint64_t clock_paused_ms(const struct route_session *s, uint64_t now_ms)
 {
-    return s->stood_ms + (s->server_request_count > 0 ? now_ms - s->stand_since_ms : 0);
+    return s->clock_paused_ms + (s->server_request_count > 0 ? now_ms - s->clock_paused_since_ms : 0);
 }
 
 uint64_t call_expires_at(const struct call *c, uint64_t now_ms)
@@ -33,7 +33,7 @@ uint64_t call_expires_at(const struct call *c, uint64_t now_ms)
     const struct server_limits *limits = &c->upstream->server->limits;
     uint64_t at = ROUTE_NEVER;
     if (limits->timeout_ms > 0 && c->method != RPC_M_TASKS_RESULT)
-        at = c->clock_ms + limits->timeout_ms + (stood_ms(c->session, now_ms) - c->stood_ms);
+        at = c->clock_ms + limits->timeout_ms + (clock_paused_ms(c->session, now_ms) - c->clock_paused_ms);
     if (limits->timeout_max_ms > 0 && c->arrived_ms + limits->timeout_max_ms < at)
         at = c->arrived_ms + limits->timeout_max_ms;
     return at;
@@ -74,7 +74,7 @@ int call_start_deadline(struct call *c, uint64_t now_ms)
 {
     c->arrived_ms = now_ms;
     c->clock_ms = now_ms;
-    c->stood_ms = stood_ms(c->session, now_ms);
+    c->clock_paused_ms = clock_paused_ms(c->session, now_ms);
     uint64_t at = call_expires_at(c, now_ms);
     return at == ROUTE_NEVER ? 0 : deadline_set(c->router, &c->deadline, at);
 }
@@ -84,5 +84,5 @@ void call_progress(struct call *c, uint64_t now_ms)
     if (c->state != CALL_IN_FLIGHT)
         return;
     c->clock_ms = now_ms;
-    c->stood_ms = stood_ms(c->session, now_ms);
+    c->clock_paused_ms = clock_paused_ms(c->session, now_ms);
 }

@@ -2,7 +2,7 @@
  * again -> list_changed -> the clients that wait for their initialize -> the waiting requests.
  *
  * An error, nonsense or no memory for the answer: ops->handshake_failed, once; the server ends the child. A
- * child whose version or capabilities are not those of the child before: its greeted sessions are closed, so
+ * child whose version or capabilities are not those of the child before: its initialize_answered sessions are closed, so
  * that they ask again. Whatever else a child says around its handshake (notifications, an error without an
  * id) is nobody's and dropped.
  */
@@ -151,7 +151,7 @@ static bool is_same(const struct init_cache *a, const struct init_cache *b)
 
 /* ---- after the answer ---- */
 
-static void close_greeted(struct upstream *upstream, uint64_t now_ms)
+static void close_initialized(struct upstream *upstream, uint64_t now_ms)
 {
     static const char reason[] = "the server came back with another version or other capabilities";
     outage_note(upstream, &(struct outage){.state = "changed", .detail = reason});
@@ -159,7 +159,7 @@ static void close_greeted(struct upstream *upstream, uint64_t now_ms)
     LIST_EACH(node, next, &upstream->sessions)
     {
         struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
-        if (!s->greeted)
+        if (!s->initialize_answered)
             continue;
         session_fail_waiting(s, &why);
         session_hang_up(s, 0, reason);
@@ -198,12 +198,12 @@ static void become_ready(struct upstream *upstream, struct init_cache *cache, ui
     init_cache_done(&upstream->cache);
     upstream->cache = *cache;
     upstream_move(upstream, UPSTREAM_READY);
-    upstream->proven = true;
+    upstream->ready_reported = true;
     upstream->server->ops->ready(upstream->server->data, upstream);
     log_levels_restore(upstream, now_ms);
     subscriptions_tell_again(upstream);
     if (again && !same)
-        close_greeted(upstream, now_ms);
+        close_initialized(upstream, now_ms);
     if (again)
         tell_restarted(upstream);
     initialize_answer_held(upstream, now_ms);

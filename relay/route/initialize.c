@@ -41,7 +41,7 @@ void initialize_note(struct route_session *s, const struct frame *frame)
 {
     const struct span params = frame->env.params;
     struct span info = field_get(frame->bytes, params, "clientInfo");
-    copy_version(frame->bytes, field_get(frame->bytes, params, "protocolVersion"), s->asked);
+    copy_version(frame->bytes, field_get(frame->bytes, params, "protocolVersion"), s->requested_version);
     mem_free(s->client_name);
     mem_free(s->client_version);
     s->client_name = copy_name(frame->bytes, field_get(frame->bytes, info, "name"));
@@ -61,7 +61,7 @@ static const char *negotiate(const struct init_cache *cache, const char *asked)
 static void answer(struct route_session *s, const char *id, size_t id_len)
 {
     const struct init_cache *cache = &s->upstream->cache;
-    const char *chosen = negotiate(cache, s->asked);
+    const char *chosen = negotiate(cache, s->requested_version);
     size_t after = cache->version.off + cache->version.len;
     struct link_part version = {cache->result + cache->version.off, cache->version.len};
     char quoted[PROTOCOL_MAX + 2];
@@ -83,7 +83,7 @@ static void answer(struct route_session *s, const char *id, size_t id_len)
         PART("}"),
     };
     memcpy(s->protocol, chosen ? chosen : cache->protocol, strlen(chosen ? chosen : cache->protocol) + 1);
-    s->greeted = true;
+    s->initialize_answered = true;
     session_send(s, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
@@ -126,7 +126,7 @@ void initialize_passed(struct route_session *s, const struct frame *frame)
     if (frame->env.kind != RPC_RESULT)
         return;
     copy_version(frame->bytes, field_get(frame->bytes, frame->env.result, "protocolVersion"), s->protocol);
-    s->greeted = true;
+    s->initialize_answered = true;
 }
 
 bool initialize_has_batches(const struct route_session *s)

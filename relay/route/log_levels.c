@@ -31,7 +31,7 @@ static void tell(struct upstream *upstream, int level, uint64_t now_ms)
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         (unsigned long long)id, names[level]);
     if (outbox_enqueue(upstream, &(struct link_part){text, (size_t)n}, 1) == 0)
-        upstream->told_level = level;
+        upstream->sent_level = level;
     else if (c)
         call_close(c);
 }
@@ -54,7 +54,7 @@ static int most_verbose(const struct upstream *upstream)
 
 void log_levels_restore(struct upstream *upstream, uint64_t now_ms)
 {
-    upstream->told_level = LEVEL_NONE;
+    upstream->sent_level = LEVEL_NONE;
     int level = is_broadcast(upstream) ? most_verbose(upstream) : LEVEL_NONE;
     if (level != LEVEL_NONE)
         tell(upstream, level, now_ms);
@@ -72,7 +72,7 @@ void log_levels_request(struct route_session *s, const struct frame *frame, uint
         return;
     }
     s->level = level;
-    if (is_broadcast(upstream) && upstream->state == UPSTREAM_READY && level < upstream->told_level)
+    if (is_broadcast(upstream) && upstream->state == UPSTREAM_READY && level < upstream->sent_level)
         tell(upstream, level, now_ms);
     reply_raw(s, id, frame->env.id.len, "result", "{}", 2);
 }

@@ -55,8 +55,8 @@ static void settle(struct server_request *q, uint64_t now_ms)
     if (list_empty(&upstream->sessions))
         return;
     struct route_session *s = CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
-    if (--s->server_request_count == 0 && now_ms > s->stand_since_ms)
-        s->stood_ms += now_ms - s->stand_since_ms;
+    if (--s->server_request_count == 0 && now_ms > s->clock_paused_since_ms)
+        s->clock_paused_ms += now_ms - s->clock_paused_since_ms;
     scheduler_flow_control(s);
 }
 
@@ -129,7 +129,7 @@ void server_requests_forward(struct upstream *upstream, const struct frame *fram
         return;
     }
     if (s->server_request_count++ == 0)
-        s->stand_since_ms = now_ms;
+        s->clock_paused_since_ms = now_ms;
     scheduler_flow_control(s);
     if (deadline_set(upstream->router, &q->deadline, now_ms + SERVER_REQUEST_MS)) {
         upstream_reply_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED, "Out of memory");

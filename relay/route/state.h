@@ -67,10 +67,10 @@ struct upstream {
     void *data;
     enum sharing sharing;
     enum upstream_state state;
-    struct link *link; /* borrowed; NULL while there is none */
-    bool link_closing; /* its link said ERR_CLOSING: upstream_down will follow */
-    bool proven;       /* ops->ready was called for this child */
-    bool in_start;     /* ops->start is running */
+    struct link *link;   /* borrowed; NULL while there is none */
+    bool link_closing;   /* its link said ERR_CLOSING: upstream_down will follow */
+    bool ready_reported; /* ops->ready was called for this child */
+    bool in_start;       /* ops->start is running */
     bool draining;
     bool released; /* session sharing: takes no frames any more */
     struct list sessions;
@@ -87,7 +87,7 @@ struct upstream {
     struct init_cache cache;
     struct list init_held;  /* initialize calls that wait for the cache */
     size_t init_held_count; /* they take no waiting place: a crowd may come while a child starts */
-    int told_level;         /* the log level the child was told, or LEVEL_NONE */
+    int sent_level;         /* the log level the child was told, or LEVEL_NONE */
 
     struct list outbox; /* messages that the child's link had no room for (outbox.c), oldest first */
     size_t outbox_bytes;
@@ -117,14 +117,14 @@ struct route_session {
     struct link *link;
     void *user;
     uint64_t serial;
-    bool dead;        /* its link was told to close: nothing is sent or taken any more */
-    bool initialized; /* sent notifications/initialized */
-    bool greeted;     /* its initialize was answered */
+    bool dead;                /* its link was told to close: nothing is sent or taken any more */
+    bool initialized;         /* sent notifications/initialized */
+    bool initialize_answered; /* its initialize was answered */
     bool paused;
-    int level;                   /* what it asked for with logging/setLevel, or LEVEL_NONE */
-    char asked[PROTOCOL_MAX];    /* the revision its initialize named */
-    char protocol[PROTOCOL_MAX]; /* the one it was given */
-    char *client_name;           /* owned; NULL: not told */
+    int level;                            /* what it asked for with logging/setLevel, or LEVEL_NONE */
+    char requested_version[PROTOCOL_MAX]; /* the revision its initialize named */
+    char protocol[PROTOCOL_MAX];          /* the one it was given */
+    char *client_name;                    /* owned; NULL: not told */
     char *client_version;
 
     struct list queue; /* waiting calls, oldest first */
@@ -141,8 +141,8 @@ struct route_session {
     struct list tasks; /* task.session_node, least recently used first */
     size_t task_count;
     size_t server_request_count;
-    uint64_t stood_ms;       /* how long its clocks have stood still, up to stand_since_ms */
-    uint64_t stand_since_ms; /* valid while server_request_count > 0 */
+    uint64_t clock_paused_ms;       /* how long its clocks have stood still, up to clock_paused_since_ms */
+    uint64_t clock_paused_since_ms; /* valid while server_request_count > 0 */
     uint64_t requests;
     uint64_t dropped;
 };

@@ -48,7 +48,7 @@ struct upstream *upstream_new(struct route_server *server)
     upstream->router = server->router;
     upstream->server = server;
     upstream->sharing = server->limits.sharing;
-    upstream->told_level = LEVEL_NONE;
+    upstream->sent_level = LEVEL_NONE;
     map_init(&upstream->calls);
     map_init(&upstream->subs);
     map_init(&upstream->tasks);
@@ -137,7 +137,7 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
     upstream->link = child;
     upstream->link_closing = false;
     upstream->draining = false;
-    upstream->proven = false;
+    upstream->ready_reported = false;
     if (upstream_is_shared(upstream)) {
         upstream_move(upstream, UPSTREAM_HANDSHAKE);
         handshake_begin(upstream, now_ms);
@@ -180,7 +180,7 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
 {
     upstream->link = NULL;
     upstream->link_closing = false;
-    upstream->proven = false;
+    upstream->ready_reported = false;
     upstream->handshake_id = 0;
     outbox_clear(upstream);
     while (!list_empty(&upstream->in_flight))

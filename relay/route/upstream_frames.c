@@ -315,11 +315,11 @@ static void on_too_large(struct upstream *upstream, const struct frame *frame, u
 
 /* ---- the entry ---- */
 
-static void prove(struct upstream *upstream)
+static void report_ready(struct upstream *upstream)
 {
-    if (upstream->proven || upstream_is_shared(upstream))
+    if (upstream->ready_reported || upstream_is_shared(upstream))
         return;
-    upstream->proven = true;
+    upstream->ready_reported = true;
     upstream->server->ops->ready(upstream->server->data, upstream);
 }
 
@@ -353,15 +353,15 @@ static void on_message(struct upstream *upstream, const struct frame *frame, uin
     switch (env->kind) {
     case RPC_RESULT:
     case RPC_ERROR:
-        prove(upstream);
+        report_ready(upstream);
         on_answer(upstream, frame, now_ms);
         break;
     case RPC_REQUEST:
-        prove(upstream);
+        report_ready(upstream);
         on_request(upstream, frame, method, now_ms);
         break;
     case RPC_NOTIFICATION:
-        prove(upstream);
+        report_ready(upstream);
         on_notification(upstream, frame, method, now_ms);
         break;
     case RPC_INVALID:

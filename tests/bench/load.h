@@ -90,9 +90,9 @@ struct load {
     uint64_t progress_at_ns;
     uint64_t now_ns; /* taken before each read or phase change */
     struct conn *conns;
-    unsigned conn_count;            /* clients, then the probe, then the idle ones */
-    unsigned opened, greeted, busy; /* busy: requests in flight, over all */
-    char *tail;                     /* what follows the tag in every request */
+    unsigned conn_count;                        /* clients, then the probe, then the idle ones */
+    unsigned opened, initialize_answered, busy; /* busy: requests in flight, over all */
+    char *tail;                                 /* what follows the tag in every request */
     size_t tail_len, filler_len;
     char *scratch; /* LOAD_CHUNK_BYTES, for reading and for gathering small requests: never both at once */
     /* inside PHASE_MEASURE */

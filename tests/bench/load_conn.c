@@ -64,7 +64,7 @@ void conn_greeted(struct conn *c)
             return; /* a 202 is to come */
     }
     c->state = CONN_SITTING;
-    c->load->greeted++;
+    c->load->initialize_answered++;
 }
 
 void conn_close(struct conn *c, const char *why)

@@ -67,7 +67,7 @@ void net_want_write(struct conn *c, bool wanted)
 
 static void open_some(struct load *l)
 {
-    while (l->opened < l->conn_count && l->opened - l->greeted < OPENING_AT_ONCE) {
+    while (l->opened < l->conn_count && l->opened - l->initialize_answered < OPENING_AT_ONCE) {
         struct conn *c = &l->conns[l->opened++];
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
         conn_open(c);
@@ -101,7 +101,7 @@ static void all_sit(struct load *l)
     const struct load_options *o = l->options;
     if (o->mode == LOAD_IDLE) {
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL};
-        printf("{\"idle\":%u}\n", l->greeted);
+        printf("{\"idle\":%u}\n", l->initialize_answered);
         fflush(stdout);
         if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &e) != 0)
             load_die("standard input cannot be watched");
@@ -126,7 +126,7 @@ static void take_span(struct load *l, unsigned end)
 static void move_on(struct load *l)
 {
     bool due = l->now_ns >= l->phase_ends_at_ns;
-    if (l->phase == PHASE_OPENING && l->greeted == l->conn_count) {
+    if (l->phase == PHASE_OPENING && l->initialize_answered == l->conn_count) {
         all_sit(l);
     } else if (l->phase == PHASE_WARMUP && due) {
         enter(l, PHASE_MEASURE, l->options->duration_ms);
@@ -149,7 +149,7 @@ static void give_up_when_stuck(struct load *l)
     if (!waits || !stuck || l->phase == PHASE_OVER)
         return;
     if (l->phase == PHASE_OPENING)
-        load_die("not all connections were greeted in time");
+        load_die("not all connections were initialize_answered in time");
     if (l->phase == PHASE_MEASURE)
         take_span(l, 1);
     l->lost += l->busy;
@@ -229,7 +229,7 @@ void load_run(struct load *l, const struct load_options *options)
     l->now_ns = load_clock_ns();
     enter(l, PHASE_OPENING, 0);
     while (l->phase != PHASE_OVER) {
-        unsigned greeted = l->greeted;
+        unsigned initialize_answered = l->initialize_answered;
         if (l->phase == PHASE_OPENING)
             open_some(l);
         int n = epoll_wait(l->epoll_fd, events, EVENTS, 50);
@@ -238,7 +238,7 @@ void load_run(struct load *l, const struct load_options *options)
         for (int i = 0; i < n; i++)
             handle(l, &events[i]);
         l->now_ns = load_clock_ns();
-        if (l->greeted != greeted)
+        if (l->initialize_answered != initialize_answered)
             l->progress_at_ns = l->now_ns;
         move_on(l);
         give_up_when_stuck(l);

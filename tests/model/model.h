@@ -71,7 +71,7 @@ struct client {
     bool slow;
     struct route_session *s;
     bool initialized;
-    bool greeted;
+    bool initialize_answered;
     bool batches;
     enum member member[URIS];
     uint64_t out[OUT_MAX]; /* serials */

@@ -77,7 +77,7 @@ static void hear_answer(struct client *c, const struct rpc_envelope *env, const 
     if (relay)
         hear_relay_error(c, r, line);
     if (r->kind == K_INITIALIZE && env->kind == RPC_RESULT) {
-        c->greeted = true;
+        c->initialize_answered = true;
         c->batches = line_has(line, "\"protocolVersion\":\"2025-03-26\"");
     }
     if (r->kind == K_SUBSCRIBE || r->kind == K_UNSUBSCRIBE)
