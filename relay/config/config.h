@@ -3,8 +3,8 @@
  *
  * A struct config is immutable once loaded: a reload makes a new one and compares.
  */
-#ifndef CORE_CONFIG_H
-#define CORE_CONFIG_H
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

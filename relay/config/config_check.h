@@ -1,7 +1,7 @@
 /* What can only be judged once every source is in: references between options, and limits that contradict
  * each other. */
-#ifndef CORE_CONFIG_CHECK_H
-#define CORE_CONFIG_CHECK_H
+#ifndef CONFIG_CONFIG_CHECK_H
+#define CONFIG_CONFIG_CHECK_H
 
 #include "config/config_internal.h"
 

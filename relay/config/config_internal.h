@@ -1,6 +1,6 @@
 /* What the config*.c files share. Nobody else includes it, tests and the fuzz target aside. */
-#ifndef CORE_CONFIG_INTERNAL_H
-#define CORE_CONFIG_INTERNAL_H
+#ifndef CONFIG_CONFIG_INTERNAL_H
+#define CONFIG_CONFIG_INTERNAL_H
 
 #include "config/config.h"
 #include "config/config_options.h"

@@ -2,8 +2,8 @@
  * file's key is camelCase; the flag and the variable are made from it: maxClients, --max-clients,
  * AGENT_RELAY_MAX_CLIENTS.
  */
-#ifndef CORE_CONFIG_OPTIONS_H
-#define CORE_CONFIG_OPTIONS_H
+#ifndef CONFIG_CONFIG_OPTIONS_H
+#define CONFIG_CONFIG_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* The loop's turn: libuv runs timers, prepare, poll, check, close callbacks. Happy path: callbacks in poll
+/* One iteration of the loop: libuv runs timers, prepare, poll, check, close callbacks. Happy path: callbacks in poll
  * mark tasks; the check phase runs them (one pass), then the deferred frees.
  *
  * What is marked after check (by tasks, close callbacks, timers) runs in the next prepare phase, which always

@@ -1,16 +1,16 @@
 /* The event loop: libuv's, with what every owner of a handle needs once per iteration.
  *
  * - one shared read buffer (reads are synchronous: the bytes are used before the callback returns)
- * - tasks that run once at the end of the iteration they were marked in (links flush there: one write per link and
- * turn)
+ * - tasks that run once at the end of the iteration they were marked in (links flush there: one write per link
+ *   and iteration)
  * - deferred frees: nothing is freed inside a callback of its own
- * - warm storage: what kept memory for its next use is told when it has not been used for a second or two
+ * - idle storage: an owner that kept memory for its next use is asked to release it after a second or two without use
  *
  * The end of an iteration is libuv's check phase, and its prepare phase for what timers and close callbacks marked
  * before the poll: nothing that is marked ever waits through a blocking poll. One thread.
  */
-#ifndef CORE_LOOP_H
-#define CORE_LOOP_H
+#ifndef IO_LOOP_H
+#define IO_LOOP_H
 
 #include <stdbool.h>
 #include <stddef.h>

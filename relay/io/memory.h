@@ -7,8 +7,8 @@
  * at its end. A link that is stopped here keeps its deadline for a frame once begun: that is what ends a
  * budget filled by peers that never finish.
  */
-#ifndef CORE_MEMORY_H
-#define CORE_MEMORY_H
+#ifndef IO_MEMORY_H
+#define IO_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,11 +8,11 @@
  * on_end; the owner then calls stream_close, and on_closed is the last callback, where the owner may free.
  * After stream_close no other callback runs.
  *
- * Callbacks run from the loop (poll, write completion, turn's end), never inside a stream_* call, and may
+ * Callbacks run from the loop (poll, write completion, end of the iteration), never inside a stream_* call, and may
  * call any of these functions, stream_close included. SIGPIPE must be ignored by the process.
  */
-#ifndef CORE_STREAM_H
-#define CORE_STREAM_H
+#ifndef IO_STREAM_H
+#define IO_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* What stream.c and stream_write.c share. Nobody else includes it. */
-#ifndef CORE_STREAM_INTERNAL_H
-#define CORE_STREAM_INTERNAL_H
+#ifndef IO_STREAM_INTERNAL_H
+#define IO_STREAM_INTERNAL_H
 
 #include "io/stream.h"
 

@@ -7,7 +7,7 @@
  * both buffers keep their storage: no allocation.
  *
  * Failure modes: a write fails -> the queue is dropped, nothing more is accepted, on_end(status) at the
- * turn's end (so that no callback runs inside a caller's stream_flush). The peer stops reading -> the queue
+ * end of the iteration (so that no callback runs inside a caller's stream_flush). The peer stops reading -> the queue
  * grows up to max_bytes, then stream_write says ERR_TOO_LARGE; how long that may last is the owner's policy
  * (stream_progress_at_ms).
  */

@@ -1,6 +1,6 @@
 /* A one-shot timer on the loop, set to a point in time. Embedded; closes asynchronously like every handle. */
-#ifndef CORE_TIMER_H
-#define CORE_TIMER_H
+#ifndef IO_TIMER_H
+#define IO_TIMER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  *
  *   LOG(LOG_INFO, "child exited", F_STR("server", name), F_INT("status", status));
  */
-#ifndef CORE_LOG_H
-#define CORE_LOG_H
+#ifndef LOG_LOG_H
+#define LOG_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* One log line as text. Pure: the time comes in. */
-#ifndef CORE_LOG_LINE_H
-#define CORE_LOG_LINE_H
+#ifndef LOG_LOG_LINE_H
+#define LOG_LOG_LINE_H
 
 #include <stddef.h>
 #include <stdint.h>

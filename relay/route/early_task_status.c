@@ -30,7 +30,7 @@ static struct early_status *oldest(struct upstream *upstream)
 
 static void on_over(struct deadline *d, uint64_t now_ms)
 {
-    struct upstream *upstream = CONTAINER_OF(d, struct upstream, park);
+    struct upstream *upstream = CONTAINER_OF(d, struct upstream, early_status_deadline);
     struct early_status *p;
     while ((p = oldest(upstream))) {
         if (p->until_ms > now_ms && deadline_set(upstream->router, d, p->until_ms) == 0)

@@ -212,7 +212,7 @@ static void test_the_stopped_do_not_block_each_other(void **state)
             going++;
         assert_in_range(going, 0, USERS - 2);
         hold(going, 0);
-        turn();
+        iterate();
     }
 }
 
@@ -293,12 +293,12 @@ static void test_without_memory_nobody_is_lost(void **state)
         fault_alloc_fail_at(n);
         for (int i = 0; i < USERS; i++)
             hold(i, (size_t)(300 + i) * KIB);
-        turn();
+        iterate();
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
         for (int i = 0; i < USERS; i++)
             hold(i, 0);
-        turn();
+        iterate();
         for (int i = 0; i < USERS; i++)
             assert_false(is_paused(i));
         assert_int_equal(memory.held_bytes, 0);

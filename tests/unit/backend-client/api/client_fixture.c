@@ -281,7 +281,7 @@ static void on_tick(uv_timer_t *timer)
     (void)timer;
 }
 
-static void iterate(struct kit *k)
+static void turn(struct kit *k)
 {
     if (k->host)
         (void)uv_run(&k->loop, UV_RUN_ONCE);
@@ -299,7 +299,7 @@ void kit_until(struct kit *k, kit_condition *condition)
     }
 }
 
-void kit_iterations(struct kit *k, int turns)
+void kit_turns(struct kit *k, int turns)
 {
     for (int i = 0; i < turns; i++)
         turn(k);

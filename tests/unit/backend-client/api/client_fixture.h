@@ -68,7 +68,7 @@ void kit_open_live(struct kit *k);
 /* Waits, or turns the loop, until it holds; at most 20 s (times TEST_TIME_SCALE), then the test fails. */
 void kit_until(struct kit *k, kit_condition *condition);
 /* Turns the loop without waiting (host), or gives the thread a moment: for what must not happen. */
-void kit_iterations(struct kit *k, int turns);
+void kit_turns(struct kit *k, int turns);
 /* ar_close (and, on a thread, ar_close_wait), till everything is over. */
 void kit_close(struct kit *k);
 /* Waits for a close that was begun elsewhere. */

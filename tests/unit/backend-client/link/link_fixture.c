@@ -128,9 +128,9 @@ int link_tear_down(void **state)
     return 0;
 }
 
-void iterate_until(const unsigned *counter, unsigned value)
+void turns_until(const unsigned *counter, unsigned value)
 {
-    for (int i = 0; i < ITERATIONS_MAX && *counter < value; i++)
+    for (int i = 0; i < TURNS_MAX && *counter < value; i++)
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
     assert_int_equal(*counter, value);
 }
@@ -172,7 +172,7 @@ static void accept_it(void)
 void connect_it(void)
 {
     open_link();
-    iterate_until(&seen.up, 1);
+    turns_until(&seen.up, 1);
     accept_it();
 }
 

@@ -20,7 +20,7 @@ static void check_in_up(enum act what)
 {
     seen.in_up = what;
     open_link();
-    iterate_until(&seen.up, 1);
+    turns_until(&seen.up, 1);
     turns(5);
 }
 
@@ -52,7 +52,7 @@ static void check_in_bytes(enum act what)
     connect_it();
     static char flood[512 << 10];
     assert_true(send(seen.server, flood, sizeof(flood), MSG_DONTWAIT) > 0);
-    for (int i = 0; i < ITERATIONS_MAX && seen.bytes == 0; i++)
+    for (int i = 0; i < TURNS_MAX && seen.bytes == 0; i++)
         turns(1);
     size_t first = seen.bytes;
     assert_true(first > 0 && first <= LINK_READ_BYTES);
@@ -70,7 +70,7 @@ static void test_reopen_in_bytes(void **state)
 {
     (void)state;
     check_in_bytes(ACT_REOPEN);
-    iterate_until(&seen.up, 2);
+    turns_until(&seen.up, 2);
 }
 
 static void test_done_in_bytes(void **state)
@@ -85,21 +85,21 @@ static void check_in_lost(enum act what)
     seen.in_lost = what;
     connect_it();
     reset_server();
-    iterate_until(&seen.lost, 1);
+    turns_until(&seen.lost, 1);
 }
 
 static void test_reopen_in_lost(void **state)
 {
     (void)state;
     check_in_lost(ACT_REOPEN);
-    iterate_until(&seen.up, 2);
+    turns_until(&seen.up, 2);
 }
 
 static void test_done_in_lost(void **state)
 {
     (void)state;
     check_in_lost(ACT_DONE);
-    iterate_until(&seen.closed, 1);
+    turns_until(&seen.closed, 1);
 }
 
 static void test_reopen_in_failed(void **state)
@@ -107,7 +107,7 @@ static void test_reopen_in_failed(void **state)
     (void)state;
     seen.in_failed = ACT_REOPEN;
     open_url("unix:/nonexistent/relay.sock");
-    iterate_until(&seen.failed, 5);
+    turns_until(&seen.failed, 5);
 }
 
 static void test_done_in_failed(void **state)
@@ -115,14 +115,14 @@ static void test_done_in_failed(void **state)
     (void)state;
     seen.in_failed = ACT_DONE;
     open_url("none.test:1");
-    iterate_until(&seen.closed, 1);
+    turns_until(&seen.closed, 1);
 }
 
 /* ---- while a name is being resolved ---- */
 
 static void await_name(void)
 {
-    for (int i = 0; i < ITERATIONS_MAX && kit_dns_waiting() == 0; i++)
+    for (int i = 0; i < TURNS_MAX && kit_dns_waiting() == 0; i++)
         turns(1);
     assert_int_equal(kit_dns_waiting(), 1);
 }
@@ -133,7 +133,7 @@ static void test_done_while_resolving(void **state)
     open_url("hang.test:9500");
     await_name();
     link_done(&seen.link);
-    iterate_until(&seen.closed, 1);
+    turns_until(&seen.closed, 1);
     assert_int_equal(kit_dns_waiting(), 1); /* still: the loop did not wait for it */
     kit_dns_release();
 }
@@ -145,10 +145,10 @@ static void test_close_and_open_while_resolving(void **state)
     await_name();
     link_close(&seen.link);
     link_open(&seen.link);
-    for (int i = 0; i < ITERATIONS_MAX && kit_dns_waiting() < 2; i++)
+    for (int i = 0; i < TURNS_MAX && kit_dns_waiting() < 2; i++)
         turns(1);
     kit_dns_release();
-    iterate_until(&seen.failed, 1); /* the second's, alone */
+    turns_until(&seen.failed, 1); /* the second's, alone */
     assert_string_equal(seen.fault, "EAI_AGAIN");
     turns(3);
     assert_int_equal(seen.failed, 1);
