@@ -30,7 +30,7 @@ static void add_upstream(void *data, struct upstream *upstream)
     sum->requests += one.requests;
     sum->answers += one.answers;
     sum->late += one.late;
-    sum->noise += one.noise;
+    sum->invalid_lines += one.invalid_lines;
     sum->dropped_notifications += one.dropped_notifications;
     sum->refused += one.refused;
     sum->bad_replies += one.bad_replies;
@@ -66,7 +66,7 @@ static void write_process(struct writer *w, const struct server_info *info, uint
         write_member_int(w, "pid", info->pid);
     if (info->keeper_pid != 0)
         write_member_int(w, "keeperPid", info->keeper_pid);
-    write_member_uint(w, "era", info->era);
+    write_member_uint(w, "generation", info->generation);
     write_member_uint(w, "uptimeMs", info->uptime_ms);
     write_member_uint(w, "restarts", info->restarts);
     write_exit(w, info);
@@ -93,7 +93,7 @@ static void write_routing(struct writer *w, const struct upstream_stats *sum, ui
     write_member_uint(w, "answers", sum->answers);
     write_member_uint(w, "lateAnswers", sum->late);
     write_member_uint(w, "badReplies", sum->bad_replies);
-    write_member_uint(w, "noiseLines", sum->noise);
+    write_member_uint(w, "invalidLines", sum->invalid_lines);
     write_member_uint(w, "droppedNotifications", sum->dropped_notifications);
     write_member_uint(w, "refusedRequests", sum->refused);
     if (sum->last_used_ms != 0)

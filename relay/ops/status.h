@@ -20,10 +20,10 @@
 void status_write(struct writer *w, const struct ops *o, const struct control_page *page, uint64_t now_ms);
 
 /* {"servers":[{"name","sharing","state","note"?,"remote"?,"disabled"?,
- *   "children","pid"?,"keeperPid"?,"era","uptimeMs","restarts","lastExit":{"status"|"signal"}?,"retryInMs"?,
+ *   "children","pid"?,"keeperPid"?,"generation","uptimeMs","restarts","lastExit":{"status"|"signal"}?,"retryInMs"?,
  *   "sessions","inFlight","waiting","waitingBytes","abandoned","requests","answers","lateAnswers","badReplies",
- *   "noiseLines","droppedNotifications","refusedRequests","idleMs"?,"maxInFlight","maxWaiting"}...]}
- * `era` counts the children started; `idleMs` is the time since the last request or answer. */
+ *   "invalidLines","droppedNotifications","refusedRequests","idleMs"?,"maxInFlight","maxWaiting"}...]}
+ * `generation` counts the children started; `idleMs` is the time since the last request or answer. */
 void status_write_servers(struct writer *w, const struct ops *o, const struct control_page *page,
                           uint64_t now_ms);
 

@@ -168,8 +168,8 @@ struct upstream_stats {
     bool ready;
     uint64_t requests; /* dispatched, ever */
     uint64_t answers;
-    uint64_t late;  /* answers to calls already settled: dropped */
-    uint64_t noise; /* lines that were no JSON objects: dropped */
+    uint64_t late;          /* answers to calls already settled: dropped */
+    uint64_t invalid_lines; /* lines that were no JSON objects: dropped */
     uint64_t dropped_notifications;
     uint64_t refused; /* server->client requests answered for a shared child */
     uint64_t bad_replies;

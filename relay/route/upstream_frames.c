@@ -60,7 +60,7 @@ static void pass_answer(struct call *c, const struct frame *frame, uint64_t now_
 static void on_answer(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     if (!span_found(frame->env.id) || frame->env.id_null) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
         return;
     }
     if (handshake_is(upstream, frame)) {
@@ -87,7 +87,7 @@ static void on_request(struct upstream *upstream, const struct frame *frame, enu
                        uint64_t now_ms)
 {
     if (!can_be_answered(upstream, frame)) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
     } else if (!upstream_is_shared(upstream)) {
         server_requests_forward(upstream, frame, now_ms);
     } else if (method == RPC_M_PING) {
@@ -257,7 +257,7 @@ static void on_bad_answer(struct upstream *upstream, const struct frame *frame, 
     struct refusal why = {.code = RPC_E_BAD_REPLY};
     struct call *c = spoilt_call(upstream, frame, now_ms);
     if (!c) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
         return;
     }
     upstream->stats.bad_replies++;
@@ -276,9 +276,9 @@ static bool begins_object(const struct frame *frame)
 static void on_invalid(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     if (!begins_object(frame) || !can_be_answered(upstream, frame)) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
     } else if (frame->env.has_method) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
         upstream_reply_error(upstream, id_of(frame), frame->env.id.len, rpc_fault_code(frame->env.fault),
                              rpc_fault_text(frame->env.fault));
     } else if (handshake_is(upstream, frame)) {
@@ -292,11 +292,11 @@ static void on_too_large(struct upstream *upstream, const struct frame *frame, u
 {
     char members[96];
     if (!can_be_answered(upstream, frame)) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
         return;
     }
     if (frame->env.has_method) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
         upstream_reply_error(upstream, id_of(frame), frame->env.id.len, RPC_E_TOO_LARGE,
                              rpc_error_message(RPC_E_TOO_LARGE));
         return;
@@ -332,14 +332,14 @@ static void on_batch(struct upstream *upstream, const struct frame *frame, uint6
     size_t pos = 0;
     struct route_session *s = own_session(upstream);
     if (!s || !initialize_has_batches(s)) {
-        upstream->stats.noise++;
+        upstream->stats.invalid_lines++;
         return;
     }
     while (rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
         struct frame one = {.bytes = frame->bytes + element.off, .len = element.len};
         rpc_scan_line(one.bytes, one.len, &one.env);
         if (one.env.kind == RPC_BATCH)
-            upstream->stats.noise++;
+            upstream->stats.invalid_lines++;
         else
             on_message(upstream, &one, now_ms);
     }

@@ -69,10 +69,10 @@ struct server_info {
     size_t children;  /* running now */
     pid_t pid;        /* of the command; session sharing: of the oldest child. 0: none */
     pid_t keeper_pid;
-    uint64_t era;       /* children started, ever */
-    uint64_t restarts;  /* of those, after an exit that nobody asked for */
-    uint64_t uptime_ms; /* of the child `pid`, since it became ready; 0: it has not */
-    bool exited;        /* one has ended unasked: exit_status, term_signal */
+    uint64_t generation; /* children started, ever */
+    uint64_t restarts;   /* of those, after an exit that nobody asked for */
+    uint64_t uptime_ms;  /* of the child `pid`, since it became ready; 0: it has not */
+    bool exited;         /* one has ended unasked: exit_status, term_signal */
     int exit_status;
     int term_signal;
     uint64_t retry_at_ms; /* the next planned start; 0: none */

@@ -59,7 +59,7 @@ static struct server_info make_info(const struct server *server, uint64_t now_ms
                                .remote = server->config && server->config->remote,
                                .disabled = server->config && server->config->disabled,
                                .note = server_unavailable(server),
-                               .era = server->era,
+                               .generation = server->generation,
                                .restarts = server->restarts,
                                .exited = server->exited,
                                .exit_status = server->exit_status,

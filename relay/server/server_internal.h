@@ -38,7 +38,7 @@ struct server {
     enum sharing sharing;
     struct backoff backoff;
     struct list supervisors; /* struct supervisor.node, oldest first */
-    uint64_t era;
+    uint64_t generation;
     uint64_t restarts;
     bool exited; /* the last unasked end */
     int exit_status;

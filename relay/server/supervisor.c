@@ -160,7 +160,7 @@ static void start_child(struct supervisor *s)
     uint64_t limit_ms = server->config->start_timeout_ms;
     forget_last_end(s);
     supervisor_move(s, SUPERVISOR_STARTING, limit_ms != 0 ? now_ms + limit_ms : 0);
-    server->era++;
+    server->generation++;
     server->restarts += s->failed;
     s->failed = false;
     upstream_starting(s->upstream);
@@ -173,7 +173,7 @@ static void start_child(struct supervisor *s)
     s->open++;
     s->attached = true;
     LOG(LOG_INFO, "child started", F_STR("server", server->name), F_STR("command", server->config->shown),
-        F_INT("keeper_pid", s->child->keeper_pid), F_UINT("era", server->era));
+        F_INT("keeper_pid", s->child->keeper_pid), F_UINT("generation", server->generation));
     upstream_attach(s->upstream, &s->child->link, now_ms);
 }
 

@@ -65,7 +65,7 @@ enum member { MEMBER_NO, MEMBER_YES, MEMBER_UNSURE };
 struct client {
     struct link link;
     int index;
-    unsigned era;
+    unsigned generation;
     bool open;
     bool hung_up; /* the router closed the link */
     bool slow;

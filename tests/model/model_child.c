@@ -1,4 +1,4 @@
-/* Random children: they answer out of order, late, twice, badly or never; make noise; ask; die and come back.
+/* Random children: they answer out of order, late, twice, badly or never; make invalid_lines; ask; die and come back.
  */
 #include "tests/model/model.h"
 
@@ -255,7 +255,7 @@ static void progress(struct child *ch)
     CHECK(!due || seen.progress == before + 1 || w.failing, "progress was not passed on: %s", line);
 }
 
-static void noise(struct child *ch)
+static void invalid_lines(struct child *ch)
 {
     static const char *const lines[] = {
         "Server running on stdio",
@@ -339,7 +339,8 @@ static void tell_status(struct child *ch)
     uint64_t number = w.last_task - rnd(w.last_task < TASKS / 2 ? w.last_task : TASKS / 2);
     struct req *r = req_of(w.tasks[number % TASKS].serial);
     bool ends = chance(30);
-    if (!r || (ch->client >= 0 && (ch->client != r->client || w.clients[ch->client].era != r->client_era)))
+    if (!r ||
+        (ch->client >= 0 && (ch->client != r->client || w.clients[ch->client].generation != r->client_era)))
         return;
     (void)snprintf(
         line, sizeof(line),
@@ -407,7 +408,7 @@ void child_do(struct child *ch)
     else if (what < 720 && busy)
         spoil(ch);
     else if (what < 760)
-        noise(ch);
+        invalid_lines(ch);
     else if (what < 780)
         tell_list_changed(ch);
     else if (what < 850)

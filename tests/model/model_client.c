@@ -90,7 +90,8 @@ static void hear_progress(struct client *c, const struct rpc_envelope *env, cons
 {
     struct req *r = req_of(line_number(line, "x"));
     CHECK(r, "progress for nothing: %s", line);
-    CHECK(r->client == c->index && r->client_era == c->era, "progress for client %d: %s", r->client, line);
+    CHECK(r->client == c->index && r->client_era == c->generation, "progress for client %d: %s", r->client,
+          line);
     CHECK(r->state == REQ_OUT || r->task_runs, "progress after the answer: %s", line);
     CHECK(strlen(r->token) == env->param_token.len &&
               memcmp(r->token, line + env->param_token.off, env->param_token.len) == 0,
@@ -117,7 +118,7 @@ static void hear_notification(struct client *c, const struct rpc_envelope *env, 
         break;
     case RPC_M_N_TASK_STATUS: {
         struct req *r = req_of(w.tasks[line_number(line, "n") % TASKS].serial);
-        CHECK(r && r->client == c->index && r->client_era == c->era, "client %d: %s", c->index, line);
+        CHECK(r && r->client == c->index && r->client_era == c->generation, "client %d: %s", c->index, line);
         seen.statuses++;
         break;
     }
@@ -206,10 +207,10 @@ void client_check(struct client *c)
 void client_open(struct client *c)
 {
     int index = c->index;
-    unsigned era = c->era;
+    unsigned generation = c->generation;
     memset(c, 0, sizeof(*c));
     c->index = index;
-    c->era = era + 1;
+    c->generation = generation + 1;
     c->link.ops = &client_ops;
     c->open = route_session_open(w.router, "model", &c->link, c, w.now_ms, &c->s) == 0;
     CHECK(c->open || w.failing, "cannot open");

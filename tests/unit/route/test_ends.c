@@ -111,11 +111,11 @@ static void a_near_restart_is_waited_for(void **state)
     assert_int_equal(router_pending(f.kit.router), 2);
 }
 
-/* Case 14 of section 6: noise, and case 29. */
+/* Case 14 of section 6: invalid_lines, and case 29. */
 static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
 {
     (void)state;
-    static const char *const noise[] = {
+    static const char *const invalid_lines[] = {
         "listening on stdio",
         "}",
         "{",
@@ -126,9 +126,9 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
         "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":1,\"message\":\"\"}}"};
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
     uint64_t id = next_id();
-    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
-        kit_reply(&f.kit, noise[i]);
-    assert_int_equal(kit_stats(&f.kit).noise, sizeof(noise) / sizeof(noise[0]));
+    for (size_t i = 0; i < sizeof(invalid_lines) / sizeof(invalid_lines[0]); i++)
+        kit_reply(&f.kit, invalid_lines[i]);
+    assert_int_equal(kit_stats(&f.kit).invalid_lines, sizeof(invalid_lines) / sizeof(invalid_lines[0]));
     kit_expect_nothing(&f.a_link);
     kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":\"\xff\"}", (unsigned long long)id);
     kit_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31011", "BAD_REPLY", "\"reason\":", "\"sent\":true",

@@ -122,7 +122,7 @@ static void test_failing_session_server_opens_its_breaker(void **state)
         fake_release(upstream);
     }
     assert_true(upstream->freed);
-    assert_int_equal(fixture_info(one).era, 5);
+    assert_int_equal(fixture_info(one).generation, 5);
     assert_string_equal(fixture_state(one), "crash-loop");
 }
 
@@ -138,7 +138,7 @@ static void test_crashing_sessions_do_not(void **state)
         await_log(upstream, "starting attach ready down:down");
         fake_release(upstream);
     }
-    assert_int_equal(fixture_info(one).era, 7);
+    assert_int_equal(fixture_info(one).generation, 7);
 }
 
 /* ---- process trees ---- */

@@ -23,7 +23,7 @@ static void test_starts_when_wanted(void **state)
     fixture_add(one, NULL);
     fixture_apply();
     assert_string_equal(fixture_state(one), "down");
-    assert_int_equal(fixture_info(one).era, 0);
+    assert_int_equal(fixture_info(one).generation, 0);
     struct upstream *upstream = fake_upstream_of(one);
     fake_want(upstream);
     assert_string_equal(fixture_state(one), "starting");
@@ -32,7 +32,7 @@ static void test_starts_when_wanted(void **state)
     struct server_info info = fixture_info(one);
     assert_true(info.pid > 0 && info.keeper_pid > 0 && info.pid != info.keeper_pid);
     assert_int_equal(kill(info.pid, 0), 0);
-    assert_int_equal(info.era, 1);
+    assert_int_equal(info.generation, 1);
     assert_int_equal(info.restarts, 0);
     assert_int_equal(info.children, 1);
     assert_string_equal(upstream->last_frame, "{\"hello\":1}");
@@ -72,7 +72,7 @@ static void test_killed_child_comes_back(void **state)
     await_log(upstream, "down:backing-off starting attach ready");
     struct server_info info = fixture_info(one);
     assert_int_not_equal(await_pid(one), first);
-    assert_int_equal(info.era, 2);
+    assert_int_equal(info.generation, 2);
     assert_int_equal(info.restarts, 1);
     assert_true(info.exited);
     assert_int_equal(info.term_signal, SIGKILL);
@@ -175,18 +175,18 @@ static void test_crash_loop_and_probe(void **state)
     upstream->stats.sessions = 1;
     fake_want(upstream);
     await_log(upstream, "down:crash-loop");
-    assert_int_equal(fixture_info(one).era, 5);
+    assert_int_equal(fixture_info(one).generation, 5);
     assert_int_equal(upstream->outage.exit_status, 4);
     uint64_t opened_ms = upstream->down_at_ms;
     assert_int_equal(upstream->outage.retry_at_ms, opened_ms + 300);
     fake_want(upstream);
     await_log(upstream,
               "down:crash-loop down:crash-loop starting attach down:crash-loop"); /* a failed probe */
-    assert_int_equal(fixture_info(one).era, 6);
+    assert_int_equal(fixture_info(one).generation, 6);
     assert_true(upstream->down_at_ms >= opened_ms + 300);
     assert_int_equal(unlink(file), 0);
     await_log(upstream, "starting attach ready");
-    assert_int_equal(fixture_info(one).era, 7);
+    assert_int_equal(fixture_info(one).generation, 7);
     assert_string_equal(fake_upstream_of(two)->log, "starting attach ready");
 }
 
