@@ -48,7 +48,7 @@ enum req_state { REQ_NONE, REQ_OUT, REQ_DONE, REQ_CANCELLED };
 struct req {
     uint64_t serial;
     int client;
-    unsigned client_era;
+    unsigned client_generation;
     enum kind kind;
     enum req_state state;
     int uri;

@@ -1,4 +1,4 @@
-/* Random children: they answer out of order, late, twice, badly or never; make invalid_lines; ask; die and come back.
+/* Random children: they answer out of order, late, twice, badly or never; write invalid lines; ask; die and come back.
  */
 #include "tests/model/model.h"
 
@@ -340,7 +340,7 @@ static void tell_status(struct child *ch)
     struct req *r = req_of(w.tasks[number % TASKS].serial);
     bool ends = chance(30);
     if (!r ||
-        (ch->client >= 0 && (ch->client != r->client || w.clients[ch->client].generation != r->client_era)))
+        (ch->client >= 0 && (ch->client != r->client || w.clients[ch->client].generation != r->client_generation)))
         return;
     (void)snprintf(
         line, sizeof(line),

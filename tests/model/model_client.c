@@ -90,7 +90,7 @@ static void hear_progress(struct client *c, const struct rpc_envelope *env, cons
 {
     struct req *r = req_of(line_number(line, "x"));
     CHECK(r, "progress for nothing: %s", line);
-    CHECK(r->client == c->index && r->client_era == c->generation, "progress for client %d: %s", r->client,
+    CHECK(r->client == c->index && r->client_generation == c->generation, "progress for client %d: %s", r->client,
           line);
     CHECK(r->state == REQ_OUT || r->task_runs, "progress after the answer: %s", line);
     CHECK(strlen(r->token) == env->param_token.len &&
@@ -118,7 +118,7 @@ static void hear_notification(struct client *c, const struct rpc_envelope *env, 
         break;
     case RPC_M_N_TASK_STATUS: {
         struct req *r = req_of(w.tasks[line_number(line, "n") % TASKS].serial);
-        CHECK(r && r->client == c->index && r->client_era == c->generation, "client %d: %s", c->index, line);
+        CHECK(r && r->client == c->index && r->client_generation == c->generation, "client %d: %s", c->index, line);
         seen.statuses++;
         break;
     }

@@ -89,7 +89,7 @@ struct req *req_new(struct client *c, enum kind kind)
     memset(r, 0, sizeof(*r));
     r->serial = serial;
     r->client = c->index;
-    r->client_era = c->generation;
+    r->client_generation = c->generation;
     r->kind = kind;
     r->at_ms = w.now_ms;
     r->state = REQ_OUT;

@@ -111,7 +111,7 @@ static void a_near_restart_is_waited_for(void **state)
     assert_int_equal(router_pending(f.kit.router), 2);
 }
 
-/* Case 14 of section 6: invalid_lines, and case 29. */
+/* Invalid lines. */
 static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
 {
     (void)state;
