@@ -66,7 +66,7 @@ size_t router_pending(const struct router *r);
 
 /* ---- servers and upstreams: called by server/ ---- */
 
-enum sharing { SHARING_SHARED, SHARING_SESSION };
+enum sharing { SHARING_SHARED, SHARING_PER_SESSION };
 enum log_policy { LOG_MESSAGES_DROP, LOG_MESSAGES_BROADCAST };
 
 struct server_limits {

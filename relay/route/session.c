@@ -13,7 +13,7 @@
 
 static struct upstream *upstream_for(struct route_server *server)
 {
-    if (server->limits.sharing == SHARING_SESSION)
+    if (server->limits.sharing == SHARING_PER_SESSION)
         return upstream_new(server);
     return route_server_upstream(server);
 }

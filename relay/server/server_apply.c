@@ -18,7 +18,7 @@
 
 static enum sharing sharing_of(const struct server_config *config)
 {
-    return config->sharing == CONFIG_SESSION ? SHARING_SESSION : SHARING_SHARED;
+    return config->sharing == CONFIG_SESSION ? SHARING_PER_SESSION : SHARING_SHARED;
 }
 
 static unsigned clamp(uint64_t value)

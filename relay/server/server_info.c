@@ -66,7 +66,7 @@ static struct server_info make_info(const struct server *server, uint64_t now_ms
                                .term_signal = server->term_signal,
                                .route = server->route};
     look_at_children(server, now_ms, &info);
-    if (server->sharing == SHARING_SESSION && info.children == 0 && server->backoff.open) {
+    if (server->sharing == SHARING_PER_SESSION && info.children == 0 && server->backoff.open) {
         info.state = supervisor_state_name(SUPERVISOR_CRASH_LOOP);
         info.retry_at_ms = server->backoff.next_at_ms;
     }

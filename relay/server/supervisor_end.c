@@ -63,7 +63,7 @@ void supervisor_unasked_end(struct supervisor *s)
     s->failed = true;
     if (counts_for_server(s))
         backoff_note_exit(&server->backoff, s->was_ready ? now_ms - s->ready_at_ms : 0, now_ms);
-    if (server->sharing == SHARING_SESSION) {
+    if (server->sharing == SHARING_PER_SESSION) {
         supervisor_move(s, SUPERVISOR_DOWN, 0);
     } else if (server->backoff.open) {
         LOG(LOG_ERROR, "server keeps failing: only probed from now on", F_STR("server", server->name),

@@ -378,7 +378,7 @@ static void begin(unsigned options)
         .relay_name = "r", .relay_version = "1", .max_id_bytes = 32, .max_frame_bytes = 1000};
     is_shared = options % 2 == 0;
     const struct server_limits limits = {
-        .sharing = is_shared ? SHARING_SHARED : SHARING_SESSION,
+        .sharing = is_shared ? SHARING_SHARED : SHARING_PER_SESSION,
         .log_messages = options & 2 ? LOG_MESSAGES_BROADCAST : LOG_MESSAGES_DROP,
         .max_in_flight = options & 4 ? 2 : 20,
         .max_waiting = options & 8 ? 3 : 100,

@@ -42,8 +42,8 @@ static void hear_request(struct child *ch, const struct rpc_envelope *env, const
     CHECK(!r->seen, "sent twice: %s", line);
     CHECK(ch->client < 0 || ch->client == r->client, "client %d at another's child: %s", r->client, line);
     CHECK(r->token[0] == '\0' || line_number(line, "progressToken") == id, "%s", line);
-    CHECK(w.sharing == SHARING_SESSION || (method != RPC_M_PING && method != RPC_M_INITIALIZE &&
-                                           method != RPC_M_TASKS_LIST && method != RPC_M_SET_LEVEL),
+    CHECK(w.sharing == SHARING_PER_SESSION || (method != RPC_M_PING && method != RPC_M_INITIALIZE &&
+                                               method != RPC_M_TASKS_LIST && method != RPC_M_SET_LEVEL),
           "not for a shared child: %s", line);
     CHECK(method != RPC_M_DISCOVER && method != RPC_M_RELAY, "%s", line);
     r->seen = true;
@@ -320,7 +320,7 @@ static void tell_updated(struct child *ch)
             const struct req *r = req_of(c->out[k]);
             unsure = unsure || ((r->kind == K_UNSUBSCRIBE || r->kind == K_SUBSCRIBE) && r->uri == uri);
         }
-        c->may_get_updates = unsure || w.sharing == SHARING_SESSION;
+        c->may_get_updates = unsure || w.sharing == SHARING_PER_SESSION;
         if (!c->may_get_updates && c->member[uri] == MEMBER_YES)
             c->expected_updates++;
     }
@@ -339,8 +339,8 @@ static void tell_status(struct child *ch)
     uint64_t number = w.last_task - rnd(w.last_task < TASKS / 2 ? w.last_task : TASKS / 2);
     struct req *r = req_of(w.tasks[number % TASKS].serial);
     bool ends = chance(30);
-    if (!r ||
-        (ch->client >= 0 && (ch->client != r->client || w.clients[ch->client].generation != r->client_generation)))
+    if (!r || (ch->client >= 0 &&
+               (ch->client != r->client || w.clients[ch->client].generation != r->client_generation)))
         return;
     (void)snprintf(
         line, sizeof(line),

@@ -11,7 +11,7 @@ static void come_up(struct child *ch)
     child_init(ch, ch->client);
     ch->upstream = upstream;
     ch->state = CHILD_UP;
-    if (w.sharing == SHARING_SESSION)
+    if (w.sharing == SHARING_PER_SESSION)
         ch->state = CHILD_READY;
     if (chance(50))
         upstream_starting(upstream);

@@ -90,8 +90,8 @@ static void hear_progress(struct client *c, const struct rpc_envelope *env, cons
 {
     struct req *r = req_of(line_number(line, "x"));
     CHECK(r, "progress for nothing: %s", line);
-    CHECK(r->client == c->index && r->client_generation == c->generation, "progress for client %d: %s", r->client,
-          line);
+    CHECK(r->client == c->index && r->client_generation == c->generation, "progress for client %d: %s",
+          r->client, line);
     CHECK(r->state == REQ_OUT || r->task_runs, "progress after the answer: %s", line);
     CHECK(strlen(r->token) == env->param_token.len &&
               memcmp(r->token, line + env->param_token.off, env->param_token.len) == 0,
@@ -118,15 +118,16 @@ static void hear_notification(struct client *c, const struct rpc_envelope *env, 
         break;
     case RPC_M_N_TASK_STATUS: {
         struct req *r = req_of(w.tasks[line_number(line, "n") % TASKS].serial);
-        CHECK(r && r->client == c->index && r->client_generation == c->generation, "client %d: %s", c->index, line);
+        CHECK(r && r->client == c->index && r->client_generation == c->generation, "client %d: %s", c->index,
+              line);
         seen.statuses++;
         break;
     }
     case RPC_M_N_CANCELLED:
-        CHECK(w.sharing == SHARING_SESSION, "%s", line);
+        CHECK(w.sharing == SHARING_PER_SESSION, "%s", line);
         break;
     case RPC_M_N_MESSAGE:
-        CHECK(c->initialized || w.sharing == SHARING_SESSION, "%s", line);
+        CHECK(c->initialized || w.sharing == SHARING_PER_SESSION, "%s", line);
         break;
     default:
         CHECK(false, "client %d: %s", c->index, line);
@@ -136,7 +137,7 @@ static void hear_notification(struct client *c, const struct rpc_envelope *env, 
 static void hear_question(struct client *c, const struct rpc_envelope *env, const char *line)
 {
     uint64_t id;
-    CHECK(w.sharing == SHARING_SESSION, "a question on a shared child: %s", line);
+    CHECK(w.sharing == SHARING_PER_SESSION, "a question on a shared child: %s", line);
     CHECK(rpc_parse_id(line + env->id.off, env->id.len, &id), "%s", line);
     uint64_t mark = line_number(line, "q");
     CHECK(mark / 1000000 == (uint64_t)c->index, "client %d was asked another's question: %s", c->index, line);

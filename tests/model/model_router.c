@@ -31,7 +31,7 @@ static void on_start(void *data, struct upstream *upstream)
     ch->upstream = upstream;
     ch->state = CHILD_WANTED;
     upstream_set_data(upstream, ch);
-    if (w.sharing == SHARING_SESSION) {
+    if (w.sharing == SHARING_PER_SESSION) {
         ch->client = w.speaking;
         w.clients[w.speaking].child = ch;
     }
@@ -150,7 +150,7 @@ static void end(void)
         CHECK(stats.abandoned == 0 && router_next_deadline(w.router) == ROUTE_NEVER,
               "something is remembered");
     }
-    for (size_t i = 0; i < CLIENTS * 2 && w.sharing == SHARING_SESSION; i++) {
+    for (size_t i = 0; i < CLIENTS * 2 && w.sharing == SHARING_PER_SESSION; i++) {
         if (w.children[i].upstream)
             upstream_free(w.children[i].upstream);
     }
@@ -176,7 +176,7 @@ static void check_seen(enum sharing sharing, bool failing)
                   (unsigned long long)seen.unavailable, (unsigned long long)seen.timeouts,
                   (unsigned long long)seen.overloads, (unsigned long long)seen.waited);
     CHECK(seen.unavailable > many && seen.timeouts > many / 10 &&
-              (seen.overloads > many / 10 || sharing == SHARING_SESSION) && seen.waited > 10 * many,
+              (seen.overloads > many / 10 || sharing == SHARING_PER_SESSION) && seen.waited > 10 * many,
           "too few refusals");
     CHECK(seen.answers > 50 * many && seen.errors > many && seen.progress > many && seen.cancels > many &&
               seen.late > many && seen.updates > many && seen.list_changes > many && seen.nulls > many &&
@@ -212,7 +212,7 @@ static void shared(void **state)
 static void own(void **state)
 {
     (void)state;
-    run(SHARING_SESSION, false);
+    run(SHARING_PER_SESSION, false);
 }
 
 static void shared_with_failures(void **state)
@@ -224,7 +224,7 @@ static void shared_with_failures(void **state)
 static void own_with_failures(void **state)
 {
     (void)state;
-    run(SHARING_SESSION, true);
+    run(SHARING_PER_SESSION, true);
 }
 
 static uint64_t setting(const char *argument, const char *variable, uint64_t otherwise)

@@ -103,7 +103,7 @@ static void nothing_is_allocated_with_800_for_512_slots(void **state)
 static void nothing_is_allocated_for_questions(void **state)
 {
     (void)state;
-    struct server_limits limits = kit_limits(SHARING_SESSION);
+    struct server_limits limits = kit_limits(SHARING_PER_SESSION);
     fault_alloc_install();
     kit_open(&kit, &limits);
     sessions[0] = kit_session(&kit, &links[0]);

@@ -27,7 +27,7 @@ static void attach(struct kit *k, struct upstream *upstream)
 static int setup(void **state)
 {
     (void)state;
-    struct server_limits limits = kit_limits(SHARING_SESSION);
+    struct server_limits limits = kit_limits(SHARING_PER_SESSION);
     kit_open(&kit, &limits);
     kit.on_start = attach;
     attached = 0;
@@ -276,7 +276,7 @@ static void batched_answers_are_split(void **state)
 static void who_was_asked_is_read_on(void **state)
 {
     (void)state;
-    struct server_limits limits = kit_limits(SHARING_SESSION);
+    struct server_limits limits = kit_limits(SHARING_PER_SESSION);
     limits.max_in_flight = 1;
     limits.max_waiting = 400;
     route_server_set_limits(kit.server, &limits);

@@ -105,7 +105,7 @@ int fixture_down(void **state)
     /* Sessions close before the set goes. */
     for (size_t i = 0; i < fake_router.upstream_count; i++) {
         struct upstream *upstream = &fake_router.upstreams[i];
-        if (upstream->server->limits.sharing == SHARING_SESSION && !upstream->released)
+        if (upstream->server->limits.sharing == SHARING_PER_SESSION && !upstream->released)
             fake_release(upstream);
     }
     server_set_free(fx.set);
