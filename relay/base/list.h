@@ -13,6 +13,9 @@ struct list {
 };
 
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+/* CONTAINER_OF for what is only looked at. */
+#define CONST_CONTAINER_OF(ptr, type, member)                                                                \
+    ((const type *)(const void *)((const char *)(ptr)-offsetof(type, member)))
 
 static inline void list_init(struct list *node)
 {

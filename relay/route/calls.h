@@ -59,10 +59,6 @@ enum call_state {
     CALL_CLOSED
 };
 
-/* CONTAINER_OF for what is only looked at. */
-#define CONST_CONTAINER_OF(ptr, type, member)                                                                \
-    ((const type *)(const void *)((const char *)(ptr)-offsetof(type, member)))
-
 /* Something that is due at a time. */
 struct deadline {
     struct heap_node node;
