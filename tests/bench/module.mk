@@ -6,7 +6,8 @@ bench_load_SRC    := tests/bench/bench_load.c tests/bench/load_options.c tests/b
 echo_child_SRC    := tests/bench/echo_child.c
 
 # Built by `make bench` alone: the peer's library is nothing that building or testing should ask for.
-BENCH_PROGRAMS     += bench_client bench_nats
+BENCH_PROGRAMS     += bench_client bench_nats pump
+pump_SRC           := tests/bench/pump.c
 bench_client_SRC   := tests/bench/bench_client.c tests/bench/hist.c
 bench_client_LIBS  := agentrelay mock_mcp mock wire base
 bench_client_LDLIBS = $(library_libs)

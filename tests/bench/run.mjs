@@ -1,8 +1,11 @@
 // The bench: this relay and its peers side by side, as ratios against the budgets, and how cost grows.
 //
-//   node tests/bench/run.mjs [--quick] [--realtime] [--rows KEY[,KEY...]] [--json FILE]
+//   node tests/bench/run.mjs [--quick] [--realtime] [--rounds N] [--rows KEY[,KEY...]] [--before DIR] [--json FILE]
 //
 // --quick      shorter runs            --realtime   under chrt -r: for a machine that does other work, too
+// --rounds N   how often each target is measured, in turns; what is judged is the median (5, quick 3)
+// --rows       only these rows: one that compares throughput takes about half a minute
+// --before     the programs' folder (build/bin) of another build of the relay, compared with in the same run
 //
 // Prints a table and writes build/bench.json. Exits 1 when a row misses its budget or could not be measured; a row that
 // names why it was skipped does neither pass nor fail. `make bench` builds what it needs and runs it.
@@ -13,12 +16,22 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { rows } from './rows.mjs';
-import { childPath, clientPath, loadPath, natsPath, relayPath, root, stopAll, useRealtime } from './targets.mjs';
+import {
+  childPath,
+  clientPath,
+  loadPath,
+  natsPath,
+  pumpPath,
+  relayPath,
+  root,
+  stopAll,
+  useRealtime,
+} from './targets.mjs';
+
+const USAGE = 'run.mjs [--quick] [--realtime] [--rounds N] [--rows KEY[,KEY...]] [--before DIR] [--json FILE]';
 
 function usage(problem) {
-  console.error(
-    `bench: ${problem}\nusage: run.mjs [--quick] [--realtime] [--rows KEY[,KEY...]] [--json FILE]`,
-  );
+  console.error(`bench: ${problem}\nusage: ${USAGE}`);
   console.error(`rows: ${rows.map((row) => row.key).join(' ')}`);
   process.exit(2);
 }
@@ -27,7 +40,9 @@ function readOptions() {
   const options = {
     quick: { type: 'boolean' },
     realtime: { type: 'boolean' },
+    rounds: { type: 'string' },
     rows: { type: 'string' },
+    before: { type: 'string' },
     json: { type: 'string' },
   };
   try {
@@ -43,6 +58,12 @@ function chosenRows(list) {
   const unknown = keys.filter((key) => !rows.some((row) => row.key === key));
   if (unknown.length > 0) usage(`no such row: ${unknown.join(', ')}`);
   return rows.filter((row) => keys.includes(row.key));
+}
+
+function roundsOf({ rounds, quick }) {
+  if (rounds === undefined) return quick ? 3 : 5;
+  if (!/^[1-9]\d{0,2}$/.test(rounds)) usage(`--rounds takes a number from 1 to 999, not '${rounds}'`);
+  return Number(rounds);
 }
 
 function figure(value, unit) {
@@ -61,6 +82,7 @@ function verdict(result) {
 function notes({ detail = {} }) {
   return [
     ['relayUsPerMessage', (us) => `${us.toFixed(2)} µs cpu`],
+    ['peerUsPerMessage', (us) => `peer ${us.toFixed(2)}`],
     ['p50Us', (us) => `p50 ${Math.round(us)} µs`],
     ['p99Us', (us) => `p99 ${Math.round(us)} µs`],
     ['peerP50Us', (us) => `peer p50 ${Math.round(us)}`],
@@ -99,8 +121,10 @@ function machine() {
 }
 
 const options = readOptions();
-for (const file of [relayPath, loadPath, childPath, clientPath, natsPath])
+for (const file of [relayPath, loadPath, childPath, clientPath, natsPath, pumpPath])
   if (!existsSync(file)) usage(`${path.relative(root, file)} is missing: run make bench`);
+if (options.before !== undefined && !existsSync(path.join(options.before, 'agent-relay')))
+  usage(`there is no agent-relay in ${options.before}`);
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.on(signal, () => {
     stopAll();
@@ -110,9 +134,11 @@ process.on('exit', stopAll);
 
 const chosen = chosenRows(options.rows);
 if (options.realtime) useRealtime();
-const settings = options.quick
-  ? { quick: true, repetitions: 3, runMs: 250, warmupMs: 100 }
-  : { quick: false, repetitions: 5, runMs: 800, warmupMs: 200 };
+const settings = {
+  ...(options.quick ? { quick: true, runMs: 250, warmupMs: 100 } : { quick: false, runMs: 800, warmupMs: 200 }),
+  repetitions: roundsOf(options),
+  before: options.before,
+};
 const realtime = options.realtime === true;
 const report = { at: new Date().toISOString(), machine: machine(), settings, realtime, rows: [] };
 console.log(

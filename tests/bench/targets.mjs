@@ -19,6 +19,7 @@ export const loadPath = path.join(root, 'build/tests/bench_load');
 export const childPath = path.join(root, 'build/tests/echo_child');
 export const clientPath = path.join(root, 'build/tests/bench_client');
 export const natsPath = path.join(root, 'build/tests/bench_nats');
+export const pumpPath = path.join(root, 'build/tests/pump');
 const START_MS = 15000;
 
 const live = new Set();
@@ -126,10 +127,15 @@ async function stopRelay(child) {
   killGroup(child);
 }
 
-export async function startRelay(flags = []) {
-  const relay = await target('relay', launch(relayPath, relayArguments(flags)), relayListens);
+async function startBuild(name, program, flags) {
+  const relay = await target(name, launch(program, relayArguments(flags)), relayListens);
   return { ...relay, stop: () => stopRelay(relay.child) };
 }
+
+export const startRelay = (flags = []) => startBuild('relay', relayPath, flags);
+
+/** Another build of the relay, from the folder that its programs stand in. */
+export const startBefore = (folder) => startBuild('before', path.join(folder, 'agent-relay'), []);
 
 /** A relay with `count` servers, each with a listener of its own. */
 export async function startRelayWithServers(count) {
@@ -157,6 +163,9 @@ export function startSocat({ nodelay = false } = {}) {
   const child = launch('socat', ['-d', '-d', listen, `EXEC:${childPath}`]);
   return target(nodelay ? 'socat,nodelay' : 'socat', child, /listening on .*:(\d+)/g);
 }
+
+/** What looks at nothing: one connection at a time, with an echo child of its own. */
+export const startPump = () => target('pump', launch(pumpPath, [childPath]), /listening .*:(\d+)/g);
 
 /** A NATS server and, behind it, the process that answers: the peer's relay and child. */
 export async function startNats() {
