@@ -41,6 +41,8 @@ const char *fixture_state(const char *name);
 void await_state(const char *name, const char *state);
 /* Waits until the upstream's log ends with `end`. */
 void await_log(struct upstream *upstream, const char *end);
+/* Of both: whether the supervisor gave up a child before it heard of its exit is a matter of time, and left out. */
+bool log_is(const struct upstream *upstream, const char *log);
 /* Waits until the server has a process, and gives its id. */
 pid_t await_pid(const char *name);
 /* Wants the server's shared upstream and waits until it is ready. */

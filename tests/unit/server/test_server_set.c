@@ -117,8 +117,8 @@ static void test_failing_session_server_opens_its_breaker(void **state)
         fake_want(upstream);
         await_log(upstream, i < 5 ? "down:down" : "down:crash-loop");
         if (i < 5) /* the wait before it is short: it is waited for */
-            assert_true(strcmp(upstream->log, "starting attach down:down") == 0 ||
-                        strcmp(upstream->log, "starting starting attach down:down") == 0);
+            assert_true(log_is(upstream, "starting attach down:down") ||
+                        log_is(upstream, "starting starting attach down:down"));
         fake_release(upstream);
     }
     assert_true(upstream->freed);
@@ -257,7 +257,7 @@ static void test_tree_relay_killed(void **state)
     assert_int_equal(kill(relay, SIGKILL), 0);
     assert_int_equal(waitpid(relay, NULL, 0), relay);
     wait_until(none_marked, mark);
-    assert_true(wall_ms() - since_ms < 4000 * time_scale());
+    assert_true(wall_ms() - since_ms < 15000 * time_scale());
 }
 
 /* ---- no memory ---- */
