@@ -285,7 +285,7 @@ static void test_name_that_hangs(void **state)
     }
     assert_int_equal(seen.verdicts, 1);
     assert_int_equal(seen.status, 0);
-    assert_true(longest < UINT64_C(1000000000)); /* the loop went on turning */
+    assert_true(longest < UINT64_C(4000000000)); /* the loop went on turning */
     assert_int_equal(kit_dns_waiting(), 1);
     kit_dns_release();
 }
