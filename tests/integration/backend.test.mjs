@@ -318,8 +318,9 @@ test('whenDown=wait waits for the relay, and no longer than the call may take', 
   const late = await backend.post('/api/bots/submit-task', { task: 'x', whenDown: 'wait' });
   assert.deepEqual([late.status, late.json.code, late.json.details.mayHaveRun], [504, 'TIMEOUT', false], late.text);
   assert.match(late.json.error, new RegExp(`not sent: .*127\\.0\\.0\\.1:${port}.*refused`));
-  const waiting = backend.post('/api/bots/submit-task', { task: 'x', whenDown: 'wait' });
-  await until(async () => (await backend.health()).waiting === 1, 'the call waits');
+  const patient = await startBackend(t, { relay: `127.0.0.1:${port}`, args: flags(quick) });
+  const waiting = patient.post('/api/bots/submit-task', { task: 'x', whenDown: 'wait' });
+  await until(async () => (await patient.health()).waiting === 1, 'the call waits');
   await relayOn(t, port);
   const { status, json } = await waiting;
   assert.deepEqual([status, json?.taskId, json?.source], [200, 't-1', 'live']);

@@ -138,7 +138,7 @@ test('stopping: a child that ignores both is killed', async (t) => {
   const client = await t.ready(relay);
   await client.flush();
   await relay.stop();
-  await relay.noDescendants(scaled(500));
+  await relay.noDescendants();
 });
 
 test('a child starts with the first request, and an eager one without any', async (t) => {
@@ -178,7 +178,7 @@ test('a child that is stopped by SIGSTOP holds up nobody else', async (t) => {
     relay: {
       ...QUICK,
       listen: ['127.0.0.1:0=stopped', '127.0.0.1:0=other'],
-      servers: { stopped: { start: 'eager', timeoutMs: scaled(300) } },
+      servers: { stopped: { start: 'eager', timeoutMs: scaled(1500) } },
     },
   });
   await relay.event('child ready');

@@ -1,6 +1,6 @@
 // Children that fail: at their start, under load, again and again; and how they come back.
 import fs from 'node:fs';
-import { assert, assertRelayError, fake, readJournal, scaled, test, until } from './lib/harness.mjs';
+import { assert, assertRelayError, atMost, fake, readJournal, scaled, test, until } from './lib/harness.mjs';
 
 const serverState = async (client, name) => {
   const { result } = await client.request('relay/servers');
@@ -39,9 +39,9 @@ test('case 06: a client gone without a FIN; its result comes; the relay lives, t
 // ---- case 10
 
 test('case 10: a child that never speaks: told so when its start time is over', async (t) => {
-  const startTimeoutMs = scaled(300);
+  const startTimeoutMs = scaled(1000);
   const relay = await t.relay({
-    servers: { mute: fake({ mute: true, boot: [{ err: 'waiting for a licence server' }] }) },
+    servers: { mute: { command: 'sh', args: ['-c', 'echo waiting for a licence server >&2; exec sleep 86400'] } },
     relay: { ...QUICK, servers: { mute: { startTimeoutMs } } },
   });
   const client = await t.client(relay);
@@ -76,13 +76,13 @@ test('case 10: the error of a failed start comes within a second', async (t) => 
   // A program that fails as fast as any: what is measured is the relay, not Node's start.
   const relay = await t.relay({
     servers: { broken: { command: 'sh', args: ['-c', 'echo "bad flag --no-such" >&2; exit 64'] } },
-    relay: { backoffMinMs: 5000 },
+    relay: { backoffMinMs: scaled(60_000), backoffMaxMs: scaled(60_000) },
   });
   const client = await t.client(relay);
   const began = performance.now();
   const data = assertRelayError(await client.initialize(), 'SERVER_UNAVAILABLE');
   const took = performance.now() - began;
-  assert.ok(took < scaled(1000), `${took} ms`);
+  assert.ok(took < atMost(1000), `${took} ms`);
   assert.match(data.stderrTail, /bad flag --no-such/);
 });
 
@@ -92,7 +92,7 @@ test('case 10: a command that does not exist', async (t) => {
     relay: { backoffMinMs: 5000 },
   });
   const client = await t.client(relay);
-  const answer = await client.initialize({ deadlineMs: scaled(5000) });
+  const answer = await client.initialize();
   assertRelayError(answer, 'SERVER_UNAVAILABLE', { server: 'none' });
   assert.match(JSON.stringify(answer.error), /no-such-command-anywhere/);
 });
@@ -130,7 +130,7 @@ test('case 11: the child dies with 50 requests of 10 clients: 50 errors at once,
     }
   }
   t.figure(`50 errors ${(last - began).toFixed(1)} ms after the child's death`);
-  assert.ok(last - began < scaled(1000));
+  assert.ok(last - began < atMost(1000));
   // No client does anything but ask again: no new connection, no new initialize.
   const pids = await Promise.all(clients.map(async (client) => (await client.scriptValues([{ pid: 1 }]))[0]));
   assert.equal(new Set(pids).size, 1);
@@ -170,7 +170,7 @@ test('case 11: a child that closes stdout, or is stopped by a grandchild holding
   });
   const client = await t.ready(relay);
   client.sendScript(1, [{ exit: 0 }]);
-  assertRelayError(await client.reply(1, scaled(5000)), 'SERVER_UNAVAILABLE');
+  assertRelayError(await client.reply(1), 'SERVER_UNAVAILABLE');
   await client.flush();
 });
 

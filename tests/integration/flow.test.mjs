@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import {
   assert,
+  atMost,
   assertRelayError,
   childrenOf,
   descriptorCount,
@@ -73,7 +74,8 @@ test('case 07: a slow reader: others keep their pace, memory stays bounded, it i
     `beside a slow reader: p99 ${during.toFixed(2)} ms (${took.length} calls), beside a reader that keeps up ` +
       `${before.toFixed(2)} ms; memory +${(grown / MIB).toFixed(1)} MiB`,
   );
-  assert.ok(during < before * 3 + scaled(20), `p99 ${before} -> ${during}`);
+  // A reader that held others up would do so for its stall time.
+  assert.ok(during < before * 3 + scaled(500), `p99 ${before} -> ${during}`);
   assert.ok(grown < 8 * MIB * (relay.sanitized ? 8 : 1), `${grown} bytes more`);
 });
 
@@ -181,7 +183,7 @@ test('case 25: out of descriptors at accept: back off and go on, without a busy 
   assertRelayError(told, 'OVERLOADED', { retryable: true });
   await Promise.all(crowd.map((client) => client.destroy()));
   setDescriptorLimit(relay.pid, limit);
-  const late = await t.ready(relay, { deadlineMs: scaled(10_000) });
+  const late = await t.ready(relay, {});
   await relay.event('accepting connections again');
   await late.flush();
   await steady.flush();
@@ -235,7 +237,7 @@ test('case 28: a client with maxInFlight hanging calls does not hold up another'
   await other.flush();
   const took = performance.now() - began;
   t.figure(`echo beside a hog: ${took.toFixed(1)} ms`);
-  assert.ok(took < scaled(1000), `${took} ms`);
+  assert.ok(took < atMost(1000), `${took} ms`);
   const [calls] = await other.scriptValues([{ seen: { method: 'tools/call' } }]);
   const hanging = calls.filter(({ text }) => text.includes('"hog"')).length;
   assert.ok(hanging >= 1 && hanging <= maxInFlight / 2, `half of the slots at most, not ${hanging}`);
@@ -262,7 +264,7 @@ test('case 28: cancelled and abandoned calls free their slots', async (t) => {
     await leaver.pingRelay();
     await leaver.destroy();
   }
-  await other.script([], { deadlineMs: scaled(2000) });
+  await other.script([]);
   // Nothing of that is in flight; what the child was told was also told to forget.
   const { result } = await other.request('relay/inflight');
   assert.deepEqual(
@@ -343,15 +345,15 @@ async function warm(t, limits) {
 }
 
 test('a request that takes too long: TIMEOUT at the client, a cancel at the child', async (t) => {
-  const timeoutMs = scaled(300);
+  const timeoutMs = scaled(1000);
   const relay = await warm(t, { timeoutMs });
   const client = await t.ready(relay);
   const began = performance.now();
   client.sendScript(1, [{ hold: 'x' }]);
   const { afterMs } = assertRelayError(await client.reply(1), 'TIMEOUT', { sent: true, retryable: false });
-  assert.ok(afterMs >= timeoutMs && afterMs < timeoutMs + scaled(1000), `${afterMs}`);
+  assert.ok(afterMs >= timeoutMs && afterMs < timeoutMs + atMost(1000), `${afterMs}`);
   const took = performance.now() - began;
-  assert.ok(took >= timeoutMs - 20 && took < timeoutMs + scaled(1000), `${took} ms`);
+  assert.ok(took >= timeoutMs - 20 && took < timeoutMs + atMost(1000), `${took} ms`);
   await client.script([{ wait: { method: 'notifications/cancelled' } }]);
   await client.script([{ release: 'x' }]); // the late answer goes nowhere
   await client.flush();
@@ -375,7 +377,7 @@ test("progress resets a request's clock, up to the hard cap", async (t) => {
 });
 
 test('waiting counts: a request that never got its turn times out too, and the child never sees it', async (t) => {
-  const relay = await warm(t, { maxInFlight: 2, timeoutMs: scaled(400) });
+  const relay = await warm(t, { maxInFlight: 2, timeoutMs: scaled(1000) });
   const client = await t.ready(relay);
   for (let id = 0; id < 6; id++) client.sendScript(id, [{ hold: `call ${id}` }]);
   const sent = [];

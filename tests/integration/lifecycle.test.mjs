@@ -4,6 +4,7 @@ import net from 'node:net';
 import { spawn } from 'node:child_process';
 import {
   assert,
+  atMost,
   assertRelayError,
   fake,
   readJournal,
@@ -24,7 +25,7 @@ test('case 17: a port in use: exit non-zero at once, with one clear line', async
   const end = await within(second.exited, 'the second relay ends');
   second.expectedEnd = { code: end.code, signal: null };
   assert.ok(end.code > 0, `exit code ${end.code}`);
-  assert.ok(performance.now() - began < scaled(2000));
+  assert.ok(performance.now() - began < atMost(2000));
   const errors = second.log.filter(({ level, line }) => level === 'error' || line);
   assert.equal(errors.length, 1, JSON.stringify(second.log));
   assert.match(JSON.stringify(errors[0]), new RegExp(`127\\.0\\.0\\.1:${first.address.port}`));
@@ -123,17 +124,17 @@ test('SIGTERM: what does not end within drainMs is answered, and the relay ends'
   assert.equal(answer.error.data.sent, true);
   await client.closed;
   await within(relay.exited, 'the relay ends');
-  assert.ok(performance.now() - began < scaled(8000));
+  assert.ok(performance.now() - began < atMost(2000));
 });
 
 test('SIGTERM with an idle relay ends at once', async (t) => {
-  const relay = await t.relay({});
+  const relay = await t.relay({ relay: { drainMs: scaled(60_000), stopGraceMs: scaled(60_000) } });
   await t.ready(relay);
   const began = performance.now();
   await relay.stop();
   const took = performance.now() - began;
   t.figure(`idle relay: ${took.toFixed(0)} ms from SIGTERM to the end`);
-  assert.ok(took < scaled(2500), `${took} ms`);
+  assert.ok(took < atMost(2500), `${took} ms`);
 });
 
 test('SIGTERM: the answer that is under way reaches its client whole', async (t) => {
@@ -173,10 +174,10 @@ test('a second signal ends it at once, and nothing is left', async (t) => {
   relay.signal('SIGTERM');
   await until(async () => (await client.request('tools/list')).error, 'it drains');
   relay.signal('SIGTERM');
-  const end = await within(relay.exited, 'the relay ends', scaled(3000));
+  const end = await within(relay.exited, 'the relay ends');
   relay.expectedEnd = end;
   assert.ok(end.code !== null || end.signal !== null);
-  await relay.noDescendants(scaled(4000));
+  await relay.noDescendants();
 });
 
 // ---- SIGHUP
@@ -258,7 +259,7 @@ test('SIGHUP: a changed limit takes effect without touching the child', async (t
   const relay = await t.relay({});
   const client = await t.ready(relay);
   const [pid] = await client.scriptValues([{ pid: 1 }]);
-  relay.writeConfig(configOf(undefined, { servers: { fake: { timeoutMs: scaled(200) } } }));
+  relay.writeConfig(configOf(undefined, { servers: { fake: { timeoutMs: scaled(1000) } } }));
   relay.signal('SIGHUP');
   await relay.event('reloaded');
   assert.deepEqual(await client.scriptValues([{ pid: 1 }]), [pid]);
@@ -336,5 +337,5 @@ test('faults: kill -9 of a relay, and a new one on the same address serves at on
   await first.exited; // its listener may be closed after its connections
   const second = await t.relay({ relay: { listen: [`127.0.0.7:${first.address.port}`] } });
   await (await t.ready(second)).flush();
-  await first.noDescendants(scaled(6000));
+  await first.noDescendants();
 });

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
-import { assert, fake, scaled, test, until } from './lib/harness.mjs';
+import { assert, atMost, fake, scaled, test, until } from './lib/harness.mjs';
 import { Ctl, assertCode, ctl, deadAddress, document, fakeRelay, mock, urlOf } from './lib/relayctl.mjs';
 
 const servers = async (client) => (await client.request('relay/servers')).result.servers;
@@ -144,7 +144,7 @@ test('what speaks no JSON-RPC is 4, both ways of asking', async (t) => {
     const address = { host: '127.0.0.1', port: server.address().port };
     t.atEnd(() => server.close());
     for (const more of [[], ['--no-start']]) {
-      const run = await ctl(address, ['status', '--timeout', String(scaled(3000)), '--json', ...more]);
+      const run = await ctl(address, ['status', '--timeout', String(scaled(20_000)), '--json', ...more]);
       assertCode(run, 4);
       assert.match(run.stderr, /does not speak JSON-RPC in lines/);
       assert.match(run.stderr, /AGENT_CONTROL_URL/);
@@ -167,7 +167,7 @@ test('status: 4 when nobody listens, at once; 5 on silence, in time; both ways o
     const unanswered = await ctl(silent, ['status', '--timeout', '300', '--json', ...more]);
     assertCode(unanswered, 5);
     assert.equal(document(unanswered).exit, 5);
-    assert.ok(unanswered.ms < scaled(5000), `${unanswered.ms} ms`);
+    assert.ok(unanswered.ms < atMost(3000), `${unanswered.ms} ms`);
   }
 });
 
@@ -217,7 +217,7 @@ test('ping: counts round trips', async (t) => {
 test('ping: what is lost is counted, and 3; all lost at the start is 5; a plain MCP server gets ping', async (t) => {
   let asked = 0;
   const lossy = await fakeRelay(t, { 'relay/ping': () => (asked++ % 2 ? undefined : {}) });
-  const run = await ctl(lossy, ['ping', '-n', '4', '-i', '0', '--timeout', '200', '--json']);
+  const run = await ctl(lossy, ['ping', '-n', '4', '-i', '0', '--timeout', String(scaled(2000)), '--json']);
   assertCode(run, 3);
   assert.equal(document(run).lost, 2);
   assert.match(run.stderr, /lost: /);
@@ -230,7 +230,7 @@ test('ping: what is lost is counted, and 3; all lost at the start is 5; a plain 
 test('ping: a relay that goes away between two rounds is counted as lost', async (t) => {
   let asked = 0;
   const leaving = await fakeRelay(t, { 'relay/ping': (message, say, socket) => (asked++ < 3 ? {} : void socket.destroy()) });
-  const run = await ctl(leaving, ['ping', '-n', '6', '-i', '0', '--timeout', '400', '--json']);
+  const run = await ctl(leaving, ['ping', '-n', '6', '-i', '0', '--timeout', String(scaled(3000)), '--json']);
   assertCode(run, 3);
   const { sent, answered, lost } = document(run);
   assert.equal(sent, answered + lost);
@@ -300,9 +300,9 @@ test('call: an error is 1, with the code and the data; --json gives a document',
 
 test('call: time-outs are 5, and the server is told', async (t) => {
   const relay = await fakeRelay(t, { 'x/never': () => undefined });
-  const run = await ctl(relay, ['call', 'x/never', '--timeout', '200']);
+  const run = await ctl(relay, ['call', 'x/never', '--timeout', String(scaled(1500))]);
   assertCode(run, 5);
-  assert.match(run.stderr, /x\/never: no answer within 200 ms; give it a longer --timeout; it may have run all the same/);
+  assert.match(run.stderr, /x\/never: no answer within \d+ ms; give it a longer --timeout; it may have run all the same/);
   const { params } = await relay.message('notifications/cancelled');
   assert.equal(params.requestId, (await relay.message('x/never')).id);
 });
@@ -328,7 +328,7 @@ test('--policy: fail ends at once, wait waits for the relay, mock answers and sa
   const nobody = await deadAddress();
   const refused = await ctl(nobody, ['tool', 'agent_list', '--timeout', '60000']);
   assertCode(refused, 4);
-  assert.ok(refused.ms < scaled(5000));
+  assert.ok(refused.ms < atMost(5000));
   const waiting = new Ctl(nobody, ['tool', 'echo', 'message=late', '--policy', 'wait', '--timeout', '60000']);
   const relay = await t.relay({
     servers: mock(),

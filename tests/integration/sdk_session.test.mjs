@@ -156,7 +156,7 @@ test('elicitation/complete reaches the one it is for', async (t) => {
 });
 
 test("a request's clock stands still while its client thinks about a question", async (t) => {
-  const timeoutMs = scaled(1500); // the child's start counts
+  const timeoutMs = scaled(4000); // the child's start counts
   const relay = await t.relay({
     servers: { fake: fake() },
     relay: { servers: { fake: { sharing: 'session', timeoutMs } } },

@@ -85,5 +85,5 @@ test('case 05: a shared tree leaves nothing when the relay stops, though clients
   await client.flush();
   await relay.stop();
   await client.closed;
-  await relay.noDescendants(scaled(500));
+  await relay.noDescendants();
 });

@@ -21,7 +21,7 @@ import { scaled } from './time.mjs';
 
 export { assert };
 export { fake, readJournal, relayBinary, binDir, root, cleanEnvironment, parseAddress } from './relay.mjs';
-export { scaled, scale, until, within, DEADLINE_MS } from './time.mjs';
+export { atMost, scaled, scale, until, within, DEADLINE_MS } from './time.mjs';
 export * from './processes.mjs';
 
 export const CODES = {
@@ -146,7 +146,7 @@ class TestContext {
 /** node:test's test, with the context above. `timeoutMs` bounds the whole test; its own waits should end long before. */
 export function test(name, options, body) {
   if (typeof options === 'function') [options, body] = [{}, options];
-  const { timeoutMs = 90_000, ...rest } = options;
+  const { timeoutMs = 300_000, ...rest } = options;
   nodeTest(name, { timeout: scaled(timeoutMs), ...rest }, async (nodeContext) => {
     const context = new TestContext(nodeContext);
     let failure;

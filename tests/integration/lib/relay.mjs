@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Inbox } from './inbox.mjs';
 import { childrenOf, processesWithTmpdir } from './processes.mjs';
-import { scaled, until, within } from './time.mjs';
+import { DEADLINE_MS, until, within } from './time.mjs';
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 export const binDir = path.resolve(root, process.env.AGENT_RELAY_BIN ?? 'build/bin');
@@ -159,7 +159,7 @@ export class Relay {
     this.process.kill(name);
   }
 
-  async noDescendants(deadlineMs = scaled(10_000)) {
+  async noDescendants(deadlineMs = DEADLINE_MS) {
     const list = () => this.descendants().map(({ pid, name, command }) => `${pid} ${name}: ${command}`);
     try {
       await until(() => this.descendants().length === 0, 'no process left', deadlineMs);
@@ -168,11 +168,11 @@ export class Relay {
     }
   }
 
-  /** Ends it as an operator would. DESIGN: all within 8 s. */
+  /** Ends it as an operator would. */
   async stop() {
     if (!this.end) {
       if (!this.asked) this.signal('SIGTERM'); // a second one would cut the drain short
-      await within(this.exited, 'exit after SIGTERM', scaled(9_000)).catch((error) => {
+      await within(this.exited, 'exit after SIGTERM').catch((error) => {
         this.signal('SIGABRT');
         throw error;
       });
