@@ -129,7 +129,7 @@ if (process.env.IN_OWN_NETWORK) {
 
   const skip = LONG ? false : 'takes 70 s: TEST_LONG=1 runs it';
   const title = 'case 06: a client whose link was cut is noticed in about a minute, and its call cancelled';
-  test(title, { skip, timeoutMs: 150_000 }, async (t) => {
+  test(title, { skip, timeoutMs: 300_000 }, async (t) => {
     const { relay, watcher } = await halfOpen(t);
     const began = performance.now();
     const { reason } = await relay.event('client closed', {}, 120_000);
@@ -138,7 +138,7 @@ if (process.env.IN_OWN_NETWORK) {
   });
 } else {
   const network = ownNetwork();
-  const options = { skip: network.reason ?? false, timeoutMs: 200_000 };
+  const options = { skip: network.reason ?? false, timeoutMs: 300_000 };
   test('case 06: half-open links, in a network of their own', options, async (t) => {
     const args = [network.flags, process.execPath, '--test', '--test-reporter=tap', self];
     const { status, stdout, stderr } = spawnSync('unshare', args, {

@@ -222,7 +222,7 @@ test('the health check ends in time also when what answers says a byte now and t
   assert.ok(performance.now() - from < atMost(2000));
 });
 
-test('a head or a body that comes byte by byte is cut after ten seconds', { timeoutMs: 180_000 }, async (t) => {
+test('a head or a body that comes byte by byte is cut after ten seconds', { timeoutMs: 300_000 }, async (t) => {
   const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
   const from = performance.now();
   const slow = [
@@ -299,7 +299,7 @@ test('a reader that stops reading costs nothing more, and is dropped', { timeout
   reader.close();
 });
 
-test('a quiet stream has the health every 5 seconds and a comment every 15', { timeoutMs: 180_000 }, async (t) => {
+test('a quiet stream has the health every 5 seconds and a comment every 15', { timeoutMs: 300_000 }, async (t) => {
   const args = [...flags(quick), '--mock-refresh-ms=never', '--backoff-base-ms=3600000', '--backoff-cap-ms=3600000'];
   const backend = await startBackend(t, { relay: nobody, args });
   const events = await backend.events();

@@ -3,7 +3,7 @@ import { assert, assertRelayError, fake, scaled, test, until } from './lib/harne
 
 const seenBy = async (client, method) => (await client.scriptValues([{ seen: { method } }]))[0];
 
-test('three hundred clients with equal ids share one child', { timeoutMs: 120_000 }, async (t) => {
+test('three hundred clients with equal ids share one child', { timeoutMs: 300_000 }, async (t) => {
   const relay = await t.relay({});
   const clients = await Promise.all(Array.from({ length: 300 }, () => t.ready(relay)));
   await Promise.all(

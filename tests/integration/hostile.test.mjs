@@ -157,7 +157,7 @@ test('whatever is wrong with an id, what comes back is JSON', async (t) => {
 
 test(
   'maxMemoryBytes holds for requests that wait for a child that does not read',
-  { timeoutMs: 120_000 },
+  { timeoutMs: 300_000 },
   async (t) => {
     const limit = 32 * MIB;
     const relay = await t.relay({ relay: { maxMemoryBytes: limit, timeoutMs: scaled(4000) } });
@@ -189,7 +189,7 @@ test(
   },
 );
 
-test('a client that asks and never reads is held up, not stored', { timeoutMs: 120_000 }, async (t) => {
+test('a client that asks and never reads is held up, not stored', { timeoutMs: 300_000 }, async (t) => {
   const relay = await t.relay({});
   const quick = await t.ready(relay);
   const before = residentBytes(relay.pid);

@@ -75,7 +75,7 @@ const signs = (page) =>
     };
   });
 
-test('live, stale, mock, live again in a browser', { skip, timeoutMs: 120_000 }, async (t) => {
+test('live, stale, mock, live again in a browser', { skip, timeoutMs: 300_000 }, async (t) => {
   const first = await relayOn(t, 0, { exit: killed });
   const address = addressOf(first);
   const args = flags({ ...quick, 'stale-max-ms': 4000 });
@@ -116,7 +116,7 @@ test('live, stale, mock, live again in a browser', { skip, timeoutMs: 120_000 },
   await second.stop();
 });
 
-test('the page says when the backend itself is gone, and recovers by itself', { skip, timeoutMs: 90_000 }, async (t) => {
+test('the page says when the backend itself is gone, and recovers by itself', { skip, timeoutMs: 300_000 }, async (t) => {
   const relay = await t.relay({ servers: { agents: realServer } });
   const first = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
   const page = await openPage(t, await openBrowser(t), first.url);
@@ -133,7 +133,7 @@ test('the page says when the backend itself is gone, and recovers by itself', { 
   assert.deepEqual(page.complaints.filter((text) => !text.includes('net::ERR_')), []);
 });
 
-test('agents that do not change stay young; a backend that stands still is not called live', { skip, timeoutMs: 120_000 }, async (t) => {
+test('agents that do not change stay young; a backend that stands still is not called live', { skip, timeoutMs: 300_000 }, async (t) => {
   const relay = await t.relay({ servers: { agents: realServer } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
   const page = await openPage(t, await openBrowser(t), backend.url);
@@ -196,7 +196,7 @@ function nothingIsHidden(nodes, [, , width, height], what) {
   }
 }
 
-test('no label is cut off or behind another, however many swarms there are', { skip, timeoutMs: 180_000 }, async (t) => {
+test('no label is cut off or behind another, however many swarms there are', { skip, timeoutMs: 300_000 }, async (t) => {
   const pictures = [[5], [7], [5, 1, 1], [6, 4, 7, 5], [5, 5, 5, 5, 5], [9, 1, 12], [23]];
   const context = await openBrowser(t);
   for (const sizes of pictures) {
@@ -221,7 +221,7 @@ test('no label is cut off or behind another, however many swarms there are', { s
   }
 });
 
-test('hostile and endless words stay in their place', { skip, timeoutMs: 90_000 }, async (t) => {
+test('hostile and endless words stay in their place', { skip, timeoutMs: 300_000 }, async (t) => {
   const long = 'word '.repeat(2000);
   const agents = [
     { id: 'a', name: `\u202egnp.exe\u2066\u0007\u009b`, type: 'coder', status: `\u202e${'s'.repeat(500)}`, activity: long },
@@ -260,7 +260,7 @@ test('hostile and endless words stay in their place', { skip, timeoutMs: 90_000 
   assert.deepEqual(page.complaints, []);
 });
 
-test('a server that is silent behind a relay that answers: nobody counts attempts to connect', { skip, timeoutMs: 90_000 }, async (t) => {
+test('a server that is silent behind a relay that answers: nobody counts attempts to connect', { skip, timeoutMs: 300_000 }, async (t) => {
   const broken = { command: process.execPath, args: ['-e', 'process.exit(3)'] };
   const relay = await t.relay({ servers: { agents: broken } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
@@ -270,7 +270,7 @@ test('a server that is silent behind a relay that answers: nobody counts attempt
   assert.doesNotMatch(trouble, /attempt|trying now/);
 });
 
-test('it fits a phone, light and dark, and shows hostile names as text', { skip, timeoutMs: 90_000 }, async (t) => {
+test('it fits a phone, light and dark, and shows hostile names as text', { skip, timeoutMs: 300_000 }, async (t) => {
   const evil = `<img src=x onerror=console.error('run')>`;
   const server = { ...realServer, args: ['-e', realServer.args[1].replace("name: 'Coder'", `name: ${JSON.stringify(evil)}`)] };
   const relay = await t.relay({ servers: { agents: server } });
