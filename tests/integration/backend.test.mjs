@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { assert, binDir, cleanEnvironment, scaled, test, until, within } from './lib/harness.mjs';
+import { assert, atMost, binDir, cleanEnvironment, scaled, test, until, within } from './lib/harness.mjs';
 import { addressOf, answeringServer, backendBinary, flags, killed, nobody, quick, relayOn, serverOf, startBackend } from './lib/backend.mjs';
 
 const mockServer = { command: path.join(binDir, 'agent-mock'), args: ['--seed', '7'] };
@@ -404,7 +404,7 @@ test('a port in use ends it with code 3; the health check asks the one that serv
   assert.equal(run(['health', '--listen', listen]).status, 1);
 });
 
-test('SIGTERM and SIGINT end it within two seconds, whatever is under way', async (t) => {
+test('SIGTERM and SIGINT end it soon, whatever is under way', async (t) => {
   for (const signal of ['SIGTERM', 'SIGINT']) {
     const relay = await relayOn(t, 0);
     const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
@@ -420,7 +420,7 @@ test('SIGTERM and SIGINT end it within two seconds, whatever is under way', asyn
     const { status, json } = await task;
     assert.deepEqual([status, json.code], [503, 'SHUTTING_DOWN']);
     await assert.rejects(events.inbox.take(({ event }) => event === 'nothing', 'its end'), /the stream ended/);
-    if (!/address|thread/.test(binDir)) assert.ok(backend.stopMs < 2000, `${backend.stopMs} ms`);
+    if (!/address|thread/.test(binDir)) assert.ok(backend.stopMs < atMost(2000), `${backend.stopMs} ms`);
     t.figure(`backend: ${signal} to exit ${Math.round(backend.stopMs)} ms`);
   }
 });
