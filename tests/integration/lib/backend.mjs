@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
-import { assert, binDir, cleanEnvironment, scaled, within } from './harness.mjs';
+import { assert, atMost, binDir, cleanEnvironment, scaled, within } from './harness.mjs';
 import { Inbox } from './inbox.mjs';
 
 export const backendBinary = path.join(binDir, 'agent-backend');
@@ -190,7 +190,7 @@ export class Backend {
     if (this.end) return this.end;
     const from = performance.now();
     this.process.kill(signal);
-    const end = await within(this.exited, 'exit after the signal').catch((error) => {
+    const end = await within(this.exited, 'exit after the signal', atMost(6_000)).catch((error) => {
       this.process.kill('SIGABRT');
       throw error;
     });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Inbox } from './inbox.mjs';
 import { childrenOf, processesWithTmpdir } from './processes.mjs';
-import { DEADLINE_MS, until, within } from './time.mjs';
+import { atMost, DEADLINE_MS, until, within } from './time.mjs';
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 export const binDir = path.resolve(root, process.env.AGENT_RELAY_BIN ?? 'build/bin');
@@ -168,11 +168,11 @@ export class Relay {
     }
   }
 
-  /** Ends it as an operator would. */
+  /** Ends it as an operator would: all within 8 s. */
   async stop() {
     if (!this.end) {
       if (!this.asked) this.signal('SIGTERM'); // a second one would cut the drain short
-      await within(this.exited, 'exit after SIGTERM').catch((error) => {
+      await within(this.exited, 'exit after SIGTERM', atMost(9_000)).catch((error) => {
         this.signal('SIGABRT');
         throw error;
       });
