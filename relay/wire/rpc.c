@@ -12,65 +12,41 @@
 #include <string.h>
 
 #include "wire/rpc_fast.h"
+#include "wire/rpc_keys.h"
 
-enum field {
-    F_NONE,
-    F_JSONRPC,
-    F_ID,
-    F_METHOD,
-    F_PARAMS,
-    F_RESULT,
-    F_ERROR,
-    F_META,
-    F_REQUEST_ID,
-    F_URI,
-    F_TASK_ID,
-    F_LEVEL,
-    F_TASK,
-    F_PARAM_TOKEN,
-    F_META_TOKEN,
-    F_RELATED_TASK,
-    F_COUNT,
-};
-
-enum { LEVEL_ROOT = 1, LEVEL_PARAMS = 2, LEVEL_META = 3 };
-
-static const struct field_info {
-    const char *key;
+static const struct key_info {
+    const char *name;
     uint8_t len;
-    uint8_t level;
-    uint8_t how;      /* enum scan_how */
-    uint16_t span_at; /* in struct rpc_scan */
-} fields[F_COUNT] = {
-#define FIELD(level_, key_, how_, member_)                                                                   \
-    {                                                                                                        \
-        .key = (key_), .len = sizeof(key_) - 1, .level = (level_), .how = (how_),                            \
-        .span_at = offsetof(struct rpc_scan, member_)                                                        \
-    }
-    [F_JSONRPC] = FIELD(LEVEL_ROOT, "jsonrpc", SCAN_TEXT, jsonrpc),
-    [F_ID] = FIELD(LEVEL_ROOT, "id", SCAN_SPAN, env.id),
-    [F_METHOD] = FIELD(LEVEL_ROOT, "method", SCAN_SPAN, env.method),
-    [F_PARAMS] = FIELD(LEVEL_ROOT, "params", SCAN_INSIDE, env.params),
-    [F_RESULT] = FIELD(LEVEL_ROOT, "result", SCAN_SPAN, env.result),
-    [F_ERROR] = FIELD(LEVEL_ROOT, "error", SCAN_SPAN, env.error),
-    [F_META] = FIELD(LEVEL_PARAMS, "_meta", SCAN_INSIDE, env.meta),
-    [F_REQUEST_ID] = FIELD(LEVEL_PARAMS, "requestId", SCAN_SPAN, env.request_id),
-    [F_URI] = FIELD(LEVEL_PARAMS, "uri", SCAN_SPAN, env.uri),
-    [F_TASK_ID] = FIELD(LEVEL_PARAMS, "taskId", SCAN_SPAN, env.task_id),
-    [F_LEVEL] = FIELD(LEVEL_PARAMS, "level", SCAN_SPAN, env.level),
-    [F_TASK] = FIELD(LEVEL_PARAMS, "task", SCAN_SPAN, env.task),
-    [F_PARAM_TOKEN] = FIELD(LEVEL_PARAMS, "progressToken", SCAN_SPAN, env.param_token),
-    [F_META_TOKEN] = FIELD(LEVEL_META, "progressToken", SCAN_SPAN, env.meta_token),
-    [F_RELATED_TASK] = FIELD(LEVEL_META, "io.modelcontextprotocol/related-task", SCAN_SPAN, env.related_task),
-#undef FIELD
+    uint8_t how;       /* enum scan_how */
+    uint8_t case_rule; /* enum rpc_case_rule */
+    uint16_t span_at;  /* in struct rpc_envelope */
+} keys[RPC_KEY_COUNT] = {
+#define X(id_, name_, member_, how_, case_rule_)                                                             \
+    [RPC_KEY_##id_] = {.name = (name_),                                                                      \
+                       .len = sizeof(name_) - 1,                                                             \
+                       .how = (how_),                                                                        \
+                       .case_rule = (case_rule_),                                                            \
+                       .span_at = offsetof(struct rpc_envelope, member_)},
+    RPC_KEYS(X)
+#undef X
 };
 
 /* The table is sorted by level: where each begins. */
-static const uint8_t level_begin[] = {0, F_JSONRPC, F_META, F_META_TOKEN, F_COUNT};
+#define X(id_, name_, member_, how_, case_rule_) +1
+enum {
+    ROOT_BEGIN = RPC_KEY_NONE + 1,
+    PARAMS_BEGIN = ROOT_BEGIN RPC_ROOT_KEYS(X),
+    META_BEGIN = PARAMS_BEGIN RPC_PARAMS_KEYS(X),
+};
+#undef X
+static const uint8_t level_begin[] = {0, ROOT_BEGIN, PARAMS_BEGIN, META_BEGIN, RPC_KEY_COUNT};
 
-static_assert(sizeof("io.modelcontextprotocol/related-task") - 1 <= SCAN_TEXT_BYTES, "the longest key fits");
-static_assert((int)LEVEL_META < (int)SCAN_LEVELS, "the scanner watches that far");
-static_assert(F_COUNT <= 32, "rpc_scan.seen has a bit for each");
+#define X(id_, name_, member_, how_, case_rule_)                                                             \
+    static_assert(sizeof(name_) - 1 <= SCAN_TEXT_BYTES, "the scanner keeps keys whole");
+RPC_KEYS(X)
+#undef X
+static_assert((int)RPC_LEVEL_META < (int)SCAN_LEVELS, "the scanner watches that far");
+static_assert(RPC_KEY_COUNT <= 32, "rpc_scan.seen has a bit for each");
 
 static void complain(struct rpc_scan *s, enum rpc_fault fault, size_t at)
 {
@@ -85,14 +61,12 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* Equal but for case. Two characters that are not ASCII fold to s and k (U+017F, U+212A); the scanner keeps
+/* Of equal lengths: equal but for case. Two characters that are not ASCII fold to s and k (U+017F, U+212A); the scanner keeps
  * 0xff for all that are not, and that has to do for them. */
-static bool is_lookalike(const struct scan *json, const struct field_info *info)
+static bool is_lookalike(const struct scan *json, const struct key_info *info)
 {
-    if (json->text_len != info->len)
-        return false;
     for (size_t i = 0; i < info->len; i++) {
-        char wanted = lower(info->key[i]);
+        char wanted = lower(info->name[i]);
         char c = lower(json->text[i]);
         if (c != wanted && !(c == '\xff' && (wanted == 's' || wanted == 'k')))
             return false;
@@ -100,23 +74,25 @@ static bool is_lookalike(const struct scan *json, const struct field_info *info)
     return true;
 }
 
-static enum field find_field(const struct scan *json, bool *ret_exact)
+static enum rpc_key find_key(const struct scan *json, bool *ret_exact)
 {
     unsigned level = scan_level(json);
-    for (unsigned f = level_begin[level]; f < level_begin[level + 1]; f++) {
-        *ret_exact = scan_text_is(json, fields[f].key, fields[f].len);
-        if (*ret_exact || is_lookalike(json, &fields[f]))
-            return f;
+    for (unsigned k = level_begin[level]; k < level_begin[level + 1]; k++) {
+        if (json->text_len != keys[k].len)
+            continue;
+        *ret_exact = scan_text_is(json, keys[k].name, keys[k].len);
+        if (*ret_exact || (keys[k].case_rule == RPC_CASE_REFUSED && is_lookalike(json, &keys[k])))
+            return k;
     }
-    return F_NONE;
+    return RPC_KEY_NONE;
 }
 
 static void on_key(struct rpc_scan *s)
 {
     bool exact;
-    enum field f = find_field(&s->json, &exact);
-    uint32_t bit = UINT32_C(1) << f;
-    if (f == F_NONE)
+    enum rpc_key key = find_key(&s->json, &exact);
+    uint32_t bit = UINT32_C(1) << key;
+    if (key == RPC_KEY_NONE)
         return;
     if (!exact) {
         complain(s, RPC_LOOKALIKE_KEY, s->json.at - 1);
@@ -124,11 +100,11 @@ static void on_key(struct rpc_scan *s)
     }
     if ((s->seen & bit) == 0) {
         s->seen |= bit;
-        scan_want(&s->json, (uint8_t)f, fields[f].how);
+        scan_want(&s->json, (uint8_t)key, keys[key].how);
         return;
     }
     complain(s, RPC_DUPLICATE_KEY, s->json.at - 1);
-    if (f == F_ID) {
+    if (key == RPC_KEY_ID) {
         s->env.id = (struct span){0};
         s->env.id_null = s->env.id_is_int = false;
     }
@@ -140,25 +116,25 @@ static bool is_container(char first)
 }
 
 /* Illegal types are noted as such and get no span. */
-static bool value_is_legal(struct rpc_scan *s, enum field f, const struct scan_member *m)
+static bool value_is_legal(struct rpc_scan *s, enum rpc_key key, const struct scan_member *m)
 {
-    switch (f) {
-    case F_ID:
+    switch (key) {
+    case RPC_KEY_ID:
         s->env.id_null = m->first == 'n';
         s->env.id_is_int = m->integer;
         if (!is_container(m->first) && m->first != 't' && m->first != 'f')
             return true;
         complain(s, RPC_BAD_ID, m->at);
         return false;
-    case F_METHOD:
+    case RPC_KEY_METHOD:
         if (m->first == '"')
             return true;
         complain(s, RPC_BAD_METHOD, m->at);
         return false;
-    case F_PARAMS:
+    case RPC_KEY_PARAMS:
         s->bad_params = !is_container(m->first);
         return true;
-    case F_JSONRPC:
+    case RPC_KEY_JSONRPC:
         s->is_2_0 = m->first == '"' && scan_text_is(&s->json, "2.0", 3);
         return true;
     default:
@@ -169,11 +145,11 @@ static bool value_is_legal(struct rpc_scan *s, enum field f, const struct scan_m
 static void on_value(struct rpc_scan *s)
 {
     struct scan_member *m = scan_member(&s->json);
-    enum field f = m->tag;
-    m->tag = F_NONE;
-    if (!value_is_legal(s, f, m))
+    enum rpc_key key = m->tag;
+    m->tag = RPC_KEY_NONE;
+    if (!value_is_legal(s, key, m))
         return;
-    struct span *span = (struct span *)(void *)((char *)s + fields[f].span_at);
+    struct span *span = (struct span *)(void *)((char *)&s->env + keys[key].span_at);
     *span = (struct span){.off = m->at, .len = m->end - m->at};
 }
 
@@ -220,7 +196,7 @@ static void classify_object(struct rpc_scan *s)
     size_t len = s->json.at;
     env->kind = message_kind(env);
     if (!s->is_2_0)
-        complain(s, RPC_NOT_2_0, span_found(s->jsonrpc) ? s->jsonrpc.off : len);
+        complain(s, RPC_NOT_2_0, span_found(env->jsonrpc) ? env->jsonrpc.off : len);
     if (s->bad_params && span_found(env->method))
         complain(s, RPC_BAD_PARAMS, env->params.off);
     if (env->kind == RPC_INVALID)
@@ -242,7 +218,7 @@ void rpc_scan_end(struct rpc_scan *s, struct rpc_envelope *ret_env)
     } else {
         complain(s, RPC_NOT_OBJECT, s->json.members[0].at);
     }
-    env->has_method = (s->seen >> F_METHOD & 1) != 0;
+    env->has_method = (s->seen >> RPC_KEY_METHOD & 1) != 0;
     env->fault = s->fault;
     env->fault_at = s->fault_at;
     if (env->fault != RPC_OK)
@@ -267,8 +243,8 @@ bool rpc_scan_is_blank(const struct rpc_scan *s)
 
 struct span rpc_scan_id(const struct rpc_scan *s)
 {
-    const struct scan_member *m = &s->json.members[LEVEL_ROOT];
-    if (m->tag == F_ID && m->begun && !is_container(m->first))
+    const struct scan_member *m = &s->json.members[RPC_LEVEL_ROOT];
+    if (m->tag == RPC_KEY_ID && m->begun && !is_container(m->first))
         return (struct span){.off = m->at, .len = s->json.at - m->at};
     return s->env.id;
 }

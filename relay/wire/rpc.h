@@ -5,13 +5,9 @@
  * levels deep. Routing keys are compared decoded ("\u0069d" is id) and may stand once at their own level. It
  * records spans into the frame; nothing is ever parsed and printed again.
  *
- * Routing keys: at the root jsonrpc, id, method, params, result, error; in params _meta, requestId, uri,
- * taskId, level, task, progressToken; in _meta progressToken and io.modelcontextprotocol/related-task. The
- * keys inside params are looked for only where params stands at the root and is an object.
- *
- * A key that differs from a routing key in case alone is refused at the level of that key: some servers'
- * parsers (Go's encoding/json) take "ID" for id, so such a frame would carry an id that the relay has not
- * replaced.
+ * The routing keys, and which of them are refused when a key differs from them in case alone, are the list in
+ * wire/rpc_keys.h. Those of params are looked for only where params stands at the root and is an object, those
+ * of _meta only in such a params.
  */
 #ifndef WIRE_RPC_H
 #define WIRE_RPC_H
@@ -77,8 +73,10 @@ struct rpc_envelope {
     struct span params;
     struct span result;
     struct span error;
+    struct span jsonrpc;
     /* in params */
     struct span meta;
+    struct span name; /* of a tool or a prompt */
     struct span request_id;
     struct span uri;
     struct span task_id;
@@ -88,6 +86,12 @@ struct rpc_envelope {
     /* in params._meta */
     struct span meta_token; /* params._meta.progressToken */
     struct span related_task;
+    /* and, in what revision 2026-07-28 sends, under io.modelcontextprotocol/ */
+    struct span protocol_version;
+    struct span client_capabilities;
+    struct span client_info;
+    struct span log_level;
+    struct span subscription_id;
 };
 
 /* What was found is kept where the message is RPC_INVALID too, so that a refusal can name the id: every
@@ -101,8 +105,7 @@ struct rpc_envelope {
 struct rpc_scan {
     struct scan json;
     struct rpc_envelope env; /* so far */
-    struct span jsonrpc;
-    enum rpc_fault fault; /* the first of the second group */
+    enum rpc_fault fault;    /* the first of the second group */
     size_t fault_at;
     uint32_t seen; /* routing keys met, one bit each */
     bool is_2_0;

@@ -8,15 +8,13 @@
 
 #include <string.h>
 
+#include "wire/rpc_keys.h"
 #include "wire/text.h"
-
-enum { LEVEL_ROOT = 1, LEVEL_PARAMS = 2, LEVEL_META = 3 };
 
 struct line {
     const char *start;
     const char *end;
     struct rpc_envelope *env;
-    bool is_2_0;
 };
 
 /* ---- values that nobody asks about ---- */
@@ -197,132 +195,107 @@ struct key {
     size_t len;
 };
 
-enum match { MATCH_NONE, MATCH_EXACT, MATCH_NEAR };
-
-/* Equal lengths; those of up to eight bytes in two overlapping words. */
-static inline bool same(const char *a, const char *b, size_t len)
-{
-    uint32_t words[4];
-    if (len < 4 || len > 8)
-        return memcmp(a, b, len) == 0;
-    memcpy(&words[0], a, 4);
-    memcpy(&words[1], b, 4);
-    memcpy(&words[2], a + len - 4, 4);
-    memcpy(&words[3], b + len - 4, 4);
-    return words[0] == words[1] && words[2] == words[3];
-}
+/* Beside those of enum rpc_key: one that the scanner has to judge. */
+enum { KEY_UNCLEAR = RPC_KEY_COUNT };
 
 /* Setting 0x20 makes letters lower case, and a few other characters equal: near enough to let the scanner
  * decide. */
-static inline enum match match(struct key k, const char *name)
+static bool is_near(const char *text, const char *name, size_t len)
 {
-    if ((k.text[0] | 0x20) != (name[0] | 0x20))
-        return MATCH_NONE;
-    if (same(k.text, name, k.len))
-        return MATCH_EXACT;
-    for (size_t i = 1; i < k.len; i++)
-        if ((k.text[i] | 0x20) != (name[i] | 0x20))
-            return MATCH_NONE;
-    return MATCH_NEAR;
+    for (size_t i = 0; i < len; i++)
+        if ((text[i] | 0x20) != (name[i] | 0x20))
+            return false;
+    return true;
 }
 
-struct field {
-    const char *name;
-    size_t span_at; /* in struct rpc_envelope */
-};
-
-/* By level and length; no two of a level and length begin alike, but for the case of that letter. */
-static const struct field *find(unsigned level, struct key k, enum match *ret_match)
+/* An enum rpc_key, or KEY_UNCLEAR. With the length known, a comparison is one or two instructions. */
+static inline unsigned find_key(unsigned level, struct key k)
 {
-#define FIELD(name_, member_)                                                                                \
-    {                                                                                                        \
-        name_, offsetof(struct rpc_envelope, member_)                                                        \
+#define X(id_, name_, member_, how_, case_rule_)                                                             \
+    if (k.len == sizeof(name_) - 1) {                                                                        \
+        if (memcmp(k.text, name_, sizeof(name_) - 1) == 0)                                                   \
+            return RPC_KEY_##id_;                                                                            \
+        if ((case_rule_) == RPC_CASE_REFUSED && is_near(k.text, name_, sizeof(name_) - 1))                   \
+            return KEY_UNCLEAR;                                                                              \
     }
-    static const struct field root2[] = {FIELD("id", id), {NULL, 0}};
-    static const struct field root5[] = {FIELD("error", error), {NULL, 0}};
-    static const struct field root6[] = {
-        FIELD("method", method), FIELD("params", params), FIELD("result", result), {NULL, 0}};
-    static const struct field params3[] = {FIELD("uri", uri), {NULL, 0}};
-    static const struct field params4[] = {FIELD("task", task), {NULL, 0}};
-    static const struct field params5[] = {FIELD("_meta", meta), FIELD("level", level), {NULL, 0}};
-    static const struct field params6[] = {FIELD("taskId", task_id), {NULL, 0}};
-    static const struct field params9[] = {FIELD("requestId", request_id), {NULL, 0}};
-    static const struct field params13[] = {FIELD("progressToken", param_token), {NULL, 0}};
-    static const struct field meta13[] = {FIELD("progressToken", meta_token), {NULL, 0}};
-    static const struct field meta36[] = {FIELD("io.modelcontextprotocol/related-task", related_task),
-                                          {NULL, 0}};
-#undef FIELD
-    static const struct field *const by_len[3][14] = {
-        {[2] = root2, [5] = root5, [6] = root6},
-        {[3] = params3, [4] = params4, [5] = params5, [6] = params6, [9] = params9, [13] = params13},
-        {[13] = meta13},
+    switch (level) {
+    case RPC_LEVEL_ROOT:
+        RPC_ROOT_KEYS(X)
+        break;
+    case RPC_LEVEL_PARAMS:
+        RPC_PARAMS_KEYS(X)
+        break;
+    case RPC_LEVEL_META:
+        RPC_META_KEYS(X)
+        break;
+    }
+#undef X
+    return RPC_KEY_NONE;
+}
+
+static struct span *span_of(struct line *l, unsigned key)
+{
+    static const uint16_t span_at[RPC_KEY_COUNT] = {
+#define X(id_, name_, member_, how_, case_rule_) [RPC_KEY_##id_] = offsetof(struct rpc_envelope, member_),
+        RPC_KEYS(X)
+#undef X
     };
-    const struct field *f = k.len < 14                           ? by_len[level - 1][k.len]
-                            : level == LEVEL_META && k.len == 36 ? meta36
-                                                                 : NULL;
-    *ret_match = MATCH_NONE;
-    for (; f && f->name; f++) {
-        *ret_match = match(k, f->name);
-        if (*ret_match != MATCH_NONE)
-            return f;
-    }
-    return NULL;
+    return (struct span *)(void *)((char *)l->env + span_at[key]);
 }
 
 static const char *members(struct line *l, const char *p, unsigned level);
 
-static struct span *span_of(struct line *l, const struct field *f)
+static const char *skip_version(const char *p, const char *end)
 {
-    return (struct span *)(void *)((char *)l->env + f->span_at);
+    return end - p >= 5 && memcmp(p, "\"2.0\"", 5) == 0 ? p + 5 : NULL;
 }
 
-/* The value of a root member that has rules of its own. */
-static const char *root_value(struct line *l, const struct span *span, const char *p)
+static const char *skip_id(struct line *l, const char *p)
 {
-    if (span == &l->env->id) {
-        bool integer = false;
-        l->env->id_null = *p == 'n';
-        if (*p == '"')
-            p = skip_string(p + 1, l->end);
-        else
-            p = *p == 'n'                          ? skip_word(p, l->end)
-                : *p == '-' || is_digit(p, l->end) ? skip_number(p, l->end, &integer)
-                                                   : NULL;
-        l->env->id_is_int = integer;
-        return p;
-    }
-    if (span == &l->env->method)
-        return *p == '"' ? skip_string(p + 1, l->end) : NULL;
-    if (span == &l->env->params && *p == '{')
-        return members(l, p, LEVEL_PARAMS);
-    if (span == &l->env->params && *p != '[')
-        return NULL;
-    return skip_value(p, l->end, LEVEL_ROOT);
-}
-
-static const char *field_value(struct line *l, const struct field *f, const char *p, unsigned level)
-{
-    struct span *span = span_of(l, f);
-    const char *from = p;
-    if (span_found(*span))
-        return NULL;
-    if (level == LEVEL_ROOT)
-        p = root_value(l, span, p);
-    else if (span == &l->env->meta && *p == '{')
-        p = members(l, p, LEVEL_META);
+    bool integer = false;
+    l->env->id_null = *p == 'n';
+    if (*p == '"')
+        p = skip_string(p + 1, l->end);
+    else if (*p == '-' || is_digit(p, l->end))
+        p = skip_number(p, l->end, &integer);
     else
-        p = skip_value(p, l->end, level);
-    if (p)
-        *span = (struct span){(size_t)(from - l->start), (size_t)(p - from)};
+        p = *p == 'n' ? skip_word(p, l->end) : NULL;
+    l->env->id_is_int = integer;
     return p;
 }
 
-static const char *version_value(struct line *l, const char *p)
+/* Values with a rule of their own, and all others. */
+static const char *skip_routed(struct line *l, unsigned key, const char *p, unsigned level)
 {
-    if (l->is_2_0 || l->end - p < 5 || memcmp(p, "\"2.0\"", 5) != 0)
+    switch (key) {
+    case RPC_KEY_JSONRPC:
+        return skip_version(p, l->end);
+    case RPC_KEY_ID:
+        return skip_id(l, p);
+    case RPC_KEY_METHOD:
+        return *p == '"' ? skip_string(p + 1, l->end) : NULL;
+    case RPC_KEY_PARAMS:
+        if (*p == '{')
+            return members(l, p, RPC_LEVEL_PARAMS);
+        return *p == '[' ? skip_value(p, l->end, level) : NULL;
+    case RPC_KEY_META:
+        if (*p == '{')
+            return members(l, p, RPC_LEVEL_META);
+        break;
+    }
+    return skip_value(p, l->end, level);
+}
+
+static const char *routed_value(struct line *l, unsigned key, const char *p, unsigned level)
+{
+    struct span *span = span_of(l, key);
+    const char *from = p;
+    if (span_found(*span))
         return NULL;
-    l->is_2_0 = true;
-    return p + 5;
+    p = skip_routed(l, key, p, level);
+    if (p)
+        *span = (struct span){(size_t)(from - l->start), (size_t)(p - from)};
+    return p;
 }
 
 /* One member, at its key's opening quote. */
@@ -338,13 +311,10 @@ static const char *member(struct line *l, const char *p, unsigned level)
     p = skip_blank(p + 2, l->end);
     if (p == l->end)
         return NULL;
-    enum match how;
-    if (level == LEVEL_ROOT && k.len == 7 && (how = match(k, "jsonrpc")) != MATCH_NONE)
-        return how == MATCH_EXACT ? version_value(l, p) : NULL;
-    const struct field *f = find(level, k, &how);
-    if (!f)
+    unsigned key = find_key(level, k);
+    if (key == RPC_KEY_NONE)
         return skip_value(p, l->end, level);
-    return how == MATCH_EXACT ? field_value(l, f, p, level) : NULL;
+    return key == KEY_UNCLEAR ? NULL : routed_value(l, key, p, level);
 }
 
 /* A watched object, at its brace; gives the byte behind it. */
@@ -385,7 +355,7 @@ bool rpc_fast_line(const char *bytes, size_t len, struct rpc_envelope *ret_env)
     if (len == 0 || bytes[0] != '{')
         return false;
     memset(ret_env, 0, sizeof(*ret_env));
-    if (members(&l, bytes, LEVEL_ROOT) != l.end || !l.is_2_0)
+    if (members(&l, bytes, RPC_LEVEL_ROOT) != l.end || !span_found(ret_env->jsonrpc))
         return false;
     ret_env->kind = kind_of(ret_env);
     ret_env->has_method = span_found(ret_env->method);

@@ -26,7 +26,7 @@
 
 enum {
     SCAN_LEVELS = 4,      /* the root value, its members, and two objects further in (params, _meta) */
-    SCAN_TEXT_BYTES = 40, /* what is kept of a decoded string: above the longest key anybody asks for (36) */
+    SCAN_TEXT_BYTES = 48, /* what is kept of a decoded string: above the longest routing key (42) */
     SCAN_COPY_BYTES = 16, /* text is copied in blocks of this many, so it has room for one more */
 };
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "wire/rpc.h"
+#include "wire/rpc_keys.h"
 
 /* Not assert: these must fail with NDEBUG too. */
 #define CHECK(condition)                                                                                     \
@@ -122,20 +123,15 @@ static void check_spans(struct text t, const struct rpc_envelope *env, const jso
 {
     const json_t *params = json_object_get(root, "params");
     const json_t *meta = json_object_get(params, "_meta");
-    check_span(t, env->id, root, "id");
-    check_span(t, env->method, root, "method");
-    check_span(t, env->params, root, "params");
-    check_span(t, env->result, root, "result");
-    check_span(t, env->error, root, "error");
-    check_span(t, env->meta, params, "_meta");
-    check_span(t, env->request_id, params, "requestId");
-    check_span(t, env->uri, params, "uri");
-    check_span(t, env->task_id, params, "taskId");
-    check_span(t, env->level, params, "level");
-    check_span(t, env->task, params, "task");
-    check_span(t, env->param_token, params, "progressToken");
-    check_span(t, env->meta_token, meta, "progressToken");
-    check_span(t, env->related_task, meta, "io.modelcontextprotocol/related-task");
+#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, root, name_);
+    RPC_ROOT_KEYS(X)
+#undef X
+#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, params, name_);
+    RPC_PARAMS_KEYS(X)
+#undef X
+#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, meta, name_);
+    RPC_META_KEYS(X)
+#undef X
 }
 
 static void check_batch(struct text t, const json_t *array)

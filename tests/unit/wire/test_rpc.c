@@ -149,9 +149,14 @@ static void tells_integers(void **state)
 
 /* ---- spans ---- */
 
+#define MCP "io.modelcontextprotocol/"
+
 static const char everything[] =
-    "{\"params\":{\"uri\":\"file:///a\",\"x\":{\"uri\":1,\"_meta\":{\"progressToken\":0}},\"taskId\":\"t\","
-    "\"level\":\"info\",\"requestId\":12,\"task\":{\"ttl\":5},\"progressToken\":\"p\",\"_meta\":{\"progressToken\":-1.5,\"y\":[{\"progressToken\":0}],\"io.modelcontextprotocol\\/related-task\":{\"taskId\":\"k\"}}},"
+    "{\"params\":{\"name\":\"echo\",\"uri\":\"file:///a\",\"x\":{\"uri\":1,\"_meta\":{\"progressToken\":0}},\"taskId\":\"t\","
+    "\"level\":\"info\",\"requestId\":12,\"task\":{\"ttl\":5},\"progressToken\":\"p\",\"_meta\":{\"progressToken\":-1.5,\"y\":[{\"progressToken\":0}],\"io.modelcontextprotocol\\/related-task\":{\"taskId\":\"k\"},"
+    "\"" MCP "protocolVersion\":\"2026-07-28\",\"" MCP "clientCapabilities\":{},\"" MCP
+    "clientInfo\":{\"name\":\"c\"},"
+    "\"" MCP "logLevel\":\"debug\",\"" MCP "subscriptionId\":\"s\"}},"
     "\"method\":\"tools\\/call\"," V ",\"id\":\"a\\\"b\"}";
 
 static void finds_every_routing_key(void **state)
@@ -161,6 +166,8 @@ static void finds_every_routing_key(void **state)
     assert_int_equal(env.kind, RPC_REQUEST);
     assert_span(everything, env.id, "\"a\\\"b\"");
     assert_span(everything, env.method, "\"tools\\/call\"");
+    assert_span(everything, env.jsonrpc, "\"2.0\"");
+    assert_span(everything, env.name, "\"echo\"");
     assert_span(everything, env.uri, "\"file:///a\"");
     assert_span(everything, env.task_id, "\"t\"");
     assert_span(everything, env.level, "\"info\"");
@@ -169,6 +176,11 @@ static void finds_every_routing_key(void **state)
     assert_span(everything, env.param_token, "\"p\"");
     assert_span(everything, env.meta_token, "-1.5");
     assert_span(everything, env.related_task, "{\"taskId\":\"k\"}");
+    assert_span(everything, env.protocol_version, "\"2026-07-28\"");
+    assert_span(everything, env.client_capabilities, "{}");
+    assert_span(everything, env.client_info, "{\"name\":\"c\"}");
+    assert_span(everything, env.log_level, "\"debug\"");
+    assert_span(everything, env.subscription_id, "\"s\"");
     assert_int_equal(everything[env.meta.off], '{');
     assert_int_equal(env.meta.off + env.meta.len, env.params.off + env.params.len - 1);
     assert_false(span_found(env.result) || span_found(env.error));
@@ -264,9 +276,11 @@ static void refuses_a_routing_key_twice_at_its_level(void **state)
 {
     (void)state;
     static const char *const root[] = {"id", "method", "params", "result", "error"};
-    static const char *const params[] = {"_meta", "requestId", "uri",          "taskId",
-                                         "level", "task",      "progressToken"};
-    static const char *const meta[] = {"progressToken", "io.modelcontextprotocol/related-task"};
+    static const char *const params[] = {"_meta",  "name",  "requestId", "uri",
+                                         "taskId", "level", "task",      "progressToken"};
+    static const char *const meta[] = {"progressToken",          MCP "related-task", MCP "protocolVersion",
+                                       MCP "clientCapabilities", MCP "clientInfo",   MCP "logLevel",
+                                       MCP "subscriptionId"};
     for (size_t i = 0; i < COUNT(root); i++)
         refuse_twice(",", root[i], "\"v\"", i == 0 ? "" : ",\"id\":77");
     for (size_t i = 0; i < COUNT(params); i++)
@@ -308,9 +322,18 @@ static void refuses_what_differs_in_case_alone(void **state)
         "{" V ",\"id\":1,\"method\":\"m\",\"URI\":1,\"i\xc3\xa9\":1,\"\xe2\x84\xaa\":1}",
         "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"ID\":1,\"Arguments\":{\"URI\":1,\"_META\":{}}}}",
         "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"URI\":1,\"x\":{\"ProgressToken\":1}}}}",
+        /* keys that are only read */
+        "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"Name\":1,\"NAME\":2,\"name\":3}}",
+        "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"" MCP "protocolversion\":1,\"" MCP
+        "ClientInfo\":2}}}",
     };
-    for (size_t i = 0; i < COUNT(fine); i++)
-        assert_int_equal(scan(fine[i]).kind, RPC_REQUEST);
+    for (size_t i = 0; i < COUNT(fine); i++) {
+        struct rpc_envelope env = scan(fine[i]);
+        assert_int_equal(env.kind, RPC_REQUEST);
+        assert_span(fine[i], env.name, strstr(fine[i], "\"name\"") ? "3" : NULL);
+        assert_false(span_found(env.protocol_version) || span_found(env.client_info));
+        check_cuts(fine[i]);
+    }
 }
 
 static void an_id_that_stands_twice_is_none(void **state)
@@ -336,7 +359,8 @@ static void lets_other_keys_stand_twice(void **state)
     static const char *const texts[] = {
         "{" V ",\"id\":1,\"method\":\"m\",\"a\":1,\"a\":2}",
         "{" V ",\"id\":1,\"method\":\"m\",\"uri\":1,\"uri\":2}",
-        "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"id\":1,\"id\":2,\"name\":1,\"name\":2}}",
+        "{" V
+        ",\"id\":1,\"method\":\"m\",\"name\":1,\"name\":2,\"params\":{\"id\":1,\"id\":2,\"cursor\":1,\"cursor\":2}}",
         "{" V
         ",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"uri\":1,\"uri\":2},\"x\":{\"uri\":1,\"uri\":1}}}",
         "{" V ",\"id\":1,\"method\":\"m\",\"params\":{\"uri\":1,\"x\":{\"uri\":1},\"_meta\":{\"uri\":3}}}",
