@@ -9,15 +9,6 @@
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
-bool frame_id_is_sound(const struct frame *frame)
-{
-    const struct rpc_envelope *env = &frame->env;
-    bool text_fault = env->fault != RPC_OK && rpc_fault_code(env->fault) == RPC_E_PARSE_ERROR;
-    if (text_fault && env->fault_at >= env->id.off && env->fault_at <= env->id.off + env->id.len)
-        return false;
-    return rpc_check_json(frame->bytes + env->id.off, env->id.len, NULL) == RPC_OK;
-}
-
 void session_hang_up(struct route_session *s, int code, const char *reason)
 {
     if (s->dead)

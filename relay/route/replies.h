@@ -25,10 +25,6 @@ struct refusal {
     size_t data_id_len;
 };
 
-/* The id of a frame may be repeated: it is JSON itself, and what is wrong with the frame does not stand in it
- * or directly behind it (in {"id":01 the id is not 0). */
-bool frame_id_is_sound(const struct frame *frame);
-
 /* Gives the parts to the client's link; when that fails, the link is closed. */
 void session_send(struct route_session *s, const struct link_part *parts, size_t count);
 void session_send_spliced(struct route_session *s, const char *text, size_t len, struct splice *splices,

@@ -1,32 +1,33 @@
-/* One line at a time, in pieces: a piece is what a chunk has of a line.
+/* One frame at a time, in pieces: a piece is what a chunk has of a frame.
  *
- * Happy path: the line lies whole in the chunk -> scanned (the short way, if it is an ordinary one) and
- * handed out where it is. Else each piece is scanned, counted and gathered, and the line is handed out of
+ * Happy path: the frame lies whole in the chunk -> scanned (the short way, if it is an ordinary one) and
+ * handed out where it is. Else each piece is scanned, counted and gathered, and the frame is handed out of
  * `partial`. Failure modes: over the limit -> what was gathered is dropped, the pieces are scanned on for the
- * id's sake, one FRAME_TOO_LARGE at the end. No memory to gather -> one FRAME_NO_MEMORY, the rest of the line
- * is dropped unread.
+ * id, one FRAME_TOO_LARGE at the end. No memory to gather -> one FRAME_NO_MEMORY, the rest of the frame is
+ * dropped unread.
  */
 #include "wire/frame.h"
 
 #include <string.h>
 
+#include "wire/rpc_error.h"
 #include "wire/rpc_fast.h"
 
 enum mode {
     M_GATHER,
-    M_TOO_LARGE, /* the line is over its limit */
+    M_TOO_LARGE, /* the frame is over its limit */
     M_NO_MEMORY, /* to be reported */
     M_DROP,      /* out of memory, and reported */
 };
 
-static void begin_line(struct frame_reader *r)
+static void begin_frame(struct frame_reader *r)
 {
     rpc_scan_init(&r->scan);
     buf_clear(&r->partial);
     buf_trim(&r->partial, FRAME_KEEP_BYTES);
     buf_clear(&r->id);
     buf_trim(&r->id, 0);
-    r->line_bytes = 0;
+    r->frame_bytes = 0;
     r->mode = M_GATHER;
     r->cr = false;
     r->handed_out = false;
@@ -37,7 +38,7 @@ void frame_reader_init(struct frame_reader *r, size_t max_bytes, size_t max_id_b
     buf_init(&r->partial, max_bytes);
     buf_init(&r->id, max_id_bytes);
     r->max_bytes = max_bytes;
-    begin_line(r);
+    begin_frame(r);
 }
 
 void frame_reader_done(struct frame_reader *r)
@@ -48,8 +49,8 @@ void frame_reader_done(struct frame_reader *r)
 
 /* ---- a piece ---- */
 
-/* Takes what this piece, `len` bytes that stand at `at` of an over-long line, has of the line's id. What is
- * missing in the end (too long, no memory) is noticed there by the length. */
+/* Takes what this piece, `len` bytes that stand at `at` of an over-long frame, has of the frame's id. If some
+ * of it is missing (too long, no memory), too_large sees that by its length. */
 static void keep_id(struct frame_reader *r, size_t at, const char *bytes, size_t len)
 {
     struct span id = rpc_scan_id(&r->scan);
@@ -65,10 +66,10 @@ static void keep_id(struct frame_reader *r, size_t at, const char *bytes, size_t
 
 static void scan_piece(struct frame_reader *r, const char *bytes, size_t len)
 {
-    size_t at = r->line_bytes;
+    size_t at = r->frame_bytes;
     rpc_scan_feed(&r->scan, bytes, len);
-    r->line_bytes += len;
-    if (r->mode == M_GATHER && r->line_bytes > r->max_bytes) {
+    r->frame_bytes += len;
+    if (r->mode == M_GATHER && r->frame_bytes > r->max_bytes) {
         r->mode = M_TOO_LARGE;
         keep_id(r, 0, buf_data(&r->partial), buf_len(&r->partial));
         buf_clear(&r->partial);
@@ -107,13 +108,13 @@ static void take_piece(struct frame_reader *r, const char *bytes, size_t len)
     add(r, bytes, len - r->cr);
 }
 
-/* ---- its end ---- */
+/* ---- the end of a frame ---- */
 
 static enum frame_result too_large(struct frame_reader *r, struct frame *ret_frame)
 {
     struct rpc_envelope env;
     rpc_scan_end(&r->scan, &env);
-    *ret_frame = (struct frame){.bytes = "", .len = r->line_bytes};
+    *ret_frame = (struct frame){.bytes = "", .len = r->frame_bytes};
     ret_frame->env.kind = env.kind;
     ret_frame->env.fault = env.fault;
     ret_frame->env.fault_at = env.fault_at;
@@ -127,56 +128,73 @@ static enum frame_result too_large(struct frame_reader *r, struct frame *ret_fra
     return FRAME_TOO_LARGE;
 }
 
-static enum frame_result ready(struct frame_reader *r, const char *bytes, size_t len, struct frame *ret_frame)
+static enum frame_result hand_out(const char *bytes, size_t len, struct frame *ret_frame)
 {
     ret_frame->bytes = bytes;
     ret_frame->len = len;
-    rpc_scan_end(&r->scan, &ret_frame->env);
     return FRAME_READY;
 }
 
-/* The line's last piece. */
-static enum frame_result end_line(struct frame_reader *r, const char *bytes, size_t len,
-                                  struct frame *ret_frame)
+/* A frame that lies whole in the chunk and is an ordinary one. The reader stays as it was: nothing has to be
+ * dropped at the next call. */
+static bool is_ordinary(const struct frame_reader *r, const char *bytes, size_t len, struct frame *ret_frame)
 {
-    bool whole = r->line_bytes == 0 && !r->cr;
-    if (whole) {
-        len -= len > 0 && bytes[len - 1] == '\r';
-        if (r->mode == M_GATHER && len <= r->max_bytes && rpc_fast_line(bytes, len, &ret_frame->env)) {
-            ret_frame->bytes = bytes;
-            ret_frame->len = len;
-            return FRAME_READY; /* the reader is as it was: nothing has to go at the next call */
-        }
-        scan_piece(r, bytes, len);
-    } else {
-        take_piece(r, bytes, len);
-    }
+    return r->mode == M_GATHER && len <= r->max_bytes && rpc_fast_line(bytes, len, &ret_frame->env);
+}
+
+/* All pieces are scanned. in_place: the frame is [bytes, bytes + len) and was not gathered. */
+static enum frame_result end_frame(struct frame_reader *r, bool in_place, const char *bytes, size_t len,
+                                   struct frame *ret_frame)
+{
     r->handed_out = true;
     if (r->mode == M_TOO_LARGE)
         return too_large(r, ret_frame);
     if (r->mode == M_NO_MEMORY)
         return FRAME_NO_MEMORY;
-    if (r->mode == M_DROP || rpc_scan_is_blank(&r->scan)) {
-        begin_line(r);
+    if (r->mode == M_DROP) {
+        begin_frame(r);
         return FRAME_MORE;
     }
-    return whole ? ready(r, bytes, len, ret_frame)
-                 : ready(r, buf_data(&r->partial), buf_len(&r->partial), ret_frame);
+    rpc_scan_end(&r->scan, &ret_frame->env);
+    return in_place ? hand_out(bytes, len, ret_frame)
+                    : hand_out(buf_data(&r->partial), buf_len(&r->partial), ret_frame);
 }
 
-static enum frame_result go_on(struct frame_reader *r, const char *bytes, size_t len)
+/* A piece that is not the last: FRAME_MORE, or FRAME_NO_MEMORY once. */
+static enum frame_result go_on(struct frame_reader *r)
 {
-    take_piece(r, bytes, len);
     if (r->mode != M_NO_MEMORY)
         return FRAME_MORE;
     r->mode = M_DROP;
     return FRAME_NO_MEMORY;
 }
 
+/* ---- lines ---- */
+
+/* The line's last piece. */
+static enum frame_result end_line(struct frame_reader *r, const char *bytes, size_t len,
+                                  struct frame *ret_frame)
+{
+    bool whole = r->frame_bytes == 0 && !r->cr;
+    if (whole) {
+        len -= len > 0 && bytes[len - 1] == '\r';
+        if (is_ordinary(r, bytes, len, ret_frame))
+            return hand_out(bytes, len, ret_frame);
+        scan_piece(r, bytes, len);
+    } else {
+        take_piece(r, bytes, len);
+    }
+    if (r->mode == M_GATHER && rpc_scan_is_blank(&r->scan)) {
+        begin_frame(r);
+        return FRAME_MORE;
+    }
+    return end_frame(r, whole, bytes, len, ret_frame);
+}
+
 enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t *len, struct frame *ret_frame)
 {
     if (r->handed_out)
-        begin_line(r);
+        begin_frame(r);
     while (*len > 0) {
         const char *piece = *bytes;
         const char *newline = memchr(piece, '\n', *len);
@@ -184,15 +202,72 @@ enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t 
         size_t taken = piece_len + (newline ? 1 : 0);
         *bytes += taken;
         *len -= taken;
-        enum frame_result result =
-            newline ? end_line(r, piece, piece_len, ret_frame) : go_on(r, piece, piece_len);
+        enum frame_result result;
+        if (newline) {
+            result = end_line(r, piece, piece_len, ret_frame);
+        } else {
+            take_piece(r, piece, piece_len);
+            result = go_on(r);
+        }
         if (result != FRAME_MORE)
             return result;
     }
     return FRAME_MORE;
 }
 
-/* ---- looking in ---- */
+/* ---- messages ---- */
+
+static bool has_line_end(const char *bytes, size_t len)
+{
+    return memchr(bytes, '\n', len) || memchr(bytes, '\r', len);
+}
+
+/* Of a strict text: they stand between values, since in a string they are a fault. */
+static void blank_line_ends(char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] == '\n' || bytes[i] == '\r')
+            bytes[i] = ' ';
+}
+
+enum frame_result frame_feed_chunk(struct frame_reader *r, const char *bytes, size_t len, bool last,
+                                   struct frame *ret_frame)
+{
+    if (r->handed_out)
+        begin_frame(r);
+    if (len == 0)
+        bytes = "";
+    bool first = r->frame_bytes == 0;
+    bool whole = first && last;
+    if (whole && is_ordinary(r, bytes, len, ret_frame)) /* so there is no line end in it */
+        return hand_out(bytes, len, ret_frame);
+    if (first)
+        rpc_scan_init_message(&r->scan);
+    bool in_place = whole && !has_line_end(bytes, len);
+    if (in_place)
+        scan_piece(r, bytes, len);
+    else
+        add(r, bytes, len);
+    if (!last)
+        return go_on(r);
+    enum frame_result result = end_frame(r, in_place, bytes, len, ret_frame);
+    if (result == FRAME_READY && !in_place && ret_frame->env.fault == RPC_OK)
+        blank_line_ends(buf_data(&r->partial), ret_frame->len);
+    return result;
+}
+
+/* ---- a frame's id ---- */
+
+bool frame_id_is_sound(const struct frame *frame)
+{
+    const struct rpc_envelope *env = &frame->env;
+    bool text_fault = env->fault != RPC_OK && rpc_fault_code(env->fault) == RPC_E_PARSE_ERROR;
+    if (text_fault && env->fault_at >= env->id.off && env->fault_at <= env->id.off + env->id.len)
+        return false;
+    return rpc_check_json(frame_id(frame), env->id.len, NULL) == RPC_OK;
+}
+
+/* ---- the reader's state ---- */
 
 size_t frame_reader_partial(const struct frame_reader *r)
 {
@@ -201,12 +276,12 @@ size_t frame_reader_partial(const struct frame_reader *r)
 
 bool frame_reader_in_line(const struct frame_reader *r)
 {
-    return !r->handed_out && (r->line_bytes > 0 || r->cr);
+    return !r->handed_out && (r->frame_bytes > 0 || r->cr);
 }
 
 void frame_reader_trim(struct frame_reader *r)
 {
     if (r->handed_out)
-        begin_line(r);
+        begin_frame(r);
     buf_trim(&r->partial, 0);
 }

@@ -1,13 +1,20 @@
-/* Framing: cuts a byte stream into newline-delimited frames and scans each one on the way.
+/* Framing: makes frames of a byte stream and scans each one on the way. A reader has two entries, for streams
+ * that are cut into lines and for those whose protocol says where a message ends:
  *
- * Pull style: hand in a chunk, call frame_next until it says FRAME_MORE. A frame that lies whole inside the
- * chunk is given as a pointer into it (no copy); one that spans chunks is gathered. The scan runs over the
- * chunks as they come, so a long line never stalls a turn.
+ *   frame_next         one frame per line: TCP, a child's stdout
+ *   frame_feed_chunk   one frame per message, whose end the caller states: an HTTP body, a WebSocket message
  *
- * A line's content is what stands before its newline, less one trailing CR; it may be max_bytes long. A line
- * of white space alone is skipped without a word. A longer line is skipped to its end and then reported once,
- * with the id it carries wherever that stands. Nothing of this depends on how the line was chunked: a CR that
- * ends a chunk is held back until it is known what follows it.
+ * Both scan the chunks as they come, so that a long frame never blocks the event loop; both hand out a frame
+ * that lies whole in one chunk as a pointer into it (no copy) and gather one that spans chunks. A frame may be
+ * max_bytes long. A longer one is skipped to its end and then reported once, with its id, wherever that
+ * stands. Nothing of this depends on where the chunks are cut.
+ *
+ * Lines: a line's content is what stands before its newline, less one trailing CR (which is held back at the
+ * end of a chunk until the next byte is known). A line of white space alone is skipped silently.
+ *
+ * Messages: line ends (LF and CR) between values are white space, and stand as spaces in the frame that is
+ * handed out, so that it can be sent on as one line; a message with line ends is gathered even when it came
+ * in one chunk. Every message has its result; one of white space alone is RPC_TRUNCATED.
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
@@ -18,13 +25,14 @@
 #include "base/buf.h"
 #include "wire/rpc.h"
 
-/* Storage that is kept from one gathered line to the next, so that a busy peer, whose lines are cut by the
- * ends of reads, costs no allocation; above the longest line of the default configuration, for the page
- * faults' sake. frame_reader_trim gives it back. */
+/* Storage that is kept from one gathered frame to the next, so that a busy peer, whose lines are cut by the
+ * ends of reads, costs no allocation; above the longest frame of the default configuration, because fresh
+ * pages cost page faults. frame_reader_trim releases it. */
 #define FRAME_KEEP_BYTES ((size_t)16 << 20)
 
 struct frame {
-    const char *bytes; /* without the newline; borrowed, valid until the next call on the reader */
+    const char
+        *bytes; /* without the newline that ended it; borrowed, valid until the next call on the reader */
     size_t len;
     struct rpc_envelope env;
 };
@@ -32,35 +40,52 @@ struct frame {
 enum frame_result {
     FRAME_MORE,      /* the chunk is used up */
     FRAME_READY,     /* ret_frame is filled */
-    FRAME_TOO_LARGE, /* ret_frame->len is the line's length. bytes holds its id alone: env.id (off 0), absent
-                        where the line has none, one longer than max_id_bytes, or is broken before it. Of env
+    FRAME_TOO_LARGE, /* ret_frame->len is the frame's length. bytes holds its id alone: env.id (off 0), absent
+                        where the frame has none, one longer than max_id_bytes, or is broken before it. Of env
                         only kind, fault, fault_at, has_method and what concerns the id are set */
-    FRAME_NO_MEMORY, /* the line could not be gathered: it is skipped to its end; reported once, at once.
-                        ret_frame is not touched */
+    FRAME_NO_MEMORY, /* the frame could not be gathered: it is skipped to its end; reported once, at once.
+                        ret_frame->bytes and len are not touched */
 };
 
 struct frame_reader {
-    struct buf partial;   /* the gathered start of a line; empty between lines that came whole */
-    struct buf id;        /* of an over-long line, as far as it came */
-    struct rpc_scan scan; /* of the line under way */
-    size_t line_bytes;    /* its content so far, without a CR held back */
+    struct buf partial;   /* the gathered start of a frame; empty between frames that came whole */
+    struct buf id;        /* of an over-long frame, as far as it came */
+    struct rpc_scan scan; /* of the frame under way */
+    size_t frame_bytes;   /* its content so far, without a CR held back */
     size_t max_bytes;
     uint8_t mode;    /* frame.c's: gathering, or skipping */
     bool cr;         /* held back: trailing if the newline comes next, else the line's */
-    bool handed_out; /* the line is over and its frame borrowed: it goes at the next call */
+    bool handed_out; /* the frame is over and borrowed: it is dropped at the next call */
 };
 
 void frame_reader_init(struct frame_reader *r, size_t max_bytes, size_t max_id_bytes);
 void frame_reader_done(struct frame_reader *r);
-/* Advances *bytes and *len over what it took. */
+/* The next line's frame: hand in a chunk, call until it says FRAME_MORE. Advances *bytes and *len over what it
+ * took. */
 enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t *len,
                              struct frame *ret_frame);
-/* Bytes held of a line begun and not ended: what counts against the memory limits. */
+/* Takes the next chunk of the message under way, all of it; `last`: the message ends with it. `len` may be 0
+ * (`bytes` may then be NULL). A message has its result at its last chunk; FRAME_NO_MEMORY may come at an
+ * earlier one, and the last one then says FRAME_MORE. Not to be called while a line is under way, nor
+ * frame_next while a message is. */
+enum frame_result frame_feed_chunk(struct frame_reader *r, const char *bytes, size_t len, bool last,
+                                   struct frame *ret_frame);
+/* Bytes held of a frame begun and not ended: what counts against the memory limits. */
 size_t frame_reader_partial(const struct frame_reader *r);
-/* A line has begun and not ended; it may hold nothing, when it is being skipped. */
+/* A frame has begun and not ended; it may hold nothing, when it is being skipped. */
 bool frame_reader_in_line(const struct frame_reader *r);
-/* Gives back storage that no line needs; for a peer that has been quiet for a while. Ends the borrowing of a
+/* Releases storage that no frame needs; for a peer that has been idle for a while. Ends the borrowing of a
  * frame. */
 void frame_reader_trim(struct frame_reader *r);
+
+/* Where the frame's id begins; env.id.len bytes, 0 when it has none. */
+static inline const char *frame_id(const struct frame *frame)
+{
+    return frame->bytes + frame->env.id.off;
+}
+/* The frame (of FRAME_READY or FRAME_TOO_LARGE) has an id that may be repeated in an answer: it is JSON itself,
+ * and what is wrong with the frame stands neither in it nor directly behind it (in {"id":01 the id is not 0).
+ */
+bool frame_id_is_sound(const struct frame *frame);
 
 #endif

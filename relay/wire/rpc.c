@@ -159,6 +159,12 @@ void rpc_scan_init(struct rpc_scan *s)
     scan_init(&s->json, true, false);
 }
 
+void rpc_scan_init_message(struct rpc_scan *s)
+{
+    memset(s, 0, sizeof(*s));
+    scan_init(&s->json, true, true);
+}
+
 void rpc_scan_feed(struct rpc_scan *s, const char *bytes, size_t len)
 {
     enum scan_event event;

@@ -113,6 +113,8 @@ struct rpc_scan {
 };
 
 void rpc_scan_init(struct rpc_scan *s);
+/* The same for a text of several lines: LF is white space too. */
+void rpc_scan_init_message(struct rpc_scan *s);
 /* Bytes of one line, without its newline. */
 void rpc_scan_feed(struct rpc_scan *s, const char *bytes, size_t len);
 /* The line is over: classifies it. The spans index the bytes fed since rpc_scan_init. */

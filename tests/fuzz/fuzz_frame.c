@@ -1,9 +1,10 @@
 /* The frame reader against a plain splitter that has the whole stream before it.
  *
- * Input: line limit, id limit, seed of the cuts, and which allocation fails (0: none), one byte each; then
- * the stream. Each line must come out as the splitter has it, scanned as rpc_scan_line scans it, in any cuts.
- * With an allocation failing, one line may be missing with FRAME_NO_MEMORY in its place, or an over-long one
- * may come without its id.
+ * Input: line limit, id limit, seed of the cuts, and which allocation fails (for lines the low half, for
+ * messages the high half; 0: none), one byte each; then the stream. Each line must come out as the splitter
+ * has it, scanned as rpc_scan_line scans it, in any cuts. With an allocation failing, one line may be missing
+ * with FRAME_NO_MEMORY in its place, or an over-long one may come without its id. Then each line, and all of
+ * the stream, goes through the entry for messages, in one chunk and in many.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -184,6 +185,109 @@ static void check_stream(struct stream *s, unsigned seed)
     frame_reader_done(&r);
 }
 
+/* ---- messages ---- */
+
+struct message {
+    const char *bytes;
+    const char *blanked; /* what is handed out of a sound message: line ends are spaces */
+    size_t len;
+    struct rpc_envelope env;
+};
+
+static void check_message_result(const struct stream *s, const struct message *m, enum frame_result result,
+                                 const struct frame *f)
+{
+    if (result == FRAME_NO_MEMORY) {
+        CHECK(failed);
+        return;
+    }
+    CHECK(f->env.kind == m->env.kind && f->env.fault == m->env.fault && f->env.fault_at == m->env.fault_at &&
+          f->env.has_method == m->env.has_method);
+    CHECK((result == FRAME_TOO_LARGE) == (m->len > s->max_bytes));
+    if (result == FRAME_READY)
+        check_ready(f, m->env.fault == RPC_OK ? m->blanked : m->bytes, m->len, &m->env);
+    else
+        check_too_large(f, m->bytes, m->len, &m->env, s->max_id_bytes);
+    if (frame_id_is_sound(f))
+        CHECK(rpc_check_json(frame_id(f), f->env.id.len, NULL) == RPC_OK);
+}
+
+/* In chunks of at most `max_chunk` bytes, some of them empty; 0: in one. */
+static void check_message(const struct stream *s, const struct message *m, struct frame_reader *r,
+                          unsigned seed, size_t max_chunk)
+{
+    bool last = false;
+    int results = 0;
+    for (size_t at = 0; !last;) {
+        struct frame f;
+        seed = seed * 1103515245U + 12345U;
+        size_t n = max_chunk > 0 ? (seed >> 16) % (max_chunk + 1) : m->len;
+        if (n > m->len - at)
+            n = m->len - at;
+        last = at + n == m->len && (n > 0 || m->len == 0 || (seed & 0x100) != 0);
+        char *copy = malloc(n > 0 ? n : 1);
+        CHECK(copy);
+        memcpy(copy, m->bytes + at, n);
+        enum frame_result result = frame_feed_chunk(r, copy, n, last, &f);
+        if (result != FRAME_MORE) {
+            check_message_result(s, m, result, &f);
+            results++;
+        }
+        CHECK(frame_reader_partial(r) <= s->max_bytes);
+        free(copy);
+        at += n;
+    }
+    CHECK(results == 1 && !frame_reader_in_line(r));
+}
+
+static void check_message_cuts(const struct stream *s, const struct message *m, unsigned seed)
+{
+    struct frame_reader r;
+    frame_reader_init(&r, s->max_bytes, s->max_id_bytes);
+    check_message(s, m, &r, seed, 1 + seed % 100);
+    check_message(s, m, &r, seed, 0);
+    frame_reader_done(&r);
+}
+
+/* A line is a message too, with the same verdict. */
+static void check_lines_as_messages(struct stream s, unsigned seed)
+{
+    struct message m;
+    s.at = 0;
+    while (split_next(&s, &m.bytes, &m.len)) {
+        if (memchr(m.bytes, '\r', m.len))
+            continue;
+        m.blanked = m.bytes;
+        rpc_scan_line(m.bytes, m.len, &m.env);
+        check_message_cuts(&s, &m, seed);
+    }
+}
+
+/* All of it as one message: where its line ends are white space, it is what it is with spaces for them. */
+static void check_all_as_message(const struct stream *s, unsigned seed)
+{
+    struct rpc_scan scan;
+    struct message m = {.bytes = s->bytes, .len = s->len};
+    char *blanked = malloc(s->len > 0 ? s->len : 1);
+    CHECK(blanked);
+    for (size_t i = 0; i < s->len; i++)
+        blanked[i] = s->bytes[i] == '\n' || s->bytes[i] == '\r' ? ' ' : s->bytes[i];
+    m.blanked = blanked;
+    rpc_scan_init_message(&scan);
+    rpc_scan_feed(&scan, s->bytes, s->len);
+    rpc_scan_end(&scan, &m.env);
+    if (rpc_check_json(s->bytes, s->len, NULL) == RPC_OK) {
+        struct rpc_envelope line;
+        rpc_scan_line(blanked, s->len, &line);
+        CHECK(line.kind == m.env.kind && line.fault == m.env.fault && line.fault_at == m.env.fault_at);
+        CHECK(same_spans(&line, &m.env));
+    } else {
+        CHECK(m.env.kind == RPC_INVALID && rpc_fault_code(m.env.fault) == -32700);
+    }
+    check_message_cuts(s, &m, seed);
+    free(blanked);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 4)
@@ -196,6 +300,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     until_failure = data[3] % 16;
     failed = false;
     check_stream(&s, data[2]);
+    until_failure = data[3] / 16;
+    failed = false;
+    check_lines_as_messages(s, data[2]);
+    check_all_as_message(&s, data[2]);
     until_failure = 0;
     mem_set(NULL);
     return 0;

@@ -13,47 +13,14 @@
 #include <string.h>
 
 #include "tests/unit/common/fault_alloc.h"
+#include "tests/unit/wire/frame_script.h"
 #include "wire/frame.h"
 
 #define V    "\"jsonrpc\":\"2.0\""
 #define PING "{" V ",\"id\":1,\"method\":\"ping\"}"
 
-/* ---- what comes out, as text ---- */
-
-struct script {
-    char text[4096];
-    size_t len;
-};
-
-static void note(struct script *out, const char *what, const char *bytes, size_t len)
-{
-    int n = snprintf(out->text + out->len, sizeof(out->text) - out->len, "%s<%.*s>\n", what, (int)len, bytes);
-    assert_true(n > 0 && out->len + (size_t)n < sizeof(out->text));
-    out->len += (size_t)n;
-}
-
-static void note_result(struct script *out, enum frame_result result, const struct frame *f)
-{
-    static const char *const kinds[] = {"invalid", "request", "notification", "result", "error", "batch"};
-    char what[100];
-    if (result == FRAME_READY) {
-        bool sound = f->env.fault == RPC_OK;
-        (void)snprintf(what, sizeof(what), "%s%s%s id=%zu+%zu ", kinds[f->env.kind], sound ? "" : ": ",
-                       sound ? "" : rpc_fault_text(f->env.fault), f->env.id.off, f->env.id.len);
-        note(out, what, f->bytes, f->len);
-    } else if (result == FRAME_TOO_LARGE) {
-        assert_int_equal(f->env.id.off, 0);
-        assert_false(span_found(f->env.method) || span_found(f->env.result));
-        (void)snprintf(what, sizeof(what), "too large %zu %s int=%d id=", f->len, kinds[f->env.kind],
-                       f->env.id_is_int);
-        note(out, what, f->bytes, f->env.id.len);
-    } else {
-        note(out, "no memory", "", 0);
-    }
-}
-
 /* The chunk is a copy that is gone afterwards, so that a sanitizer sees what is kept of it. */
-static void feed(struct frame_reader *r, const char *bytes, size_t len, struct script *out)
+static void feed(struct frame_reader *r, const char *bytes, size_t len, struct frame_script *out)
 {
     char *copy = malloc(len + 1);
     assert_non_null(copy);
@@ -62,7 +29,7 @@ static void feed(struct frame_reader *r, const char *bytes, size_t len, struct s
     enum frame_result result;
     struct frame f;
     while ((result = frame_next(r, &p, &len, &f)) != FRAME_MORE)
-        note_result(out, result, &f);
+        frame_script_note(out, result, &f);
     assert_int_equal(len, 0);
     free(copy);
 }
@@ -73,12 +40,11 @@ struct limits {
 };
 
 static void read_in_chunks(const char *bytes, size_t len, size_t first, size_t chunk, struct limits limits,
-                           struct script *out)
+                           struct frame_script *out)
 {
     struct frame_reader r;
     frame_reader_init(&r, limits.max_bytes, limits.max_id_bytes);
-    out->len = 0;
-    out->text[0] = '\0';
+    frame_script_clear(out);
     feed(&r, bytes, first, out);
     for (size_t at = first; at < len; at += chunk)
         feed(&r, bytes + at, len - at < chunk ? len - at : chunk, out);
@@ -88,7 +54,7 @@ static void read_in_chunks(const char *bytes, size_t len, size_t first, size_t c
 /* In one chunk, in two cut at every byte, and in chunks of every size: always `expected`. */
 static void check_with(const char *bytes, size_t len, struct limits limits, const char *expected)
 {
-    struct script out;
+    struct frame_script out;
     read_in_chunks(bytes, len, len, 1, limits, &out);
     assert_string_equal(out.text, expected);
     for (size_t cut = 0; cut < len; cut++) {
@@ -163,7 +129,7 @@ static void nul_and_bad_utf8_do_not_stop_the_stream(void **state)
 {
     (void)state;
     static const char text[] = "{\"a\":\"\0\"}\n" PING "\n";
-    struct script out;
+    struct frame_script out;
     for (size_t chunk = 1; chunk < sizeof(text); chunk++) {
         read_in_chunks(text, sizeof(text) - 1, 0, chunk, wide, &out);
         assert_non_null(strstr(out.text, "invalid: not valid JSON"));
@@ -291,7 +257,7 @@ static void survives_any_failed_allocation(void **state)
     fault_alloc_install();
     size_t failures = 0;
     for (size_t n = 1;; n++) {
-        struct script out;
+        struct frame_script out;
         fault_alloc_fail_at(n);
         read_in_chunks(text, (size_t)len, 0, 16, (struct limits){520, 10}, &out);
         assert_int_equal(fault_alloc_live(), 0);
@@ -316,7 +282,7 @@ static void says_no_memory_at_once_and_once(void **state)
     (void)state;
     static const char text[] = "{\"a\":1,\"b\":2}\n" PING "\n";
     struct frame_reader r;
-    struct script out = {.len = 0};
+    struct frame_script out = {.len = 0};
     fault_alloc_install();
     frame_reader_init(&r, 1000, 100);
     fault_alloc_fail_from(1);
@@ -336,7 +302,7 @@ static void counts_what_it_holds(void **state)
 {
     (void)state;
     struct frame_reader r;
-    struct script out = {.len = 0};
+    struct frame_script out = {.len = 0};
     fault_alloc_install();
     frame_reader_init(&r, 20, 10);
     assert_false(frame_reader_in_line(&r));
