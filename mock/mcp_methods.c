@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "mock/mcp.h"
+#include "wire/json_member.h"
 #include "wire/rpc.h"
 #include "wire/rpc_error.h"
 
@@ -219,7 +220,7 @@ static void handle_batch(struct mcp *s, const char *bytes, size_t len)
                   "Arrays are taken only under protocol version " BATCHING_VERSION);
         return;
     }
-    while (rpc_batch_next(bytes, len, &pos, &element)) {
+    while (json_element_next(bytes, len, &pos, &element)) {
         struct rpc_envelope env;
         rpc_scan_line(bytes + element.off, element.len, &env);
         if (env.kind == RPC_BATCH)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/json_member.h"
 #include "wire/rpc.h"
 #include "wire/rpc_error.h"
 
@@ -27,8 +28,8 @@ bool ctl_verdict_is_relays(const struct ar_reply *reply)
 {
     struct span own;
     return reply->code == AR_E_SERVER && reply->error_data_len > 0 &&
-           rpc_member(reply->error_data, reply->error_data_len, "relay", &own) && own.len == strlen("true") &&
-           memcmp(reply->error_data + own.off, "true", own.len) == 0;
+           json_member_find(reply->error_data, reply->error_data_len, "relay", &own) &&
+           own.len == strlen("true") && memcmp(reply->error_data + own.off, "true", own.len) == 0;
 }
 
 enum ctl_exit ctl_verdict_health(const struct ar_health *health)

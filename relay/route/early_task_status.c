@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "route/field.h"
 #include "route/replies.h"
 #include "route/tasks.h"
 

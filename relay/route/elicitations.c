@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/field.h"
+#include "wire/json_member.h"
 
 #define URL_ELICITATION_REQUIRED "-32042"
 
@@ -25,7 +25,7 @@ struct elicitation_id {
 
 static bool read_id(const char *text, struct span at, struct elicitation_id *ret_id)
 {
-    if (!field_is_string(text, at))
+    if (!json_span_is_string(text, at))
         return false;
     ret_id->len = rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof(ret_id->bytes));
     return ret_id->len != SIZE_MAX;
@@ -87,17 +87,17 @@ void elicitations_note(struct route_session *s, const struct frame *answer)
     const struct span error = answer->env.error;
     if (!span_found(error) || !memmem(text + error.off, error.len, URL_ELICITATION_REQUIRED, 6))
         return;
-    struct span code = field_get(text, error, "code");
-    struct span all = field_get2(text, error, "data", "elicitations");
+    struct span code = json_member(text, error, "code");
+    struct span all = json_submember(text, error, "data", "elicitations");
     if (code.len != 6 || memcmp(text + code.off, URL_ELICITATION_REQUIRED, 6) != 0 || all.len < 2 ||
         text[all.off] != '[')
         return;
     struct span one;
     size_t pos = 0;
-    while (rpc_batch_next(text + all.off, all.len, &pos, &one)) {
+    while (json_element_next(text + all.off, all.len, &pos, &one)) {
         struct elicitation_id id;
         one.off += all.off;
-        if (read_id(text, field_get(text, one, "elicitationId"), &id))
+        if (read_id(text, json_member(text, one, "elicitationId"), &id))
             add(s, &id);
     }
 }
@@ -105,7 +105,7 @@ void elicitations_note(struct route_session *s, const struct frame *answer)
 struct route_session *elicitations_complete(struct upstream *upstream, const struct frame *frame)
 {
     struct elicitation_id id;
-    if (!read_id(frame->bytes, field_get(frame->bytes, frame->env.params, "elicitationId"), &id))
+    if (!read_id(frame->bytes, json_member(frame->bytes, frame->env.params, "elicitationId"), &id))
         return NULL;
     struct elicitation *e = find(upstream, &id);
     if (!e)

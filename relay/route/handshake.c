@@ -14,7 +14,6 @@
 
 #include "base/alloc.h"
 #include "route/outbox.h"
-#include "route/field.h"
 #include "route/initialize.h"
 #include "route/upstream.h"
 #include "route/log_levels.h"
@@ -22,6 +21,7 @@
 #include "route/replies.h"
 #include "route/requests.h"
 #include "route/subscriptions.h"
+#include "wire/json_member.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
@@ -90,25 +90,25 @@ void init_cache_done(struct init_cache *cache)
 
 static bool advertises_changes(const struct init_cache *c, const char *list)
 {
-    struct span capability = field_get(c->result, c->capabilities, list);
-    return field_true(c->result, field_get(c->result, capability, "listChanged"));
+    struct span capability = json_member(c->result, c->capabilities, list);
+    return json_span_is_true(c->result, json_member(c->result, capability, "listChanged"));
 }
 
 /* Finds the parts of a result whose text is in place. NULL, or what is wrong with it. */
 static const char *read_result(struct init_cache *c)
 {
     const struct span whole = {0, c->len};
-    c->capabilities = field_get(c->result, whole, "capabilities");
-    struct span tasks = field_get(c->result, c->capabilities, "tasks");
+    c->capabilities = json_member(c->result, whole, "capabilities");
+    struct span tasks = json_member(c->result, c->capabilities, "tasks");
     /* A list would show every client everybody's tasks: not offered. */
-    size_t lost = field_remove(c->result, c->len, tasks, "list");
+    size_t lost = json_member_remove(c->result, c->len, tasks, "list");
     c->len -= lost;
     c->capabilities.len -= lost;
 
     const struct span rest = {0, c->len};
-    c->version = field_get(c->result, rest, "protocolVersion");
-    c->capabilities = field_get(c->result, rest, "capabilities");
-    if (!field_is_string(c->result, c->version))
+    c->version = json_member(c->result, rest, "protocolVersion");
+    c->capabilities = json_member(c->result, rest, "capabilities");
+    if (!json_span_is_string(c->result, c->version))
         return "its answer to initialize has no protocolVersion";
     size_t n =
         rpc_decode_string(c->result + c->version.off, c->version.len, c->protocol, sizeof(c->protocol) - 1);
@@ -124,7 +124,7 @@ static const char *read_result(struct init_cache *c)
 static const char *cache_make(const struct frame *frame, struct init_cache *ret_cache)
 {
     struct init_cache c = {0};
-    if (!field_is_object(frame->bytes, frame->env.result))
+    if (!json_span_is_object(frame->bytes, frame->env.result))
         return "its answer to initialize is not an object";
     c.result = mem_dup(frame->bytes + frame->env.result.off, frame->env.result.len);
     if (!c.result)
@@ -233,7 +233,7 @@ static void answer_error(struct upstream *upstream, const struct frame *frame)
 {
     char reason[REASON_BYTES + 64];
     char said[REASON_BYTES];
-    struct span message = field_get(frame->bytes, frame->env.error, "message");
+    struct span message = json_member(frame->bytes, frame->env.error, "message");
     size_t n = rpc_decode_string(frame->bytes + message.off, message.len, said, sizeof(said));
     if (n == SIZE_MAX)
         n = 0;

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/field.h"
 #include "route/replies.h"
 #include "route/requests.h"
+#include "wire/json_member.h"
 
 /* Names longer than this are cut: they are shown, not used. */
 #define NAME_MAX_BYTES 256
@@ -22,8 +22,9 @@ static const char *const known[] = {"2024-10-07", "2024-11-05", "2025-03-26", "2
 
 static void copy_version(const char *text, struct span from, char to[PROTOCOL_MAX])
 {
-    size_t n =
-        field_is_string(text, from) ? rpc_decode_string(text + from.off, from.len, to, PROTOCOL_MAX - 1) : 0;
+    size_t n = json_span_is_string(text, from)
+                   ? rpc_decode_string(text + from.off, from.len, to, PROTOCOL_MAX - 1)
+                   : 0;
     to[n == SIZE_MAX ? 0 : n] = '\0';
 }
 
@@ -31,7 +32,7 @@ static void copy_version(const char *text, struct span from, char to[PROTOCOL_MA
 static char *copy_name(const char *text, struct span from)
 {
     char name[NAME_MAX_BYTES];
-    if (!field_is_string(text, from))
+    if (!json_span_is_string(text, from))
         return NULL;
     size_t n = rpc_decode_string(text + from.off, from.len, name, sizeof(name));
     return n == SIZE_MAX || memchr(name, '\0', n) ? NULL : mem_strndup(name, n);
@@ -40,12 +41,12 @@ static char *copy_name(const char *text, struct span from)
 void initialize_note(struct route_session *s, const struct frame *frame)
 {
     const struct span params = frame->env.params;
-    struct span info = field_get(frame->bytes, params, "clientInfo");
-    copy_version(frame->bytes, field_get(frame->bytes, params, "protocolVersion"), s->requested_version);
+    struct span info = json_member(frame->bytes, params, "clientInfo");
+    copy_version(frame->bytes, json_member(frame->bytes, params, "protocolVersion"), s->requested_version);
     mem_free(s->client_name);
     mem_free(s->client_version);
-    s->client_name = copy_name(frame->bytes, field_get(frame->bytes, info, "name"));
-    s->client_version = copy_name(frame->bytes, field_get(frame->bytes, info, "version"));
+    s->client_name = copy_name(frame->bytes, json_member(frame->bytes, info, "name"));
+    s->client_version = copy_name(frame->bytes, json_member(frame->bytes, info, "version"));
 }
 
 /* Revisions are dates: the older one is the smaller string. */
@@ -125,7 +126,7 @@ void initialize_passed(struct route_session *s, const struct frame *frame)
 {
     if (frame->env.kind != RPC_RESULT)
         return;
-    copy_version(frame->bytes, field_get(frame->bytes, frame->env.result, "protocolVersion"), s->protocol);
+    copy_version(frame->bytes, json_member(frame->bytes, frame->env.result, "protocolVersion"), s->protocol);
     s->initialize_answered = true;
 }
 

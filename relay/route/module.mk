@@ -1,6 +1,6 @@
 MODULES   += route
 route_SRC := $(addprefix relay/route/,router.c server.c session.c upstream.c upstream_frames.c session_frames.c requests.c calls.c \
-               deadline.c scheduler.c replies.c outbox.c splice.c block_pool.c field.c outage.c views.c handshake.c initialize.c \
+               deadline.c scheduler.c replies.c outbox.c splice.c block_pool.c outage.c views.c handshake.c initialize.c \
                log_levels.c subscriptions.c tasks.c early_task_status.c server_requests.c elicitations.c)
 
 TEST_FOLDERS    += route

@@ -9,6 +9,7 @@
 #include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/requests.h"
+#include "wire/json_member.h"
 #include "wire/rpc_error.h"
 
 /* Elements of a batch: ten times what the SDKs accept. */
@@ -78,7 +79,7 @@ static size_t count_elements(const struct frame *frame)
     struct span element;
     size_t pos = 0;
     size_t count = 0;
-    while (count <= BATCH_MAX && rpc_batch_next(frame->bytes, frame->len, &pos, &element))
+    while (count <= BATCH_MAX && json_element_next(frame->bytes, frame->len, &pos, &element))
         count++;
     return count;
 }
@@ -95,7 +96,7 @@ static void batch(struct route_session *s, const struct frame *frame, uint64_t n
                               : "Invalid request: an empty batch");
         return;
     }
-    while (!s->dead && rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
+    while (!s->dead && json_element_next(frame->bytes, frame->len, &pos, &element)) {
         struct frame one = {.bytes = frame->bytes + element.off, .len = element.len};
         rpc_scan_line(one.bytes, one.len, &one.env);
         one_frame(s, &one, true, now_ms);

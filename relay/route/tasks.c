@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/field.h"
 #include "route/outbox.h"
 #include "route/early_task_status.h"
+#include "wire/json_member.h"
 #include "wire/writer.h"
 
 static const char related_task[] = "io.modelcontextprotocol/related-task";
@@ -35,7 +35,7 @@ struct task_id {
 
 static void read_id(const char *text, struct span at, struct task_id *ret_id)
 {
-    ret_id->len = field_is_string(text, at)
+    ret_id->len = json_span_is_string(text, at)
                       ? rpc_decode_string(text + at.off, at.len, ret_id->bytes, sizeof(ret_id->bytes))
                       : SIZE_MAX;
 }
@@ -105,7 +105,7 @@ static void see_status(struct task *t, const char *text, struct span status, uin
 {
     static const char *const terminal[] = {"completed", "failed", "cancelled"};
     touch(t, now_ms);
-    if (!field_is_string(text, status))
+    if (!json_span_is_string(text, status))
         return;
     for (size_t i = 0; i < sizeof(terminal) / sizeof(terminal[0]); i++) {
         if (rpc_string_is(text + status.off, status.len, terminal[i]))
@@ -153,7 +153,7 @@ static bool created(struct call *c, const struct frame *answer, struct span task
     struct upstream *upstream = c->upstream;
     struct route_session *owner = c->session;
     struct task_id id;
-    read_id(answer->bytes, field_get(answer->bytes, task, "taskId"), &id);
+    read_id(answer->bytes, json_member(answer->bytes, task, "taskId"), &id);
     if (id.len == SIZE_MAX || find(upstream, &id))
         return false;
     forget_oldest(owner);
@@ -164,7 +164,7 @@ static bool created(struct call *c, const struct frame *answer, struct span task
         call_move(c, CALL_TASK);
         t->call = c;
     }
-    see_status(t, answer->bytes, field_get(answer->bytes, task, "status"), now_ms);
+    see_status(t, answer->bytes, json_member(answer->bytes, task, "status"), now_ms);
     early_status_deliver(upstream, id.bytes, id.len, now_ms);
     return kept;
 }
@@ -173,8 +173,8 @@ static bool created(struct call *c, const struct frame *answer, struct span task
 
 static struct span related_id(const char *text, struct span object)
 {
-    struct span meta = field_get(text, object, "_meta");
-    return field_get2(text, meta, related_task, "taskId");
+    struct span meta = json_member(text, object, "_meta");
+    return json_submember(text, meta, related_task, "taskId");
 }
 
 bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms)
@@ -185,12 +185,12 @@ bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms)
         return false;
     switch (c->method) {
     case RPC_M_TOOLS_CALL:
-        return c->is_task && created(c, answer, field_get(answer->bytes, result, "task"), now_ms);
+        return c->is_task && created(c, answer, json_member(answer->bytes, result, "task"), now_ms);
     case RPC_M_TASKS_GET:
     case RPC_M_TASKS_CANCEL:
-        t = find_at(c->upstream, answer->bytes, field_get(answer->bytes, result, "taskId"));
+        t = find_at(c->upstream, answer->bytes, json_member(answer->bytes, result, "taskId"));
         if (t)
-            see_status(t, answer->bytes, field_get(answer->bytes, result, "status"), now_ms);
+            see_status(t, answer->bytes, json_member(answer->bytes, result, "status"), now_ms);
         break;
     case RPC_M_TASKS_RESULT:
         t = find_at(c->upstream, answer->bytes, related_id(answer->bytes, result));
@@ -212,7 +212,7 @@ struct route_session *tasks_owner(const struct upstream *upstream, const struct 
 struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame)
 {
     const struct task *t =
-        find_at(upstream, frame->bytes, field_get(frame->bytes, frame->env.related_task, "taskId"));
+        find_at(upstream, frame->bytes, json_member(frame->bytes, frame->env.related_task, "taskId"));
     return t ? t->owner : NULL;
 }
 
@@ -221,7 +221,7 @@ struct route_session *tasks_status(struct upstream *upstream, const struct frame
     struct task *t = find_at(upstream, frame->bytes, frame->env.task_id);
     if (!t)
         return NULL;
-    see_status(t, frame->bytes, field_get(frame->bytes, frame->env.params, "status"), now_ms);
+    see_status(t, frame->bytes, json_member(frame->bytes, frame->env.params, "status"), now_ms);
     return t->owner;
 }
 
@@ -255,7 +255,7 @@ static void cancel_at_child(struct upstream *upstream, const char *id, size_t id
 void tasks_disown(struct upstream *upstream, const struct frame *answer, uint64_t now_ms)
 {
     struct task_id id;
-    read_id(answer->bytes, field_get2(answer->bytes, answer->env.result, "task", "taskId"), &id);
+    read_id(answer->bytes, json_submember(answer->bytes, answer->env.result, "task", "taskId"), &id);
     if (id.len != SIZE_MAX && !find(upstream, &id))
         cancel_at_child(upstream, id.bytes, id.len, now_ms);
 }

@@ -18,6 +18,7 @@
 #include "route/replies.h"
 #include "route/subscriptions.h"
 #include "route/tasks.h"
+#include "wire/json_member.h"
 #include "wire/rpc_error.h"
 
 static const char *id_of(const struct frame *frame)
@@ -335,7 +336,7 @@ static void on_batch(struct upstream *upstream, const struct frame *frame, uint6
         upstream->stats.invalid_lines++;
         return;
     }
-    while (rpc_batch_next(frame->bytes, frame->len, &pos, &element)) {
+    while (json_element_next(frame->bytes, frame->len, &pos, &element)) {
         struct frame one = {.bytes = frame->bytes + element.off, .len = element.len};
         rpc_scan_line(one.bytes, one.len, &one.env);
         if (one.env.kind == RPC_BATCH)

@@ -177,15 +177,6 @@ enum rpc_method {
 /* Compared decoded. `quoted` is env.method of the frame. */
 enum rpc_method rpc_method(const char *quoted, size_t len);
 
-/* The next element of a batch (a frame whose kind is RPC_BATCH, already found strict): *pos starts at 0.
- * false at the end. The element's bytes are then scanned as a frame of their own. */
-bool rpc_batch_next(const char *bytes, size_t len, size_t *pos, struct span *ret_element);
-/* The value of a member of an object (strict JSON already, white space around it allowed); the key is
- * compared decoded, and where it stands twice the last one counts, as with JSON.parse. `ret_value` indexes
- * `object`. Takes one pass over the object and no memory: for the odd key that the scan does not note, such
- * as result.task. */
-bool rpc_member(const char *object, size_t len, const char *key, struct span *ret_value);
-
 /* Strict JSON in valid UTF-8 no deeper than RPC_MAX_DEPTH, any value at the root, LF being white space? For
  * what is not a frame. RPC_OK or a fault of the first group; *ret_fault_at (may be NULL) is then the offset
  * of the byte that decided, or len for RPC_TRUNCATED. */

@@ -1,8 +1,7 @@
-/* Reading pieces of frames that the scan has found strict: strings, ids, members, batch elements. No memory,
- * one pass.
+/* Reads strings and ids in frames that the scan has found strict. No memory, one pass.
  *
  * Failure modes: the pieces should be well-formed, since they were scanned; whatever they are, nothing
- * outside them is read, and what cannot be read is "no string", "not equal", "no member".
+ * outside them is read, and what cannot be read is "no string", "not equal", "no id".
  */
 #include "wire/rpc.h"
 
@@ -177,101 +176,4 @@ bool rpc_parse_id(const char *lexeme, size_t len, uint64_t *ret_id)
         return false;
     *ret_id = id;
     return true;
-}
-
-/* ---- members and elements ---- */
-
-static const char *skip_space(const char *p, const char *end)
-{
-    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
-        p++;
-    return p;
-}
-
-/* Behind the string that begins at p, or end. */
-static const char *skip_string(const char *p, const char *end)
-{
-    p = text_plain_end(p + 1, end);
-    while (p < end && *p != '"') {
-        if (*p == '\\' && p + 1 < end)
-            p++;
-        p = text_plain_end(p + 1, end);
-    }
-    return p < end ? p + 1 : end;
-}
-
-static const char *skip_container(const char *p, const char *end)
-{
-    size_t depth = 0;
-    while (p < end) {
-        char c = *p;
-        if (c == '"') {
-            p = skip_string(p, end);
-            continue;
-        }
-        p++;
-        if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
-            return p;
-    }
-    return end;
-}
-
-/* Behind the value that begins at p. Strict JSON: where it begins says what it is. */
-static const char *skip_value(const char *p, const char *end)
-{
-    if (*p == '"')
-        return skip_string(p, end);
-    if (*p == '{' || *p == '[')
-        return skip_container(p, end);
-    while (p < end && *p != ',' && *p != ']' && *p != '}' && *p != ' ' && *p != '\t' && *p != '\r' &&
-           *p != '\n')
-        p++;
-    return p;
-}
-
-bool rpc_batch_next(const char *bytes, size_t len, size_t *pos, struct span *ret_element)
-{
-    const char *end = bytes + len;
-    const char *p = skip_space(bytes + *pos, end);
-    if (p < end && (*p == '[' || *p == ','))
-        p = skip_space(p + 1, end);
-    if (p == end || *p == ']')
-        return false;
-    const char *after = skip_value(p, end);
-    if (after == p)
-        return false;
-    *ret_element = (struct span){.off = (size_t)(p - bytes), .len = (size_t)(after - p)};
-    *pos = (size_t)(after - bytes);
-    return true;
-}
-
-bool rpc_member(const char *object, size_t len, const char *key, struct span *ret_value)
-{
-    const char *end = object + len;
-    const char *p = skip_space(object, end);
-    bool found = false;
-    if (p == end || *p != '{')
-        return false;
-    p = skip_space(p + 1, end);
-    while (p < end && *p == '"') {
-        const char *key_end = skip_string(p, end);
-        bool wanted = rpc_string_is(p, (size_t)(key_end - p), key);
-        p = skip_space(key_end, end);
-        if (p < end && *p == ':')
-            p = skip_space(p + 1, end);
-        if (p == end)
-            break;
-        const char *value = p;
-        p = skip_value(value, end);
-        if (wanted) {
-            *ret_value = (struct span){.off = (size_t)(value - object), .len = (size_t)(p - value)};
-            found = true;
-        }
-        p = skip_space(p, end);
-        if (p < end && *p == ',')
-            p = skip_space(p + 1, end);
-    }
-    return found;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "wire/rpc.h"
+#include "wire/json_member.h"
 #include "wire/rpc_keys.h"
 
 /* Not assert: these must fail with NDEBUG too. */
@@ -139,7 +140,7 @@ static void check_batch(struct text t, const json_t *array)
     size_t pos = 0;
     size_t count = 0;
     struct span element;
-    while (rpc_batch_next(t.bytes, t.len, &pos, &element)) {
+    while (json_element_next(t.bytes, t.len, &pos, &element)) {
         CHECK(element.off < t.len && element.len <= t.len - element.off);
         check_equal((struct text){t.bytes + element.off, element.len}, json_array_get(array, count));
         count++;
@@ -155,14 +156,14 @@ static void check_members(struct text t, json_t *object)
     json_object_foreach(object, key, value)
     {
         struct span span;
-        CHECK(rpc_member(t.bytes, t.len, key, &span));
+        CHECK(json_member_find(t.bytes, t.len, key, &span));
         check_equal((struct text){t.bytes + span.off, span.len}, value);
         if (++count == 16)
             break;
     }
     struct span span;
     if (!json_object_get(object, "no such key"))
-        CHECK(!rpc_member(t.bytes, t.len, "no such key", &span));
+        CHECK(!json_member_find(t.bytes, t.len, "no such key", &span));
 }
 
 /* Any bytes at all: these must come back, having read nothing outside. */
@@ -172,9 +173,9 @@ static void try_pieces_on_anything(struct text t)
     size_t pos = 0;
     struct span span;
     uint64_t id;
-    while (rpc_batch_next(t.bytes, t.len, &pos, &span))
+    while (json_element_next(t.bytes, t.len, &pos, &span))
         CHECK(span.len > 0 && span.off + span.len <= t.len);
-    if (rpc_member(t.bytes, t.len, "a", &span))
+    if (json_member_find(t.bytes, t.len, "a", &span))
         CHECK(span.off + span.len <= t.len);
     size_t decoded = rpc_decode_string(t.bytes, t.len, out, sizeof(out));
     CHECK(decoded <= sizeof(out) || decoded == SIZE_MAX);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine_internal.h"
+#include "wire/json_member.h"
 #include "wire/rpc.h"
 #include "wire/rpc_error.h"
 
@@ -20,7 +21,7 @@
 static bool member_is(const char *object, size_t len, const char *key, const char *literal)
 {
     struct span value;
-    return rpc_member(object, len, key, &value) && value.len == strlen(literal) &&
+    return json_member_find(object, len, key, &value) && value.len == strlen(literal) &&
            memcmp(object + value.off, literal, value.len) == 0;
 }
 
@@ -28,7 +29,7 @@ static bool member_is(const char *object, size_t len, const char *key, const cha
 static int64_t number_of(const char *object, size_t len, const char *key, int64_t otherwise)
 {
     struct span value;
-    if (!rpc_member(object, len, key, &value))
+    if (!json_member_find(object, len, key, &value))
         return otherwise;
     const char *lexeme = object + value.off;
     bool negative = value.len > 0 && lexeme[0] == '-';
@@ -43,7 +44,7 @@ void relay_error_read(struct relay_error *ret_error, const char *error, size_t l
     struct span data;
     int64_t code = number_of(error, len, "code", 0);
     *ret_error = (struct relay_error){.code = code < INT32_MIN || code > INT32_MAX ? 0 : (int)code};
-    if (!rpc_member(error, len, "data", &data))
+    if (!json_member_find(error, len, "data", &data))
         return;
     const char *json = error + data.off;
     ret_error->relay = member_is(json, data.len, "relay", "true");
@@ -76,11 +77,11 @@ static void answer_error(struct engine *e, struct call *c, const struct answer *
     struct reply_error error = {.code = relay.code, .may_have_run = !relay.relay || relay.sent};
     struct span message;
     struct span data;
-    if (rpc_member(a->json, a->len, "message", &message)) {
+    if (json_member_find(a->json, a->len, "message", &message)) {
         error.message = a->json + message.off;
         error.message_len = message.len;
     }
-    if (rpc_member(a->json, a->len, "data", &data)) {
+    if (json_member_find(a->json, a->len, "data", &data)) {
         error.data = a->json + data.off;
         error.data_len = data.len;
     }

@@ -130,69 +130,6 @@ static void reads_relay_ids(void **state)
     }
 }
 
-/* ---- members ---- */
-
-static void assert_member(const char *object, const char *key, const char *expected)
-{
-    struct span value = {0, 0};
-    bool found = rpc_member(object, strlen(object), key, &value);
-    assert_int_equal(found, !!expected);
-    if (!expected)
-        return;
-    assert_int_equal(value.len, strlen(expected));
-    assert_memory_equal(object + value.off, expected, value.len);
-}
-
-static void finds_members(void **state)
-{
-    (void)state;
-    static const char object[] =
-        " { \"a\" : 1 , \"b\":{\"a\":2,\"t\":\"}\\\"{\"},\"c\":[{\"x\":3},\"]\"], \"\\u0064\":\"d\\\\\",\"e\":-1.5e3}";
-    assert_member(object, "a", "1");
-    assert_member(object, "b", "{\"a\":2,\"t\":\"}\\\"{\"}");
-    assert_member(object, "c", "[{\"x\":3},\"]\"]");
-    assert_member(object, "d", "\"d\\\\\"");
-    assert_member(object, "e", "-1.5e3");
-    assert_member(object, "t", NULL);
-    assert_member(object, "x", NULL);
-    assert_member(object, "", NULL);
-    assert_member("{\"a\":1,\"b\":2,\"\\u0061\":null}", "a", "null"); /* the last one counts */
-    assert_member("{}", "a", NULL);
-    assert_member("[\"a\",1]", "a", NULL);
-    assert_member("\"a\"", "a", NULL);
-    assert_member("", "a", NULL);
-    assert_member("{\"\":true}", "", "true");
-}
-
-/* ---- batches ---- */
-
-static void takes_batches_apart(void **state)
-{
-    (void)state;
-    static const char batch[] = " [ {\"a\":[1,2]},[],\"a,]\\\"\" , -1.5 ,null,{}\t] ";
-    static const char *const expected[] = {"{\"a\":[1,2]}", "[]", "\"a,]\\\"\"", "-1.5", "null", "{}"};
-    size_t pos = 0;
-    struct span element;
-    for (size_t i = 0; i < COUNT(expected); i++) {
-        assert_true(rpc_batch_next(batch, sizeof(batch) - 1, &pos, &element));
-        assert_int_equal(element.len, strlen(expected[i]));
-        assert_memory_equal(batch + element.off, expected[i], element.len);
-    }
-    assert_false(rpc_batch_next(batch, sizeof(batch) - 1, &pos, &element));
-    assert_false(rpc_batch_next(batch, sizeof(batch) - 1, &pos, &element));
-}
-
-static void an_empty_batch_has_no_element(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {"[]", "[ ]", " [\t] "};
-    for (size_t i = 0; i < COUNT(texts); i++) {
-        size_t pos = 0;
-        struct span element;
-        assert_false(rpc_batch_next(texts[i], strlen(texts[i]), &pos, &element));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,9 +137,6 @@ int main(void)
         cmocka_unit_test(knows_what_is_no_string),
         cmocka_unit_test(compares_decoded),
         cmocka_unit_test(reads_relay_ids),
-        cmocka_unit_test(finds_members),
-        cmocka_unit_test(takes_batches_apart),
-        cmocka_unit_test(an_empty_batch_has_no_element),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
