@@ -8,7 +8,6 @@
 #include "base/err.h"
 
 #include <limits.h>
-#include <stddef.h>
 #include <string.h>
 
 const char *err_text(int code)
@@ -28,17 +27,4 @@ const char *err_text(int code)
         return "unknown error";
     const char *text = strerrordesc_np(-code);
     return text ? text : "unknown error";
-}
-
-const char *err_name(int code)
-{
-    switch (code) {
-#define X(name, number, text)                                                                                \
-    case name:                                                                                               \
-        return #name;
-        ERR_CODES(X)
-#undef X
-    default:
-        return NULL;
-    }
 }

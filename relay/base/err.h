@@ -27,7 +27,5 @@ enum err_code {
 
 /* A static string for any code that our functions return: our text, or the C library's for an errno value. */
 const char *err_text(int code);
-/* The symbolic name ("ERR_TOO_LARGE"), or NULL for a code that is not ours. */
-const char *err_name(int code);
 
 #endif

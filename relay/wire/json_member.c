@@ -160,10 +160,10 @@ size_t json_member_remove(char *text, size_t len, struct span object, const char
 
 /* ---- elements ---- */
 
-bool json_element_next(const char *bytes, size_t len, size_t *pos, struct span *ret_element)
+bool json_element_next(const char *array, size_t len, size_t *pos, struct span *ret_element)
 {
-    const char *end = bytes + len;
-    const char *p = skip_space(bytes + *pos, end);
+    const char *end = array + len;
+    const char *p = skip_space(array + *pos, end);
     if (p < end && (*p == '[' || *p == ','))
         p = skip_space(p + 1, end);
     if (p == end || *p == ']')
@@ -171,8 +171,8 @@ bool json_element_next(const char *bytes, size_t len, size_t *pos, struct span *
     const char *after = skip_value(p, end);
     if (after == p)
         return false;
-    *ret_element = (struct span){.off = (size_t)(p - bytes), .len = (size_t)(after - p)};
-    *pos = (size_t)(after - bytes);
+    *ret_element = (struct span){.off = (size_t)(p - array), .len = (size_t)(after - p)};
+    *pos = (size_t)(after - array);
     return true;
 }
 

@@ -48,7 +48,7 @@ RPC_KEYS(X)
 static_assert((int)RPC_LEVEL_META < (int)SCAN_LEVELS, "the scanner watches that far");
 static_assert(RPC_KEY_COUNT <= 32, "rpc_scan.seen has a bit for each");
 
-static void complain(struct rpc_scan *s, enum rpc_fault fault, size_t at)
+static void note_fault(struct rpc_scan *s, enum rpc_fault fault, size_t at)
 {
     if (s->fault != RPC_OK)
         return;
@@ -95,7 +95,7 @@ static void on_key(struct rpc_scan *s)
     if (key == RPC_KEY_NONE)
         return;
     if (!exact) {
-        complain(s, RPC_LOOKALIKE_KEY, s->json.at - 1);
+        note_fault(s, RPC_LOOKALIKE_KEY, s->json.at - 1);
         return;
     }
     if ((s->seen & bit) == 0) {
@@ -103,7 +103,7 @@ static void on_key(struct rpc_scan *s)
         scan_want(&s->json, (uint8_t)key, keys[key].how);
         return;
     }
-    complain(s, RPC_DUPLICATE_KEY, s->json.at - 1);
+    note_fault(s, RPC_DUPLICATE_KEY, s->json.at - 1);
     if (key == RPC_KEY_ID) {
         s->env.id = (struct span){0};
         s->env.id_null = s->env.id_is_int = false;
@@ -124,12 +124,12 @@ static bool value_is_legal(struct rpc_scan *s, enum rpc_key key, const struct sc
         s->env.id_is_int = m->integer;
         if (!is_container(m->first) && m->first != 't' && m->first != 'f')
             return true;
-        complain(s, RPC_BAD_ID, m->at);
+        note_fault(s, RPC_BAD_ID, m->at);
         return false;
     case RPC_KEY_METHOD:
         if (m->first == '"')
             return true;
-        complain(s, RPC_BAD_METHOD, m->at);
+        note_fault(s, RPC_BAD_METHOD, m->at);
         return false;
     case RPC_KEY_PARAMS:
         s->bad_params = !is_container(m->first);
@@ -202,11 +202,11 @@ static void classify_object(struct rpc_scan *s)
     size_t len = s->json.at;
     env->kind = message_kind(env);
     if (!s->is_2_0)
-        complain(s, RPC_NOT_2_0, span_found(env->jsonrpc) ? env->jsonrpc.off : len);
+        note_fault(s, RPC_NOT_2_0, span_found(env->jsonrpc) ? env->jsonrpc.off : len);
     if (s->bad_params && span_found(env->method))
-        complain(s, RPC_BAD_PARAMS, env->params.off);
+        note_fault(s, RPC_BAD_PARAMS, env->params.off);
     if (env->kind == RPC_INVALID)
-        complain(s, RPC_BAD_MESSAGE, len);
+        note_fault(s, RPC_BAD_MESSAGE, len);
 }
 
 void rpc_scan_end(struct rpc_scan *s, struct rpc_envelope *ret_env)
@@ -222,7 +222,7 @@ void rpc_scan_end(struct rpc_scan *s, struct rpc_envelope *ret_env)
     } else if (root == '[') {
         env->kind = RPC_BATCH;
     } else {
-        complain(s, RPC_NOT_OBJECT, s->json.members[0].at);
+        note_fault(s, RPC_NOT_OBJECT, s->json.members[0].at);
     }
     env->has_method = (s->seen >> RPC_KEY_METHOD & 1) != 0;
     env->fault = s->fault;
@@ -266,11 +266,6 @@ enum rpc_fault rpc_check_json(const char *bytes, size_t len, size_t *ret_fault_a
     if (fault != SCAN_OK && ret_fault_at)
         *ret_fault_at = json.fault_at;
     return (enum rpc_fault)fault;
-}
-
-bool rpc_is_strict_json(const char *bytes, size_t len)
-{
-    return rpc_check_json(bytes, len, NULL) == RPC_OK;
 }
 
 /* ---- faults ---- */

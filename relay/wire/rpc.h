@@ -181,6 +181,5 @@ enum rpc_method rpc_method(const char *quoted, size_t len);
  * what is not a frame. RPC_OK or a fault of the first group; *ret_fault_at (may be NULL) is then the offset
  * of the byte that decided, or len for RPC_TRUNCATED. */
 enum rpc_fault rpc_check_json(const char *bytes, size_t len, size_t *ret_fault_at);
-bool rpc_is_strict_json(const char *bytes, size_t len);
 
 #endif

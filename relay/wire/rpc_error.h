@@ -1,5 +1,5 @@
-/* The JSON-RPC errors that the relay itself originates (DESIGN: outside the reserved range, as the MCP
- * 2026-07-28 allocation policy asks), in one table that code, tests and documentation read.
+/* The JSON-RPC errors that the relay itself originates, in one table that code, tests and documentation
+ * read. The codes of its own lie outside the reserved range, as the allocation policy of MCP 2026-07-28 asks.
  */
 #ifndef WIRE_RPC_ERROR_H
 #define WIRE_RPC_ERROR_H

@@ -1,5 +1,5 @@
-/* A descent over one line with nothing to resume: where we are is the program counter, so that a byte costs a
- * compare and a jump and not a state in memory.
+/* A recursive descent over one frame with nothing to resume: the position in the grammar is the program
+ * counter, so that a byte costs a compare and a jump and no state in memory.
  *
  * Happy path: root members -> those of params -> those of _meta, with a span for each routing key; everything
  * else is skipped, and proved strict on the way. Failure mode: one, giving up (NULL).
@@ -17,7 +17,7 @@ struct line {
     struct rpc_envelope *env;
 };
 
-/* ---- values that nobody asks about ---- */
+/* ---- values that are skipped ---- */
 
 static inline const char *skip_blank(const char *p, const char *end)
 {

@@ -1,10 +1,9 @@
-/* The short way through the envelope scan, for lines that lie whole in memory and look as nearly all lines
- * do.
+/* The fast envelope scan, for frames that lie whole in memory and have the usual form.
  *
- * Says nothing that the scanner would not say: it either finds what rpc_scan_line finds, in a third of the
- * time, or gives up, and the scanner decides. It gives up at every fault, and at what is legal but rare:
- * white space other than one blank behind a comma or colon, a routing key that is escaped, doubled or near
- * one in its spelling, a batch.
+ * It either finds exactly what rpc_scan_line finds, in a third of the time, or gives up, and the resumable
+ * scan decides. It gives up at every fault, and at what is legal but rare: white space other than one blank
+ * behind a comma or colon, a routing key that is escaped, stands twice or differs from one in case alone, a
+ * batch.
  */
 #ifndef WIRE_RPC_FAST_H
 #define WIRE_RPC_FAST_H

@@ -1,6 +1,6 @@
 /* The strict scanner: exactly RFC 8259 JSON in valid UTF-8 (RFC 3629), at most SCAN_MAX_DEPTH levels deep, in
- * one pass over chunks of any size. It allocates nothing and keeps no pointer; what it says does not depend
- * on where the chunks are cut.
+ * one pass over chunks of any size. It allocates nothing and keeps no pointer; its verdict does not depend on
+ * where the chunks are cut.
  *
  * It reports members of watched objects. The root object is watched when scan_init was asked to; after
  * SCAN_KEY the caller may ask with scan_want for the member's value to be reported too, and to be watched
@@ -26,7 +26,7 @@
 
 enum {
     SCAN_LEVELS = 4,      /* the root value, its members, and two objects further in (params, _meta) */
-    SCAN_TEXT_BYTES = 48, /* what is kept of a decoded string: above the longest routing key (42) */
+    SCAN_TEXT_BYTES = 48, /* what is kept of a decoded string: at least the longest routing key (42) */
     SCAN_COPY_BYTES = 16, /* text is copied in blocks of this many, so it has room for one more */
 };
 
@@ -41,7 +41,7 @@ enum scan_fault {
 enum scan_event {
     SCAN_MORE,  /* the chunk is used up */
     SCAN_KEY,   /* a key of a watched object: scan_text_is compares it, scan_want asks for its value */
-    SCAN_VALUE, /* a wanted value is complete: scan_member tells */
+    SCAN_VALUE, /* a wanted value is complete: see scan_member */
 };
 
 /* What to do with a member's value, beside reporting where it stands. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "tests/unit/common/strict_json.h"
 #include "wire/json.h"
 #include "wire/rpc.h"
 #include "wire/writer.h"
@@ -39,7 +40,7 @@ static void check_string(struct json_doc *doc, json_node node)
     writer_init(&w, &out);
     write_string(&w, text, len);
     CHECK(writer_end(&w) == 0);
-    CHECK(rpc_is_strict_json(buf_data(&out), buf_len(&out)));
+    CHECK(is_strict_json(buf_data(&out), buf_len(&out)));
 }
 
 static void check_number(const struct json_doc *doc, json_node node)
@@ -58,7 +59,7 @@ static void check_raw(const struct json_doc *doc, json_node node)
     CHECK(raw && len > 0);
     if (looked_at++ > MAX_NODES)
         return;
-    CHECK(rpc_is_strict_json(raw, len));
+    CHECK(is_strict_json(raw, len));
     CHECK(json_parse(raw, len, JSON_STRICT, MAX_TOKENS, &again, NULL) == 0);
     CHECK(json_type(again, json_root(again)) == json_type(doc, node));
     CHECK(json_count(again, json_root(again)) == json_count(doc, node));
@@ -98,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&out, 8 * size + 16);
     int rc = json_parse(text, size - 1, flags, MAX_TOKENS, &doc, &line);
     if (flags == JSON_STRICT)
-        CHECK((rc == 0 || rc == ERR_TOO_LARGE) == rpc_is_strict_json(text, size - 1));
+        CHECK((rc == 0 || rc == ERR_TOO_LARGE) == is_strict_json(text, size - 1));
     if (rc == 0) {
         looked_at = 0;
         walk(doc, json_root(doc));

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/common/strict_json.h"
 #include "wire/rpc.h"
 #include "wire/json_member.h"
 #include "wire/rpc_keys.h"
@@ -89,7 +90,7 @@ static void check_verdict(struct text t, enum rpc_fault fault, size_t fault_at, 
 static void check_equal(struct text t, const json_t *expected)
 {
     json_error_t error;
-    CHECK(rpc_is_strict_json(t.bytes, t.len));
+    CHECK(is_strict_json(t.bytes, t.len));
     json_t *tree = oracle_parse(t, &error);
     CHECK(tree && json_equal(tree, expected));
     json_decref(tree);
@@ -181,7 +182,7 @@ static void try_pieces_on_anything(struct text t)
     CHECK(decoded <= sizeof(out) || decoded == SIZE_MAX);
     (void)rpc_method(t.bytes, t.len);
     if (rpc_parse_id(t.bytes, t.len, &id))
-        CHECK(rpc_is_strict_json(t.bytes, t.len) && id < UINT64_C(1) << 53);
+        CHECK(is_strict_json(t.bytes, t.len) && id < UINT64_C(1) << 53);
 }
 
 static void check_text(struct text t, unsigned seed)

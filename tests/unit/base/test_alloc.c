@@ -112,9 +112,7 @@ static void sums_are_checked(void **state)
 static void codes_have_words(void **state)
 {
     (void)state;
-#define X(name, number, text)                                                                                \
-    assert_string_equal(err_text(name), text);                                                               \
-    assert_string_equal(err_name(name), #name);
+#define X(name, number, text) assert_string_equal(err_text(name), text);
     ERR_CODES(X)
 #undef X
     assert_string_equal(err_text(-ENOMEM), "Cannot allocate memory");
@@ -122,8 +120,6 @@ static void codes_have_words(void **state)
     assert_string_equal(err_text(-19999), "unknown error");
     assert_string_equal(err_text(1), "unknown error");
     assert_string_equal(err_text(INT_MIN), "unknown error");
-    assert_null(err_name(-ENOMEM));
-    assert_null(err_name(0));
 }
 
 int main(void)

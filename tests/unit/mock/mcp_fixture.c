@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/common/strict_json.h"
 #include "wire/rpc.h"
 
 struct mcp server;
@@ -89,7 +90,7 @@ static void split_lines(size_t len)
         assert_non_null(newline);
         *newline = '\0';
         assert_true(line_count < MAX_LINES);
-        assert_true(rpc_is_strict_json(at, (size_t)(newline - at)));
+        assert_true(is_strict_json(at, (size_t)(newline - at)));
         line[line_count++] = at;
         at = newline + 1;
     }

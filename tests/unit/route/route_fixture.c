@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "tests/unit/common/strict_json.h"
 
 /* ---- links ---- */
 
@@ -47,7 +48,7 @@ static int kit_send(struct link *link, const struct link_part *parts, size_t cou
         return 0;
     assert_true(l->count < KIT_LINES);
     char *line = joined(parts, count);
-    if (!rpc_is_strict_json(line, strlen(line)))
+    if (!is_strict_json(line, strlen(line)))
         fail_msg("not JSON: %s", line);
     l->lines[l->count++] = line;
     return 0;

@@ -224,7 +224,7 @@ static void drops_an_id_that_is_too_long(void **state)
     check_id_at(60, true, "\"abcdefgh\"", 0, "");
 }
 
-static void an_id_that_is_none_is_not_told(void **state)
+static void an_illegal_id_is_not_reported(void **state)
 {
     (void)state;
     struct limits limits = {10, 20};
@@ -244,7 +244,7 @@ static void tells_a_response_from_a_request(void **state)
 
 /* ---- memory ---- */
 
-/* Whatever allocation fails: one line is missing with a word, or has lost its id, and all others come. */
+/* Whichever allocation fails: one line is reported as lost, or has lost its id, and all others come. */
 static void survives_any_failed_allocation(void **state)
 {
     (void)state;
@@ -277,7 +277,7 @@ static void survives_any_failed_allocation(void **state)
     fault_alloc_fail_at(0);
 }
 
-static void says_no_memory_at_once_and_once(void **state)
+static void reports_no_memory_at_once_and_once(void **state)
 {
     (void)state;
     static const char text[] = "{\"a\":1,\"b\":2}\n" PING "\n";
@@ -374,10 +374,10 @@ int main(void)
         cmocka_unit_test(a_line_too_long_costs_itself_alone),
         cmocka_unit_test(knows_the_id_of_a_line_too_long_wherever_it_stands),
         cmocka_unit_test(drops_an_id_that_is_too_long),
-        cmocka_unit_test(an_id_that_is_none_is_not_told),
+        cmocka_unit_test(an_illegal_id_is_not_reported),
         cmocka_unit_test(tells_a_response_from_a_request),
         cmocka_unit_test(survives_any_failed_allocation),
-        cmocka_unit_test(says_no_memory_at_once_and_once),
+        cmocka_unit_test(reports_no_memory_at_once_and_once),
         cmocka_unit_test(counts_what_it_holds),
         cmocka_unit_test(gives_large_storage_back_and_keeps_the_usual),
     };

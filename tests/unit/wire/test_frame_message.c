@@ -130,7 +130,7 @@ static const char *const messages[] = {
     "\"\\ud83d\\u",
 };
 
-static void says_what_the_line_entry_says(void **state)
+static void agrees_with_the_line_entry(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(messages); i++) {
@@ -203,7 +203,7 @@ static void a_line_end_in_a_string_is_a_fault(void **state)
     check("\"a\rb\"", wide, "invalid: not valid JSON id=0+0 <\"a\rb\">\n");
 }
 
-/* Refused as it came: nobody sends it on. */
+/* It is refused, so it is not sent on. */
 static void a_message_with_a_fault_keeps_its_line_ends(void **state)
 {
     (void)state;
@@ -291,7 +291,7 @@ static void copies_nothing_that_came_in_one_chunk(void **state)
     assert_int_equal(fault_alloc_count(), 0);
 }
 
-/* Whatever allocation fails, one message loses its frame or its id, and all others come. */
+/* Whichever allocation fails, one message loses its frame or its id, and all others come. */
 static void survives_any_failed_allocation(void **state)
 {
     (void)state;
@@ -326,7 +326,7 @@ static void survives_any_failed_allocation(void **state)
     fault_alloc_fail_at(0);
 }
 
-static void says_no_memory_at_once_and_once(void **state)
+static void reports_no_memory_at_once_and_once(void **state)
 {
     (void)state;
     struct frame_reader r;
@@ -410,7 +410,7 @@ static void tells_whether_an_id_can_stand_in_an_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_what_the_line_entry_says),
+        cmocka_unit_test(agrees_with_the_line_entry),
         cmocka_unit_test(finds_the_same_spans_at_every_cut),
         cmocka_unit_test(line_ends_between_values_become_spaces),
         cmocka_unit_test(two_messages_in_one_are_refused),
@@ -422,7 +422,7 @@ int main(void)
         cmocka_unit_test(knows_the_id_of_a_message_too_long_wherever_it_stands),
         cmocka_unit_test(copies_nothing_that_came_in_one_chunk),
         cmocka_unit_test(survives_any_failed_allocation),
-        cmocka_unit_test(says_no_memory_at_once_and_once),
+        cmocka_unit_test(reports_no_memory_at_once_and_once),
         cmocka_unit_test(counts_what_it_holds),
         cmocka_unit_test(tells_whether_an_id_can_stand_in_an_answer),
     };

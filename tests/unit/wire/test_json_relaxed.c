@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/common/strict_json.h"
 #include "wire/json.h"
 #include "wire/json_relaxed.h"
 #include "wire/rpc.h"
@@ -83,7 +84,7 @@ static void relaxing_leaves_strict_text_alone(void **state)
         char text[7], copy[7];
         for (size_t i = 0; i < sizeof(text); i++)
             text[i] = alphabet[code >> 3 * i & 7];
-        if (!rpc_is_strict_json(text, sizeof(text)))
+        if (!is_strict_json(text, sizeof(text)))
             continue;
         memcpy(copy, text, sizeof(copy));
         json_relax(copy, sizeof(copy));

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/common/strict_json.h"
 #include "wire/rpc.h"
 
 #define MAX_FILES      400
@@ -113,7 +114,7 @@ static void accepts_y_and_refuses_n(void **state)
         enum rpc_fault fault = rpc_check_json(f->bytes, f->len, &fault_at);
         if (f->name[0] != 'i' && (fault == RPC_OK) != (f->name[0] == 'y'))
             fail_msg("%s: %s", f->name, rpc_fault_text(fault));
-        assert_int_equal(rpc_is_strict_json(f->bytes, f->len), fault == RPC_OK);
+        assert_int_equal(is_strict_json(f->bytes, f->len), fault == RPC_OK);
         assert_true(fault_at <= f->len);
         looked_at++;
     }
@@ -157,7 +158,7 @@ static void judges_the_same_inside_a_frame(void **state)
         if (!is_comparable(f))
             continue;
         rpc_scan_line(line, len, &env);
-        bool strict = rpc_is_strict_json(f->bytes, f->len);
+        bool strict = is_strict_json(f->bytes, f->len);
         if ((env.kind == RPC_REQUEST) != strict)
             fail_msg("%s: %s", f->name, rpc_fault_text(env.fault));
         assert_int_equal(env.id.len, 1);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/common/strict_json.h"
 #include "wire/rpc.h"
 #include "wire/scan.h"
 #include "wire/text.h"
@@ -109,7 +110,7 @@ static void gives_the_verdict_and_its_place(void **state)
         if (fault != v->fault || at != v->at)
             fail_msg("%s: %s at %zu, not %s at %zu", v->text, rpc_fault_text(fault), at,
                      rpc_fault_text(v->fault), v->at);
-        assert_int_equal(rpc_is_strict_json(v->text, strlen(v->text)), v->fault == RPC_OK);
+        assert_int_equal(is_strict_json(v->text, strlen(v->text)), v->fault == RPC_OK);
     }
 }
 
@@ -135,7 +136,7 @@ static void line_feeds_are_white_space_in_files_only(void **state)
     (void)state;
     const char text[] = "{\"jsonrpc\":\"2.0\",\n\"method\":\"m\"}";
     struct rpc_envelope env;
-    assert_true(rpc_is_strict_json(text, sizeof(text) - 1));
+    assert_true(is_strict_json(text, sizeof(text) - 1));
     rpc_scan_line(text, sizeof(text) - 1, &env);
     assert_int_equal(env.fault, RPC_BAD_JSON);
     assert_int_equal(env.fault_at, 17);

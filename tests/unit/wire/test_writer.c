@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "tests/unit/common/fault_alloc.h"
+#include "tests/unit/common/strict_json.h"
 #include "wire/rpc.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
@@ -153,7 +154,7 @@ static void output_is_always_strict(void **state)
         begin();
         write_string(&w, bytes, 2);
         assert_int_equal(writer_end(&w), 0);
-        assert_true(rpc_is_strict_json(buf_data(&out), buf_len(&out)));
+        assert_true(is_strict_json(buf_data(&out), buf_len(&out)));
     }
     for (unsigned round = 0; round < 20000; round++) {
         char bytes[16];
@@ -164,7 +165,7 @@ static void output_is_always_strict(void **state)
         begin();
         write_string(&w, bytes, sizeof(bytes));
         assert_int_equal(writer_end(&w), 0);
-        assert_true(rpc_is_strict_json(buf_data(&out), buf_len(&out)));
+        assert_true(is_strict_json(buf_data(&out), buf_len(&out)));
     }
 }
 
@@ -197,7 +198,7 @@ static void doubles_are_short_and_exact(void **state)
         begin();
         write_double(&w, hard[i]);
         assert_int_equal(writer_end(&w), 0);
-        assert_true(rpc_is_strict_json(buf_data(&out), buf_len(&out)));
+        assert_true(is_strict_json(buf_data(&out), buf_len(&out)));
         assert_int_equal(buf_append(&out, "", 1), 0);
         assert_true(strtod(buf_data(&out), NULL) == hard[i]);
     }
@@ -269,7 +270,7 @@ static void deep_containers(void **state)
         write_array_end(&w);
     assert_int_equal(writer_end(&w), 0);
     assert_int_equal(buf_len(&out), 2 * WRITER_MAX_DEPTH);
-    assert_true(rpc_is_strict_json(buf_data(&out), buf_len(&out)));
+    assert_true(is_strict_json(buf_data(&out), buf_len(&out)));
 }
 
 static void nth_allocation_fails(void **state)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/common/strict_json.h"
 #include "wire/rpc.h"
 
 struct mock_view *view;
@@ -42,7 +43,7 @@ char *result_at(uint64_t now_ms, const char *method, const char *params)
 {
     assert_int_equal(call_at(now_ms, method, params), 0);
     assert_non_null(answer.result);
-    assert_true(rpc_is_strict_json(answer.result, answer.result_len));
+    assert_true(is_strict_json(answer.result, answer.result_len));
     char *result = strndup(answer.result, answer.result_len);
     assert_non_null(result);
     return result;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/unit/backend-client/engine/engine_fixture_internal.h"
+#include "tests/unit/common/strict_json.h"
 
 static struct kit *kit_of(struct engine *e)
 {
@@ -67,13 +68,13 @@ static void check_reply(const struct ar_reply *r, unsigned long long id)
     if (r->code == AR_OK) {
         KIT_REQUIRE(r->result && r->result_len > 0 && r->result[r->result_len] == '\0',
                     "call %llu: the result is no text", id);
-        KIT_REQUIRE(rpc_is_strict_json(r->result, r->result_len), "call %llu: the result is not JSON", id);
+        KIT_REQUIRE(is_strict_json(r->result, r->result_len), "call %llu: the result is not JSON", id);
     } else {
         KIT_REQUIRE(r->message && r->message[0], "call %llu: %s in no words", id, kit_code_name(r->code));
     }
     if (r->code == AR_E_SERVER)
         KIT_REQUIRE(r->error_data &&
-                        (r->error_data_len == 0 || rpc_is_strict_json(r->error_data, r->error_data_len)),
+                        (r->error_data_len == 0 || is_strict_json(r->error_data, r->error_data_len)),
                     "call %llu: the error's data is not JSON", id);
 }
 
@@ -119,7 +120,7 @@ static void on_progress(struct engine *e, struct call *c, const char *params, si
     struct kit_call *k = &kit->calls[c->id];
     KIT_REQUIRE(!k->done && k->progress_wanted, "call %llu: progress that nobody waits for",
                 (unsigned long long)c->id);
-    KIT_REQUIRE(rpc_is_strict_json(params, len), "progress that is not JSON");
+    KIT_REQUIRE(is_strict_json(params, len), "progress that is not JSON");
     k->progress++;
     kit_trace(kit, "progress %llu", (unsigned long long)c->id);
 }
@@ -128,7 +129,7 @@ static void on_notification(struct engine *e, const char *method, const char *pa
 {
     struct kit *kit = kit_of(e);
     KIT_REQUIRE(method, "a notification without a method");
-    KIT_REQUIRE(params && (len == 0 || rpc_is_strict_json(params, len)), "params that are not JSON");
+    KIT_REQUIRE(params && (len == 0 || is_strict_json(params, len)), "params that are not JSON");
     kit->notes++;
     copy_cut(kit->note, sizeof(kit->note), method, strlen(method));
     kit_trace(kit, "notification %s", kit->note);
