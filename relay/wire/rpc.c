@@ -47,6 +47,7 @@ RPC_KEYS(X)
 #undef X
 static_assert((int)RPC_LEVEL_META < (int)SCAN_LEVELS, "the scanner watches that far");
 static_assert(RPC_KEY_COUNT <= 32, "rpc_scan.seen has a bit for each");
+static_assert(offsetof(struct rpc_scan, json) == 0, "begin clears what stands behind it");
 
 static void note_fault(struct rpc_scan *s, enum rpc_fault fault, size_t at)
 {
@@ -153,16 +154,21 @@ static void on_value(struct rpc_scan *s)
     *span = (struct span){.off = m->at, .len = m->end - m->at};
 }
 
+static void begin(struct rpc_scan *s, bool newlines)
+{
+    const size_t own = offsetof(struct rpc_scan, env); /* scan_init clears json */
+    memset((char *)s + own, 0, sizeof(*s) - own);
+    scan_init(&s->json, true, newlines);
+}
+
 void rpc_scan_init(struct rpc_scan *s)
 {
-    memset(s, 0, sizeof(*s));
-    scan_init(&s->json, true, false);
+    begin(s, false);
 }
 
 void rpc_scan_init_message(struct rpc_scan *s)
 {
-    memset(s, 0, sizeof(*s));
-    scan_init(&s->json, true, true);
+    begin(s, true);
 }
 
 void rpc_scan_feed(struct rpc_scan *s, const char *bytes, size_t len)
