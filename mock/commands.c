@@ -123,7 +123,7 @@ int mock_spawn(struct mock *m, const struct mock_spawn *spawn, uint64_t now_ms, 
 
 /* ---- tasks ---- */
 
-/* The agent of the swarm with the fewest tasks, the first of equals; one of the cast when the swarm has none.
+/* The agent of the swarm with the fewest tasks, the first of equals; an initial agent when the swarm has none.
  */
 static const struct agent *choose_agent(const struct mock *m, const struct swarm *swarm)
 {

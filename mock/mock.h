@@ -31,12 +31,12 @@ struct mock;
 struct mock_options {
     uint64_t seed;
     uint64_t start_ms;
-    const char
-        *cast; /* JSON in the form of agents.json; NULL: the built-in cast. Read during mock_new only */
+    /* The initial agents, JSON in the form of agents.json; NULL: the built-in ones. Read during mock_new only. */
+    const char *cast;
     size_t cast_len;
 };
 
-/* ERR_SYNTAX, ERR_TYPE, ERR_RANGE or ERR_TOO_LARGE for a cast that cannot be used (ret_problem, which
+/* ERR_SYNTAX, ERR_TYPE, ERR_RANGE or ERR_TOO_LARGE for initial agents that cannot be used (ret_problem, which
  * may be NULL with size 0, then says where and why), -ENOMEM. */
 MUSTCHECK int mock_new(const struct mock_options *options, struct mock **ret_mock, char *ret_problem,
                        size_t problem_size);
@@ -65,10 +65,10 @@ struct mock_agent {
     uint64_t tokens_per_minute;
     uint64_t created_at_ms;
     uint64_t last_active_ms;
-    bool spawned; /* by a command, not by the cast */
+    bool spawned; /* by a command; not an initial agent */
 };
 
-/* The cast first, then the spawned ones in the order of their creation. */
+/* The initial agents first, then the spawned ones in the order of their creation. */
 size_t mock_agent_count(const struct mock *m);
 /* false when there is no such index. */
 bool mock_agent_get(const struct mock *m, size_t index, uint64_t now_ms, struct mock_agent *ret_agent);
@@ -104,7 +104,7 @@ struct mock_swarm {
     uint64_t created_at_ms;
 };
 
-/* NULL: the newest one (there always is one: the cast's own). false: no swarm of that id. */
+/* NULL: the newest one (there always is one: that of the initial agents). false: no swarm of that id. */
 bool mock_swarm_get(const struct mock *m, const char *id, struct mock_swarm *ret_swarm);
 
 /* ---- commands ---- */
@@ -118,7 +118,7 @@ enum mock_id_style {
  * -ENOMEM. */
 MUSTCHECK int mock_swarm_init(struct mock *m, const char *topology, const char *strategy, uint64_t max_agents,
                               enum mock_id_style style, uint64_t now_ms, const char **ret_id);
-/* Ends a swarm with its spawned agents and its tasks; the cast's own swarm goes back to the cast alone.
+/* Ends a swarm with its spawned agents and its tasks; the first swarm keeps its initial agents.
  * ERR_NOT_FOUND. */
 MUSTCHECK int mock_swarm_destroy(struct mock *m, const char *id, size_t *ret_agents_ended);
 
@@ -134,7 +134,8 @@ struct mock_spawn {
  * ERR_TOO_LARGE, ERR_RANGE (an empty type), -ENOMEM. */
 MUSTCHECK int mock_spawn(struct mock *m, const struct mock_spawn *spawn, uint64_t now_ms, size_t *ret_index);
 
-/* Gives the task to an agent of the swarm (of the cast, when it has none). It is pending for a second or two,
+/* Gives the task to an agent of the swarm (an initial agent, when it has none). It is pending for a second or
+ * two,
  * then in progress, and completed after some seconds more. ERR_NOT_FOUND, ERR_FULL (MOCK_MAX_TASKS unfinished
  * ones: a completed one would make room), ERR_TOO_LARGE, -ENOMEM. */
 MUSTCHECK int mock_task_add(struct mock *m, const char *text, const char *strategy, const char *priority,

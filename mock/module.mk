@@ -1,8 +1,8 @@
 MODULES  += mock
-mock_SRC := mock/world.c mock/cast.c mock/commands.c mock/motion.c mock/views.c mock/control_views.c mock/iso_time.c \
+mock_SRC := mock/world.c mock/initial_agents.c mock/commands.c mock/motion.c mock/views.c mock/control_views.c mock/iso_time.c \
             $(OBJ)/mock/agents_json.c
 
-# The default cast, made part of the library: bytes of agents.json as a C array. od and sed are POSIX.
+# The default initial agents, made part of the library: bytes of agents.json as a C array. od and sed are POSIX.
 $(OBJ)/mock/agents_json.c: mock/agents.json mock/module.mk
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)

@@ -5,7 +5,8 @@
  * twice gives the same answer, and asking for second 300 needs no 299 questions before it.
  *
  * All of it is integer arithmetic, so every compiler and machine gives the same bytes. A load wanders between
- * aims drawn for each period; at the very start the counters are exactly those of the cast. Failure modes:
+ * aims drawn for each period; at the very start the counters are exactly those of the initial
+ * agents. Failure modes:
  * none.
  */
 #include <string.h>

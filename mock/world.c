@@ -1,8 +1,8 @@
 /* The mock world's objects: made, kept and freed.
  *
- * Purpose: own every object, and hold what is always true: swarms[0] is the cast's own and never goes; there
- * is at least one agent of the cast; an agent's swarm and a task's swarm and agent exist as long as it does,
- * because ending a swarm ends its tasks and its spawned agents with it. Failure modes: no memory: -ENOMEM and
+ * Purpose: own every object, and hold what is always true: swarms[0] is that of the initial agents and
+ * is never removed; there is at least one initial agent; an agent's swarm and a task's swarm and agent exist as
+ * long as it does, because ending a swarm ends its tasks and its spawned agents with it. Failure modes: no memory: -ENOMEM and
  * nothing changed; a full world: ERR_FULL.
  */
 #include "mock/world.h"
@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 
-/* The cast's own swarm has room for everything; only a swarm made by a command names its limit. */
+/* The swarm of the initial agents has room for everything; only a swarm made by a command names its limit. */
 #define DEFAULT_SWARM_AGENTS MOCK_MAX_AGENTS
 
 /* ---- numbers ---- */
@@ -242,9 +242,9 @@ int mock_new(const struct mock_options *options, struct mock **ret_mock, char *r
     m->start_ms = options->start_ms;
     int rc = make_default_swarm(m);
     if (rc == 0 && options->cast)
-        rc = cast_read(m, options->cast, options->cast_len, ret_problem, problem_size);
+        rc = initial_agents_read(m, options->cast, options->cast_len, ret_problem, problem_size);
     else if (rc == 0)
-        rc = cast_read(m, mock_agents_json, mock_agents_json_len, ret_problem, problem_size);
+        rc = initial_agents_read(m, mock_agents_json, mock_agents_json_len, ret_problem, problem_size);
     if (rc != 0) {
         mock_free(m);
         return rc;

@@ -1,7 +1,7 @@
 /* The inside of the mock world, shared by the library's own files; users see mock.h.
  *
- * world.c owns the objects (made here, freed here), cast.c fills the first ones from JSON, commands.c makes
- * the others, motion.c says what they look like at a moment, and the views write them.
+ * world.c owns the objects (made here, freed here), initial_agents.c fills the first ones from JSON,
+ * commands.c makes the others, motion.c says what they look like at a moment, and the views write them.
  */
 #ifndef MOCK_WORLD_H
 #define MOCK_WORLD_H
@@ -50,7 +50,7 @@ struct mock {
     uint64_t seed;
     uint64_t start_ms;
     uint64_t drawn;        /* ids drawn so far: each is from a place of its own */
-    struct swarm **swarms; /* MOCK_MAX_SWARMS places, oldest first; the first is the cast's */
+    struct swarm **swarms; /* MOCK_MAX_SWARMS places, oldest first; the first is that of the initial agents */
     size_t swarm_count;
     struct agent **agents; /* grows to MOCK_MAX_AGENTS */
     size_t agent_count;
@@ -85,15 +85,17 @@ MUSTCHECK int world_add_agent(struct mock *m, struct agent *a);
 MUSTCHECK int world_add_swarm(struct mock *m, const char *id, const char *topology, const char *strategy,
                               uint64_t max_agents, uint64_t now_ms);
 const struct swarm *world_find_swarm(const struct mock *m, const char *id); /* NULL: the newest */
-/* Frees its spawned agents and its tasks, and unlinks the swarm unless it is the cast's. Returns the agents
+/* Frees its spawned agents and its tasks, and unlinks the swarm unless it is that of the initial agents.
+ * Returns the agents
  * freed. */
 size_t world_end_swarm(struct mock *m, const struct swarm *swarm);
 /* "prefix" + ms + "_" + `letters` letters or digits, in `text` of ID_SIZE bytes. */
 #define ID_SIZE 64
 void world_draw_id(struct mock *m, const char *prefix, uint64_t now_ms, unsigned letters, char text[ID_SIZE]);
 
-/* Fills an empty world from a cast (cast.c). */
-MUSTCHECK int cast_read(struct mock *m, const char *json, size_t len, char *ret_problem, size_t problem_size);
+/* Fills an empty world with its initial agents (initial_agents.c). */
+MUSTCHECK int initial_agents_read(struct mock *m, const char *json, size_t len, char *ret_problem,
+                                  size_t problem_size);
 
 /* Which of the agents leads: the first of type coordinator or queen, else the first. There is always one. */
 const struct agent *world_leader(const struct mock *m);

@@ -1,4 +1,4 @@
-/* The cast: the agents that are there from the start, read from JSON in the form of agents.json.
+/* The initial agents: those that are there from the start, read from JSON in the form of agents.json.
  *
  * Purpose: {"agents":[{id, name, type, status?, capabilities?, tasksActive?, tasksCompleted?, tasksFailed?,
  * activities?}]}. Comments and trailing commas are accepted: people write this file. Unknown keys are passed
@@ -162,7 +162,7 @@ static int read_agents(struct reader *r, struct mock *m)
     return 0;
 }
 
-int cast_read(struct mock *m, const char *json, size_t len, char *ret_problem, size_t problem_size)
+int initial_agents_read(struct mock *m, const char *json, size_t len, char *ret_problem, size_t problem_size)
 {
     struct reader r = {.problem = ret_problem, .problem_size = problem_size};
     unsigned line = 0;
