@@ -26,7 +26,7 @@ static void end_events(void *data)
 /* The reader, with what it reads first: what others read first just now, where that is still so. */
 static int join(struct exchange *x, struct hub_reader **ret_reader)
 {
-    struct look look;
+    struct client_state state;
     struct buf json;
     struct hub *hub = x->service->hub;
     int rc = hub_join(hub, x->connection, service_now_ms(), NULL, ret_reader);
@@ -34,15 +34,15 @@ static int join(struct exchange *x, struct hub_reader **ret_reader)
         return rc;
     struct hub_first first = {.stamp = hub_stamp(hub)};
     buf_init(&json, ANSWER_MAX_BYTES);
-    look_take(&look, x->service->client);
-    rc = publish_write_agents(&look, &json);
+    client_state_take(&state, x->service->client);
+    rc = publish_write_agents(&state, &json);
     if (rc == 0) {
-        first.version = ar_snapshot_version(look.view.snapshot);
+        first.version = ar_snapshot_version(state.view.snapshot);
         first.json = buf_data(&json);
         first.len = buf_len(&json);
         rc = hub_join(hub, x->connection, service_now_ms(), &first, ret_reader);
     }
-    look_done(&look);
+    client_state_done(&state);
     buf_done(&json);
     return rc;
 }

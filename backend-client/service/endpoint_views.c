@@ -20,12 +20,12 @@ static int write_agents(const struct view *v, struct writer *w)
 
 static void show(struct exchange *x, view_fn *write)
 {
-    struct look look;
+    struct client_state state;
     struct writer w;
-    look_take(&look, x->service->client);
+    client_state_take(&state, x->service->client);
     exchange_begin(x, &w);
-    exchange_end(x, &w, 200, write(&look.view, &w));
-    look_done(&look);
+    exchange_end(x, &w, 200, write(&state.view, &w));
+    client_state_done(&state);
 }
 
 void endpoint_health(struct exchange *x)
@@ -45,35 +45,35 @@ void endpoint_data(struct exchange *x)
 
 /* Telemetry of no agents at all would be figures about nothing. Where they would have come from is told all
  * the same. */
-static void refuse_empty(struct exchange *x, const struct look *look)
+static void refuse_empty(struct exchange *x, const struct client_state *state)
 {
     struct failure f;
     struct writer w;
     failure_set(
         &f, 503, "NO_AGENTS",
-        look->health.agents_unsupported
+        state->health.agents_unsupported
             ? "The server behind the relay has no way to list agents; choose another server for it."
             : "The server behind the relay lists no agents; POST /api/bots/initialize-swarm makes some.",
         "No agent telemetry data available");
     exchange_begin(x, &w);
     failure_write_open(&f, &w);
     write_object_end(&w);
-    view_write_markers(&look->view, &w);
-    view_write_time(&w, "timestamp", look->view.now_unix_ms);
+    view_write_markers(&state->view, &w);
+    view_write_time(&w, "timestamp", state->view.now_unix_ms);
     write_object_end(&w);
     exchange_end(x, &w, f.status, 0);
 }
 
 void endpoint_status(struct exchange *x)
 {
-    struct look look;
+    struct client_state state;
     struct writer w;
-    look_take(&look, x->service->client);
-    if (ar_snapshot_count(look.view.snapshot) == 0) {
-        refuse_empty(x, &look);
+    client_state_take(&state, x->service->client);
+    if (ar_snapshot_count(state.view.snapshot) == 0) {
+        refuse_empty(x, &state);
     } else {
         exchange_begin(x, &w);
-        exchange_end(x, &w, 200, view_status(&look.view, &w));
+        exchange_end(x, &w, 200, view_status(&state.view, &w));
     }
-    look_done(&look);
+    client_state_done(&state);
 }

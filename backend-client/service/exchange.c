@@ -87,14 +87,14 @@ void exchange_park(struct exchange *x)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    x->parked = true;
-    parked_add(&x->service->parked, &x->waiting, info ? info->connect_fd : -1);
+    x->suspended = true;
+    suspended_requests_add(&x->service->suspended, &x->waiting, info ? info->connect_fd : -1);
     MHD_suspend_connection(x->connection);
 }
 
 void exchange_finish(struct exchange *x)
 {
-    parked_remove(&x->service->parked, &x->waiting);
+    suspended_requests_remove(&x->service->suspended, &x->waiting);
     MHD_resume_connection(x->connection);
 }
 
@@ -165,7 +165,7 @@ void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy 
     call.data = x;
     int rc = ar_call(x->service->client, &call, &id);
     if (rc == AR_OK)
-        parked_wait_for(&x->service->parked, &x->waiting, id);
+        suspended_requests_wait_for(&x->service->suspended, &x->waiting, id);
     else
         reply_cb(x, &(struct ar_reply){.code = rc});
 }

@@ -1,8 +1,8 @@
 /* One request and its answer.
  *
  * It is made when the head is there, lives until libmicrohttpd says that the request is over, and is worked
- * on by one thread at a time: libmicrohttpd's, or, while it is parked (the connection suspended), the
- * client's, which hands it back with exchange_finish. Whatever happens, a parked exchange is finished once:
+ * on by one thread at a time: libmicrohttpd's, or, while it is suspended (as its connection is), the
+ * client's, which hands it back with exchange_finish. Whatever happens, a suspended exchange is finished once:
  * the library completes every call that it accepted.
  */
 #ifndef SERVICE_EXCHANGE_H
@@ -16,9 +16,9 @@
 #include "base/buf.h"
 #include "failure.h"
 #include "guard.h"
-#include "parked.h"
 #include "request.h"
 #include "service.h"
+#include "suspended_requests.h"
 #include "tool.h"
 #include "wire/writer.h"
 
@@ -50,8 +50,8 @@ struct exchange {
     const char *allow;           /* static; NULL */
     struct MHD_Response *stream; /* the answer is this instead; owned until queued */
 
-    bool parked;
-    struct parked_request waiting;
+    bool suspended;
+    struct suspended_request waiting;
     size_t held_bytes; /* of its answer, as counted in service.held_bytes */
     exchange_reply_cb *on_reply;
     void *job; /* the endpoint's; freed with free_job at the end */
@@ -77,7 +77,7 @@ void exchange_park(struct exchange *x);
 /* Resumes it; the answer must be there. The exchange is not the caller's any more. */
 void exchange_finish(struct exchange *x);
 
-/* tools/call with these params, of a parked exchange. on_reply gets the completion, on the client's thread;
+/* tools/call with these params, of a suspended exchange. on_reply gets the completion, on the client's thread;
  * or, when the library does not take the call, at once, with the code that says why. */
 void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy policy, bool idempotent,
                    exchange_reply_cb *on_reply);

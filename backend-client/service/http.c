@@ -208,7 +208,7 @@ static enum MHD_Result run(struct exchange *x)
     else if (x->status == 0)
         x->route->run(x);
     pthread_rwlock_unlock(&s->gate);
-    return x->parked ? MHD_YES : queue_answer(x);
+    return x->suspended ? MHD_YES : queue_answer(x);
 }
 
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *path,
@@ -219,7 +219,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
     (void)version;
     if (!x)
         return begin(data, connection, path, method, exchange);
-    if (x->parked)
+    if (x->suspended)
         return queue_answer(x); /* it was finished */
     if (*upload_size > 0)
         return take_body(x, upload, upload_size);

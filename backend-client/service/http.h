@@ -12,7 +12,7 @@
 MUSTCHECK int http_start(struct service *s);
 /* No new connections. */
 void http_quiesce(struct service *s);
-/* Ends every connection and thread. No exchange may be parked any more. */
+/* Ends every connection and thread. No exchange may be suspended any more. */
 void http_stop(struct service *s);
 
 /* For service_stop: waits until no request is under way, at most so long. */

@@ -9,7 +9,7 @@ service_SRC := backend-client/service/settings.c backend-client/service/listen.c
                backend-client/service/failure.c backend-client/service/view.c backend-client/service/view_health.c \
                backend-client/service/view_agents.c backend-client/service/view_graph.c \
                backend-client/service/view_status.c backend-client/service/hub.c backend-client/service/watch.c \
-               backend-client/service/parked.c \
+               backend-client/service/suspended_requests.c \
                backend-client/service/publish.c backend-client/service/exchange.c backend-client/service/routes.c \
                backend-client/service/endpoint_views.c backend-client/service/endpoint_events.c \
                backend-client/service/endpoint_page.c backend-client/service/endpoint_task.c \

@@ -12,46 +12,46 @@
 #include "exchange.h"
 #include "service.h"
 
-void look_take(struct look *look, const struct ar_client *client)
+void client_state_take(struct client_state *state, const struct ar_client *client)
 {
-    ar_health_init(&look->health);
-    (void)ar_health(client, &look->health); /* fails for a size that is none only */
-    look->view = (struct view){
-        .snapshot = ar_agents(client), .health = &look->health, .now_unix_ms = service_unix_ms()};
+    ar_health_init(&state->health);
+    (void)ar_health(client, &state->health); /* fails for a size that is none only */
+    state->view = (struct view){
+        .snapshot = ar_agents(client), .health = &state->health, .now_unix_ms = service_unix_ms()};
 }
 
-void look_done(struct look *look)
+void client_state_done(struct client_state *state)
 {
-    ar_snapshot_release(look->view.snapshot);
+    ar_snapshot_release(state->view.snapshot);
 }
 
-int publish_write_agents(const struct look *look, struct buf *json)
+int publish_write_agents(const struct client_state *state, struct buf *json)
 {
     struct writer w;
     writer_init(&w, json);
-    int rc = view_agents(&look->view, true, &w);
+    int rc = view_agents(&state->view, true, &w);
     return rc == 0 ? writer_end(&w) : rc;
 }
 
-static int write_health(const struct look *look, struct buf *json)
+static int write_health(const struct client_state *state, struct buf *json)
 {
     struct writer w;
     writer_init(&w, json);
-    view_health(&look->view, &w);
+    view_health(&state->view, &w);
     return writer_end(&w);
 }
 
 static void publish(struct hub *hub, const struct ar_client *client, enum hub_kind kind)
 {
-    struct look look;
+    struct client_state state;
     struct buf json;
     buf_init(&json, ANSWER_MAX_BYTES);
-    look_take(&look, client);
-    int rc = kind == HUB_AGENTS ? publish_write_agents(&look, &json) : write_health(&look, &json);
+    client_state_take(&state, client);
+    int rc = kind == HUB_AGENTS ? publish_write_agents(&state, &json) : write_health(&state, &json);
     if (rc == 0)
-        (void)!hub_publish(hub, kind, ar_snapshot_version(look.view.snapshot), buf_data(&json),
+        (void)!hub_publish(hub, kind, ar_snapshot_version(state.view.snapshot), buf_data(&json),
                            buf_len(&json));
-    look_done(&look);
+    client_state_done(&state);
     buf_done(&json);
 }
 

@@ -2,7 +2,7 @@
  *
  * Starting: the hub, the client (which connects by itself), the HTTP server. Stopping, in the reverse of who
  * needs whom: no new connections; the gate closes, so that no request uses the client any more; event streams
- * end; the client is closed, which completes every call and so finishes every parked request; what is under
+ * end; the client is closed, which completes every call and so finishes every suspended request; what is under
  * way is sent; the HTTP server ends. Failure modes: an option that the client refuses is the user's mistake
  * and said so; a client that does not end in time is left alone, and the process exits over it.
  */
@@ -129,7 +129,7 @@ enum service_result service_start(struct service *s, const struct settings *sett
     *s = (struct service){
         .settings = settings, .listen_fd = listen_fd, .on_loopback = listen_is_loopback(listen_fd)};
     (void)snprintf(problem, SERVICE_PROBLEM_SIZE, "out of memory");
-    if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || parked_init(&s->parked) != 0)
+    if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || suspended_requests_init(&s->suspended) != 0)
         goto fail_fd;
     if (hub_new(&ops, &s->hub) != 0)
         goto fail_fd;
@@ -171,7 +171,7 @@ void service_tick(struct service *s)
 {
     uint64_t now_ms = service_now_ms();
     (void)watch_cut(&s->watch, now_ms);
-    parked_look(&s->parked, s->client);
+    suspended_requests_check(&s->suspended, s->client);
     look_at_health(s, now_ms);
     if (now_ms < s->keep_alive_at_ms)
         return;
@@ -209,7 +209,7 @@ int service_stop(struct service *s)
     http_stop(s);
     hub_free(s->hub);
     watch_done(&s->watch);
-    parked_done(&s->parked);
+    suspended_requests_done(&s->suspended);
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->end_lock);
     pthread_cond_destroy(&s->end_changed);

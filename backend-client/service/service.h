@@ -16,15 +16,15 @@
 #include "agent_relay.h"
 #include "base/err.h"
 #include "hub.h"
-#include "parked.h"
 #include "settings.h"
+#include "suspended_requests.h"
 #include "watch.h"
 
 struct service {
     const struct settings *settings; /* borrowed */
     struct hub *hub;
     struct watch watch;
-    struct parked parked;
+    struct suspended_requests suspended;
     struct ar_client *client;
     struct MHD_Daemon *daemon;
     int listen_fd; /* owned after http_quiesce */

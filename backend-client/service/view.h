@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "wire/writer.h"
 
-/* One consistent look: borrowed for the call. */
+/* The client at one moment: borrowed for the call. */
 struct view {
     const struct ar_snapshot *snapshot;
     const struct ar_health *health;

@@ -1,7 +1,7 @@
-/* Requests that wait for the relay: a list under a lock, looked through now and then. The kernel knows
- * whether the other end has closed, also while there are bytes that nobody has read (a request sent ahead).
+/* Requests that wait for the relay: a list under a lock, checked at intervals. TCP_INFO says whether the peer
+ * has closed, also while there are unread bytes (a pipelined request).
  */
-#include "parked.h"
+#include "suspended_requests.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,18 +9,18 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-int parked_init(struct parked *p)
+int suspended_requests_init(struct suspended_requests *p)
 {
     list_init(&p->all);
     return pthread_mutex_init(&p->lock, NULL) == 0 ? 0 : -ENOMEM;
 }
 
-void parked_done(struct parked *p)
+void suspended_requests_done(struct suspended_requests *p)
 {
     pthread_mutex_destroy(&p->lock);
 }
 
-void parked_add(struct parked *p, struct parked_request *r, int fd)
+void suspended_requests_add(struct suspended_requests *p, struct suspended_request *r, int fd)
 {
     pthread_mutex_lock(&p->lock);
     r->fd = fd;
@@ -29,9 +29,9 @@ void parked_add(struct parked *p, struct parked_request *r, int fd)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Ids grow. A request's first call may be completed, and its second made, before the first one's id is told
+/* Ids grow. A request's first call may be completed, and its second made, before the first one's id arrives
  * here. */
-void parked_wait_for(struct parked *p, struct parked_request *r, uint64_t call)
+void suspended_requests_wait_for(struct suspended_requests *p, struct suspended_request *r, uint64_t call)
 {
     pthread_mutex_lock(&p->lock);
     if (!list_empty(&r->node) && call > r->call)
@@ -39,7 +39,7 @@ void parked_wait_for(struct parked *p, struct parked_request *r, uint64_t call)
     pthread_mutex_unlock(&p->lock);
 }
 
-void parked_remove(struct parked *p, struct parked_request *r)
+void suspended_requests_remove(struct suspended_requests *p, struct suspended_request *r)
 {
     pthread_mutex_lock(&p->lock);
     list_remove(&r->node);
@@ -53,16 +53,16 @@ static bool is_gone(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state != TCP_ESTABLISHED;
 }
 
-void parked_look(struct parked *p, struct ar_client *client)
+void suspended_requests_check(struct suspended_requests *p, struct ar_client *client)
 {
     pthread_mutex_lock(&p->lock);
     LIST_EACH(it, safe, &p->all)
     {
-        struct parked_request *r = CONTAINER_OF(it, struct parked_request, node);
+        struct suspended_request *r = CONTAINER_OF(it, struct suspended_request, node);
         if (r->call == 0 || !is_gone(r->fd))
             continue;
         /* It completes the call, or the call is complete: either way the answer comes. Refused (no memory):
-         * again at the next look. */
+         * again at the next check. */
         if (ar_cancel(client, r->call) == AR_OK)
             r->call = 0;
     }
