@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "backend-client/cli/ctl.h"
-#include "backend-client/cli/rounds.h"
+#include "backend-client/cli/ping_stats.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
@@ -31,13 +31,13 @@ static enum ctl_exit warm_up(struct ctl *ctl, const char **ret_method)
 }
 
 /* OK while it goes on; INTERRUPTED. */
-static enum ctl_exit one_round(struct ctl *ctl, const char *method, struct rounds *r, bool *said)
+static enum ctl_exit one_round(struct ctl *ctl, const char *method, struct ping_stats *r, bool *said)
 {
     char why[800] = "the relay is not there";
     struct answer *a;
     enum ctl_exit code = ask_once(ctl, method, AR_FAIL_FAST, &a);
     if (code == CTL_EXIT_OK) {
-        rounds_add(r, a->answered_ns - a->asked_ns);
+        ping_stats_add(r, a->answered_ns - a->asked_ns);
     } else if (code != CTL_EXIT_INTERRUPTED) {
         r->lost++;
         if (a)
@@ -52,7 +52,7 @@ static enum ctl_exit one_round(struct ctl *ctl, const char *method, struct round
 
 /* ---- the summary ---- */
 
-static int write_json(struct ctl *ctl, const struct rounds *r, const struct rounds_sum *sum)
+static int write_json(struct ctl *ctl, const struct ping_stats *r, const struct ping_summary *sum)
 {
     struct writer w;
     writer_init(&w, &ctl->out);
@@ -72,7 +72,7 @@ static int write_json(struct ctl *ctl, const struct rounds *r, const struct roun
     return rc != 0 ? rc : buf_append(&ctl->out, "\n", 1);
 }
 
-static int write_text(struct ctl *ctl, const struct rounds *r, const struct rounds_sum *sum)
+static int write_text(struct ctl *ctl, const struct ping_stats *r, const struct ping_summary *sum)
 {
     char text[640];
     int len = snprintf(text, sizeof(text), "%s: %zu sent, %zu answered, %zu lost\n", ctl->health.address,
@@ -83,9 +83,9 @@ static int write_text(struct ctl *ctl, const struct rounds *r, const struct roun
     return buf_append(&ctl->out, text, (size_t)len);
 }
 
-static enum ctl_exit summary(struct ctl *ctl, struct rounds *r)
+static enum ctl_exit summary(struct ctl *ctl, struct ping_stats *r)
 {
-    struct rounds_sum sum = rounds_sum(r);
+    struct ping_summary sum = ping_stats_sum(r);
     int rc = ctl_given(ctl->args, CTL_FLAG_JSON) ? write_json(ctl, r, &sum) : write_text(ctl, r, &sum);
     if (rc != 0)
         return ctl_say_broken(ctl, rc);
@@ -96,7 +96,7 @@ static enum ctl_exit summary(struct ctl *ctl, struct rounds *r)
     return r->count > 0 ? CTL_EXIT_DEGRADED : CTL_EXIT_UNREACHABLE;
 }
 
-static enum ctl_exit measure(struct ctl *ctl, const char *method, struct rounds *r)
+static enum ctl_exit measure(struct ctl *ctl, const char *method, struct ping_stats *r)
 {
     bool said = false;
     for (uint32_t i = 0; i < ctl->args->count; i++) {
@@ -111,17 +111,17 @@ static enum ctl_exit measure(struct ctl *ctl, const char *method, struct rounds 
 
 enum ctl_exit cmd_ping(struct ctl *ctl)
 {
-    struct rounds r;
+    struct ping_stats r;
     const char *method;
     enum ctl_exit code = ctl_open(ctl, AR_NEVER);
     if (code == CTL_EXIT_OK)
         code = warm_up(ctl, &method);
     if (code != CTL_EXIT_OK)
         return code;
-    int rc = rounds_init(&r, ctl->args->count);
+    int rc = ping_stats_init(&r, ctl->args->count);
     if (rc != 0)
         return ctl_say_broken(ctl, rc);
     code = measure(ctl, method, &r);
-    rounds_done(&r);
+    ping_stats_done(&r);
     return code;
 }

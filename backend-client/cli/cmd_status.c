@@ -13,15 +13,15 @@
  *
  * What does not know relay/status but answers initialize is another kind of server, and well.
  *
- * With --no-start only the relay is asked (look.c), and its word is taken: a server that was never started is
- * no fault; one that keeps failing is. A relay that answers is "up" then: "live" is said of servers that were
- * asked.
+ * With --no-start only the relay is asked (direct_status.c), and its answer decides: a server that was never
+ * started is no fault; one that keeps failing is. A relay that answers is "up" then: "live" is said of servers
+ * that were asked.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "backend-client/cli/ctl.h"
-#include "backend-client/cli/look.h"
+#include "backend-client/cli/direct_status.h"
 #include "backend-client/cli/safe.h"
 #include "backend-client/cli/status_view.h"
 #include "backend-client/cli/units.h"
@@ -244,46 +244,47 @@ static enum ctl_exit ask(struct ctl *ctl)
 
 /* ---- only looking ---- */
 
-static enum ctl_exit refuse_stranger(struct ctl *ctl, struct view *v, const struct look *look)
+static enum ctl_exit refuse_stranger(struct ctl *ctl, struct view *v, const struct direct_status *direct)
 {
     char line[81];
     char error[500];
-    safe_copy(line, sizeof(line), look->line, look->len < sizeof(line) ? look->len : sizeof(line) - 1);
+    safe_copy(line, sizeof(line), direct->line, direct->len < sizeof(line) ? direct->len : sizeof(line) - 1);
     (void)snprintf(
         error, sizeof(error),
         "%s does not speak JSON-RPC in lines: it sent \"%s\". The address must name the port where the relay listens (--relay, or AGENT_CONTROL_URL)",
-        look->address, line);
+        direct->address, line);
     v->code = CTL_EXIT_UNREACHABLE;
     v->error = error;
     return show(ctl, v);
 }
 
-static void take_status(struct view *v, struct json_doc *doc, json_node status, const struct look *look)
+static void take_status(struct view *v, struct json_doc *doc, json_node status,
+                        const struct direct_status *direct)
 {
-    bool degraded = status_is_degraded(doc, status, look->address);
+    bool degraded = status_is_degraded(doc, status, direct->address);
     v->error =
         degraded
             ? "the relay answers, but the server behind it keeps failing, or the relay is draining; agent-relayctl servers says more"
             : NULL;
     v->code = degraded ? CTL_EXIT_DEGRADED : CTL_EXIT_OK;
     v->server = degraded ? "the server does not answer" : "the server was not asked";
-    v->round_trip_ms = look->round_trip_ms;
+    v->round_trip_ms = direct->round_trip_ms;
     v->status = json_raw(doc, status, &v->status_len);
 }
 
 /* {"jsonrpc":"2.0","id":1,"result":{...}} */
-static enum ctl_exit read_look(struct ctl *ctl, struct view *v, const struct look *look)
+static enum ctl_exit read_direct(struct ctl *ctl, struct view *v, const struct direct_status *direct)
 {
     struct json_doc *doc;
-    if (json_parse(look->line, look->len, JSON_STRICT, TOKENS_MAX, &doc, NULL) != 0)
-        return refuse_stranger(ctl, v, look);
+    if (json_parse(direct->line, direct->len, JSON_STRICT, TOKENS_MAX, &doc, NULL) != 0)
+        return refuse_stranger(ctl, v, direct);
     json_node result = json_get(doc, json_root(doc), "result");
     bool speaks = json_get(doc, json_root(doc), "jsonrpc") != JSON_ABSENT;
     v->code = CTL_EXIT_ERROR;
     v->error = "what answered is no Agent Relay: it does not know relay/status; is the address right?";
     if (json_type(doc, result) == JSON_OBJECT)
-        take_status(v, doc, result, look);
-    enum ctl_exit code = speaks ? show(ctl, v) : refuse_stranger(ctl, v, look);
+        take_status(v, doc, result, direct);
+    enum ctl_exit code = speaks ? show(ctl, v) : refuse_stranger(ctl, v, direct);
     json_free(doc);
     return code;
 }
@@ -293,19 +294,19 @@ static enum ctl_exit only_look(struct ctl *ctl)
     enum ctl_exit code = ctl_start(ctl);
     if (code != CTL_EXIT_OK)
         return code;
-    const struct look *look = look_ask(ctl);
-    if (!look)
+    const struct direct_status *direct = direct_status_ask(ctl);
+    if (!direct)
         return CTL_EXIT_INTERRUPTED;
-    if (look->code == CTL_EXIT_USAGE)
-        return ctl_refuse_address(ctl, look->problem);
-    struct view v = {.code = look->code,
-                     .address = look->address,
-                     .peer = look->peer,
+    if (direct->code == CTL_EXIT_USAGE)
+        return ctl_refuse_address(ctl, direct->problem);
+    struct view v = {.code = direct->code,
+                     .address = direct->address,
+                     .peer = direct->peer,
                      .round_trip_ms = -1,
                      .server = "nothing is known of the server",
-                     .error = look->problem,
+                     .error = direct->problem,
                      .only_looked = true};
-    return look->code == CTL_EXIT_OK ? read_look(ctl, &v, look) : show(ctl, &v);
+    return direct->code == CTL_EXIT_OK ? read_direct(ctl, &v, direct) : show(ctl, &v);
 }
 
 enum ctl_exit cmd_status(struct ctl *ctl)

@@ -17,7 +17,7 @@ enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, 
     return code;
 }
 
-/* Problems of the library's name the variable themselves; look.c's name nothing. */
+/* Problems of the library's name the variable themselves; direct_status.c's name nothing. */
 enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem)
 {
     static const char own[] = "url: ";

@@ -3,13 +3,13 @@ MODULES     += relayctl
 relayctl_SRC := backend-client/cli/args.c backend-client/cli/commands.c backend-client/cli/help.c \
                 backend-client/cli/json_text.c backend-client/cli/json_advice.c backend-client/cli/params.c \
                 backend-client/cli/safe.c backend-client/cli/width.c backend-client/cli/table.c \
-                backend-client/cli/verdict.c backend-client/cli/rounds.c backend-client/cli/progress.c \
+                backend-client/cli/verdict.c backend-client/cli/ping_stats.c backend-client/cli/progress.c \
                 backend-client/cli/content.c backend-client/cli/units.c \
                 backend-client/cli/status_view.c
 
 PROGRAMS              += agent-relayctl
 agent-relayctl_SRC    := backend-client/cli/main.c backend-client/cli/ctl.c backend-client/cli/ctl_call.c backend-client/cli/ctl_say.c \
-                         backend-client/cli/term.c backend-client/cli/look.c \
+                         backend-client/cli/term.c backend-client/cli/direct_status.c \
                          backend-client/cli/cmd_status.c backend-client/cli/cmd_ping.c backend-client/cli/cmd_call.c \
                          backend-client/cli/cmd_tools.c backend-client/cli/cmd_agents.c \
                          backend-client/cli/agents_view.c \

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "backend-client/cli/progress.h"
-#include "backend-client/cli/rounds.h"
+#include "backend-client/cli/ping_stats.h"
 #include "backend-client/cli/safe.h"
 #include "backend-client/cli/table.h"
 #include "backend-client/cli/units.h"
@@ -280,27 +280,27 @@ static void assert_near(double value, double expected)
 static void ranks_round_trips(void **state)
 {
     (void)state;
-    struct rounds r;
-    assert_int_equal(rounds_init(&r, 200), 0);
-    assert_near(rounds_sum(&r).max_ms, 0);
-    rounds_add(&r, 3000000);
-    struct rounds_sum one = rounds_sum(&r);
+    struct ping_stats r;
+    assert_int_equal(ping_stats_init(&r, 200), 0);
+    assert_near(ping_stats_sum(&r).max_ms, 0);
+    ping_stats_add(&r, 3000000);
+    struct ping_summary one = ping_stats_sum(&r);
     assert_near(one.min_ms, 3);
     assert_near(one.p50_ms, 3);
     assert_near(one.p99_ms, 3);
-    rounds_done(&r);
-    assert_int_equal(rounds_init(&r, 200), 0);
+    ping_stats_done(&r);
+    assert_int_equal(ping_stats_init(&r, 200), 0);
     for (uint64_t i = 200; i > 0; i--)
-        rounds_add(&r, i * 1000000);
-    rounds_add(&r, 1); /* beyond what it was made for: not kept */
-    struct rounds_sum sum = rounds_sum(&r);
+        ping_stats_add(&r, i * 1000000);
+    ping_stats_add(&r, 1); /* beyond what it was made for: not kept */
+    struct ping_summary sum = ping_stats_sum(&r);
     assert_int_equal(r.count, 200);
     assert_near(sum.min_ms, 1);
     assert_near(sum.p50_ms, 100);
     assert_near(sum.p99_ms, 198);
     assert_near(sum.max_ms, 200);
-    rounds_done(&r);
-    assert_int_equal(rounds_init(&r, SIZE_MAX), -ENOMEM);
+    ping_stats_done(&r);
+    assert_int_equal(ping_stats_init(&r, SIZE_MAX), -ENOMEM);
 }
 
 /* ---- progress ---- */

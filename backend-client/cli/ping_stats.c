@@ -1,28 +1,28 @@
 /* Round trips: kept one by one, since a percentile of what was thrown away is a guess. A million are 8 MB. */
-#include "backend-client/cli/rounds.h"
+#include "backend-client/cli/ping_stats.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 
-int rounds_init(struct rounds *r, size_t cap)
+int ping_stats_init(struct ping_stats *r, size_t cap)
 {
     size_t bytes;
-    *r = (struct rounds){.cap = cap};
+    *r = (struct ping_stats){.cap = cap};
     if (!size_mul(cap, sizeof(*r->ns), &bytes))
         return -ENOMEM;
     r->ns = mem_alloc(bytes);
     return r->ns ? 0 : -ENOMEM;
 }
 
-void rounds_done(struct rounds *r)
+void ping_stats_done(struct ping_stats *r)
 {
     mem_free(r->ns);
     r->ns = NULL;
 }
 
-void rounds_add(struct rounds *r, uint64_t ns)
+void ping_stats_add(struct ping_stats *r, uint64_t ns)
 {
     if (r->count < r->cap)
         r->ns[r->count++] = ns;
@@ -36,15 +36,15 @@ static int compare(const void *a, const void *b)
 }
 
 /* The smallest value that at least `percent` of all do not exceed. */
-static double rank_ms(const struct rounds *r, size_t percent)
+static double rank_ms(const struct ping_stats *r, size_t percent)
 {
     size_t rank = (r->count * percent + 99) / 100;
     return (double)r->ns[rank > 0 ? rank - 1 : 0] / 1e6;
 }
 
-struct rounds_sum rounds_sum(struct rounds *r)
+struct ping_summary ping_stats_sum(struct ping_stats *r)
 {
-    struct rounds_sum sum = {0};
+    struct ping_summary sum = {0};
     if (r->count == 0)
         return sum;
     qsort(r->ns, r->count, sizeof(*r->ns), compare);
