@@ -165,7 +165,7 @@ static void take_frames(struct client *c, const char *bytes, size_t len, uint64_
             write_refusal(
                 c, &(struct refusal){.code = RPC_E_OVERLOADED, .message = "out of memory for this line"});
         else
-            route_session_frame(c->session->route, &frame, result == FRAME_TOO_LARGE, now_ms);
+            route_session_frame(c->session->route, &frame, now_ms);
         c->frame_begun_at_ms = 0;
     }
 }

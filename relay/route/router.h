@@ -132,10 +132,10 @@ struct route_server *upstream_server(const struct upstream *upstream);
 void upstream_starting(struct upstream *upstream);
 /* A child's pipes are open: shared upstreams begin the handshake now, session upstreams pass on what waited. */
 void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now_ms);
-/* One line from the child. A FRAME_TOO_LARGE one comes with too_large set. Behind the last line of a chunk
+/* One line from the child, an oversize one too. Behind the last line of a chunk
  * call upstream_writable: what answers have freed is given away there, together, so that a session's requests,
  * and then its answers, travel in one write. */
-void upstream_frame(struct upstream *upstream, const struct frame *frame, bool too_large, uint64_t now_ms);
+void upstream_frame(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
 /* The child's out queue shrank, or lines of it were taken: more may be dispatched. */
 void upstream_writable(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone (or its start failed). What is in flight is answered SERVER_UNAVAILABLE in this call;
@@ -186,7 +186,7 @@ MUSTCHECK int route_session_open(struct router *r, const char *server_name, stru
 void *route_session_user(const struct route_session *s);
 /* One line from the client. Every request gets exactly one answer, now or later, unless it is cancelled or
  * the session is closed. Refusals (bad JSON, bad id, too large) are answered here too. */
-void route_session_frame(struct route_session *s, const struct frame *frame, bool too_large, uint64_t now_ms);
+void route_session_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* The client's out queue shrank below its high mark: it may have turns again. */
 void route_session_writable(struct route_session *s, uint64_t now_ms);
 /* The client is gone: what it had waiting is removed, what it had in flight is cancelled at the child, its

@@ -131,11 +131,11 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
     }
 }
 
-void route_session_frame(struct route_session *s, const struct frame *frame, bool too_large, uint64_t now_ms)
+void route_session_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     if (!s->upstream || s->dead)
         return;
-    if (too_large)
+    if (frame->oversize)
         refuse_too_large(s, frame, now_ms);
     else
         one_frame(s, frame, false, now_ms);

@@ -374,11 +374,11 @@ static void on_message(struct upstream *upstream, const struct frame *frame, uin
     }
 }
 
-void upstream_frame(struct upstream *upstream, const struct frame *frame, bool too_large, uint64_t now_ms)
+void upstream_frame(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     if (upstream->released || !upstream->link)
         return;
-    if (too_large)
+    if (frame->oversize)
         on_too_large(upstream, frame, now_ms);
     else
         on_message(upstream, frame, now_ms);

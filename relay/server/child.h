@@ -39,7 +39,7 @@ struct child;
 
 struct child_ops {
     /* One line of stdout, as upstream_frame takes it. */
-    void (*on_frame)(struct child *c, const struct frame *frame, bool too_large);
+    void (*on_frame)(struct child *c, const struct frame *frame);
     /* More may be sent: the queue to its stdin got shorter, or the frames of one read were all handed in. */
     void (*on_writable)(struct child *c);
     /* It can serve no more, and was not asked to stop: "closed its stdout", ... Stop it. At most once. */

@@ -182,7 +182,7 @@ static void cut_frames(struct child *c, const char *bytes, size_t len)
         if (result == FRAME_NO_MEMORY)
             LOG(LOG_ERROR, "no memory for a line of a child", F_STR("server", c->name));
         else
-            c->ops->on_frame(c, &frame, result == FRAME_TOO_LARGE);
+            c->ops->on_frame(c, &frame);
     }
     if (c->phase == CHILD_RUNNING)
         c->ops->on_writable(c); /* the slots that these answers freed */

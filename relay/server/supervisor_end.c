@@ -154,11 +154,11 @@ static struct supervisor *of(const struct child *c)
     return c->data;
 }
 
-static void on_frame(struct child *c, const struct frame *frame, bool too_large)
+static void on_frame(struct child *c, const struct frame *frame)
 {
     struct supervisor *s = of(c);
     if (s->attached)
-        upstream_frame(s->upstream, frame, too_large, supervisor_now_ms(s));
+        upstream_frame(s->upstream, frame, supervisor_now_ms(s));
 }
 
 static void on_writable(struct child *c)

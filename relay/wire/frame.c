@@ -114,7 +114,7 @@ static enum frame_result too_large(struct frame_reader *r, struct frame *ret_fra
 {
     struct rpc_envelope env;
     rpc_scan_end(&r->scan, &env);
-    *ret_frame = (struct frame){.bytes = "", .len = r->frame_bytes};
+    *ret_frame = (struct frame){.bytes = "", .len = r->frame_bytes, .oversize = true};
     ret_frame->env.kind = env.kind;
     ret_frame->env.fault = env.fault;
     ret_frame->env.fault_at = env.fault_at;
@@ -132,6 +132,7 @@ static enum frame_result hand_out(const char *bytes, size_t len, struct frame *r
 {
     ret_frame->bytes = bytes;
     ret_frame->len = len;
+    ret_frame->oversize = false;
     return FRAME_READY;
 }
 

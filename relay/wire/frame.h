@@ -31,9 +31,9 @@
 #define FRAME_KEEP_BYTES ((size_t)16 << 20)
 
 struct frame {
-    const char
-        *bytes; /* without the newline that ended it; borrowed, valid until the next call on the reader */
+    const char *bytes; /* without the newline that ended it; borrowed until the next call on the reader */
     size_t len;
+    bool oversize; /* what frame_next calls FRAME_TOO_LARGE: `bytes` are not the line's */
     struct rpc_envelope env;
 };
 

@@ -215,7 +215,7 @@ static struct frame scan(const char *line, size_t len)
 /* As the frame reader hands in what is too long: the id alone. */
 static struct frame too_large(struct input *in, const char *id)
 {
-    struct frame frame = {.bytes = id, .len = 99999999};
+    struct frame frame = {.bytes = id, .len = 99999999, .oversize = true};
     frame.env.id.len = strlen(id);
     frame.env.has_method = take(in) % 2;
     return frame;
@@ -235,7 +235,7 @@ static void client_event(struct input *in, unsigned i)
     }
     char *line = take_line(in, take(in) % 8, &len);
     struct frame frame = scan(line, len);
-    route_session_frame(sessions[i], &frame, false, now_ms);
+    route_session_frame(sessions[i], &frame, now_ms);
     free(line);
 }
 
@@ -261,7 +261,7 @@ static void client_other(struct input *in, unsigned i)
         break;
     default: {
         struct frame frame = too_large(in, "3");
-        route_session_frame(sessions[i], &frame, true, now_ms);
+        route_session_frame(sessions[i], &frame, now_ms);
         break;
     }
     }
@@ -290,7 +290,7 @@ static void child_event(struct input *in, struct child *c)
     unsigned back = take(in) % 4;
     char *line = take_line(in, c->last_id > back ? c->last_id - back : 1, &len);
     struct frame frame = scan(line, len);
-    upstream_frame(c->upstream, &frame, false, now_ms);
+    upstream_frame(c->upstream, &frame, now_ms);
     free(line);
 }
 
@@ -335,7 +335,7 @@ static void child_other(struct input *in, struct child *c)
             child_free(c);
         } else {
             struct frame frame = too_large(in, "2");
-            upstream_frame(c->upstream, &frame, true, now_ms);
+            upstream_frame(c->upstream, &frame, now_ms);
         }
         break;
     }

@@ -149,7 +149,7 @@ void child_say(struct child *ch, const char *line)
     memcpy(bytes, line, len);
     struct frame frame = {.bytes = bytes, .len = len};
     rpc_scan_line(bytes, len, &frame.env);
-    upstream_frame(ch->upstream, &frame, false, w.now_ms);
+    upstream_frame(ch->upstream, &frame, w.now_ms);
     upstream_writable(ch->upstream, w.now_ms);
     free(bytes);
 }
@@ -283,9 +283,9 @@ static void spoil(struct child *ch)
     bool out = r && r->state == REQ_OUT && r->relay_id == ch->kept[i].relay_id;
     int n = snprintf(line, sizeof(line), "%llu", (unsigned long long)ch->kept[i].relay_id);
     if (chance(50)) {
-        struct frame frame = {.bytes = line, .len = 9000000};
+        struct frame frame = {.bytes = line, .len = 9000000, .oversize = true};
         frame.env.id = (struct span){0, (size_t)n};
-        upstream_frame(ch->upstream, &frame, true, w.now_ms);
+        upstream_frame(ch->upstream, &frame, w.now_ms);
         upstream_writable(ch->upstream, w.now_ms);
     } else {
         (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":tru}",

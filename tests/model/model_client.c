@@ -239,7 +239,7 @@ void client_say(struct client *c, const char *line)
     struct frame frame = {.bytes = bytes, .len = len};
     rpc_scan_line(bytes, len, &frame.env);
     w.speaking = c->index;
-    route_session_frame(c->s, &frame, false, w.now_ms);
+    route_session_frame(c->s, &frame, w.now_ms);
     free(bytes);
 }
 
@@ -385,11 +385,11 @@ static void say_too_large(struct client *c)
         return;
     struct req *r = req_new(c, K_PLAIN);
     (void)snprintf(r->id, sizeof(r->id), "%s", id);
-    struct frame frame = {.bytes = id, .len = 9000000};
+    struct frame frame = {.bytes = id, .len = 9000000, .oversize = true};
     frame.env.id = (struct span){0, strlen(id)};
     frame.env.method = (struct span){100, 3};
     frame.env.has_method = true;
-    route_session_frame(c->s, &frame, true, w.now_ms);
+    route_session_frame(c->s, &frame, w.now_ms);
 }
 
 static void answer_question(struct client *c)

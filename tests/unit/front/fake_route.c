@@ -55,16 +55,16 @@ static void flood(struct link *link)
     mem_free(bytes);
 }
 
-void route_session_frame(struct route_session *s, const struct frame *frame, bool too_large, uint64_t now_ms)
+void route_session_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     (void)now_ms;
     struct link *link = s->link;
     const char *method = frame->bytes ? frame->bytes + frame->env.method.off : "";
     size_t len = frame->env.method.len;
     fake_route.frames++;
-    fake_route.too_large += too_large;
+    fake_route.oversize += frame->oversize;
     fake_route.last_link = link;
-    if (too_large || rpc_string_is(method, len, "silent"))
+    if (frame->oversize || rpc_string_is(method, len, "silent"))
         return;
     if (rpc_string_is(method, len, "pause")) {
         link->ops->pause(link);

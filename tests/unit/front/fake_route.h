@@ -16,7 +16,7 @@ struct fake_route {
     size_t opened;
     size_t closed;
     size_t frames;
-    size_t too_large;
+    size_t oversize;
     size_t writable;
     size_t flood_bytes;
     int send_result;         /* of the last send */

@@ -71,7 +71,7 @@ static void test_an_over_long_line_costs_only_itself(void **state)
     say(a, CALL("next"));
     wait_for(a, has_lines(a, 1));
     assert_says(a, CALL("next"));
-    assert_int_equal(fake_route.too_large, 1);
+    assert_int_equal(fake_route.oversize, 1);
 }
 
 static void test_http_gets_one_error(void **state)

@@ -249,14 +249,14 @@ void kit_say(struct kit *kit, struct route_session *s, const char *line)
 {
     struct frame frame = {.bytes = line, .len = strlen(line)};
     rpc_scan_line(frame.bytes, frame.len, &frame.env);
-    route_session_frame(s, &frame, false, kit->now_ms);
+    route_session_frame(s, &frame, kit->now_ms);
 }
 
 void kit_reply_on(struct kit *kit, struct upstream *upstream, const char *line)
 {
     struct frame frame = {.bytes = line, .len = strlen(line)};
     rpc_scan_line(frame.bytes, frame.len, &frame.env);
-    upstream_frame(upstream, &frame, false, kit->now_ms);
+    upstream_frame(upstream, &frame, kit->now_ms);
     upstream_writable(upstream, kit->now_ms);
 }
 

@@ -158,15 +158,15 @@ static void malformed_frames_are_refused(void **state)
 static void too_large_is_refused_with_its_id(void **state)
 {
     (void)state;
-    struct frame frame = {.bytes = "\"big\"", .len = 11000000};
+    struct frame frame = {.bytes = "\"big\"", .len = 11000000, .oversize = true};
     frame.env.id = (struct span){0, 5};
     frame.env.method = (struct span){30, 5};
     frame.env.has_method = true;
-    route_session_frame(f.a, &frame, true, f.kit.now_ms);
+    route_session_frame(f.a, &frame, f.kit.now_ms);
     kit_expect_with(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":\"big\",\"error\":{\"code\":-31007",
                     "\"bytes\":11000000", "\"limit\":8388608", NULL);
     frame.env.id.len = 0;
-    route_session_frame(f.a, &frame, true, f.kit.now_ms);
+    route_session_frame(f.a, &frame, f.kit.now_ms);
     kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-31007", NULL);
     kit_expect_nothing(&f.kit.child);
 }
@@ -179,10 +179,10 @@ static void a_spoilt_request_of_the_child_settles_nothing(void **state)
     kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     unsigned long long id = next_id();
     int n = snprintf(text, sizeof(text), "%llu", id);
-    struct frame frame = {.bytes = text, .len = 9000000};
+    struct frame frame = {.bytes = text, .len = 9000000, .oversize = true};
     frame.env.id = (struct span){0, (size_t)n};
     frame.env.has_method = true;
-    upstream_frame(kit_upstream(&f.kit), &frame, true, f.kit.now_ms);
+    upstream_frame(kit_upstream(&f.kit), &frame, f.kit.now_ms);
     kit_expect_with(&f.kit.child, "\"error\":{\"code\":-31007", NULL);
     kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":1}", id);
     kit_expect_with(&f.kit.child, "\"error\":{\"code\":-32600", NULL);

@@ -139,9 +139,9 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
     id = next_id();
     char text[32];
     int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
-    struct frame frame = {.bytes = text, .len = 9000000};
+    struct frame frame = {.bytes = text, .len = 9000000, .oversize = true};
     frame.env.id = (struct span){0, (size_t)n};
-    upstream_frame(kit_upstream(&f.kit), &frame, true, f.kit.now_ms);
+    upstream_frame(kit_upstream(&f.kit), &frame, f.kit.now_ms);
     kit_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31007", "\"from\":\"server\"", "\"bytes\":9000000",
                     NULL);
     /* Ids that are no exact integers are nobody's. */

@@ -183,9 +183,9 @@ static void unanswered_questions_are_answered_for_the_child(void **state)
     kit_reply_on(&kit, upstreams[0], "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"roots/list\"}");
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":\"\xc0\"}");
     kit_expect_with(&children[0], "\"id\":6,\"error\":{\"code\":-32700", NULL);
-    struct frame frame = {.bytes = "3", .len = 9000000};
+    struct frame frame = {.bytes = "3", .len = 9000000, .oversize = true};
     frame.env.id = (struct span){0, 1};
-    route_session_frame(sessions[0], &frame, true, kit.now_ms);
+    route_session_frame(sessions[0], &frame, kit.now_ms);
     kit_expect_with(&children[0], "\"id\":7,\"error\":{\"code\":-31007", NULL);
     /* The client goes: the child gets its error before the end, and the call a cancel. */
     kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");

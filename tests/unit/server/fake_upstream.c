@@ -148,15 +148,15 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
     assert_true(rc == 0 || rc == -ENOMEM);
 }
 
-void upstream_frame(struct upstream *upstream, const struct frame *frame, bool too_large, uint64_t now_ms)
+void upstream_frame(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     assert_false(upstream->freed);
     assert_false(upstream->released);
     assert_non_null(upstream->link);
     upstream->frames++;
-    upstream->too_large += too_large;
+    upstream->oversize += frame->oversize;
     (void)snprintf(upstream->last_frame, sizeof(upstream->last_frame), "%.*s",
-                   (int)(frame->len < 200 ? frame->len : 200), too_large ? "" : frame->bytes);
+                   (int)(frame->len < 200 ? frame->len : 200), frame->oversize ? "" : frame->bytes);
     if (!upstream->ready && fake_router.refuse) {
         upstream->server->ops->handshake_failed(upstream->server->data, upstream, fake_router.refuse);
     } else if (!upstream->ready) {

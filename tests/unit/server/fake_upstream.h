@@ -22,7 +22,7 @@ struct upstream {
     bool freed;
     char log[8192];
     size_t frames;
-    size_t too_large;
+    size_t oversize;
     size_t writable;
     char last_frame[256];
     struct upstream_stats stats; /* what upstream_get_stats says; the test writes it */

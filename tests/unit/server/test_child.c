@@ -27,7 +27,7 @@ struct seen {
     struct child *child; /* NULL once it is closed */
     size_t frames;
     size_t bytes; /* of all frames */
-    size_t too_large;
+    size_t oversize;
     size_t longest;
     size_t writable;
     size_t queued_at_writable;
@@ -43,12 +43,12 @@ struct seen {
 
 static struct seen seen;
 
-static void on_frame(struct child *c, const struct frame *frame, bool too_large)
+static void on_frame(struct child *c, const struct frame *frame)
 {
     assert_ptr_equal(c, seen.child);
     assert_false(seen.exited);
     seen.frames++;
-    seen.too_large += too_large;
+    seen.oversize += frame->oversize;
     seen.bytes += frame->len;
     if (frame->len > seen.longest)
         seen.longest = frame->len;
@@ -195,7 +195,7 @@ static void test_frames_of_all_sizes(void **state)
         await_frames(count + 1);
     }
     assert_int_equal(seen.bytes, sum);
-    assert_int_equal(seen.too_large, 0);
+    assert_int_equal(seen.oversize, 0);
 }
 
 static void test_a_line_over_the_limit(void **state)
@@ -203,7 +203,7 @@ static void test_a_line_over_the_limit(void **state)
     (void)state;
     start("echo '{}'; head -c 5000000 /dev/zero | tr '\\0' ' '; echo; echo '{}'; exec cat");
     await_frames(3);
-    assert_int_equal(seen.too_large, 1);
+    assert_int_equal(seen.oversize, 1);
     assert_int_equal(seen.bytes, 2 + 5000000 + 2);
 }
 
