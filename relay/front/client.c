@@ -177,6 +177,7 @@ static void init(struct client *c, struct front *front, const struct session_ori
 {
     const struct front_limits *limits = &front->options.limits;
     c->link.ops = &client_link_ops;
+    c->link.high_bytes = CLIENT_HIGH_BYTES;
     c->front = front;
     c->server = server;
     c->origin = *origin;
@@ -184,8 +185,8 @@ static void init(struct client *c, struct front *front, const struct session_ori
     list_init(&c->watch);
     loop_task_init(&c->iteration_end, on_iteration_end);
     frame_reader_init(&c->reader, limits->max_frame_bytes, limits->max_id_bytes);
-    stream_init(&c->stream, front->options.loop, &client_stream_ops, LINK_CLIENT_HIGH_BYTES,
-                LINK_CLIENT_HIGH_BYTES / 2, limits->out_bytes);
+    stream_init(&c->stream, front->options.loop, &client_stream_ops, CLIENT_HIGH_BYTES, CLIENT_HIGH_BYTES / 2,
+                limits->out_bytes);
 }
 
 static void join(struct client *c, bool refused)

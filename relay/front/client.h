@@ -66,6 +66,8 @@ __attribute__((format(printf, 4, 5))) void client_close(struct client *c, uint64
  */
 __attribute__((format(printf, 3, 4))) void client_drop(struct client *c, int code, const char *format, ...);
 
+/* Its out queue's high-water mark: above it the client is not read, and reads too slowly for the router. */
+#define CLIENT_HIGH_BYTES ((size_t)1 << 20)
 /* How long a client that is being closed may take to read its last answers. */
 #define CLIENT_FLUSH_MS 2000
 

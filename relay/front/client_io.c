@@ -34,31 +34,18 @@ static int doom(struct client *c, int error)
  * ping) would pile up as fast as it can ask. */
 static void pause_above_high(struct client *c)
 {
-    if (c->paused_by_queue || c->link.queued_bytes <= LINK_CLIENT_HIGH_BYTES)
+    if (c->paused_by_queue || !link_is_slow(&c->link))
         return;
     c->paused_by_queue = true;
     client_update_reading(c);
 }
 
-static int on_send(struct link *link, const struct link_part *parts, size_t count)
+static int on_send(struct link *link, const struct message *message)
 {
     struct client *c = client_of(link);
     if (c->state != CLIENT_OPEN || c->doomed != 0)
         return ERR_CLOSING;
-    size_t total = 1;
-    bool fits = true;
-    for (size_t i = 0; i < count; i++)
-        fits = fits && size_add(total, parts[i].len, &total);
-    char *room;
-    int rc = fits ? stream_room(&c->stream, total, &room) : ERR_TOO_LARGE;
-    if (rc == 0) {
-        for (size_t i = 0; i < count; i++) {
-            memcpy(room, parts[i].bytes, parts[i].len);
-            room += parts[i].len;
-        }
-        *room = '\n';
-        stream_commit(&c->stream, total);
-    }
+    int rc = stream_write_parts(&c->stream, message->parts, message->part_count, true);
     if (rc != 0)
         return doom(c, rc);
     link->queued_bytes = stream_queued(&c->stream);

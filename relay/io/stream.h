@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/part.h"
 #include "io/loop.h"
 
 /* What is given to uv_write at once, when the kernel is full: small enough to see a slow reader's progress.
@@ -104,10 +105,9 @@ MUSTCHECK int stream_write(struct stream *s, const void *bytes, size_t len);
 /* Makes sure that the next `len` bytes of stream_write succeed: for messages in parts, all or nothing. Holds
  * until the caller returns to the loop. */
 MUSTCHECK int stream_reserve(struct stream *s, size_t len);
-/* stream_write for a message in parts: room for `len` bytes at the queue's end (the same errors), to be
- * filled by the caller and taken by stream_commit, which is called next and cannot fail. */
-MUSTCHECK int stream_room(struct stream *s, size_t len, char **ret_room);
-void stream_commit(struct stream *s, size_t len);
+/* stream_write for a message in parts, one after the other, with a newline behind them if `newline`. All or
+ * nothing. */
+MUSTCHECK int stream_write_parts(struct stream *s, const struct part *parts, size_t count, bool newline);
 /* Bytes accepted and not yet taken by the kernel. */
 size_t stream_queued(const struct stream *s);
 /* When a byte last left, or the queue last became non-empty, to the byte: also while a long uv_write is

@@ -244,13 +244,14 @@ int stream_reserve(struct stream *s, size_t len)
     return rc == 0 ? buf_reserve(&s->out, len, &room) : rc;
 }
 
-int stream_room(struct stream *s, size_t len, char **ret_room)
+/* Room at the queue's end, to be filled and then committed. */
+static int take_room(struct stream *s, size_t len, char **ret_room)
 {
     int rc = check_room(s, len);
     return rc == 0 ? buf_reserve(&s->out, len, ret_room) : rc;
 }
 
-void stream_commit(struct stream *s, size_t len)
+static void commit(struct stream *s, size_t len)
 {
     size_t before = stream_queued(s);
     if (len == 0)
@@ -267,11 +268,33 @@ void stream_commit(struct stream *s, size_t len)
 int stream_write(struct stream *s, const void *bytes, size_t len)
 {
     char *room;
-    int rc = stream_room(s, len, &room);
+    int rc = take_room(s, len, &room);
     if (rc != 0 || len == 0)
         return rc;
     memcpy(room, bytes, len);
-    stream_commit(s, len);
+    commit(s, len);
+    return 0;
+}
+
+int stream_write_parts(struct stream *s, const struct part *parts, size_t count, bool newline)
+{
+    size_t total = newline;
+    for (size_t i = 0; i < count; i++) {
+        if (!size_add(total, parts[i].len, &total))
+            return ERR_TOO_LARGE;
+    }
+    char *room;
+    int rc = take_room(s, total, &room);
+    if (rc != 0 || total == 0)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0)
+            memcpy(room, parts[i].bytes, parts[i].len);
+        room += parts[i].len;
+    }
+    if (newline)
+        *room = '\n';
+    commit(s, total);
     return 0;
 }
 

@@ -301,6 +301,7 @@ int call_open(struct route_session *s, const struct frame *frame, enum rpc_metho
         return -ENOMEM;
     c->session = s;
     c->upstream = s->upstream;
+    c->link = s->link;
     c->method = method;
     c->id_at = frame->env.id;
     c->token_at = frame->env.meta_token;
@@ -346,7 +347,13 @@ int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
         return rc;
     size_t id_len = id_print(c->relay_id, id);
     struct splice splices[] = {{c->id_at, id, id_len}, {c->token_at, id, id_len}};
-    rc = upstream_send_spliced(c->upstream, text, len, splices, 2);
+    struct part parts[SPLICE_PARTS_MAX];
+    size_t count = splice_parts(text, len, splices, 2, parts);
+    rc = upstream_send(c->upstream, &(struct message){.parts = parts,
+                                                      .part_count = count,
+                                                      .kind = MESSAGE_REQUEST,
+                                                      .about = c->id,
+                                                      .about_len = c->id_len});
     if (rc) {
         clear_relay_id(c);
         return rc;
@@ -362,7 +369,7 @@ void call_fail(struct call *c, const struct refusal *why)
     if (!c->notification) {
         struct refusal told = *why;
         told.sent = c->state == CALL_IN_FLIGHT;
-        reply_error(c->session, c->id, c->id_len, &told);
+        call_reply_error(c, &told);
     }
     subscriptions_settle(c, SUB_LOST, NULL);
     call_close(c);
@@ -374,7 +381,7 @@ static void send_cancel(struct call *c, const struct frame *cancel)
 {
     char id[ID_TEXT_MAX];
     size_t id_len = id_print(c->relay_id, id);
-    struct link_part parts[SPLICE_PARTS_MAX] = {
+    struct part parts[SPLICE_PARTS_MAX] = {
         PART("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":"),
         {id, id_len},
         PART("}}"),
@@ -384,7 +391,11 @@ static void send_cancel(struct call *c, const struct frame *cancel)
         struct splice splice = {cancel->env.request_id, id, id_len};
         count = splice_parts(cancel->bytes, cancel->len, &splice, 1, parts);
     }
-    (void)outbox_enqueue(c->upstream, parts, count);
+    (void)outbox_enqueue(c->upstream, &(struct message){.parts = parts,
+                                                        .part_count = count,
+                                                        .kind = MESSAGE_NOTIFICATION,
+                                                        .about = c->id,
+                                                        .about_len = c->id_len});
 }
 
 /* Nothing will be restored any more; what is left is for who looks. */

@@ -26,6 +26,7 @@
 #include "route/block_pool.h"
 #include "wire/frame.h"
 
+struct link;
 struct refusal;
 struct router;
 struct upstream;
@@ -74,6 +75,7 @@ struct call {
     struct deadline deadline;
     struct router *router;
     struct upstream *upstream;
+    struct link *link; /* the client's: its answer and its progress go there; valid as long as the session */
     struct route_session *session; /* NULL: its session is gone, or there never was one (OWN) */
     struct sub *sub; /* a subscribe or unsubscribe that decides, or waits for, the state of this URI */
     struct subscriber *subscriber; /* made beforehand for a subscribe; owned */

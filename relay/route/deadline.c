@@ -50,7 +50,7 @@ static void time_out(struct call *c, uint64_t now_ms)
         .members = members,
         .members_len = (size_t)n,
     };
-    reply_error(c->session, c->id, c->id_len, &why);
+    call_reply_error(c, &why);
     call_cancel(c, NULL, now_ms);
 }
 

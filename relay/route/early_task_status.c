@@ -89,10 +89,9 @@ void early_status_deliver(struct upstream *upstream, const char *id, size_t id_l
         struct early_status *p = CONTAINER_OF(node, struct early_status, node);
         if (!is_about(p, id, id_len))
             continue;
-        const struct link_part part = {p->frame.bytes, p->frame.len};
         struct route_session *owner = tasks_status(upstream, &p->frame, now_ms);
         if (owner)
-            session_send(owner, &part, 1);
+            session_pass(owner, &p->frame, false);
         drop(upstream, p);
     }
 }

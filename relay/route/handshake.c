@@ -67,7 +67,7 @@ void handshake_begin(struct upstream *upstream, uint64_t now_ms)
     upstream->stats.last_used_ms = now_ms;
     int rc = write_initialize(upstream, text);
     if (rc == 0)
-        rc = upstream_send(upstream, buf_data(text), buf_len(text));
+        rc = upstream_send_text(upstream, MESSAGE_REQUEST, buf_data(text), buf_len(text));
     if (rc)
         fail(upstream, err_text(rc));
 }
@@ -171,12 +171,13 @@ static void tell_changed(struct upstream *upstream, const char *list)
     char text[128];
     int n = snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
                      list);
-    const struct link_part part = {text, (size_t)n};
+    const struct part part = {text, (size_t)n};
+    const struct message message = {.parts = &part, .part_count = 1, .kind = MESSAGE_NOTIFICATION};
     LIST_EACH(node, next, &upstream->sessions)
     {
         struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
         if (s->initialized)
-            session_send(s, &part, 1);
+            session_send(s, &message);
     }
 }
 
@@ -219,7 +220,7 @@ static void answer_result(struct upstream *upstream, const struct frame *frame, 
         fail(upstream, wrong);
         return;
     }
-    int rc = upstream_send(upstream, initialized, sizeof(initialized) - 1);
+    int rc = upstream_send_text(upstream, MESSAGE_NOTIFICATION, initialized, sizeof(initialized) - 1);
     if (rc) {
         init_cache_done(&cache);
         fail(upstream, err_text(rc));

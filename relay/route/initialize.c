@@ -59,12 +59,13 @@ static const char *negotiate(const struct init_cache *cache, const char *asked)
     return NULL;
 }
 
-static void answer(struct route_session *s, const char *id, size_t id_len)
+/* `c`: the call that waited for it, or NULL. */
+static void answer(struct route_session *s, struct call *c, const char *id, size_t id_len)
 {
     const struct init_cache *cache = &s->upstream->cache;
     const char *chosen = negotiate(cache, s->requested_version);
     size_t after = cache->version.off + cache->version.len;
-    struct link_part version = {cache->result + cache->version.off, cache->version.len};
+    struct part version = {cache->result + cache->version.off, cache->version.len};
     char quoted[PROTOCOL_MAX + 2];
 
     if (chosen) {
@@ -72,9 +73,9 @@ static void answer(struct route_session *s, const char *id, size_t id_len)
         quoted[0] = '"';
         memcpy(quoted + 1, chosen, n); // NOLINT(bugprone-not-null-terminated-result): a part has a length
         quoted[n + 1] = '"';
-        version = (struct link_part){quoted, n + 2};
+        version = (struct part){quoted, n + 2};
     }
-    const struct link_part parts[] = {
+    const struct part parts[] = {
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),
         {id, id_len},
         PART(",\"result\":"),
@@ -85,7 +86,17 @@ static void answer(struct route_session *s, const char *id, size_t id_len)
     };
     memcpy(s->protocol, chosen ? chosen : cache->protocol, strlen(chosen ? chosen : cache->protocol) + 1);
     s->initialize_answered = true;
-    session_send(s, parts, sizeof(parts) / sizeof(parts[0]));
+    const struct message message = {
+        .parts = parts,
+        .part_count = sizeof(parts) / sizeof(parts[0]),
+        .kind = MESSAGE_RESULT,
+        .about = id,
+        .about_len = id_len,
+    };
+    if (c)
+        call_send(c, &message);
+    else
+        session_send(s, &message);
 }
 
 void initialize_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
@@ -93,14 +104,14 @@ void initialize_request(struct route_session *s, const struct frame *frame, uint
     struct call *c;
     initialize_note(s, frame);
     if (s->upstream->cache.result) {
-        answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
+        answer(s, NULL, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
     if (!request_reaches(s, frame, now_ms))
         return;
     /* The server may have answered the start with a whole handshake. */
     if (s->upstream->cache.result) {
-        answer(s, frame->bytes + frame->env.id.off, frame->env.id.len);
+        answer(s, NULL, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
     if (s->waiting >= HELD_MAX || call_open(s, frame, RPC_M_INITIALIZE, now_ms, &c)) {
@@ -117,7 +128,7 @@ void initialize_answer_held(struct upstream *upstream, uint64_t now_ms)
     (void)now_ms;
     while ((node = list_pop_front(&upstream->init_held))) {
         struct call *c = CONTAINER_OF(node, struct call, upstream_node);
-        answer(c->session, c->id, c->id_len);
+        answer(c->session, c, c->id, c->id_len);
         call_close(c);
     }
 }

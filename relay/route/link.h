@@ -1,29 +1,24 @@
 /* A link: the one meeting point of fronts (clients) and servers (children). Both implement it; the router
  * writes to it and never knows what is behind. Tests fake it.
  *
- * The router owns frames that wait for a turn; a link owns the bytes handed to it.
+ * The router owns frames that are queued; a link owns the bytes handed to it.
  */
 #ifndef ROUTE_LINK_H
 #define ROUTE_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
+#include "route/message.h"
 
 struct link;
 
-/* A run of bytes of a message. A message is sent as a list of parts, so that a replaced id costs no copy of
- * the rest. */
-struct link_part {
-    const char *bytes;
-    size_t len;
-};
-
 struct link_ops {
-    /* Copies the parts, one whole message, and adds the transport's own end (the newline). All or nothing.
-     * Never calls back. Links are flushed once, at the end of the loop iteration; an implementation may write
-     * earlier where that gets the other side going. -ENOMEM, ERR_CLOSING. */
-    int (*send)(struct link *link, const struct link_part *parts, size_t count);
+    /* Copies the message and adds the transport's own end (the newline). All or nothing. Never calls back. Links
+     * are flushed once, at the end of the loop iteration; an implementation may write earlier where that gets the
+     * other side going. A droppable message may be dropped: that is 0. -ENOMEM, ERR_TOO_LARGE, ERR_CLOSING. */
+    int (*send)(struct link *link, const struct message *message);
     /* Stop, or go on, handing in frames. Idempotent. A frame whose bytes were read already may still come. */
     void (*pause)(struct link *link);
     void (*resume)(struct link *link);
@@ -35,13 +30,17 @@ struct link_ops {
 struct link {
     const struct link_ops *ops; /* static */
     size_t queued_bytes; /* kept by the implementation: accepted by send and not yet taken by the kernel */
+    /* Set by the implementation before the router sees the link. A client's link above it has no request dispatched
+     * and gets no droppable message. A child's link that has reached it gets no request; below it a frame of any
+     * size may follow, so that it holds at most this and one frame. When a client's queue falls to it or below,
+     * route_session_writable is called; when a child's falls below it, upstream_writable. */
+    size_t high_bytes;
 };
 
-/* A client's out queue above this gets no turn and no progress or log notifications (DESIGN 7). */
-#define LINK_CLIENT_HIGH_BYTES ((size_t)1 << 20)
-/* The router hands a child's link no more once this many bytes are queued; below it a frame of any size may
- * follow, so a link holds at most this and one frame. When the queue falls from above it, upstream_writable is
- * called. */
-#define LINK_CHILD_HIGH_BYTES ((size_t)1 << 20)
+/* The client reads too slowly. */
+static inline bool link_is_slow(const struct link *link)
+{
+    return link->queued_bytes > link->high_bytes;
+}
 
 #endif

@@ -30,7 +30,7 @@ static void tell(struct upstream *upstream, int level, uint64_t now_ms)
         text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         (unsigned long long)id, names[level]);
-    if (outbox_enqueue(upstream, &(struct link_part){text, (size_t)n}, 1) == 0)
+    if (outbox_enqueue_text(upstream, MESSAGE_REQUEST, text, (size_t)n) == 0)
         upstream->sent_level = level;
     else if (c)
         call_close(c);
@@ -74,12 +74,11 @@ void log_levels_request(struct route_session *s, const struct frame *frame, uint
     s->level = level;
     if (is_broadcast(upstream) && upstream->state == UPSTREAM_READY && level < upstream->sent_level)
         tell(upstream, level, now_ms);
-    reply_raw(s, id, frame->env.id.len, "result", "{}", 2);
+    reply_raw(s, id, frame->env.id.len, MESSAGE_RESULT, "{}", 2);
 }
 
 void log_levels_message(struct upstream *upstream, const struct frame *frame)
 {
-    const struct link_part part = {frame->bytes, frame->len};
     int level = log_level_parse(frame->bytes, frame->env.level);
     if (!is_broadcast(upstream)) {
         upstream->stats.dropped_notifications++;
@@ -90,9 +89,9 @@ void log_levels_message(struct upstream *upstream, const struct frame *frame)
         struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
         if (!s->initialized || s->level == LEVEL_NONE || level < s->level || s->dead)
             continue;
-        if (s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES)
+        if (link_is_slow(s->link))
             s->dropped++;
         else
-            session_send(s, &part, 1);
+            session_pass(s, frame, true);
     }
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "route/splice.h"
+#include "route/message.h"
 #include "route/state.h"
 
 #define OUTBOX_BYTES_MAX ((size_t)4 << 20)
@@ -19,7 +19,7 @@
 /* Below the mark a frame of any size may follow: the link holds at most the mark and one frame. */
 static inline bool upstream_has_room(const struct upstream *upstream)
 {
-    return upstream->link && upstream->link->queued_bytes < LINK_CHILD_HIGH_BYTES;
+    return upstream->link && upstream->link->queued_bytes < upstream->link->high_bytes;
 }
 /* Is there nothing that has to leave before a request may? */
 static inline bool outbox_is_empty(const struct upstream *upstream)
@@ -28,12 +28,14 @@ static inline bool outbox_is_empty(const struct upstream *upstream)
 }
 
 /* Sends at once: 0, or the link's verdict (noted in the upstream). */
-MUSTCHECK int upstream_send(struct upstream *upstream, const char *text, size_t len);
-MUSTCHECK int upstream_send_spliced(struct upstream *upstream, const char *text, size_t len,
-                                    struct splice *splices, size_t count);
+MUSTCHECK int upstream_send(struct upstream *upstream, const struct message *message);
+/* The same for a text that belongs to no request of a client. */
+MUSTCHECK int upstream_send_text(struct upstream *upstream, enum message_kind kind, const char *text,
+                                 size_t len);
 /* Sends at once or as soon as there is room. ERR_CLOSING, ERR_FULL, -ENOMEM: neither, which some callers can
  * do nothing about. */
-int outbox_enqueue(struct upstream *upstream, const struct link_part *parts, size_t count);
+int outbox_enqueue(struct upstream *upstream, const struct message *message);
+int outbox_enqueue_text(struct upstream *upstream, enum message_kind kind, const char *text, size_t len);
 /* Sends what is owed; true: there is nothing left. */
 bool outbox_flush(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone. */

@@ -31,23 +31,31 @@ static void give_up(struct route_session *s, int rc)
     session_hang_up(s, RPC_E_OVERLOADED, reason);
 }
 
-void session_send(struct route_session *s, const struct link_part *parts, size_t count)
+static void send_on(struct route_session *s, struct link *link, const struct message *message)
 {
     if (s->dead)
         return;
-    int rc = s->link->ops->send(s->link, parts, count);
+    int rc = link->ops->send(link, message);
     if (rc)
         give_up(s, rc);
 }
 
-void session_send_spliced(struct route_session *s, const char *text, size_t len, struct splice *splices,
-                          size_t count)
+void session_send(struct route_session *s, const struct message *message)
 {
-    if (s->dead)
-        return;
-    int rc = splice_send(s->link, text, len, splices, count);
-    if (rc)
-        give_up(s, rc);
+    send_on(s, s->link, message);
+}
+
+void call_send(struct call *c, const struct message *message)
+{
+    send_on(c->session, c->link, message);
+}
+
+void session_pass(struct route_session *s, const struct frame *frame, bool droppable)
+{
+    const struct part part = {frame->bytes, frame->len};
+    session_send(s,
+                 &(struct message){
+                     .parts = &part, .part_count = 1, .kind = MESSAGE_NOTIFICATION, .droppable = droppable});
 }
 
 static bool is_retryable(const struct refusal *why)
@@ -64,7 +72,7 @@ static bool is_retryable(const struct refusal *why)
     }
 }
 
-struct link_part error_message(struct router *r, int code, const char *message, char room[ERROR_MESSAGE_ROOM])
+struct part error_message(struct router *r, int code, const char *message, char room[ERROR_MESSAGE_ROOM])
 {
     if (message) {
         struct writer w;
@@ -72,11 +80,11 @@ struct link_part error_message(struct router *r, int code, const char *message, 
         writer_init(&w, &r->message);
         write_cstring(&w, message);
         if (writer_end(&w) == 0)
-            return (struct link_part){buf_data(&r->message), buf_len(&r->message)};
+            return (struct part){buf_data(&r->message), buf_len(&r->message)};
     }
     const char *own = rpc_error_message(code);
     int n = snprintf(room, ERROR_MESSAGE_ROOM, "\"%s\"", own ? own : "Error");
-    return (struct link_part){room, (size_t)n};
+    return (struct part){room, (size_t)n};
 }
 
 void refusal_reason(struct router *r, struct refusal *why, const char *reason, size_t at)
@@ -94,9 +102,10 @@ void refusal_reason(struct router *r, struct refusal *why, const char *reason, s
     }
 }
 
-void reply_error(struct route_session *s, const char *id, size_t id_len, const struct refusal *why)
+static void error_on(struct route_session *s, struct link *link, const char *id, size_t id_len,
+                     const struct refusal *why)
 {
-    struct link_part parts[10];
+    struct part parts[10];
     size_t n = 0;
     char code[64];
     char message[ERROR_MESSAGE_ROOM];
@@ -104,37 +113,63 @@ void reply_error(struct route_session *s, const char *id, size_t id_len, const s
     const char *name = rpc_error_name(why->code);
 
     parts[n++] = PART("{\"jsonrpc\":\"2.0\",\"id\":");
-    parts[n++] = id ? (struct link_part){id, id_len} : PART("null");
+    parts[n++] = id ? (struct part){id, id_len} : PART("null");
     int len = snprintf(code, sizeof(code), ",\"error\":{\"code\":%d,\"message\":", why->code);
-    parts[n++] = (struct link_part){code, (size_t)len};
+    parts[n++] = (struct part){code, (size_t)len};
     parts[n++] = error_message(s->router, why->code, why->message, message);
     len =
         snprintf(data, sizeof(data), ",\"data\":{\"relay\":true,\"code\":\"%s\",\"retryable\":%s,\"sent\":%s",
                  name ? name : "ERROR", is_retryable(why) ? "true" : "false", why->sent ? "true" : "false");
-    parts[n++] = (struct link_part){data, (size_t)len};
+    parts[n++] = (struct part){data, (size_t)len};
     if (why->data_id) {
         parts[n++] = PART(",\"id\":");
-        parts[n++] = (struct link_part){why->data_id, why->data_id_len};
+        parts[n++] = (struct part){why->data_id, why->data_id_len};
     }
     if (why->members && why->members_len > 0) {
         parts[n++] = PART(",");
-        parts[n++] = (struct link_part){why->members, why->members_len};
+        parts[n++] = (struct part){why->members, why->members_len};
     }
     parts[n++] = PART("}}}");
-    session_send(s, parts, n);
+    send_on(s, link,
+            &(struct message){
+                .parts = parts, .part_count = n, .kind = MESSAGE_ERROR, .about = id, .about_len = id_len});
 }
 
-void reply_raw(struct route_session *s, const char *id, size_t id_len, const char *key, const char *json,
-               size_t len)
+void reply_error(struct route_session *s, const char *id, size_t id_len, const struct refusal *why)
 {
-    const struct link_part parts[] = {
+    error_on(s, s->link, id, id_len, why);
+}
+
+void call_reply_error(struct call *c, const struct refusal *why)
+{
+    error_on(c->session, c->link, c->id, c->id_len, why);
+}
+
+static void raw_on(struct route_session *s, struct link *link, const char *id, size_t id_len,
+                   enum message_kind kind, const char *json, size_t len)
+{
+    const struct part parts[] = {
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),
         {id, id_len},
-        PART(",\""),
-        {key, strlen(key)},
-        PART("\":"),
+        kind == MESSAGE_RESULT ? PART(",\"result\":") : PART(",\"error\":"),
         {json, len},
         PART("}"),
     };
-    session_send(s, parts, sizeof(parts) / sizeof(parts[0]));
+    send_on(s, link,
+            &(struct message){.parts = parts,
+                              .part_count = sizeof(parts) / sizeof(parts[0]),
+                              .kind = kind,
+                              .about = id,
+                              .about_len = id_len});
+}
+
+void reply_raw(struct route_session *s, const char *id, size_t id_len, enum message_kind kind,
+               const char *json, size_t len)
+{
+    raw_on(s, s->link, id, id_len, kind, json, len);
+}
+
+void call_reply_raw(struct call *c, enum message_kind kind, const char *json, size_t len)
+{
+    raw_on(c->session, c->link, c->id, c->id_len, kind, json, len);
 }

@@ -12,9 +12,6 @@
 #include "route/state.h"
 #include "wire/frame.h"
 
-/* A literal as a part of a message. */
-#define PART(text) ((struct link_part){(text), sizeof(text) - 1})
-
 struct refusal {
     int code;
     bool sent;           /* the request had left the relay */
@@ -25,10 +22,12 @@ struct refusal {
     size_t data_id_len;
 };
 
-/* Gives the parts to the client's link; when that fails, the link is closed. */
-void session_send(struct route_session *s, const struct link_part *parts, size_t count);
-void session_send_spliced(struct route_session *s, const char *text, size_t len, struct splice *splices,
-                          size_t count);
+/* Gives the message to the client's link; when that fails, the link is closed. */
+void session_send(struct route_session *s, const struct message *message);
+/* The same to the link that the call's answers go to. */
+void call_send(struct call *c, const struct message *message);
+/* A frame as it stands, about no request. */
+void session_pass(struct route_session *s, const struct frame *frame, bool droppable);
 /* Closes the link with a reason; nothing is sent to, or taken from, the session from then on. */
 void session_hang_up(struct route_session *s, int code, const char *reason);
 
@@ -37,13 +36,15 @@ void session_hang_up(struct route_session *s, int code, const char *reason);
 void refusal_reason(struct router *r, struct refusal *why, const char *reason, size_t at);
 /* id NULL: null. */
 void reply_error(struct route_session *s, const char *id, size_t id_len, const struct refusal *why);
-/* `key` is "result" or "error", `json` its value. */
-void reply_raw(struct route_session *s, const char *id, size_t id_len, const char *key, const char *json,
-               size_t len);
+/* `kind` is MESSAGE_RESULT or MESSAGE_ERROR, `json` its value. */
+void reply_raw(struct route_session *s, const char *id, size_t id_len, enum message_kind kind,
+               const char *json, size_t len);
+/* The same for a call, whose answers go to the link that it came from. */
+void call_reply_error(struct call *c, const struct refusal *why);
+void call_reply_raw(struct call *c, enum message_kind kind, const char *json, size_t len);
 
 #define ERROR_MESSAGE_ROOM 64
 /* An error's message as a JSON string, in the router's message buffer or in `room`. NULL: the code's own. */
-struct link_part error_message(struct router *r, int code, const char *message,
-                               char room[ERROR_MESSAGE_ROOM]);
+struct part error_message(struct router *r, int code, const char *message, char room[ERROR_MESSAGE_ROOM]);
 
 #endif

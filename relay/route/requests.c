@@ -171,7 +171,7 @@ static void shared_request(struct route_session *s, const struct frame *frame, e
         initialize_request(s, frame, now_ms);
         break;
     case RPC_M_PING:
-        reply_raw(s, id_of(frame), frame->env.id.len, "result", "{}", 2);
+        reply_raw(s, id_of(frame), frame->env.id.len, MESSAGE_RESULT, "{}", 2);
         break;
     case RPC_M_TASKS_LIST:
         request_refuse(s, frame, RPC_E_METHOD_NOT_FOUND, NULL);
@@ -247,12 +247,21 @@ void request_frame(struct route_session *s, const struct frame *frame, uint64_t 
 
 /* ---- notifications ---- */
 
-static void cancelled(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+/* `frame`: the client's notification, or NULL. */
+static void cancel(struct route_session *s, const char *id, size_t id_len, const struct frame *frame,
+                   uint64_t now_ms)
 {
-    const struct span at = frame->env.request_id;
-    struct call *c = span_found(at) ? calls_find_client(s, frame->bytes + at.off, at.len) : NULL;
+    struct call *c = calls_find_client(s, id, id_len);
     if (c && c->method != RPC_M_INITIALIZE)
         call_cancel(c, frame, now_ms);
+}
+
+void route_session_cancel(struct route_session *s, const char *id, size_t id_len, uint64_t now_ms)
+{
+    if (!s->upstream || s->dead)
+        return;
+    cancel(s, id, id_len, NULL, now_ms);
+    scheduler_run(s->upstream, now_ms);
 }
 
 static bool upstream_takes(const struct upstream *upstream)
@@ -268,7 +277,8 @@ static void forward(struct route_session *s, const struct frame *frame, uint64_t
     struct call *c;
     struct upstream *upstream = s->upstream;
     if (list_empty(&s->queue) && upstream_takes(upstream)) {
-        upstream->stats.dropped_notifications += upstream_send(upstream, frame->bytes, frame->len) != 0;
+        upstream->stats.dropped_notifications +=
+            upstream_send_text(upstream, MESSAGE_NOTIFICATION, frame->bytes, frame->len) != 0;
         return;
     }
     bool alive = upstream->state == UPSTREAM_READY || upstream->state == UPSTREAM_STARTING;
@@ -289,7 +299,7 @@ static void shared_notification(struct route_session *s, const struct frame *fra
     /* What is about a session (initialized, roots) is not the child's business; what has a token could meet
      * another's; what names a known method without an id would act for nobody. */
     if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !upstream_takes(upstream) ||
-        upstream_send(upstream, frame->bytes, frame->len))
+        upstream_send_text(upstream, MESSAGE_NOTIFICATION, frame->bytes, frame->len))
         upstream->stats.dropped_notifications++;
 }
 
@@ -301,7 +311,7 @@ void notification_frame(struct route_session *s, const struct frame *frame, uint
     if (method == RPC_M_RELAY)
         control(s, frame, now_ms);
     else if (method == RPC_M_N_CANCELLED)
-        cancelled(s, frame, now_ms);
+        cancel(s, frame->bytes + frame->env.request_id.off, frame->env.request_id.len, frame, now_ms);
     else if (method == RPC_M_N_PROGRESS && !upstream_is_shared(s->upstream))
         server_requests_progress(s, frame);
     else if (!upstream_is_shared(s->upstream))

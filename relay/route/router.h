@@ -187,6 +187,9 @@ void *route_session_user(const struct route_session *s);
 /* One line from the client. Every request gets exactly one answer, now or later, unless it is cancelled or
  * the session is closed. Refusals (bad JSON, bad id, too large) are answered here too. */
 void route_session_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms);
+/* Cancels the request that the session has under this raw id, as its notifications/cancelled would; one that is
+ * not there, or an initialize, is left alone. */
+void route_session_cancel(struct route_session *s, const char *id, size_t id_len, uint64_t now_ms);
 /* The client's out queue shrank below its high mark: it may have turns again. */
 void route_session_writable(struct route_session *s, uint64_t now_ms);
 /* The client is gone: what it had waiting is removed, what it had in flight is cancelled at the child, its

@@ -147,7 +147,7 @@ static struct route_session *pick(struct upstream *upstream)
 bool scheduler_is_free(const struct route_session *s)
 {
     struct upstream *upstream = s->upstream;
-    return is_open(upstream) && list_empty(&s->queue) && s->link->queued_bytes <= LINK_CLIENT_HIGH_BYTES &&
+    return is_open(upstream) && list_empty(&s->queue) && !link_is_slow(s->link) &&
            may_take(s, free_slots(upstream)) && upstream_has_room(upstream) && outbox_is_empty(upstream) &&
            (upstream->scheduler.busy == 0 || !pick(upstream));
 }
@@ -158,7 +158,7 @@ static int send_waiting(struct call *c, uint64_t now_ms)
 {
     if (!c->notification)
         return call_dispatch(c, c->frame->bytes, c->frame_len, now_ms);
-    int rc = upstream_send(c->upstream, c->frame->bytes, c->frame_len);
+    int rc = upstream_send_text(c->upstream, MESSAGE_NOTIFICATION, c->frame->bytes, c->frame_len);
     if (rc == 0)
         call_close(c);
     return rc;
@@ -169,7 +169,7 @@ static bool send_next(struct route_session *s, uint64_t now_ms)
 {
     struct upstream *upstream = s->upstream;
     struct call *c = CONTAINER_OF(s->queue.next, struct call, session_node);
-    if (s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES) {
+    if (link_is_slow(s->link)) {
         s->queued.slow = true;
         leave(s);
         return true;

@@ -68,9 +68,9 @@ static void tell_cancelled(const struct server_request *q)
         text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%llu}}",
         (unsigned long long)q->id);
-    const struct link_part part = {text, (size_t)n};
+    const struct part part = {text, (size_t)n};
     if (s)
-        session_send(s, &part, 1);
+        session_send(s, &(struct message){.parts = &part, .part_count = 1, .kind = MESSAGE_NOTIFICATION});
 }
 
 static void on_unanswered(struct deadline *d, uint64_t now_ms)
@@ -107,6 +107,19 @@ static struct server_request *server_request_new(struct upstream *upstream, cons
     return q;
 }
 
+/* The call in flight during which the child asks: known where there is one alone. */
+static const struct call *only_call(const struct route_session *s)
+{
+    if (s->in_flight != 1)
+        return NULL;
+    for (const struct list *node = s->calls.next; node != &s->calls; node = node->next) {
+        const struct call *c = CONST_CONTAINER_OF(node, struct call, session_node);
+        if (c->state == CALL_IN_FLIGHT)
+            return c;
+    }
+    return NULL;
+}
+
 void server_requests_forward(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     const struct rpc_envelope *env = &frame->env;
@@ -139,19 +152,28 @@ void server_requests_forward(struct upstream *upstream, const struct frame *fram
     char id[ID_TEXT_MAX];
     size_t id_len = id_print(q->id, id);
     struct splice splices[] = {{env->id, id, id_len}, {env->meta_token, id, id_len}};
-    session_send_spliced(s, frame->bytes, frame->len, splices, 2);
+    struct part parts[SPLICE_PARTS_MAX];
+    struct message message = {.parts = parts, .kind = MESSAGE_REQUEST};
+    message.part_count = splice_parts(frame->bytes, frame->len, splices, 2, parts);
+    const struct call *during = only_call(s);
+    if (during) {
+        message.about = during->id;
+        message.about_len = during->id_len;
+    }
+    session_send(s, &message);
 }
 
 void server_requests_answer(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
-    struct link_part parts[SPLICE_PARTS_MAX];
+    struct part parts[SPLICE_PARTS_MAX];
     struct upstream *upstream = s->upstream;
     struct server_request *q = find(upstream, frame->bytes, frame->env.id);
     if (!q)
         return;
     struct splice splice = {frame->env.id, q->text, q->id_len};
     size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
-    int rc = outbox_enqueue(upstream, parts, count);
+    const enum message_kind kind = frame->env.kind == RPC_ERROR ? MESSAGE_ERROR : MESSAGE_RESULT;
+    int rc = outbox_enqueue(upstream, &(struct message){.parts = parts, .part_count = count, .kind = kind});
     if (rc && rc != ERR_CLOSING)
         upstream_give_up(upstream, "an answer to it could not be queued");
     settle(q, now_ms);
@@ -174,8 +196,14 @@ void server_requests_progress(struct route_session *s, const struct frame *frame
     if (!q || q->token_len == 0 || !upstream_has_room(s->upstream))
         return;
     struct splice splice = {frame->env.param_token, q->text + q->id_len, q->token_len};
-    s->upstream->stats.dropped_notifications +=
-        upstream_send_spliced(s->upstream, frame->bytes, frame->len, &splice, 1) != 0;
+    struct part parts[SPLICE_PARTS_MAX];
+    const struct message message = {
+        .parts = parts,
+        .part_count = splice_parts(frame->bytes, frame->len, &splice, 1, parts),
+        .kind = MESSAGE_NOTIFICATION,
+        .droppable = true,
+    };
+    s->upstream->stats.dropped_notifications += upstream_send(s->upstream, &message) != 0;
 }
 
 void server_requests_cancelled(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
@@ -188,9 +216,12 @@ void server_requests_cancelled(struct upstream *upstream, const struct frame *fr
             continue;
         char id[ID_TEXT_MAX];
         struct splice splice = {at, id, id_print(q->id, id)};
+        struct part parts[SPLICE_PARTS_MAX];
         struct route_session *s = asked(upstream);
+        size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
         if (s)
-            session_send_spliced(s, frame->bytes, frame->len, &splice, 1);
+            session_send(
+                s, &(struct message){.parts = parts, .part_count = count, .kind = MESSAGE_NOTIFICATION});
         settle(q, now_ms);
         return;
     }

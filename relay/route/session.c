@@ -160,7 +160,7 @@ void route_reply_result(struct route_session *s, const struct frame *frame, cons
 {
     s->router->control_answered = true;
     if (frame->env.kind == RPC_REQUEST)
-        reply_raw(s, frame->bytes + frame->env.id.off, frame->env.id.len, "result", result, len);
+        reply_raw(s, frame->bytes + frame->env.id.off, frame->env.id.len, MESSAGE_RESULT, result, len);
 }
 
 void route_reply_error(struct route_session *s, const struct frame *frame, int code, const char *message,

@@ -1,4 +1,4 @@
-/* Parts around replaced spans. Fails only as the link fails. */
+/* Parts around replaced spans. */
 #include "route/splice.h"
 
 #include <assert.h>
@@ -38,7 +38,7 @@ static void sort(struct splice *splices, size_t count)
 }
 
 size_t splice_parts(const char *text, size_t len, struct splice *splices, size_t count,
-                    struct link_part parts[SPLICE_PARTS_MAX])
+                    struct part parts[SPLICE_PARTS_MAX])
 {
     size_t n = 0;
     size_t at = 0;
@@ -51,17 +51,10 @@ size_t splice_parts(const char *text, size_t len, struct splice *splices, size_t
         if (!span_found(sp->at))
             continue;
         assert(sp->at.off >= at && sp->at.off + sp->at.len <= len);
-        parts[n++] = (struct link_part){text + at, sp->at.off - at};
-        parts[n++] = (struct link_part){sp->bytes, sp->len};
+        parts[n++] = (struct part){text + at, sp->at.off - at};
+        parts[n++] = (struct part){sp->bytes, sp->len};
         at = sp->at.off + sp->at.len;
     }
-    parts[n++] = (struct link_part){text + at, len - at};
+    parts[n++] = (struct part){text + at, len - at};
     return n;
-}
-
-int splice_send(struct link *link, const char *text, size_t len, struct splice *splices, size_t count)
-{
-    struct link_part parts[SPLICE_PARTS_MAX];
-    size_t n = splice_parts(text, len, splices, count, parts);
-    return link->ops->send(link, parts, n);
 }

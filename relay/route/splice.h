@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
-#include "route/link.h"
+#include "base/part.h"
 #include "wire/rpc.h"
 
 #define SPLICE_MAX 3
@@ -22,12 +21,9 @@ struct splice {
 /* Writes `id` in decimal, without a NUL; returns the length. */
 size_t id_print(uint64_t id, char out[ID_TEXT_MAX]);
 #define SPLICE_PARTS_MAX (2 * SPLICE_MAX + 1)
-/* The parts that splice_send would send; returns how many. They borrow from everything. */
+/* The text with its spans replaced, as parts that borrow from everything; returns how many. The spans must not
+ * overlap; at most SPLICE_MAX, in any order (they are sorted in place). */
 size_t splice_parts(const char *text, size_t len, struct splice *splices, size_t count,
-                    struct link_part parts[SPLICE_PARTS_MAX]);
-/* The spans must not overlap; at most SPLICE_MAX, in any order (they are sorted in place). The link's own
- * verdict. */
-MUSTCHECK int splice_send(struct link *link, const char *text, size_t len, struct splice *splices,
-                          size_t count);
+                    struct part parts[SPLICE_PARTS_MAX]);
 
 #endif

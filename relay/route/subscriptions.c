@@ -172,7 +172,7 @@ static bool tell(struct sub *sub, uint64_t now_ms)
     struct buf *text = &upstream->router->scratch;
     struct call *c = call_open_own(upstream, sub->owes, now_ms);
     if (compose(sub, c ? c->relay_id : calls_next_id(upstream), text) == 0 &&
-        upstream_send(upstream, buf_data(text), buf_len(text)) == 0)
+        upstream_send_text(upstream, MESSAGE_REQUEST, buf_data(text), buf_len(text)) == 0)
         return true;
     if (c)
         call_close(c);
@@ -235,7 +235,7 @@ void subscriptions_tell_again(struct upstream *upstream)
 
 static void say_done(struct call *c)
 {
-    reply_raw(c->session, c->id, c->id_len, "result", "{}", 2);
+    call_reply_raw(c, MESSAGE_RESULT, "{}", 2);
 }
 
 /* Can it be answered without the child, as things stand? Then its effect happens here. */
@@ -267,7 +267,7 @@ static void advance(struct sub *sub, const struct frame *refusal)
         struct call *c = CONTAINER_OF(node, struct call, upstream_node);
         if (refusal && c->method == RPC_M_SUBSCRIBE) {
             const struct span error = refusal->env.error;
-            reply_raw(c->session, c->id, c->id_len, "error", refusal->bytes + error.off, error.len);
+            call_reply_raw(c, MESSAGE_ERROR, refusal->bytes + error.off, error.len);
         } else if (settle_here(sub, c->session, c->method, &c->subscriber)) {
             say_done(c);
         } else {
@@ -364,7 +364,7 @@ static void handle(struct sub *sub, struct route_session *s, const struct frame 
     if (sub->active)
         queue(sub, s, frame, method, spare, now_ms);
     else if (settle_here(sub, s, method, spare))
-        reply_raw(s, frame->bytes + id.off, id.len, "result", "{}", 2);
+        reply_raw(s, frame->bytes + id.off, id.len, MESSAGE_RESULT, "{}", 2);
     else
         ask(sub, s, frame, method, spare, now_ms);
 }
@@ -376,7 +376,7 @@ static void request(struct route_session *s, const struct frame *frame, enum rpc
     struct sub *sub = find(s->upstream, uri);
     if (!sub && method == RPC_M_UNSUBSCRIBE) {
         const struct span id = frame->env.id;
-        reply_raw(s, frame->bytes + id.off, id.len, "result", "{}", 2);
+        reply_raw(s, frame->bytes + id.off, id.len, MESSAGE_RESULT, "{}", 2);
         return;
     }
     if (method == RPC_M_SUBSCRIBE) {
@@ -453,7 +453,6 @@ static struct sub *subscribed(const struct upstream *upstream, const struct fram
 
 void subscriptions_updated(struct upstream *upstream, const struct frame *frame)
 {
-    const struct link_part part = {frame->bytes, frame->len};
     struct sub *sub = subscribed(upstream, frame);
     if (!sub) {
         upstream->stats.dropped_notifications++;
@@ -461,7 +460,7 @@ void subscriptions_updated(struct upstream *upstream, const struct frame *frame)
     }
     LIST_EACH(node, next, &sub->members)
     {
-        session_send(CONTAINER_OF(node, struct subscriber, sub_node)->session, &part, 1);
+        session_pass(CONTAINER_OF(node, struct subscriber, sub_node)->session, frame, false);
     }
 }
 

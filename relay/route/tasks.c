@@ -247,7 +247,7 @@ static void cancel_at_child(struct upstream *upstream, const char *id, size_t id
     write_string(&w, id, id_len);
     write_object_end(&w);
     write_object_end(&w);
-    if ((writer_end(&w) || outbox_enqueue(upstream, &(struct link_part){buf_data(text), buf_len(text)}, 1)) &&
+    if ((writer_end(&w) || outbox_enqueue_text(upstream, MESSAGE_REQUEST, buf_data(text), buf_len(text))) &&
         c)
         call_close(c);
 }

@@ -46,7 +46,13 @@ static void pass_answer(struct call *c, const struct frame *frame, uint64_t now_
     bool is_error = frame->env.kind == RPC_ERROR;
     struct splice splice = {frame->env.id, c->id, c->id_len};
 
-    session_send_spliced(s, frame->bytes, frame->len, &splice, 1);
+    struct part parts[SPLICE_PARTS_MAX];
+    size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
+    call_send(c, &(struct message){.parts = parts,
+                                   .part_count = count,
+                                   .kind = is_error ? MESSAGE_ERROR : MESSAGE_RESULT,
+                                   .about = c->id,
+                                   .about_len = c->id_len});
     upstream->stats.answers++;
     upstream->stats.last_used_ms = now_ms;
     if (c->method == RPC_M_INITIALIZE)
@@ -104,9 +110,8 @@ static void on_request(struct upstream *upstream, const struct frame *frame, enu
 
 static void pass_to(struct upstream *upstream, struct route_session *s, const struct frame *frame)
 {
-    const struct link_part part = {frame->bytes, frame->len};
     if (s)
-        session_send(s, &part, 1);
+        session_pass(s, frame, false);
     else
         upstream->stats.dropped_notifications++;
 }
@@ -114,10 +119,12 @@ static void pass_to(struct upstream *upstream, struct route_session *s, const st
 /* For what a session that reads too slowly can do without. */
 static void pass_if_read(struct upstream *upstream, struct route_session *s, const struct frame *frame)
 {
-    if (s && s->link->queued_bytes > LINK_CLIENT_HIGH_BYTES)
+    if (!s)
+        upstream->stats.dropped_notifications++;
+    else if (link_is_slow(s->link))
         s->dropped++;
     else
-        pass_to(upstream, s, frame);
+        session_pass(s, frame, true);
 }
 
 static void pass_to_all(struct upstream *upstream, const struct frame *frame)
@@ -139,12 +146,19 @@ static void on_progress(struct upstream *upstream, const struct frame *frame, ui
         return;
     }
     call_progress(c, now_ms);
-    if (c->session->link->queued_bytes > LINK_CLIENT_HIGH_BYTES) {
+    if (link_is_slow(c->link)) {
         c->session->dropped++;
         return;
     }
     struct splice splice = {at, call_token(c), c->token_len};
-    session_send_spliced(c->session, frame->bytes, frame->len, &splice, 1);
+    struct part parts[SPLICE_PARTS_MAX];
+    size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
+    call_send(c, &(struct message){.parts = parts,
+                                   .part_count = count,
+                                   .kind = MESSAGE_NOTIFICATION,
+                                   .about = c->id,
+                                   .about_len = c->id_len,
+                                   .droppable = true});
 }
 
 static void on_task_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)

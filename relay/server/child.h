@@ -27,6 +27,8 @@
 #include "server/stderr_ring.h"
 #include "wire/frame.h"
 
+/* The high-water mark of its link. */
+#define CHILD_HIGH_BYTES ((size_t)1 << 20)
 /* A child that closed its stdout, or whose stdin broke, and lives on for so long, is lost. An exit is told
  * earlier. */
 #define CHILD_LOST_MS 250

@@ -21,13 +21,13 @@
 #include "log/log.h"
 
 /* Above the high mark the stream tells when its queue has fallen to the low one. The router stops at
- * LINK_CHILD_HIGH_BYTES, which is above the high mark, so it is always told. */
-#define QUEUE_HIGH_BYTES (LINK_CHILD_HIGH_BYTES / 2)
-#define QUEUE_LOW_BYTES  (LINK_CHILD_HIGH_BYTES / 8)
+ * CHILD_HIGH_BYTES, which is above the high mark, so it is always told. */
+#define QUEUE_HIGH_BYTES (CHILD_HIGH_BYTES / 2)
+#define QUEUE_LOW_BYTES  (CHILD_HIGH_BYTES / 8)
 /* What the router sends above its mark, beside one frame that is a little longer than the client's for its
  * ids: short cancels, each of a request that was written below the mark. A request has 40 bytes or more, its
  * cancel less than 100, so two and a half times the mark hold all of them. */
-#define QUEUE_SLACK_BYTES (5 * LINK_CHILD_HIGH_BYTES / 2 + ((size_t)64 << 10))
+#define QUEUE_SLACK_BYTES (5 * CHILD_HIGH_BYTES / 2 + ((size_t)64 << 10))
 /* Lines of standard error that are logged per second and child. */
 #define STDERR_LINES_PER_SECOND 200
 /* Written before the end of the iteration when so much is queued: the child begins, on another processor, while we
@@ -84,26 +84,12 @@ void child_io_leave_memory(struct child *c)
 
 /* ---- the link ---- */
 
-static int link_send(struct link *link, const struct link_part *parts, size_t count)
+static int link_send(struct link *link, const struct message *message)
 {
     struct child *c = CONTAINER_OF(link, struct child, link);
     if (c->phase != CHILD_RUNNING)
         return ERR_CLOSING;
-    size_t total = 1;
-    for (size_t i = 0; i < count; i++) {
-        if (!size_add(total, parts[i].len, &total))
-            return ERR_TOO_LARGE;
-    }
-    char *room;
-    int rc = stream_room(&c->in, total, &room);
-    if (rc == 0) {
-        for (size_t i = 0; i < count; i++) {
-            memcpy(room, parts[i].bytes, parts[i].len);
-            room += parts[i].len;
-        }
-        *room = '\n';
-        stream_commit(&c->in, total);
-    }
+    int rc = stream_write_parts(&c->in, message->parts, message->part_count, true);
     if (stream_queued(&c->in) >= EARLY_BYTES)
         stream_flush(&c->in);
     loop_touch(c->loop, &c->warm);
@@ -266,7 +252,8 @@ static const struct stream_ops err_ops = {on_err_bytes, NULL, on_err_end, on_err
 void child_io_init(struct child *c, const struct child_spec *spec)
 {
     c->link.ops = &child_link_ops;
-    size_t max = LINK_CHILD_HIGH_BYTES + QUEUE_SLACK_BYTES + spec->max_frame_bytes;
+    c->link.high_bytes = CHILD_HIGH_BYTES;
+    size_t max = CHILD_HIGH_BYTES + QUEUE_SLACK_BYTES + spec->max_frame_bytes;
     stream_init(&c->in, spec->loop, &in_ops, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, max);
     stream_init(&c->out, spec->loop, &out_ops, 0, 0, 0);
     stream_init(&c->err, spec->loop, &err_ops, 0, 0, 0);

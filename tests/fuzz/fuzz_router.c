@@ -13,8 +13,9 @@
 #include "base/map.h"
 #include "route/router.h"
 
-#define CLIENTS  4
-#define CHILDREN 16
+#define CLIENTS    4
+#define CHILDREN   16
+#define HIGH_BYTES 1000 /* of every link */
 
 struct end {
     struct link link;
@@ -54,7 +55,7 @@ static void require(bool condition, const char *what)
 
 /* ---- links ---- */
 
-static int end_send(struct link *link, const struct link_part *parts, size_t count)
+static int end_send(struct link *link, const struct message *message)
 {
     struct end *e = (struct end *)(void *)link;
     struct rpc_scan scan;
@@ -65,10 +66,12 @@ static int end_send(struct link *link, const struct link_part *parts, size_t cou
     if (e->failing)
         return -12;
     rpc_scan_init(&scan);
-    for (size_t i = 0; i < count; i++)
-        rpc_scan_feed(&scan, parts[i].bytes, parts[i].len);
+    for (size_t i = 0; i < message->part_count; i++)
+        rpc_scan_feed(&scan, message->parts[i].bytes, message->parts[i].len);
     rpc_scan_end(&scan, &env);
     require(env.kind != RPC_INVALID && env.kind != RPC_BATCH, "what was sent is no message");
+    static const enum rpc_kind kinds[] = {RPC_REQUEST, RPC_NOTIFICATION, RPC_RESULT, RPC_ERROR};
+    require(env.kind == kinds[message->kind], "a message was sent as another kind");
     return 0;
 }
 
@@ -87,11 +90,12 @@ static void end_close(struct link *link, int code, const char *reason)
 static const struct link_ops end_ops = {end_send, end_pause, end_pause, end_close};
 
 /* A child needs to know which id it was asked under, for the templates. */
-static int upstream_send(struct link *link, const struct link_part *parts, size_t count)
+static int child_send(struct link *link, const struct message *message)
 {
-    int rc = end_send(link, parts, count);
+    int rc = end_send(link, message);
     struct child *c = (struct child *)(void *)link;
-    if (rc == 0 && count > 1 && parts[1].len > 0 && parts[1].len < 20) {
+    const struct part *parts = message->parts;
+    if (rc == 0 && message->part_count > 1 && parts[1].len > 0 && parts[1].len < 20) {
         char text[24];
         memcpy(text, parts[1].bytes, parts[1].len);
         text[parts[1].len] = '\0';
@@ -100,7 +104,7 @@ static int upstream_send(struct link *link, const struct link_part *parts, size_
     return rc;
 }
 
-static const struct link_ops child_ops = {upstream_send, end_pause, end_pause, end_close};
+static const struct link_ops child_ops = {child_send, end_pause, end_pause, end_close};
 
 /* ---- the server ---- */
 
@@ -229,6 +233,7 @@ static void client_event(struct input *in, unsigned i)
     if (!sessions[i]) {
         memset(&clients[i], 0, sizeof(clients[i]));
         clients[i].link.ops = &end_ops;
+        clients[i].link.high_bytes = HIGH_BYTES;
         require(route_session_open(router, "s", &clients[i].link, NULL, now_ms, &sessions[i]) == 0,
                 "cannot open");
         return;
@@ -253,7 +258,7 @@ static void client_other(struct input *in, unsigned i)
         clients[i].failing = !clients[i].failing;
         break;
     case 2:
-        clients[i].link.queued_bytes = LINK_CLIENT_HIGH_BYTES + 1;
+        clients[i].link.queued_bytes = HIGH_BYTES + 1;
         break;
     case 3:
         clients[i].link.queued_bytes = 0;
@@ -281,7 +286,7 @@ static void child_event(struct input *in, struct child *c)
     if (!c->upstream)
         return;
     if (!c->attached) {
-        c->end = (struct end){.link = {.ops = &child_ops}};
+        c->end = (struct end){.link = {.ops = &child_ops, .high_bytes = HIGH_BYTES}};
         c->attached = true;
         upstream_starting(c->upstream);
         upstream_attach(c->upstream, &c->end.link, now_ms);
@@ -318,7 +323,7 @@ static void child_other(struct input *in, struct child *c)
         c->end.failing = !c->end.failing;
         break;
     case 3:
-        c->end.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+        c->end.link.queued_bytes = HIGH_BYTES;
         break;
     case 4:
         c->end.link.queued_bytes = 0;

@@ -166,7 +166,10 @@ bool chance(unsigned percent);
 /* ---- lines */
 #define LINE_MAX_BYTES 8192
 /* The parts as one text. */
-size_t line_join(const struct link_part *parts, size_t count, char out[LINE_MAX_BYTES]);
+#define LINK_HIGH_BYTES ((size_t)1 << 20)
+/* The message says what kind it is, and an answer to a client whose it is. */
+void line_check_kind(const struct message *message, const struct rpc_envelope *env, const char *line);
+size_t line_join(const struct message *message, char out[LINE_MAX_BYTES]);
 /* The number after `"key":`, or UINT64_MAX. */
 uint64_t line_number(const char *line, const char *key);
 bool line_has(const char *line, const char *text);

@@ -88,7 +88,7 @@ static void hear_reply(struct child *ch, const struct rpc_envelope *env, const c
     CHECK(false, "an answer to no question: %s", line);
 }
 
-static int hear(struct link *link, const struct link_part *parts, size_t count)
+static int hear(struct link *link, const struct message *message)
 {
     struct child *ch = (struct child *)(void *)link;
     char line[LINE_MAX_BYTES];
@@ -97,9 +97,10 @@ static int hear(struct link *link, const struct link_part *parts, size_t count)
         return ERR_CLOSING;
     if (model_send_fails())
         return -12;
-    size_t len = line_join(parts, count, line);
+    size_t len = line_join(message, line);
     CHECK(ch->state == CHILD_UP || ch->state == CHILD_READY, "a child that is gone is told %s", line);
     rpc_scan_line(line, len, &env);
+    line_check_kind(message, &env, line);
     switch (env.kind) {
     case RPC_REQUEST:
         hear_request(ch, &env, line);
@@ -138,6 +139,7 @@ void child_init(struct child *ch, int client)
 {
     memset(ch, 0, sizeof(*ch));
     ch->link.ops = &child_ops;
+    ch->link.high_bytes = LINK_HIGH_BYTES;
     ch->client = client;
 }
 
@@ -382,7 +384,7 @@ static void ask(struct child *ch)
 static void toggle_full(struct child *ch)
 {
     ch->full = !ch->full;
-    ch->link.queued_bytes = ch->full ? LINK_CHILD_HIGH_BYTES : 0;
+    ch->link.queued_bytes = ch->full ? ch->link.high_bytes : 0;
     if (!ch->full)
         upstream_writable(ch->upstream, w.now_ms);
 }

@@ -148,7 +148,7 @@ static void hear_question(struct client *c, const struct rpc_envelope *env, cons
     seen.questions++;
 }
 
-static int hear(struct link *link, const struct link_part *parts, size_t count)
+static int hear(struct link *link, const struct message *message)
 {
     struct client *c = (struct client *)(void *)link;
     char line[LINE_MAX_BYTES];
@@ -157,10 +157,11 @@ static int hear(struct link *link, const struct link_part *parts, size_t count)
         return ERR_CLOSING;
     if (model_send_fails())
         return -12;
-    size_t len = line_join(parts, count, line);
+    size_t len = line_join(message, line);
     CHECK(c->open, "client %d is closed: %s", c->index, line);
     rpc_scan_line(line, len, &env);
     CHECK(env.kind != RPC_INVALID && env.kind != RPC_BATCH, "not a message: %s", line);
+    line_check_kind(message, &env, line);
     if (env.kind == RPC_NOTIFICATION) {
         hear_notification(c, &env, line);
     } else if (env.kind == RPC_REQUEST) {
@@ -213,6 +214,7 @@ void client_open(struct client *c)
     c->index = index;
     c->generation = generation + 1;
     c->link.ops = &client_ops;
+    c->link.high_bytes = LINK_HIGH_BYTES;
     c->open = route_session_open(w.router, "model", &c->link, c, w.now_ms, &c->s) == 0;
     CHECK(c->open || w.failing, "cannot open");
 }
@@ -415,7 +417,7 @@ static void answer_question(struct client *c)
 static void toggle_slow(struct client *c)
 {
     c->slow = !c->slow;
-    c->link.queued_bytes = c->slow ? LINK_CLIENT_HIGH_BYTES + 1 : 0;
+    c->link.queued_bytes = c->slow ? c->link.high_bytes + 1 : 0;
     if (!c->slow)
         route_session_writable(c->s, w.now_ms);
 }

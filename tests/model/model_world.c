@@ -45,10 +45,11 @@ bool model_send_fails(void)
 
 /* ---- lines ---- */
 
-size_t line_join(const struct link_part *parts, size_t count, char out[LINE_MAX_BYTES])
+size_t line_join(const struct message *message, char out[LINE_MAX_BYTES])
 {
     size_t len = 0;
-    for (size_t i = 0; i < count; i++) {
+    const struct part *parts = message->parts;
+    for (size_t i = 0; i < message->part_count; i++) {
         CHECK(len + parts[i].len < LINE_MAX_BYTES, "a line of more than %d bytes", LINE_MAX_BYTES);
         if (parts[i].len > 0)
             memcpy(out + len, parts[i].bytes, parts[i].len);
@@ -56,6 +57,22 @@ size_t line_join(const struct link_part *parts, size_t count, char out[LINE_MAX_
     }
     out[len] = '\0';
     return len;
+}
+
+void line_check_kind(const struct message *message, const struct rpc_envelope *env, const char *line)
+{
+    static const enum rpc_kind kinds[] = {
+        [MESSAGE_REQUEST] = RPC_REQUEST,
+        [MESSAGE_NOTIFICATION] = RPC_NOTIFICATION,
+        [MESSAGE_RESULT] = RPC_RESULT,
+        [MESSAGE_ERROR] = RPC_ERROR,
+    };
+    CHECK(kinds[message->kind] == env->kind, "sent as kind %d: %s", (int)message->kind, line);
+    CHECK(!message->about == (message->about_len == 0), "%zu bytes of no id: %s", message->about_len, line);
+    if (message->about && (env->kind == RPC_RESULT || env->kind == RPC_ERROR))
+        CHECK(message->about_len == env->id.len &&
+                  memcmp(message->about, line + env->id.off, env->id.len) == 0,
+              "about another request: %s", line);
 }
 
 uint64_t line_number(const char *line, const char *key)

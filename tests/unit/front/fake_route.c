@@ -51,7 +51,9 @@ static void flood(struct link *link)
     if (!bytes)
         return;
     memset(bytes, 'x', fake_route.flood_bytes);
-    fake_route.send_result = link->ops->send(link, &(struct link_part){bytes, fake_route.flood_bytes}, 1);
+    const struct part part = {bytes, fake_route.flood_bytes};
+    const struct message message = {.parts = &part, .part_count = 1, .kind = MESSAGE_NOTIFICATION};
+    fake_route.send_result = link->ops->send(link, &message);
     mem_free(bytes);
 }
 
@@ -75,8 +77,9 @@ void route_session_frame(struct route_session *s, const struct frame *frame, uin
         return;
     }
     size_t half = frame->len / 2; /* in parts, as the real one sends */
-    const struct link_part parts[] = {{frame->bytes, half}, {frame->bytes + half, frame->len - half}};
-    fake_route.send_result = link->ops->send(link, parts, 2);
+    const struct part parts[] = {{frame->bytes, half}, {frame->bytes + half, frame->len - half}};
+    const struct message message = {.parts = parts, .part_count = 2, .kind = MESSAGE_RESULT};
+    fake_route.send_result = link->ops->send(link, &message);
     if (rpc_string_is(method, len, "close"))
         link->ops->close(link, 0, "told to");
 }

@@ -116,6 +116,30 @@ static void test_reserve_is_all_or_nothing(void **state)
     close_one(fd);
 }
 
+static void test_parts_are_one_message(void **state)
+{
+    (void)state;
+    char bytes[16];
+    const struct part parts[] = {{"one", 3}, {NULL, 0}, {"two", 3}};
+    const struct part huge[] = {{pattern, SIZE_MAX}, {pattern, 1}};
+    const struct part large[] = {{"one", 3}, {pattern, 100000}};
+    int fd = open_one();
+    assert_int_equal(stream_write_parts(&a.stream, NULL, 0, false), 0);
+    assert_int_equal(stream_queued(&a.stream), 0);
+    assert_int_equal(stream_write_parts(&a.stream, huge, 2, true), ERR_TOO_LARGE);
+    fault_alloc_fail_at(1);
+    assert_int_equal(stream_write_parts(&a.stream, large, 2, true), -ENOMEM);
+    assert_int_equal(stream_queued(&a.stream), 0);
+    fault_alloc_fail_at(0);
+    assert_int_equal(stream_write_parts(&a.stream, parts, 3, true), 0);
+    assert_int_equal(stream_write_parts(&a.stream, parts, 3, false), 0);
+    stream_flush(&a.stream);
+    assert_int_equal(stream_queued(&a.stream), 0);
+    assert_int_equal(read(fd, bytes, sizeof(bytes)), 13);
+    assert_memory_equal(bytes, "onetwo\nonetwo", 13);
+    close_one(fd);
+}
+
 static void test_no_memory_takes_nothing(void **state)
 {
     (void)state;
@@ -267,6 +291,7 @@ int main(void)
         STREAM_TEST(test_limit),
         STREAM_TEST(test_limit_plus_one),
         STREAM_TEST(test_reserve_is_all_or_nothing),
+        STREAM_TEST(test_parts_are_one_message),
         STREAM_TEST(test_no_memory_takes_nothing),
         STREAM_TEST(test_marks),
         STREAM_TEST(test_progress_within_one_write),

@@ -19,7 +19,7 @@ static struct kit_link *kit_link_of(struct link *link)
     return CONTAINER_OF(link, struct kit_link, link);
 }
 
-static char *joined(const struct link_part *parts, size_t count)
+static char *joined(const struct part *parts, size_t count)
 {
     size_t len = 0;
     for (size_t i = 0; i < count; i++)
@@ -36,7 +36,24 @@ static char *joined(const struct link_part *parts, size_t count)
     return line;
 }
 
-static int kit_send(struct link *link, const struct link_part *parts, size_t count)
+/* What a message says of itself is what its line says. */
+static void kit_check_message(const struct message *message, const char *line)
+{
+    static const enum rpc_kind kinds[] = {
+        [MESSAGE_REQUEST] = RPC_REQUEST,
+        [MESSAGE_NOTIFICATION] = RPC_NOTIFICATION,
+        [MESSAGE_RESULT] = RPC_RESULT,
+        [MESSAGE_ERROR] = RPC_ERROR,
+    };
+    struct rpc_envelope env;
+    rpc_scan_line(line, strlen(line), &env);
+    if (env.kind != kinds[message->kind])
+        fail_msg("sent as kind %d: %s", (int)message->kind, line);
+    assert_int_equal(message->about == NULL, message->about_len == 0);
+    assert_true(!message->droppable || message->kind == MESSAGE_NOTIFICATION);
+}
+
+static int kit_send(struct link *link, const struct message *message)
 {
     struct kit_link *l = kit_link_of(link);
     if (l->closed)
@@ -47,10 +64,15 @@ static int kit_send(struct link *link, const struct link_part *parts, size_t cou
     if (l->forget)
         return 0;
     assert_true(l->count < KIT_LINES);
-    char *line = joined(parts, count);
+    char *line = joined(message->parts, message->part_count);
     if (!is_strict_json(line, strlen(line)))
         fail_msg("not JSON: %s", line);
+    kit_check_message(message, line);
     l->lines[l->count++] = line;
+    l->last_kind = message->kind;
+    l->last_droppable = message->droppable;
+    (void)snprintf(l->last_about, sizeof(l->last_about), "%.*s", (int)message->about_len,
+                   message->about ? message->about : "");
     return 0;
 }
 
@@ -81,6 +103,7 @@ void kit_link_init(struct kit_link *l)
 {
     memset(l, 0, sizeof(*l));
     l->link.ops = &kit_link_ops;
+    l->link.high_bytes = KIT_HIGH_BYTES;
 }
 
 void kit_link_done(struct kit_link *l)

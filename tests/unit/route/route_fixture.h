@@ -11,6 +11,8 @@
 #include "route/router.h"
 
 #define KIT_LINES 16384
+/* Of every link. */
+#define KIT_HIGH_BYTES ((size_t)1 << 20)
 
 struct kit_link {
     struct link link;
@@ -25,6 +27,9 @@ struct kit_link {
     bool closed;
     int close_code;
     char reason[256];
+    enum message_kind last_kind; /* of the last line: what was sent with it */
+    bool last_droppable;
+    char last_about[64];
 };
 
 struct kit_upstream_log {

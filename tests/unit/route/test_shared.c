@@ -260,7 +260,7 @@ static void all_subscriptions_are_told_again(void **state)
     }
     kit_down(&f.kit, 250);
     upstream_starting(kit_upstream(&f.kit));
-    f.kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
     kit_ready(&f.kit, NULL);
     kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     kit_expect_nothing(&f.kit.child);
@@ -273,7 +273,7 @@ static void all_subscriptions_are_told_again(void **state)
     for (int i = 0; i < 100; i++)
         kit_expect_with(&f.kit.child, "resources/subscribe", "\"u:", NULL);
     kit_expect_with(&f.kit.child, "\"method\":\"m\"", NULL);
-    f.kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
     route_session_close(f.a, f.kit.now_ms);
     f.a = NULL;
     kit_expect_nothing(&f.kit.child);
@@ -287,7 +287,7 @@ static void all_subscriptions_are_told_again(void **state)
     expect_done(&f.b_link, 2);
     assert_int_equal(kit_stats(&f.kit).subscriptions, 1);
     /* The child goes while it is owed something. */
-    f.kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
     unsubscribe(f.b, 3, "u:7");
     route_session_close(f.b, f.kit.now_ms);
     f.b = NULL;
@@ -344,7 +344,7 @@ static void log_messages_are_broadcast(void **state)
     kit_expect_with(&f.a_link, "\"level\":\"warning\"", NULL);
     kit_expect_with(&f.b_link, "\"level\":\"warning\"", NULL);
     /* A reader that is too slow is spared. */
-    f.a_link.link.queued_bytes = LINK_CLIENT_HIGH_BYTES + 1;
+    f.a_link.link.queued_bytes = KIT_HIGH_BYTES + 1;
     message("error");
     kit_expect_nothing(&f.a_link);
     kit_expect_with(&f.b_link, "\"level\":\"error\"", NULL);

@@ -162,7 +162,7 @@ static void slow_readers_get_no_turn(void **state)
 {
     (void)state;
     open_with(4, 4096);
-    links[0].link.queued_bytes = LINK_CLIENT_HIGH_BYTES + 1;
+    links[0].link.queued_bytes = KIT_HIGH_BYTES + 1;
     call(0, 1);
     call(1, 1);
     assert_int_equal(who(kit_next(&kit.child)), 1);
@@ -179,15 +179,15 @@ static void a_full_child_link_holds_requests_back(void **state)
 {
     (void)state;
     open_with(64, 4096);
-    kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    kit.child.link.queued_bytes = KIT_HIGH_BYTES;
     call(0, 1);
     call(0, 2);
     kit_expect_nothing(&kit.child);
-    kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES - 1;
+    kit.child.link.queued_bytes = KIT_HIGH_BYTES - 1;
     upstream_writable(kit_upstream(&kit), kit.now_ms);
     kit_expect_with(&kit.child, "\"who\":0", NULL);
     kit_expect_with(&kit.child, "\"who\":0", NULL);
-    kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    kit.child.link.queued_bytes = KIT_HIGH_BYTES;
     call(0, 3);
     /* What the child is owed is not lost, and goes ahead of what waits. */
     kit_say(&kit, sessions[0],
@@ -207,7 +207,7 @@ static void a_child_that_reads_nothing_is_given_up(void **state)
 {
     (void)state;
     open_with(64, 4096);
-    kit.child.link.queued_bytes = LINK_CHILD_HIGH_BYTES;
+    kit.child.link.queued_bytes = KIT_HIGH_BYTES;
     for (int i = 0; i < 100000 && !kit.child.closed; i++)
         kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
     assert_true(kit.child.closed);

@@ -67,9 +67,10 @@ void fake_release(struct upstream *upstream)
 int fake_send(struct upstream *upstream, const char *line)
 {
     assert_non_null(upstream->link);
-    const struct link_part parts[] = {{line, strlen(line) / 2},
-                                      {line + strlen(line) / 2, strlen(line) - strlen(line) / 2}};
-    return upstream->link->ops->send(upstream->link, parts, 2);
+    const struct part parts[] = {{line, strlen(line) / 2},
+                                 {line + strlen(line) / 2, strlen(line) - strlen(line) / 2}};
+    const struct message message = {.parts = parts, .part_count = 2, .kind = MESSAGE_NOTIFICATION};
+    return upstream->link->ops->send(upstream->link, &message);
 }
 
 /* ---- what server/ calls ---- */

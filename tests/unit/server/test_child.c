@@ -180,8 +180,9 @@ static int send_bytes(size_t len)
     memset(bytes, ' ', sizeof(bytes));
     bytes[0] = '{';
     bytes[1] = '}';
-    const struct link_part parts[] = {{bytes, 1}, {bytes + 1, len - 1}};
-    return seen.child->link.ops->send(&seen.child->link, parts, 2);
+    const struct part parts[] = {{bytes, 1}, {bytes + 1, len - 1}};
+    const struct message message = {.parts = parts, .part_count = 2, .kind = MESSAGE_NOTIFICATION};
+    return seen.child->link.ops->send(&seen.child->link, &message);
 }
 
 static void test_frames_of_all_sizes(void **state)
@@ -235,20 +236,20 @@ static void test_queue_fills_and_drains(void **state)
     assert_int_equal(send_bytes(10), 0);
     assert_int_equal(seen.child->link.queued_bytes, 11);
     size_t sent = 0;
-    while (seen.child->link.queued_bytes < LINK_CHILD_HIGH_BYTES) {
+    while (seen.child->link.queued_bytes < CHILD_HIGH_BYTES) {
         assert_int_equal(send_bytes(65536), 0);
         sent += 65537;
-        assert_true(sent < 4 * LINK_CHILD_HIGH_BYTES);
+        assert_true(sent < 4 * CHILD_HIGH_BYTES);
         (void)uv_run(&seen.loop.uv, UV_RUN_NOWAIT);
     }
     assert_int_equal(send_bytes(MAX_FRAME), 0); /* one frame of any size always fits on top */
     assert_int_equal(send_bytes(MAX_FRAME), ERR_TOO_LARGE);
     assert_int_equal(seen.writable, before);
-    assert_true(seen.memory.held_bytes >= LINK_CHILD_HIGH_BYTES);
+    assert_true(seen.memory.held_bytes >= CHILD_HIGH_BYTES);
     assert_int_equal(kill(await_child_pid(), SIGUSR1), 0);
     run_until(&seen.loop, is_drained, &before);
     assert_int_equal(seen.writable, before + 1);
-    assert_true(seen.queued_at_writable < LINK_CHILD_HIGH_BYTES / 2);
+    assert_true(seen.queued_at_writable < CHILD_HIGH_BYTES / 2);
 }
 
 static void test_pause_and_resume(void **state)
