@@ -12,9 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
-enum log_format { LOG_LOGFMT, LOG_JSON };
+#include "base/log_level.h"
 
 enum log_field_type {
     LOG_FIELD_END,

@@ -189,8 +189,7 @@ static void put_time(struct line *line, int64_t wall_ms)
 
 const char *log_level_name(enum log_level level)
 {
-    static const char *const names[] = {"debug", "info", "warn", "error", "off"};
-    return (size_t)level < sizeof(names) / sizeof(names[0]) ? names[level] : "?";
+    return (unsigned)level <= LOG_OFF ? log_level_names[level] : "?";
 }
 
 /* put() keeps TAIL_BYTES free for it. */
