@@ -1,8 +1,9 @@
-/* SIGHUP: read again what was read at the start, and take what a running relay can take.
+/* SIGHUP: reads the configuration again and applies it to the running relay.
  *
- * Happy path: load -> say what needs a restart -> log, limits, default server, servers -> the old
- * configuration goes. Failure modes: the new one has a problem -> each is logged, nothing changes. Out of
- * memory in between -> logged; what was taken stays, and the next reload takes the rest.
+ * Happy path: load -> name the changed options that need a restart (OPTION_RESTARTS_RELAY), and keep their values
+ * in force -> log, limits, default server, servers take the others -> the former configuration is freed.
+ * Failure modes: the new file has a problem -> each is logged, nothing changes. Out of memory in between ->
+ * logged; what was applied stays, and the next reload applies the rest.
  */
 #include "relay.h"
 
@@ -25,7 +26,7 @@ static void log_report(enum log_level level, const char *event, const struct buf
     }
 }
 
-static void say_restart_needed(const struct config *now, const struct config *next)
+static void log_restart_needed(const struct config *now, const struct config *next)
 {
     struct buf names;
     buf_init(&names, REPORT_MAX_BYTES);
@@ -36,19 +37,10 @@ static void say_restart_needed(const struct config *now, const struct config *ne
     buf_done(&names);
 }
 
-/* What the table says is taken at a restart only stays as it is, here too. */
-static struct front_limits next_limits(const struct relay *r, const struct config *next)
+static void apply(struct relay *r, struct config *next)
 {
+    config_keep_started(r->config, next);
     struct front_limits limits = relay_front_limits(r, next);
-    limits.max_frame_bytes = r->front.options.limits.max_frame_bytes;
-    limits.max_id_bytes = r->front.options.limits.max_id_bytes;
-    limits.out_bytes = r->front.options.limits.out_bytes;
-    return limits;
-}
-
-static void take(struct relay *r, struct config *next)
-{
-    struct front_limits limits = next_limits(r, next);
     log_set(next->log_level, next->log_format);
     front_set_limits(&r->front, &limits);
     memory_set_limit(&r->memory, relay_link_share(next));
@@ -80,8 +72,8 @@ void relay_reload(struct relay *r)
         LOG(LOG_ERROR, "not reloaded: the configuration in force stays", F_STR("error", err_text(rc)));
     } else {
         log_report(LOG_INFO, "configuration note", &report);
-        say_restart_needed(r->config, next);
-        take(r, next);
+        log_restart_needed(r->config, next);
+        apply(r, next);
         LOG(LOG_INFO, "reloaded", F_STR("file", r->config->file));
     }
     buf_done(&report);

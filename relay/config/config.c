@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "config/config_check.h"
 
 /* Far above any real file; an accidental path to a log must not fill memory. */
@@ -27,7 +28,7 @@ static void load_relay_key(struct loader *l, json_node key)
     const char *name = json_string(l->doc, key, NULL);
     if (!name || strcmp(name, extra[0]) == 0)
         return; /* the servers' options come last, see load_server_options */
-    const struct option *o = option_find(name);
+    const struct option *o = config_option(name);
     if (!o) {
         const char *near = nearest_option(name, false);
         loader_note(l, place_in_file(l, key, "relay"), "has a key that means nothing: \"%.60s\"%s%s%s", name,
@@ -36,13 +37,13 @@ static void load_relay_key(struct loader *l, json_node key)
     }
     char subject[OPTION_NAME_BYTES + 8];
     (void)snprintf(subject, sizeof(subject), "relay.%s", o->key);
-    size_t index = option_index(o);
+    size_t index = config_option_index(o);
     if (l->given[index])
         loader_problem(l, place_in_file(l, key, subject), "stands twice; keep one");
     l->given[index] = true;
     l->c->sources[index] = CONFIG_FILE;
     json_node value = json_value(l->doc, key);
-    option_set_node(l, o, &l->c->defaults, place_in_file(l, value, subject), value);
+    loader_set_node(l, o, &l->c->defaults, place_in_file(l, value, subject), value);
 }
 
 static void load_relay(struct loader *l)
@@ -113,7 +114,7 @@ static void add_mock_server(struct loader *l)
 static void add_other_servers(struct loader *l)
 {
     char *const *command = find_command(l->args);
-    size_t index = option_index(option_find("defaultServer"));
+    size_t index = config_option_index(config_option("defaultServer"));
     if (command && command[0]) {
         add_command_server(l, COMMAND_SERVER, command);
         if (l->c->sources[index] ==
@@ -131,13 +132,13 @@ static void add_other_servers(struct loader *l)
 
 static void load_defaults(struct loader *l)
 {
-    l->c->sources = mem_zalloc(option_count() * sizeof(*l->c->sources));
+    l->c->sources = mem_zalloc(config_options.count * sizeof(*l->c->sources));
     if (!l->c->sources) {
         l->no_memory = true;
         return;
     }
-    for (size_t i = 0; i < option_count(); i++)
-        option_set_default(l, option_at(i), &l->c->defaults);
+    OPTION_EACH(o, &config_options)
+    loader_set_default(l, o, &l->c->defaults);
 }
 
 static void load_all(struct loader *l, const char *text, size_t len)
@@ -221,14 +222,12 @@ void config_free(struct config *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < option_count(); i++)
-        option_clear(option_at(i), c, &c->defaults);
+    OPTION_EACH(o, &config_options)
+    config_option_clear(o, c, &c->defaults);
     for (size_t i = 0; i < c->server_count; i++)
         server_config_done(&c->servers[i]);
     mem_free(c->servers);
     mem_free(c->file);
-    mem_free(c->default_server);
-    mem_free(c->pid_file);
     mem_free(c->sources);
     mem_free(c);
 }

@@ -13,10 +13,12 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "log/log.h"
+#include "base/log_level.h"
 
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
-enum config_sharing { CONFIG_SHARED, CONFIG_SESSION };
+enum config_sharing { CONFIG_SHARED, CONFIG_PER_SESSION };
+/* "shared", "perSession": in the file, and wherever people read it. */
+const char *config_sharing_name(enum config_sharing sharing);
 
 /* ADDR or ADDR=SERVER. ADDR is host:port, [v6]:port, :port (every IPv4 interface), or unix:PATH. Port 0: any
  * free one. */
@@ -45,7 +47,8 @@ struct server_config {
     size_t env_count;
     char *cwd; /* NULL: the relay's */
     bool disabled;
-    char *problem; /* this entry cannot run (an unset ${VAR}): says why; its sessions are told. NULL: none */
+    char *
+        problem; /* why this entry cannot run (an unset ${VAR}); its requests get it as their error. NULL: none */
     /* relay.servers.NAME, each defaulting to the relay-wide option of the same name */
     enum config_sharing sharing;
     bool log_broadcast; /* logMessages: broadcast */
@@ -63,12 +66,10 @@ struct config {
     char *file; /* path, or NULL */
     struct listen_entry *listen;
     size_t listen_count;
-    char *default_server; /* the name of an entry of `servers`; never NULL: the first one that is not disabled
-                           */
+    char *default_server; /* the name of an entry of `servers`; never NULL (the first that is not disabled) */
     struct server_config *servers; /* at least one */
     size_t server_count;
-    struct server_config
-        defaults; /* the relay-wide values of the per-server options; its other fields are unset */
+    struct server_config defaults; /* the relay-wide values of per-server options; all else is unset */
     uint64_t max_clients;
     uint64_t max_frame_bytes;
     uint64_t max_id_bytes;
@@ -87,13 +88,11 @@ struct config {
     uint64_t stop_grace_ms;     /* 2,000 after closing stdin, again after SIGTERM */
     enum log_level log_level;
     enum log_format log_format;
-    char *pid_file; /* NULL: none */
-    enum config_source
-        *sources; /* one per option of the table (core/config_options.h), for `agent-relay config` */
+    char *pid_file;              /* NULL: none */
+    enum config_source *sources; /* one per row of config_options, for `agent-relay config` */
 };
 
-/* What stands on the command line, after `serve`, `config` or `check`: options, then perhaps `--` and a
- * command. The verbs,
+/* The command line after `serve`, `config` or `check`: options, then perhaps `--` and a command. The verbs,
  * --help, --version and --check are main's and removed before. */
 struct config_args {
     int argc;                /* program and verb removed */
@@ -118,10 +117,18 @@ void config_print(const struct config *c, FILE *out);
 /* The part of --help that lists the options, and the README's table (markdown). */
 void config_print_options(FILE *out, bool markdown);
 
-/* False when a child of `a` would differ from one of `b`. */
-bool server_config_equal(const struct server_config *a, const struct server_config *b);
-/* Names of options that differ and are not taken by a reload, comma separated, into `ret_names`; nothing when
- * there are none. */
+/* What a reload does to a server whose entry was `now` and is `next`, by the `reload` of the options that differ. */
+enum server_change {
+    SERVER_SAME,
+    SERVER_LIVE,           /* limits: a running child stays */
+    SERVER_RESTARTS_CHILD, /* a child of `next` would be another one: its command, an option of its start */
+};
+enum server_change server_config_change(const struct server_config *now, const struct server_config *next);
+/* Names of options that differ and are taken at the next start of the relay only, comma separated, into
+ * `ret_names`; nothing when there are none. */
 void config_restart_needed(const struct config *now, const struct config *next, struct buf *ret_names);
+/* Gives `next` the values of `now` of those options, so that it says what is in force; `now` gets the others and
+ * is only good for being freed. */
+void config_keep_started(struct config *now, struct config *next);
 
 #endif

@@ -8,36 +8,32 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 
-/* Where the value of an option came from, as a place; `ret_name` has OPTION_NAME_BYTES. */
-static struct place source_place(const struct loader *l, const struct option *o, char *ret_name)
+/* Where the value of an option came from. */
+static struct place source_place(const struct loader *l, const struct option *o)
 {
-    struct place at = {"default", 0, o->key};
-    switch (l->c->sources[option_index(o)]) {
+    switch (l->c->sources[config_option_index(o)]) {
+    case CONFIG_FILE:
+        return (struct place){l->c->file, 0, o->key};
+    case CONFIG_ENV:
+        return (struct place){o->env, 0, ""};
+    case CONFIG_FLAG:
+        return (struct place){o->flag, 0, ""};
     case CONFIG_DEFAULT:
         break;
-    case CONFIG_FILE:
-        at.where = l->c->file;
-        break;
-    case CONFIG_ENV:
-        option_env_name(o, ret_name);
-        at = (struct place){ret_name, 0, ""};
-        break;
-    case CONFIG_FLAG:
-        option_flag_name(o, ret_name);
-        at = (struct place){ret_name, 0, ""};
-        break;
     }
-    return at;
+    return (struct place){"default", 0, o->key};
 }
 
 const char *nearest_option(const char *name, bool per_server)
 {
-    const char *keys[64] = {NULL};
+    const char *keys[OPTIONS_MAX + 2] = {NULL};
     size_t count = 0;
-    for (size_t i = 0; i < option_count() && count + 2 < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (!per_server || option_at(i)->per_server)
-            keys[count++] = option_at(i)->key;
+    OPTION_EACH(o, &config_options)
+    {
+        if (!per_server || o->per_server)
+            keys[count++] = o->key;
     }
     if (!per_server)
         keys[count] = "servers";
@@ -67,10 +63,9 @@ static void check_server_name(struct loader *l, struct place at, const char *nam
 static void settle_default_server(struct loader *l)
 {
     struct config *c = l->c;
-    const struct option *o = option_find("defaultServer");
-    char name[OPTION_NAME_BYTES];
+    const struct option *o = config_option("defaultServer");
     if (c->default_server) {
-        check_server_name(l, source_place(l, o, name), c->default_server);
+        check_server_name(l, source_place(l, o), c->default_server);
         return;
     }
     if (c->server_count == 0)
@@ -90,8 +85,7 @@ static void settle_default_server(struct loader *l)
 static void check_listen(struct loader *l)
 {
     const struct config *c = l->c;
-    char name[OPTION_NAME_BYTES];
-    struct place at = source_place(l, option_find("listen"), name);
+    struct place at = source_place(l, config_option("listen"));
     if (c->listen_count == 0 && l->problems == 0)
         loader_problem(l, at, "is empty; write [\"127.0.0.1:9500\"]");
     for (size_t i = 0; i < c->listen_count; i++) {
@@ -107,7 +101,7 @@ static void check_listen(struct loader *l)
 static uint64_t number_of(const struct option *o, const struct config *c, const struct server_config *s)
 {
     uint64_t number;
-    memcpy(&number, (o->per_server ? (const char *)s : (const char *)c) + o->offset, sizeof(number));
+    memcpy(&number, config_option_value(o, c, s), sizeof(number));
     return number;
 }
 
@@ -115,13 +109,12 @@ static uint64_t number_of(const struct option *o, const struct config *c, const 
 static void check_order(struct loader *l, const struct server_config *s, const char *low_key,
                         const char *high_key)
 {
-    const struct option *low = option_find(low_key);
-    const struct option *high = option_find(high_key);
+    const struct option *low = config_option(low_key);
+    const struct option *high = config_option(high_key);
     if (number_of(low, l->c, s) <= number_of(high, l->c, s))
         return;
-    bool high_set = l->c->sources[option_index(high)] > l->c->sources[option_index(low)];
-    char name[OPTION_NAME_BYTES];
-    struct place at = source_place(l, high_set ? high : low, name);
+    bool high_set = l->c->sources[config_option_index(high)] > l->c->sources[config_option_index(low)];
+    struct place at = source_place(l, high_set ? high : low);
     if (s != &l->c->defaults)
         at = (struct place){l->c->file, 0, s->name};
     loader_problem(l, at,
@@ -143,8 +136,7 @@ static void check_limits(struct loader *l)
     for (size_t i = 0; i < c->server_count && l->problems == 0; i++)
         check_order(l, &c->servers[i], "timeoutMs", "timeoutMaxMs");
     if (c->max_frame_bytes >= SDK_LINE_BYTES) {
-        char name[OPTION_NAME_BYTES];
-        loader_note(l, source_place(l, option_find("maxFrameBytes"), name),
+        loader_note(l, source_place(l, config_option("maxFrameBytes")),
                     "lets messages of 10 MiB and more through; servers built on the MCP SDKs exit on them");
     }
 }

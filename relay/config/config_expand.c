@@ -3,7 +3,7 @@
  *
  * As in a shell, :- also replaces an empty value. A default reaches to the first closing brace and is not
  * expanded again. $VAR, $$ and a brace that is never closed are text. An unset variable without a default
- * expands to nothing and is named to the caller, who decides what becomes of the entry.
+ * expands to nothing and is named to the caller, which decides about the entry.
  */
 #include "config/config_internal.h"
 

@@ -6,6 +6,9 @@
 #include "config/config_options.h"
 #include "wire/json.h"
 
+/* More rows than the table will ever have; a test compares. */
+#define OPTIONS_MAX 64
+
 /* A load in progress. Failures are counted, not returned: every problem of a run is reported. */
 struct loader {
     const struct config_args *args;
@@ -13,8 +16,8 @@ struct loader {
     struct buf *report;   /* borrowed */
     struct json_doc *doc; /* the file, or NULL */
     unsigned problems;
-    bool no_memory; /* sticks; the load ends with -ENOMEM */
-    bool given[64]; /* per option: the first value of a list from this source has been seen */
+    bool no_memory;          /* sticks; the load ends with -ENOMEM */
+    bool given[OPTIONS_MAX]; /* per option: the first value of a list from this source has been seen */
 };
 
 /* Where a value was written: FILE:LINE, a flag, a variable; and what it is called there. */
@@ -37,14 +40,14 @@ void loader_add_name(struct loader *l, char ***list, const char *name);
 void names_free(char **list);
 
 /* config_value.c: one value, from text (flag or variable) or from the file. Lists: one element is added. */
-void option_set_text(struct loader *l, const struct option *o, struct server_config *server, struct place at,
+void loader_set_text(struct loader *l, const struct option *o, struct server_config *server, struct place at,
                      const char *text);
 /* Lists: an array of strings, or one string; they replace what was there. */
-void option_set_node(struct loader *l, const struct option *o, struct server_config *server, struct place at,
+void loader_set_node(struct loader *l, const struct option *o, struct server_config *server, struct place at,
                      json_node node);
-void option_set_default(struct loader *l, const struct option *o, struct server_config *server);
-/* Empties a list. */
-void option_clear(const struct option *o, struct config *c, struct server_config *server);
+void loader_set_default(struct loader *l, const struct option *o, struct server_config *server);
+/* Empties a list or a text, and frees what it was. */
+void config_option_clear(const struct option *o, struct config *c, struct server_config *server);
 
 /* config_listen.c: NULL, or what is wrong and what to write instead (in `ret_hint`, which has
  * LISTEN_HINT_BYTES). */
@@ -57,6 +60,12 @@ void listen_entry_done(struct listen_entry *entry);
 char *expand_variables(char *const *environ, const char *text, struct buf *missing);
 /* The value of NAME in a NAME=VALUE list, or NULL. */
 const char *environ_find(char *const *environ, const char *name, size_t name_len);
+
+/* config_entry.c: the entry `node` of a block into `s`, which has its name; `subject`: "mcpServers.NAME". */
+void load_entry_fields(struct loader *l, struct server_config *s, json_node node, const char *subject);
+
+/* Longer command lines are shown cut. */
+#define SHOWN_MAX_BYTES ((size_t)4 << 10)
 
 /* config_servers.c */
 void load_servers(struct loader *l);

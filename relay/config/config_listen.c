@@ -1,5 +1,5 @@
 /* Listen entries: ADDR or ADDR=SERVER, with ADDR one of HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH. Names are
- * resolved by who listens, not here. What is wrong is said with what to write instead.
+ * resolved by the listener, not here. A problem says what is wrong and what to write instead.
  */
 #include "config/config_internal.h"
 

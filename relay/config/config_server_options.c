@@ -1,4 +1,4 @@
-/* The per-server options: each server starts from the relay-wide values, then relay.servers.NAME has its say.
+/* The per-server options: each server starts from the relay-wide values, then relay.servers.NAME overrides them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,19 +8,16 @@
 
 static void inherit(struct loader *l, const struct option *o, struct server_config *s)
 {
-    const char *from = (const char *)&l->c->defaults + o->offset;
-    char *to = (char *)s + o->offset;
+    const void *from = config_option_value(o, l->c, &l->c->defaults);
+    void *to = config_option_place(o, l->c, s);
     if (o->type == OPTION_NAMES) {
         char *const *names;
         memcpy(&names, from, sizeof(names));
         for (; names && *names; names++)
-            loader_add_name(l, (char ***)(void *)to, *names);
+            loader_add_name(l, to, *names);
         return;
     }
-    size_t size = o->type == OPTION_UINT     ? sizeof(uint64_t)
-                  : o->type == OPTION_SWITCH ? sizeof(bool)
-                                             : sizeof(unsigned);
-    memcpy(to, from, size);
+    memcpy(to, from, option_size(o));
 }
 
 static struct server_config *find_server(struct config *c, const char *name)
@@ -38,13 +35,13 @@ static void load_option(struct loader *l, struct server_config *s, json_node key
     const char *name = json_string(l->doc, key, NULL);
     (void)snprintf(subject, sizeof(subject), "relay.servers.%.128s.%.60s", s->name, name ? name : "?");
     struct place at = place_in_file(l, key, subject);
-    const struct option *o = name ? option_find(name) : NULL;
+    const struct option *o = name ? config_option(name) : NULL;
     if (o && o->per_server) {
-        option_set_node(l, o, s, at, json_value(l->doc, key));
+        loader_set_node(l, o, s, at, json_value(l->doc, key));
         return;
     }
     if (o) {
-        loader_problem(l, at, "is one for all servers; write it under relay");
+        loader_problem(l, at, "holds for all servers; write it under relay");
         return;
     }
     const char *near = name ? nearest_option(name, true) : NULL;
@@ -61,7 +58,7 @@ static void load_entry(struct loader *l, json_node key)
     struct server_config *s = name ? find_server(l->c, name) : NULL;
     json_node options = json_value(l->doc, key);
     if (json_type(l->doc, options) != JSON_OBJECT) {
-        loader_problem(l, at, "is an object; write {\"sharing\": \"session\"}");
+        loader_problem(l, at, "is an object; write {\"sharing\": \"perSession\"}");
     } else if (!s) {
         /* Not a note: options that silently do not hold, sharing above all, would be worse. */
         loader_problem(l, at, "names no server of mcpServers");
@@ -89,7 +86,7 @@ static void load_overrides(struct loader *l)
     json_node servers = json_get(l->doc, relay, "servers");
     if (servers != JSON_ABSENT && json_type(l->doc, servers) != JSON_OBJECT) {
         loader_problem(l, place_in_file(l, servers, "relay.servers"),
-                       "is an object; write {\"NAME\": {\"sharing\": \"session\"}}");
+                       "is an object; write {\"NAME\": {\"sharing\": \"perSession\"}}");
         return;
     }
     for (json_node key = json_first(l->doc, servers); key != JSON_ABSENT; key = json_next(l->doc, key))
@@ -99,9 +96,10 @@ static void load_overrides(struct loader *l)
 void load_server_options(struct loader *l)
 {
     for (size_t i = 0; i < l->c->server_count; i++) {
-        for (size_t k = 0; k < option_count(); k++) {
-            if (option_at(k)->per_server)
-                inherit(l, option_at(k), &l->c->servers[i]);
+        OPTION_EACH(o, &config_options)
+        {
+            if (o->per_server)
+                inherit(l, o, &l->c->servers[i]);
         }
     }
     if (l->doc && !find_command(l->args))

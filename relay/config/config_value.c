@@ -1,10 +1,8 @@
-/* One value of the option table, from text (a flag, a variable) or from the file. What is refused is said
- * with what to write instead: "8MB" is answered with 8388608.
+/* One value of the option table, from text (a flag, a variable) or from the file. A refusal says what to write
+ * instead: for "8MB", 8388608.
  */
 #include "config/config_internal.h"
 
-#include <assert.h>
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,33 +33,11 @@ static const struct suffix suffixes[] = {
     {"h", OPTION_MS, HOUR_MS},     {"d", OPTION_MS, 24 * HOUR_MS},
 };
 
-/* The digits at the start of `text`; returns how many bytes they take, 0 when there are none or too many. */
-static size_t parse_digits(const char *text, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-    size_t len = 0;
-    for (; isdigit((unsigned char)text[len]); len++) {
-        if (__builtin_mul_overflow(number, UINT64_C(10), &number) ||
-            __builtin_add_overflow(number, (uint64_t)(text[len] - '0'), &number))
-            return 0;
-    }
-    *ret_number = number;
-    return len;
-}
-
-/* The whole text is a number. */
-static bool is_number(const char *text, uint64_t *ret_number)
-{
-    *ret_number = 0;
-    size_t len = parse_digits(text, ret_number);
-    return len > 0 && text[len] == '\0';
-}
-
 /* False when the text is not a number with a unit that fits. */
 static bool with_suffix(const struct option *o, const char *text, uint64_t *ret_number)
 {
     uint64_t number;
-    size_t len = parse_digits(text, &number);
+    size_t len = option_digits(text, &number);
     if (len == 0)
         return false;
     text += len;
@@ -90,47 +66,37 @@ static void refuse_number(struct loader *l, const struct option *o, struct place
                        text, o->number);
 }
 
-static void set_number(struct loader *l, const struct option *o, struct server_config *server,
-                       struct place at, uint64_t number)
-{
-    if (number < o->min || number > o->max)
-        loader_problem(l, at, "is between %" PRIu64 " and %" PRIu64 ", not %" PRIu64, o->min, o->max, number);
-    else
-        memcpy(option_place(o, l->c, server), &number, sizeof(number));
-}
-
-static void set_choice(struct loader *l, const struct option *o, struct server_config *server,
-                       struct place at, const char *text)
+static void refuse_choice(struct loader *l, const struct option *o, struct place at, const char *text)
 {
     char known[128] = "";
-    unsigned choice = 0;
-    assert(o->choices);
-    for (; o->choices[choice]; choice++) {
-        if (strcmp(o->choices[choice], text) == 0)
-            break;
+    for (size_t i = 0; o->choices[i]; i++) {
         size_t len = strlen(known);
-        (void)snprintf(known + len, sizeof(known) - len, "%s%s", len > 0 ? ", " : "", o->choices[choice]);
+        (void)snprintf(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "", o->choices[i]);
     }
-    if (!o->choices[choice]) {
-        loader_problem(l, at, "is one of %s, not \"%.60s\"", known, text);
-        return;
-    }
-    bool on = choice != 0;
-    if (o->type == OPTION_SWITCH)
-        memcpy(option_place(o, l->c, server), &on, sizeof(on));
-    else
-        memcpy(option_place(o, l->c, server), &choice, sizeof(choice));
+    loader_problem(l, at, "is one of %s, not \"%.60s\"", known, text);
+}
+
+static void refuse(struct loader *l, const struct option *o, struct place at, enum option_fault fault,
+                   const char *text)
+{
+    if (fault == OPTION_OUT_OF_RANGE)
+        loader_problem(l, at, "is between %" PRIu64 " and %" PRIu64 ", not %s", o->min, o->max, text);
+    else if (fault == OPTION_NOT_A_NUMBER)
+        refuse_number(l, o, at, text);
+    else if (fault == OPTION_NOT_A_CHOICE)
+        refuse_choice(l, o, at, text);
+    else if (fault == OPTION_EMPTY)
+        loader_problem(l, at, "must not be empty");
 }
 
 static void set_string(struct loader *l, const struct option *o, struct server_config *server,
                        const char *text)
 {
     char *copy = loader_strdup(l, text);
-    char **string = option_place(o, l->c, server);
     if (!copy)
         return;
-    mem_free(*string);
-    *string = copy;
+    config_option_clear(o, l->c, server);
+    memcpy(config_option_place(o, l->c, server), &copy, sizeof(copy));
 }
 
 static bool is_variable_name(const char *text)
@@ -144,37 +110,20 @@ static void add_element(struct loader *l, const struct option *o, struct server_
     if (o->type == OPTION_LISTEN)
         loader_add_listen(l, at, text);
     else if (is_variable_name(text))
-        loader_add_name(l, option_place(o, l->c, server), text);
+        loader_add_name(l, config_option_place(o, l->c, server), text);
     else
         loader_problem(l, at, "takes names of variables, not \"%.60s\"", text);
 }
 
-void option_set_text(struct loader *l, const struct option *o, struct server_config *server, struct place at,
+void loader_set_text(struct loader *l, const struct option *o, struct server_config *server, struct place at,
                      const char *text)
 {
-    uint64_t number;
-    switch (o->type) {
-    case OPTION_UINT:
-        if (is_number(text, &number))
-            set_number(l, o, server, at, number);
-        else
-            refuse_number(l, o, at, text);
-        break;
-    case OPTION_CHOICE:
-    case OPTION_SWITCH:
-        set_choice(l, o, server, at, text);
-        break;
-    case OPTION_STRING:
-        if (text[0] == '\0')
-            loader_problem(l, at, "must not be empty");
-        else
-            set_string(l, o, server, text);
-        break;
-    case OPTION_NAMES:
-    case OPTION_LISTEN:
+    if (option_is_list(o))
         add_element(l, o, server, at, text);
-        break;
-    }
+    else if (o->type == OPTION_STRING && text[0] != '\0')
+        set_string(l, o, server, text); /* a copy: option_set would borrow it */
+    else
+        refuse(l, o, at, option_set(o, config_option_place(o, l->c, server), text), text);
 }
 
 /* ---- from the file ---- */
@@ -193,12 +142,15 @@ static void set_number_node(struct loader *l, const struct option *o, struct ser
     int64_t number;
     int len;
     if (json_int(l->doc, node, 0, INT64_MAX, &number)) {
-        set_number(l, o, server, at, (uint64_t)number);
+        char text[24];
+        (void)snprintf(text, sizeof(text), "%" PRId64, number);
+        loader_set_text(l, o, server, at, text);
         return;
     }
     const char *string = json_string(l->doc, node, NULL);
     uint64_t meant;
-    if (string && is_number(string, &meant)) {
+    size_t digits = string ? option_digits(string, &meant) : 0;
+    if (digits > 0 && string[digits] == '\0') {
         loader_problem(l, at, "is a number; write %" PRIu64 " without the quotes", meant);
     } else if (string) {
         refuse_number(l, o, at, string);
@@ -212,7 +164,7 @@ static void set_number_node(struct loader *l, const struct option *o, struct ser
 static void set_list_node(struct loader *l, const struct option *o, struct server_config *server,
                           struct place at, json_node node)
 {
-    option_clear(o, l->c, server);
+    config_option_clear(o, l->c, server);
     bool is_array = json_type(l->doc, node) == JSON_ARRAY;
     for (json_node item = is_array ? json_first(l->doc, node) : node; item != JSON_ABSENT;
          item = is_array ? json_next(l->doc, item) : JSON_ABSENT) {
@@ -225,7 +177,7 @@ static void set_list_node(struct loader *l, const struct option *o, struct serve
     }
 }
 
-void option_set_node(struct loader *l, const struct option *o, struct server_config *server, struct place at,
+void loader_set_node(struct loader *l, const struct option *o, struct server_config *server, struct place at,
                      json_node node)
 {
     if (o->type == OPTION_UINT) {
@@ -238,7 +190,7 @@ void option_set_node(struct loader *l, const struct option *o, struct server_con
     }
     const char *string = json_string(l->doc, node, NULL);
     if (string) {
-        option_set_text(l, o, server, at, string);
+        loader_set_text(l, o, server, at, string);
         return;
     }
     int len;
@@ -249,7 +201,7 @@ void option_set_node(struct loader *l, const struct option *o, struct server_con
 
 /* ---- defaults ---- */
 
-void option_clear(const struct option *o, struct config *c, struct server_config *server)
+void config_option_clear(const struct option *o, struct config *c, struct server_config *server)
 {
     if (o->type == OPTION_LISTEN) {
         for (size_t i = 0; i < c->listen_count; i++)
@@ -258,19 +210,23 @@ void option_clear(const struct option *o, struct config *c, struct server_config
         c->listen = NULL;
         c->listen_count = 0;
     } else if (o->type == OPTION_NAMES) {
-        char ***names = option_place(o, c, server);
+        char ***names = config_option_place(o, c, server);
         names_free(*names);
         *names = NULL;
+    } else if (o->type == OPTION_STRING) {
+        char **string = config_option_place(o, c, server);
+        mem_free(*string);
+        *string = NULL;
     }
 }
 
-void option_set_default(struct loader *l, const struct option *o, struct server_config *server)
+void loader_set_default(struct loader *l, const struct option *o, struct server_config *server)
 {
     struct place at = {"default", 0, o->key};
     if (o->type == OPTION_UINT)
-        set_number(l, o, server, at, o->number);
+        (void)option_set_number(o, config_option_place(o, l->c, server), o->number); /* in its own range */
     else if (o->choices)
-        set_choice(l, o, server, at, o->choices[o->number]);
+        loader_set_text(l, o, server, at, o->choices[o->number]);
     else if (o->text)
-        option_set_text(l, o, server, at, o->text);
+        loader_set_text(l, o, server, at, o->text);
 }

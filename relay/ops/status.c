@@ -107,7 +107,9 @@ static void write_server(void *data, const struct server_info *info)
     struct upstream_stats sum = sum_upstreams(info->route);
     write_object(w);
     write_member_string(w, "name", info->name);
-    write_member_string(w, "sharing", info->sharing == SHARING_SHARED ? "shared" : "session");
+    write_member_string(
+        w, "sharing",
+        config_sharing_name(info->sharing == SHARING_SHARED ? CONFIG_SHARED : CONFIG_PER_SESSION));
     write_member_string(w, "state", info->state);
     if (info->note)
         write_member_string(w, "note", info->note);

@@ -3,8 +3,8 @@
  *   new entry               added; an eager one starts
  *   gone                    its sessions close, its children stop
  *   other sharing           removed and added
- *   other limits alone      taken at once, nobody notices
- *   anything else           shared: drained, stopped, started again; session: what is new gets the new one
+ *   SERVER_LIVE             the new limits hold at once; children and sessions stay
+ *   SERVER_RESTARTS_CHILD   shared: drained, stopped, started again; perSession: new sessions get the new one
  *
  * Failure mode: no memory for a new entry -> it is missing until the next apply; the rest is applied.
  */
@@ -18,7 +18,7 @@
 
 static enum sharing sharing_of(const struct server_config *config)
 {
-    return config->sharing == CONFIG_SESSION ? SHARING_PER_SESSION : SHARING_SHARED;
+    return config->sharing == CONFIG_PER_SESSION ? SHARING_PER_SESSION : SHARING_SHARED;
 }
 
 static unsigned clamp(uint64_t value)
@@ -33,7 +33,7 @@ static struct server_limits make_limits(const struct server_set *set, const stru
                                       entry->log_broadcast ? LOG_MESSAGES_BROADCAST : LOG_MESSAGES_DROP,
                                   .max_in_flight = clamp(entry->max_in_flight),
                                   .max_waiting = clamp(entry->max_waiting),
-                                  .session_waiting_bytes = set->session_waiting_bytes,
+                                  .session_waiting_bytes = (size_t)set->config->session_waiting_bytes,
                                   .timeout_ms = entry->timeout_ms,
                                   .timeout_max_ms = entry->timeout_max_ms};
 }
@@ -46,20 +46,6 @@ static struct backoff_options make_backoff(const struct config *config)
                                     .breaker_exits = config->breaker_exits,
                                     .breaker_window_ms = config->breaker_window_ms,
                                     .breaker_probe_ms = config->breaker_probe_ms};
-}
-
-/* True when the two differ in what a running child was started with. */
-static bool needs_restart(const struct server_config *now, const struct server_config *next)
-{
-    struct server_config same = *next; /* a shallow copy, to be looked at only */
-    same.eager = now->eager;
-    same.max_in_flight = now->max_in_flight;
-    same.max_waiting = now->max_waiting;
-    same.timeout_ms = now->timeout_ms;
-    same.timeout_max_ms = now->timeout_max_ms;
-    same.start_timeout_ms = now->start_timeout_ms;
-    same.idle_timeout_ms = now->idle_timeout_ms;
-    return !server_config_equal(now, &same);
 }
 
 static struct server *find_server(struct server_set *set, const char *name)
@@ -137,7 +123,7 @@ static int add_server(struct server_set *set, const struct config *config, const
     }
     list_push_back(&set->servers, &server->node);
     if (s && server_unavailable(server))
-        supervisor_want(s); /* tells the upstream why not */
+        supervisor_want(s); /* reports the reason to the upstream */
     else if (s)
         supervisor_begin(s);
     return 0;
@@ -151,21 +137,11 @@ out_server:
 
 /* ---- changing ---- */
 
-/* Buffers are made for these, so they stay as they were at the start. */
-static void keep_fixed(struct server_set *set, const struct config *config)
-{
-    if (set->config)
-        return;
-    set->max_frame_bytes = (size_t)config->max_frame_bytes;
-    set->max_id_bytes = (size_t)config->max_id_bytes;
-    set->session_waiting_bytes = (size_t)config->session_waiting_bytes;
-}
-
 static void update_server(struct server *server, const struct config *config,
                           const struct server_config *entry)
 {
     const struct server_config *before = server->config;
-    bool restart = needs_restart(before, entry);
+    bool restart = server_config_change(before, entry) == SERVER_RESTARTS_CHILD;
     struct server_limits limits = make_limits(server->set, entry);
     route_server_set_limits(server->route, &limits);
     server->config = entry;
@@ -204,7 +180,6 @@ int server_set_apply(struct server_set *set, const struct config *config)
     if (set->stopping)
         return ERR_CLOSING;
     remove_gone(set, config);
-    keep_fixed(set, config);
     set->config = config;
     int failure = 0;
     for (size_t i = 0; i < config->server_count; i++) {

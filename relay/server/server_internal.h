@@ -12,9 +12,6 @@ struct server_set {
     struct server_set_options options;
     char *keeper;                /* owned; its path */
     const struct config *config; /* borrowed; NULL before the first apply */
-    size_t max_frame_bytes;      /* as first applied: a reload does not take these three */
-    size_t max_id_bytes;
-    size_t session_waiting_bytes;
     struct reaper reaper;
     struct list servers; /* struct server.node */
     struct list leaving; /* removed from the configuration; their children have not ended yet */

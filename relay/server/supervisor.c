@@ -125,8 +125,8 @@ static struct child_spec make_spec(const struct server *server)
                                .config = server->config,
                                .environ = set->options.environ,
                                .soft_nofile = set->options.original_nofile.rlim_cur,
-                               .max_frame_bytes = set->max_frame_bytes,
-                               .max_id_bytes = set->max_id_bytes};
+                               .max_frame_bytes = (size_t)set->config->max_frame_bytes,
+                               .max_id_bytes = (size_t)set->config->max_id_bytes};
 }
 
 static void forget_last_end(struct supervisor *s)

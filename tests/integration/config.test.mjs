@@ -104,7 +104,7 @@ test('--check names file, line and what to write instead', (t) => {
   for (const line of [3, 6, 7, 8])
     assert.match(all, new RegExp(`relay\\.json:${line}:`), `line ${line} in:\n${all}`);
   assert.match(all, /maxClients/);
-  assert.match(all, /shared.*session|session.*shared/s);
+  assert.match(all, /is one of shared, perSession, not "both"/);
 });
 
 test('--check of what is well says so and starts nothing', (t) => {

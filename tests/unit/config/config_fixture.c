@@ -82,20 +82,20 @@ static const char *text_of(const struct option *o, const struct config *c, const
 {
     buf_done(&last_value);
     buf_init(&last_value, (size_t)1 << 20);
-    assert_int_equal(option_value_text(o, c, s, &last_value), 0);
+    assert_int_equal(config_option_text(o, c, s, &last_value), 0);
     return buf_data(&last_value);
 }
 
 const char *value_of(const struct config *c, const char *key)
 {
-    const struct option *o = option_find(key);
+    const struct option *o = config_option(key);
     assert_non_null(o);
     return text_of(o, c, &c->defaults);
 }
 
 const char *server_value_of(const struct config *c, const char *server, const char *key)
 {
-    const struct option *o = option_find(key);
+    const struct option *o = config_option(key);
     const struct server_config *s = config_server(c, server);
     assert_true(o && s && o->per_server);
     return text_of(o, c, s);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,8 +120,8 @@ static void test_print(void **state)
     assert_non_null(strstr(text, "t.json"));
     assert_non_null(strstr(text, "cat ${KEY}"));
     assert_non_null(strstr(text, "T=(not shown)"));
-    for (size_t i = 0; i < option_count(); i++)
-        assert_non_null(strstr(text, option_at(i)->key));
+    for (size_t i = 0; i < config_options.count; i++)
+        assert_non_null(strstr(text, config_options.rows[i].key));
     assert_non_null(strstr(text, "maxClients             9                            flag\n"));
     assert_non_null(strstr(text, "drainMs                5                            file\n"));
     assert_non_null(strstr(text, "logLevel               warn                         environment\n"));
@@ -134,15 +135,12 @@ static void test_print_options(void **state)
     (void)state;
     char *help = printed(NULL, true, false);
     char *table = printed(NULL, true, true);
-    for (size_t i = 0; i < option_count(); i++) {
-        char name[OPTION_NAME_BYTES];
-        option_flag_name(option_at(i), name);
-        assert_non_null(strstr(help, name));
-        assert_non_null(strstr(table, name));
-        option_env_name(option_at(i), name);
-        assert_non_null(strstr(help, name));
-        assert_non_null(strstr(table, name));
-        assert_non_null(strstr(table, option_at(i)->key));
+    for (size_t i = 0; i < config_options.count; i++) {
+        assert_non_null(strstr(help, config_options.rows[i].flag));
+        assert_non_null(strstr(table, config_options.rows[i].flag));
+        assert_non_null(strstr(help, config_options.rows[i].env));
+        assert_non_null(strstr(table, config_options.rows[i].env));
+        assert_non_null(strstr(table, config_options.rows[i].key));
     }
     assert_non_null(strstr(help, "--config FILE"));
     free(help);
@@ -151,7 +149,7 @@ static void test_print_options(void **state)
 
 /* ---- reload ---- */
 
-static void check_server_differs(const char *entry, const char *options)
+static void check_server_change(const char *entry, const char *options, enum server_change expected)
 {
     char file[1024];
     struct config *a =
@@ -160,50 +158,103 @@ static void check_server_differs(const char *entry, const char *options)
     (void)snprintf(file, sizeof(file),
                    "{\"servers\": {\"s\": {%s}}, \"relay\": {\"servers\": {\"s\": {%s}}}}", entry, options);
     struct config *b = load_good((struct load){.text = file});
-    assert_false(server_config_equal(&a->servers[0], &b->servers[0]));
-    assert_true(server_config_equal(&b->servers[0], &b->servers[0]));
+    assert_int_equal(server_config_change(&a->servers[0], &b->servers[0]), expected);
+    assert_int_equal(server_config_change(&b->servers[0], &a->servers[0]), expected);
+    assert_int_equal(server_config_change(&b->servers[0], &b->servers[0]), SERVER_SAME);
     config_free(a);
     config_free(b);
 }
 
+static void check_entry_differs(const char *entry)
+{
+    check_server_change(entry, "", SERVER_RESTARTS_CHILD);
+}
+
 #define SAME_ENTRY "\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\""
 
-static void test_server_equal(void **state)
+static void test_server_entries(void **state)
 {
     (void)state;
-    check_server_differs("\"command\": \"y\", \"args\": [\"1\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"",
-                         "");
-    check_server_differs("\"command\": \"x\", \"args\": [\"2\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"",
-                         "");
-    check_server_differs(
-        "\"command\": \"x\", \"args\": [\"1\", \"2\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"", "");
-    check_server_differs("\"command\": \"x\", \"args\": [], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"", "");
-    check_server_differs("\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"A\": \"2\"}, \"cwd\": \"/\"",
-                         "");
-    check_server_differs("\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"B\": \"1\"}, \"cwd\": \"/\"",
-                         "");
-    check_server_differs("\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"A\": \"1\"}", "");
-    check_server_differs("\"url\": \"http://x\"", "");
-    check_server_differs(SAME_ENTRY ", \"disabled\": true", "");
-    for (size_t i = 0; i < option_count(); i++) {
-        const struct option *o = option_at(i);
-        char options[128];
-        if (!o->per_server)
-            continue;
-        if (o->type == OPTION_UINT)
-            (void)snprintf(options, sizeof(options), "\"%s\": %d", o->key, (int)o->number + 1);
-        else
-            (void)snprintf(options, sizeof(options), "\"%s\": \"%s\"", o->key,
-                           o->choices ? o->choices[1] : "V");
-        check_server_differs(SAME_ENTRY, options);
-    }
+    check_entry_differs("\"command\": \"y\", \"args\": [\"1\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"");
+    check_entry_differs("\"command\": \"x\", \"args\": [\"2\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"");
+    check_entry_differs(
+        "\"command\": \"x\", \"args\": [\"1\", \"2\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"");
+    check_entry_differs("\"command\": \"x\", \"args\": [], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"");
+    check_entry_differs("\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"A\": \"2\"}, \"cwd\": \"/\"");
+    check_entry_differs("\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"B\": \"1\"}, \"cwd\": \"/\"");
+    check_entry_differs("\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"A\": \"1\"}");
+    check_entry_differs("\"url\": \"http://x\"");
+    check_entry_differs(SAME_ENTRY ", \"disabled\": true");
     struct config *a = load_good((struct load){.text = "{\"servers\": {\"s\": {" SAME_ENTRY "}}}"});
     struct config *b =
         load_good((struct load){.text = "{\n\"mcpServers\":{\"s\":{\"env\":{\"A\":\"1\"},\"cwd\":\"/\",\n"
                                         "\"args\":[\"1\"],\"command\":\"x\"}}}"});
-    assert_true(server_config_equal(&a->servers[0], &b->servers[0]));
+    assert_int_equal(server_config_change(&a->servers[0], &b->servers[0]), SERVER_SAME);
     config_free(a);
     config_free(b);
+}
+
+/* Another value of an option than its default, as the file has it. */
+static void another_value(const struct option *o, char *ret_text, size_t cap)
+{
+    if (o->type == OPTION_UINT)
+        (void)snprintf(ret_text, cap, "%" PRIu64, o->number < o->max ? o->number + 1 : o->number - 1);
+    else if (o->type == OPTION_LISTEN)
+        (void)snprintf(ret_text, cap, "\"127.0.0.1:1\"");
+    else
+        (void)snprintf(ret_text, cap, "\"%s\"", o->choices ? o->choices[(o->number + 1) % 2] : "other");
+}
+
+/* Every row of the table is changed alone, relay-wide: who notices is what its `reload` says. */
+static void check_reload_of(const struct option *o)
+{
+    static const char servers[] =
+        "\"servers\": {\"s\": {\"command\": \"x\"}, \"other\": {\"command\": \"x\"}}";
+    char file[512];
+    char value[128];
+    char before[128];
+    another_value(o, value, sizeof(value));
+    (void)snprintf(file, sizeof(file), "{%s}", servers);
+    struct config *now = load_good((struct load){.text = file});
+    (void)snprintf(before, sizeof(before), "%s", value_of(now, o->key));
+    (void)snprintf(file, sizeof(file), "{%s, \"relay\": {\"%s\": %s}}", servers, o->key, value);
+    struct config *next = load_good((struct load){.text = file});
+    char after[128];
+    (void)snprintf(after, sizeof(after), "%s", value_of(next, o->key));
+    assert_string_not_equal(before, after);
+
+    enum server_change change = server_config_change(&now->servers[0], &next->servers[0]);
+    assert_int_equal(change, o->reload == OPTION_RESTARTS_CHILD ? SERVER_RESTARTS_CHILD
+                             : o->per_server                    ? SERVER_LIVE
+                                                                : SERVER_SAME);
+    assert_true(o->per_server || o->reload != OPTION_RESTARTS_CHILD);
+    assert_true(!o->per_server || o->reload != OPTION_RESTARTS_RELAY);
+    struct buf names;
+    buf_init(&names, 1000);
+    config_restart_needed(now, next, &names);
+    assert_int_equal(buf_append(&names, "", 1), 0);
+    assert_string_equal(buf_data(&names), o->reload == OPTION_RESTARTS_RELAY ? o->key : "");
+    buf_done(&names);
+
+    config_keep_started(now, next);
+    config_free(now);
+    assert_string_equal(value_of(next, o->key), o->reload == OPTION_RESTARTS_RELAY ? before : after);
+    assert_int_equal(next->sources[config_option_index(o)],
+                     o->reload == OPTION_RESTARTS_RELAY ? CONFIG_DEFAULT : CONFIG_FILE);
+    config_free(next);
+}
+
+static void test_every_reload(void **state)
+{
+    (void)state;
+    size_t seen[3] = {0};
+    OPTION_EACH(o, &config_options)
+    {
+        check_reload_of(o);
+        seen[o->reload]++;
+    }
+    assert_true(seen[OPTION_LIVE] > 15 && seen[OPTION_RESTARTS_CHILD] >= 3 &&
+                seen[OPTION_RESTARTS_RELAY] >= 5);
 }
 
 static void test_restart_needed(void **state)
@@ -309,14 +360,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONFIG_TEST(test_listen_addresses),
-        CONFIG_TEST(test_listen_refusals),
-        CONFIG_TEST(test_print),
-        CONFIG_TEST(test_print_options),
-        CONFIG_TEST(test_server_equal),
-        CONFIG_TEST(test_restart_needed),
-        CONFIG_TEST(test_files),
-        CONFIG_TEST(test_no_memory),
+        CONFIG_TEST(test_listen_addresses), CONFIG_TEST(test_listen_refusals), CONFIG_TEST(test_print),
+        CONFIG_TEST(test_print_options),    CONFIG_TEST(test_server_entries),  CONFIG_TEST(test_every_reload),
+        CONFIG_TEST(test_restart_needed),   CONFIG_TEST(test_files),           CONFIG_TEST(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

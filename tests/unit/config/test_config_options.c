@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static const char *file_with(const struct option *o, const char *text)
 
 static enum config_source source_of(const struct config *c, const struct option *o)
 {
-    return c->sources[option_index(o)];
+    return c->sources[config_option_index(o)];
 }
 
 static void check_value(struct load load, const struct option *o, const char *text, enum config_source source)
@@ -75,24 +76,20 @@ static void check_value(struct load load, const struct option *o, const char *te
 static void test_every_option_from_every_source(void **state)
 {
     (void)state;
-    assert_true(option_count() > 25);
-    for (size_t i = 0; i < option_count(); i++) {
-        const struct option *o = option_at(i);
+    assert_true(config_options.count > 25);
+    for (size_t i = 0; i < config_options.count; i++) {
+        const struct option *o = &config_options.rows[i];
         struct samples s = samples_of(o);
-        char flag[OPTION_NAME_BYTES];
         char flag_text[OPTION_NAME_BYTES + 80];
-        char env[OPTION_NAME_BYTES];
         char env_text[OPTION_NAME_BYTES + 80];
-        option_flag_name(o, flag);
-        option_env_name(o, env);
-        (void)snprintf(flag_text, sizeof(flag_text), "%s=%s", flag, s.text[2]);
-        (void)snprintf(env_text, sizeof(env_text), "%s=%s", env, s.text[1]);
+        (void)snprintf(flag_text, sizeof(flag_text), "%s=%s", o->flag, s.text[2]);
+        (void)snprintf(env_text, sizeof(env_text), "%s=%s", o->env, s.text[1]);
         const char *file = file_with(o, s.text[0]);
         check_value((struct load){.text = file}, o, s.text[0], CONFIG_FILE);
         check_value((struct load){.text = file, .environ = ARGS("X=y", env_text)}, o, s.text[1], CONFIG_ENV);
         check_value((struct load){.text = file, .argv = ARGS(flag_text)}, o, s.text[2], CONFIG_FLAG);
-        check_value((struct load){.text = file, .argv = ARGS(flag, s.text[2]), .environ = ARGS(env_text)}, o,
-                    s.text[2], CONFIG_FLAG);
+        check_value((struct load){.text = file, .argv = ARGS(o->flag, s.text[2]), .environ = ARGS(env_text)},
+                    o, s.text[2], CONFIG_FLAG);
     }
 }
 
@@ -100,8 +97,8 @@ static void test_every_default(void **state)
 {
     (void)state;
     struct config *c = load_good((struct load){.text = NULL});
-    for (size_t i = 0; i < option_count(); i++) {
-        const struct option *o = option_at(i);
+    for (size_t i = 0; i < config_options.count; i++) {
+        const struct option *o = &config_options.rows[i];
         char number[32];
         (void)snprintf(number, sizeof(number), "%" PRIu64, o->number);
         const char *expected = o->type == OPTION_UINT ? number : o->choices ? o->choices[o->number] : o->text;
@@ -119,12 +116,11 @@ static void test_every_default(void **state)
 static void test_empty_variable_is_not_set(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < option_count(); i++) {
+    for (size_t i = 0; i < config_options.count; i++) {
         char env[OPTION_NAME_BYTES + 1];
-        option_env_name(option_at(i), env);
-        memcpy(env + strlen(env), "=", 2);
+        (void)snprintf(env, sizeof(env), "%s=", config_options.rows[i].env);
         struct config *c = load_good((struct load){.environ = ARGS(env)});
-        assert_int_equal(source_of(c, option_at(i)), CONFIG_DEFAULT);
+        assert_int_equal(source_of(c, &config_options.rows[i]), CONFIG_DEFAULT);
         config_free(c);
     }
 }
@@ -133,15 +129,13 @@ static void test_empty_variable_is_not_set(void **state)
  * not. */
 static void check_number(const struct option *o, uint64_t number, bool in_range)
 {
-    char flag[OPTION_NAME_BYTES];
     char text[32];
     char expected[128];
-    option_flag_name(o, flag);
     (void)snprintf(text, sizeof(text), "%" PRIu64, number);
     (void)snprintf(expected, sizeof(expected), "%s: error: is between %" PRIu64 " and %" PRIu64 ", not %s\n",
-                   flag, o->min, o->max, text);
+                   o->flag, o->min, o->max, text);
     struct config *c = NULL;
-    int rc = load_code((struct load){.argv = ARGS(flag, text)}, &c);
+    int rc = load_code((struct load){.argv = ARGS(o->flag, text)}, &c);
     assert_true(!!(strstr(report(), expected)) == !in_range);
     assert_true(in_range || rc == ERR_SYNTAX);
     if (rc == 0) {
@@ -153,8 +147,8 @@ static void check_number(const struct option *o, uint64_t number, bool in_range)
 static void test_every_range(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < option_count(); i++) {
-        const struct option *o = option_at(i);
+    for (size_t i = 0; i < config_options.count; i++) {
+        const struct option *o = &config_options.rows[i];
         if (o->type != OPTION_UINT)
             continue;
         if (o->min > 0)
@@ -181,15 +175,15 @@ static void test_every_wrong_type(void **state)
 {
     (void)state;
     static const char *const json[] = {"true", "null", "{}", "1.5", "-1", "[1]", "[[]]", "\"\""};
-    for (size_t i = 0; i < option_count(); i++) {
+    for (size_t i = 0; i < config_options.count; i++) {
         for (size_t k = 0; k < sizeof(json) / sizeof(json[0]); k++)
-            check_file_value(option_at(i), json[k]);
-        if (option_at(i)->type == OPTION_UINT)
-            check_file_value(option_at(i), "\"17\"");
+            check_file_value(&config_options.rows[i], json[k]);
+        if (config_options.rows[i].type == OPTION_UINT)
+            check_file_value(&config_options.rows[i], "\"17\"");
         else
-            check_file_value(option_at(i), "17");
-        if (option_at(i)->choices)
-            check_file_value(option_at(i), "\"neither\"");
+            check_file_value(&config_options.rows[i], "17");
+        if (config_options.rows[i].choices)
+            check_file_value(&config_options.rows[i], "\"neither\"");
     }
 }
 
@@ -220,21 +214,19 @@ static void test_units_are_answered_with_the_number(void **state)
 static void test_server_overrides(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < option_count(); i++) {
-        const struct option *o = option_at(i);
+    for (size_t i = 0; i < config_options.count; i++) {
+        const struct option *o = &config_options.rows[i];
         if (!o->per_server)
             continue;
         struct samples s = samples_of(o);
         char file[512];
-        char flag[OPTION_NAME_BYTES];
         const char *quote = o->type == OPTION_UINT ? "" : "\"";
-        option_flag_name(o, flag);
         (void)snprintf(file, sizeof(file),
                        "{\"servers\": {\"a\": {\"command\": \"x\"}, \"b\": {\"command\": \"x\"}},\n"
                        "\"relay\": {\"servers\": {\"b\": {\"%s\": %s%s%s}}}}",
                        o->key, quote, s.text[0], quote);
         /* the relay-wide value, from wherever, is only the default of each server */
-        struct config *c = load_good((struct load){.text = file, .argv = ARGS(flag, s.text[1])});
+        struct config *c = load_good((struct load){.text = file, .argv = ARGS(o->flag, s.text[1])});
         assert_string_equal(server_value_of(c, "a", o->key), s.text[1]);
         assert_string_equal(server_value_of(c, "b", o->key), s.text[0]);
         assert_string_equal(value_of(c, o->key), s.text[1]);
@@ -277,20 +269,53 @@ static void test_twice(void **state)
     config_free(c);
 }
 
+/* "sessionWaitingBytes", '-' -> "session-waiting-bytes" */
+static void spell(const char *key, char between, char *ret_words)
+{
+    size_t len = 0;
+    for (; *key != '\0'; key++) {
+        if (isupper((unsigned char)*key))
+            ret_words[len++] = between;
+        ret_words[len++] =
+            (char)(between == '_' ? toupper((unsigned char)*key) : tolower((unsigned char)*key));
+    }
+    ret_words[len] = '\0';
+}
+
+/* The key, the flag and the variable of a row are the same words, and no two rows share them. */
 static void test_names(void **state)
 {
     (void)state;
-    char name[OPTION_NAME_BYTES];
-    option_flag_name(option_find("sessionWaitingBytes"), name);
-    assert_string_equal(name, "--session-waiting-bytes");
-    option_env_name(option_find("sessionWaitingBytes"), name);
-    assert_string_equal(name, "AGENT_RELAY_SESSION_WAITING_BYTES");
-    assert_null(option_find("nothing"));
-    assert_int_equal(name_distance("max_clients", "maxClients"), 0);
-    assert_int_equal(name_distance("", "abc"), 3);
-    assert_int_equal(name_distance("kitten", "sitting"), 3);
-    assert_true(name_is_near("maxClient", 1));
-    assert_false(name_is_near("abc", 2));
+    OPTION_EACH(o, &config_options)
+    {
+        char words[OPTION_NAME_BYTES];
+        spell(o->key, '-', words);
+        assert_string_equal(o->flag + 2, words);
+        assert_memory_equal(o->flag, "--", 2);
+        spell(o->key, '_', words);
+        assert_string_equal(o->env + strlen("AGENT_RELAY_"), words);
+        assert_memory_equal(o->env, "AGENT_RELAY_", strlen("AGENT_RELAY_"));
+        assert_ptr_equal(config_option(o->key), o);
+    }
+    assert_null(config_option("nothing"));
+    assert_true(config_flags.count < OPTIONS_MAX);
+}
+
+/* perSession was called session before. */
+static void test_former_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"perSession", "session"};
+    for (size_t i = 0; i < 2; i++) {
+        struct config *c = load_good((struct load){.argv = ARGS("--sharing", names[i])});
+        assert_int_equal(c->defaults.sharing, CONFIG_PER_SESSION);
+        assert_string_equal(value_of(c, "sharing"), "perSession");
+        config_free(c);
+    }
+    assert_string_equal(config_sharing_name(CONFIG_PER_SESSION), "perSession");
+    assert_string_equal(config_sharing_name(CONFIG_SHARED), "shared");
+    load_bad((struct load){.argv = ARGS("--sharing=both")},
+             ARGS("--sharing: error: is one of shared, perSession, not \"both\"\n"));
 }
 
 int main(void)
@@ -306,6 +331,7 @@ int main(void)
         CONFIG_TEST(test_lists_replace_lower_sources),
         CONFIG_TEST(test_twice),
         CONFIG_TEST(test_names),
+        CONFIG_TEST(test_former_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ static void test_every_problem_in_one_run(void **state)
              "t.json:15: error: relay.logLevel is one of debug, info, warn, error, off, not \"loud\"\n",
              "t.json:16: error: relay.servers.zz names no server of mcpServers\n",
              "t.json:16: error: relay.servers.d is an object",
-             "t.json:16: error: relay.servers.c.drainMs is one for all servers; write it under relay\n",
+             "t.json:16: error: relay.servers.c.drainMs holds for all servers; write it under relay\n",
              "--wrong: error: is not a flag",
              "--listen: error: \"nowhere\" has no port; write nowhere:9500\n",
              "stray: error: is not expected here", "--drain-ms: error: needs a value\n"));

@@ -216,7 +216,7 @@ static void test_variables_of_an_entry(void **state)
     assert_null(a->problem);
     assert_string_equal(config_server(c, "b")->problem, "needs variables that are not set: OTHER, NONE");
     assert_reported(
-        "t.json:4: note: mcpServers.b needs variables that are not set: OTHER, NONE; its sessions are told");
+        "t.json:4: note: mcpServers.b needs variables that are not set: OTHER, NONE; requests to it get this as their error, the other servers run\n");
     assert_string_equal(config_server(c, "e")->problem, "its command is empty once its variables are put in");
     config_free(c);
 }

@@ -140,7 +140,7 @@ static void test_sharing_changes(void **state)
     fixture_add(one, NULL);
     fixture_apply();
     struct upstream *before = make_ready(one);
-    fixture_add(one, NULL)->sharing = CONFIG_SESSION;
+    fixture_add(one, NULL)->sharing = CONFIG_PER_SESSION;
     fixture_apply();
     assert_true(before->freed);
     struct upstream *upstream = fake_session_upstream(one);

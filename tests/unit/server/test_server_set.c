@@ -29,7 +29,7 @@ static void test_cannot_run(void **state)
     fixture_add("far", NULL)->remote = true;
     struct server_config *far = fixture_add("far-session", NULL);
     far->remote = true;
-    far->sharing = CONFIG_SESSION;
+    far->sharing = CONFIG_PER_SESSION;
     fixture_apply();
     assert_string_equal(fake_upstream_of("off")->detail, "it is disabled in the configuration");
     assert_string_equal(fake_upstream_of("problem")->detail, "${HOST} is not set");
@@ -53,7 +53,7 @@ static void test_cannot_run(void **state)
 static void test_a_child_per_session(void **state)
 {
     (void)state;
-    fixture_add(one, NULL)->sharing = CONFIG_SESSION;
+    fixture_add(one, NULL)->sharing = CONFIG_PER_SESSION;
     fixture_apply();
     struct upstream *a = fake_session_upstream(one), *b = fake_session_upstream(one);
     fake_want(a);
@@ -80,7 +80,7 @@ static void test_a_child_per_session(void **state)
 static void test_release_while_starting(void **state)
 {
     (void)state;
-    fixture_add(one, "while read -r x; do :; done")->sharing = CONFIG_SESSION;
+    fixture_add(one, "while read -r x; do :; done")->sharing = CONFIG_PER_SESSION;
     fixture_apply();
     struct upstream *upstream = fake_session_upstream(one);
     fake_want(upstream);
@@ -94,7 +94,7 @@ static void test_release_while_starting(void **state)
 static void test_release_while_stopping(void **state)
 {
     (void)state;
-    fixture_add(one, "while :; do sleep 1; done")->sharing = CONFIG_SESSION;
+    fixture_add(one, "while :; do sleep 1; done")->sharing = CONFIG_PER_SESSION;
     fixture_config()->servers[0].start_timeout_ms = 20;
     fixture_config()->stop_grace_ms = 100;
     fixture_apply();
@@ -109,7 +109,7 @@ static void test_release_while_stopping(void **state)
 static void test_failing_session_server_opens_its_breaker(void **state)
 {
     (void)state;
-    fixture_add(one, "exit 1")->sharing = CONFIG_SESSION;
+    fixture_add(one, "exit 1")->sharing = CONFIG_PER_SESSION;
     fixture_apply();
     struct upstream *upstream = NULL;
     for (int i = 0; i < 6; i++) {
@@ -130,7 +130,7 @@ static void test_failing_session_server_opens_its_breaker(void **state)
 static void test_crashing_sessions_do_not(void **state)
 {
     (void)state;
-    fixture_add(one, "read -r x; echo \"$x\"; exit 1")->sharing = CONFIG_SESSION;
+    fixture_add(one, "read -r x; echo \"$x\"; exit 1")->sharing = CONFIG_PER_SESSION;
     fixture_apply();
     for (int i = 0; i < 7; i++) {
         struct upstream *upstream = fake_session_upstream(one);
