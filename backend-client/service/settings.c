@@ -1,64 +1,57 @@
 /* The options of agent-backend.
  *
- * Purpose: a table of name, variable, kind, place and range; the environment is read first, then the flags.
- * What an option means together with others (a dead peer's time must be longer than the heartbeat's) is the
- * library's to check. Failure modes: an unknown flag, a missing or bad value: the first one is said, in
- * words.
+ * Purpose: the table; the environment is read first, then the flags. Whether options fit together (dead_after_ms
+ * must be longer than heartbeat_ms) is for the library to check. Failure modes: an unknown flag, a missing or a
+ * bad value: the first one is reported, with what to write instead.
  */
 #include "settings.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "guard.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define DAY_MS         86400000u
+#define HELP_MAX_BYTES 8192
 
-enum kind { KIND_TEXT, KIND_ORIGIN, KIND_MS, KIND_MS_OR_NEVER };
+#define TEXT(flag_, env_, member, help_)                                                                     \
+    {                                                                                                        \
+        .flag = (flag_), .env = (env_), .key = #member, .type = OPTION_STRING,                               \
+        .offset = offsetof(struct settings, member), .help = (help_)                                         \
+    }
+#define MS(flag_, env_, low, member, help_, ...)                                                             \
+    {                                                                                                        \
+        .flag = (flag_), .env = (env_), .key = #member, .type = OPTION_UINT32, .unit = OPTION_MS,            \
+        .min = (low), .max = DAY_MS, .offset = offsetof(struct settings, client.member), .help = (help_),    \
+        __VA_ARGS__                                                                                          \
+    }
 
-static const struct option {
-    const char *flag;
-    const char *variable;
-    const char *member; /* as the library names it */
-    enum kind kind;
-    uint32_t min;
-    size_t offset; /* in struct settings: a const char *, or a uint32_t */
-    const char *help;
-} options[] = {
-#define TEXT(flag, variable, member, help)                                                                   \
-    {                                                                                                        \
-        flag, variable, #member, KIND_TEXT, 0, offsetof(struct settings, member), help                       \
-    }
-#define ORIGIN(flag, variable, member, help)                                                                 \
-    {                                                                                                        \
-        flag, variable, #member, KIND_ORIGIN, 0, offsetof(struct settings, member), help                     \
-    }
-#define MS(flag, variable, min, member, help)                                                                \
-    {                                                                                                        \
-        flag, variable, #member, KIND_MS, min, offsetof(struct settings, client.member), help                \
-    }
-#define MS_OR_NEVER(flag, variable, min, member, help)                                                       \
-    {                                                                                                        \
-        flag, variable, #member, KIND_MS_OR_NEVER, min, offsetof(struct settings, client.member), help       \
-    }
+static const struct option rows[] = {
     TEXT("--listen", "AGENT_BACKEND_LISTEN", listen,
          "HOST:PORT to serve on; 0.0.0.0:8080 for all interfaces, port 0 for any (" DEFAULT_LISTEN ")"),
     TEXT("--relay", "AGENT_CONTROL_URL", client.url,
          "where the relay is: HOST:PORT, tcp://HOST:PORT or unix:PATH (127.0.0.1:9500)"),
     TEXT("--health-url", "AGENT_HEALTH_URL", client.health_url,
-         "http address that tells whether the relay's container is well (none)"),
-    ORIGIN("--allow-origin", "AGENT_BACKEND_ALLOW_ORIGIN", allow_origin,
-           "the origin under which a proxy shows this service, such as https://agents.example.org (none)"),
+         "http address that answers whether the relay's container is well (none)"),
+    /* A setting that no browser sends as an Origin would do nothing. */
+    {.flag = "--allow-origin",
+     .env = "AGENT_BACKEND_ALLOW_ORIGIN",
+     .key = "allow_origin",
+     .type = OPTION_STRING,
+     .accepts = guard_is_origin,
+     .expected =
+         "the origin as a browser shows it, scheme://host[:port] with nothing behind it and without the scheme's own port, such as https://agents.example.org",
+     .offset = offsetof(struct settings, allow_origin),
+     .help = "the origin under which a proxy shows this service, such as https://agents.example.org (none)"},
     MS("--stale-max-ms", "AGENT_STALE_MAX_MS", 0, stale_max_ms, "how old agents may be shown, marked stale"),
-    MS("--poll-ms", "AGENT_POLL_MS", 1, agents_poll_ms, "how often the agents are asked for"),
+    MS("--poll-ms", "AGENT_POLL_MS", 1, agents_poll_ms, "how often the agents are requested"),
     MS("--poll-timeout-ms", "AGENT_POLL_TIMEOUT_MS", 1, agents_timeout_ms,
        "without an answer for so long, the server counts as down"),
-    MS_OR_NEVER("--mock-refresh-ms", "AGENT_MOCK_REFRESH_MS", 1, mock_refresh_ms,
-                "how often mock agents move"),
+    MS("--mock-refresh-ms", "AGENT_MOCK_REFRESH_MS", 1, mock_refresh_ms, "how often mock agents move",
+       .never = true),
     MS("--connect-timeout-ms", "AGENT_CONNECT_TIMEOUT_MS", 1, connect_timeout_ms, "for each address"),
     MS("--init-timeout-ms", "AGENT_INIT_TIMEOUT_MS", 1, init_timeout_ms,
        "for initialize: the relay may be starting its server"),
@@ -66,81 +59,16 @@ static const struct option {
     MS("--backoff-cap-ms", "AGENT_BACKOFF_CAP_MS", 1, backoff_cap_ms, "reconnecting: the longest step"),
     MS("--backoff-stable-ms", "AGENT_BACKOFF_STABLE_MS", 0, backoff_stable_ms,
        "live for so long, and the next loss starts at the first step"),
-    MS("--heartbeat-ms", "AGENT_HEARTBEAT_MS", 1, heartbeat_ms, "of silence, and the relay is asked"),
-    MS("--dead-after-ms", "AGENT_DEAD_AFTER_MS", 1, dead_after_ms, "of silence, and the link is given up"),
-    MS("--call-timeout-ms", "AGENT_CALL_TIMEOUT_MS", 1, call_timeout_ms,
-       "for what a request asks of the relay"),
+    MS("--heartbeat-ms", "AGENT_HEARTBEAT_MS", 1, heartbeat_ms, "silence after which the relay is pinged"),
+    MS("--dead-after-ms", "AGENT_DEAD_AFTER_MS", 1, dead_after_ms,
+       "silence after which the connection is closed"),
+    MS("--call-timeout-ms", "AGENT_CALL_TIMEOUT_MS", 1, call_timeout_ms, "for each call to the relay"),
 };
 
-#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+static const struct option_table table = {rows, sizeof(rows) / sizeof(rows[0]),
+                                          "agent-backend --help lists all"};
 
-/* ---- values ---- */
-
-static int set_ms(struct settings *s, const struct option *o, const char *name, const char *value,
-                  char *problem)
-{
-    char *end;
-    uint32_t *place = (uint32_t *)(void *)((char *)s + o->offset);
-    if (o->kind == KIND_MS_OR_NEVER && strcmp(value, "never") == 0) {
-        *place = AR_NEVER;
-        return 0;
-    }
-    errno = 0;
-    unsigned long number = strtoul(value, &end, 10);
-    bool digits = value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0;
-    if (digits && number >= o->min && number <= DAY_MS) {
-        *place = (uint32_t)number;
-        return 0;
-    }
-    (void)snprintf(problem, SETTINGS_PROBLEM_SIZE,
-                   "%s is \"%.60s\"; write milliseconds from %" PRIu32 " to %u%s", name, value, o->min,
-                   DAY_MS, o->kind == KIND_MS_OR_NEVER ? ", or never" : "");
-    return -1;
-}
-
-/* What a browser would never send is a setting that does nothing. */
-static int set_origin(const char **place, const char *name, const char *value, char *problem)
-{
-    if (guard_is_origin(value)) {
-        *place = value;
-        return 0;
-    }
-    (void)snprintf(
-        problem, SETTINGS_PROBLEM_SIZE,
-        "%s is \"%.100s\"; write the origin as a browser shows it, scheme://host[:port] with nothing "
-        "behind it and without the scheme's own port, such as https://agents.example.org",
-        name, value);
-    return -1;
-}
-
-static int set_value(struct settings *s, const struct option *o, const char *name, const char *value,
-                     char *problem)
-{
-    const char **text = (const char **)(void *)((char *)s + o->offset);
-    switch (o->kind) {
-    case KIND_TEXT:
-        *text = value;
-        return 0;
-    case KIND_ORIGIN:
-        return set_origin(text, name, value, problem);
-    case KIND_MS:
-    case KIND_MS_OR_NEVER:
-    default:
-        return set_ms(s, o, name, value, problem);
-    }
-}
-
-static int read_environment(struct settings *s, settings_env_cb *env, char *problem)
-{
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const char *value = env(options[i].variable);
-        if (value && value[0] != '\0' && set_value(s, &options[i], options[i].variable, value, problem) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* ---- flags ---- */
+/* ---- reading ---- */
 
 static bool find_verb(const char *word, enum settings_verb *ret)
 {
@@ -159,34 +87,39 @@ static bool find_verb(const char *word, enum settings_verb *ret)
     return false;
 }
 
-/* `len`: the flag's, without "=value". */
-static const struct option *find_option(const char *word, size_t len)
+static int refuse(const struct option_arg *arg, enum option_fault fault, char *problem)
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (strlen(options[i].flag) == len && strncmp(options[i].flag, word, len) == 0)
-            return &options[i];
-    return NULL;
+    option_fault_text(&table, arg, fault, problem, SETTINGS_PROBLEM_SIZE);
+    return -1;
 }
 
-/* The argument at *at, and its value behind it where it takes one. */
-static int read_flag(struct settings *s, int argc, char *const *argv, int *at, char *problem)
+static int read_environment(struct settings *s, settings_env_cb *env, char *problem)
 {
-    const char *word = argv[*at];
-    const char *value = strchr(word, '=');
-    const struct option *o = find_option(word, value ? (size_t)(value - word) : strlen(word));
-    if (!o) {
-        (void)snprintf(problem, SETTINGS_PROBLEM_SIZE,
-                       "there is no option \"%.60s\"; agent-backend --help lists all", word);
-        return -1;
+    struct option_arg arg;
+    OPTION_EACH(o, &table)
+    {
+        const char *value = env(o->env);
+        bool is_set = value && value[0] != '\0';
+        enum option_fault fault = is_set ? option_take_variable(o, value, s, &arg) : OPTION_FINE;
+        if (fault != OPTION_FINE)
+            return refuse(&arg, fault, problem);
     }
-    if (value)
-        value++;
-    else if (*at + 1 < argc)
-        value = argv[++*at];
-    if (value && value[0] != '\0')
-        return set_value(s, o, o->flag, value, problem);
-    (void)snprintf(problem, SETTINGS_PROBLEM_SIZE, "%s needs a value: %s", o->flag, o->help);
-    return -1;
+    return 0;
+}
+
+static int read_flags(struct settings *s, int argc, char *const *argv, enum settings_verb *ret_verb,
+                      char *problem)
+{
+    struct option_walk walk = {.table = &table, .argc = argc, .argv = argv};
+    struct option_arg arg;
+    while (option_next(&walk, &arg)) {
+        if (find_verb(arg.word, ret_verb))
+            continue;
+        enum option_fault fault = option_take(&arg, s);
+        if (fault != OPTION_FINE)
+            return refuse(&arg, fault, problem);
+    }
+    return 0;
 }
 
 int settings_read(struct settings *s, int argc, char *const *argv, settings_env_cb *env,
@@ -202,13 +135,10 @@ int settings_read(struct settings *s, int argc, char *const *argv, settings_env_
             return 0;
     if (read_environment(s, env, problem) != 0)
         return -1;
-    for (int i = 0; i < argc; i++)
-        if (!find_verb(argv[i], ret_verb) && read_flag(s, argc, argv, &i, problem) != 0)
-            return -1;
-    return 0;
+    return read_flags(s, argc, argv, ret_verb, problem);
 }
 
-/* ---- in words ---- */
+/* ---- texts ---- */
 
 /* The option whose member's name is the `len` bytes at `word`. One-word members ("url") are words of the
  * language, too: they are meant where they stand first, before a colon. */
@@ -216,11 +146,12 @@ static const struct option *find_member(const char *word, size_t len, bool first
 {
     if (!memchr(word, '_', len) && !(first && word[len] == ':'))
         return NULL;
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const char *dot = strrchr(options[i].member, '.');
-        const char *member = dot ? dot + 1 : options[i].member;
+    OPTION_EACH(o, &table)
+    {
+        const char *dot = strrchr(o->key, '.');
+        const char *member = dot ? dot + 1 : o->key;
         if (strlen(member) == len && strncmp(member, word, len) == 0)
-            return &options[i];
+            return o;
     }
     return NULL;
 }
@@ -243,23 +174,19 @@ void settings_print_help(FILE *out)
 {
     struct settings preset = {.listen = DEFAULT_LISTEN};
     ar_options_init(&preset.client);
+    const struct option_layout layout = {.usage_width = 21, .env_width = 27, .defaults = &preset};
+    struct buf text;
+    buf_init(&text, HELP_MAX_BYTES);
+    int rc = option_help_table(&table, &layout, &text);
     fprintf(
         out,
         "agent-backend %s: agents over HTTP; live while the relay answers, then stale, then mock, always marked so\n\n"
         "  agent-backend [serve] [FLAGS]      serve the API, the events and the page\n"
         "  agent-backend health [FLAGS]       ask the one that serves there: exit 0 when it answers\n"
         "  agent-backend --help | --version\n\n"
-        "Each flag may also stand in the environment; the flag wins.\n\n",
-        ar_version());
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option *o = &options[i];
-        fprintf(out, "  %-21s %-27s %s", o->flag, o->variable, o->help);
-        if (o->kind == KIND_MS || o->kind == KIND_MS_OR_NEVER)
-            fprintf(out, " (%" PRIu32 ")",
-                    *(const uint32_t *)(const void *)((const char *)&preset + o->offset));
-        fputc('\n', out);
-    }
-    fputs(
-        "\nSIGTERM and SIGINT end it in order. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot listen.\n",
-        out);
+        "Each flag may also stand in the environment; the flag wins.\n\n"
+        "%.*s\n"
+        "SIGTERM and SIGINT end it in order. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot listen.\n",
+        ar_version(), rc == 0 ? (int)buf_len(&text) : 0, rc == 0 ? buf_data(&text) : "");
+    buf_done(&text);
 }

@@ -1,6 +1,4 @@
-/* The options of agent-backend: each is a flag and an environment variable; the flag wins. One table says all
- * of them, --help is made of it.
- */
+/* The options of agent-backend: each is a flag and an environment variable; the flag wins. */
 #ifndef SERVICE_SETTINGS_H
 #define SERVICE_SETTINGS_H
 

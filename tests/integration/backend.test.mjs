@@ -356,7 +356,7 @@ const run = (args, env) => spawnSync(backendBinary, args, { encoding: 'utf8', en
 test('wrong options end it with code 2 and say what to write', async () => {
   const cases = [
     [['--poll-ms', 'often'], /--poll-ms is "often"; write milliseconds/],
-    [['--unknown'], /no option "--unknown"/],
+    [['--unknown'], /there is no flag --unknown; agent-backend --help lists all/],
     [['--relay', 'http://x:1'], /http/],
     [['--listen', '8080'], /write HOST:PORT/],
     [['--heartbeat-ms'], /needs a value/],
