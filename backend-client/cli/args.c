@@ -1,49 +1,73 @@
-/* The command line. One walk over argv: flags are read where they stand, everything else is an operand; the
- * first operand is the command. What a command does not take is refused by name, so that a flag is never
- * ignored in silence.
+/* The command line. One walk over argv stores the flags and keeps the operands; the first operand is the command.
+ * A flag that the command does not take is refused by name: no flag is ignored without a word.
  */
 #include "backend-client/cli/args.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend-client/cli/commands.h"
 
 #define COUNT_MAX 1000000
 #define MS_MAX    86400000 /* a day */
-#define EVERY_FLAGS                                                                                          \
-    (CTL_FLAG_BIT(RELAY) | CTL_FLAG_BIT(TIMEOUT) | CTL_FLAG_BIT(COLOR) | CTL_FLAG_BIT(HELP) |                \
-     CTL_FLAG_BIT(VERSION))
 
-static const struct ctl_flag_info flags[] = {
-#define X(member, name_, help_, value_)                                                                      \
-    [CTL_FLAG_##member] = {.name = (name_), .help = (help_), .value = (value_)},
-    CTL_FLAGS(X)
-#undef X
+static const char *const policies[] = {[AR_FAIL_FAST] = "fail", [AR_WAIT] = "wait", [AR_MOCK] = "mock", NULL};
+static const char *const colors[] = {
+    [CTL_COLOR_AUTO] = "auto", [CTL_COLOR_ALWAYS] = "always", [CTL_COLOR_NEVER] = "never", NULL};
+
+_Static_assert(sizeof(enum ar_policy) == sizeof(unsigned) && sizeof(enum ctl_color) == sizeof(unsigned),
+               "a choice is stored as unsigned");
+
+#define BARE(name, short_name, about)                                                                        \
+    {                                                                                                        \
+        .flag = (name), .letter = (short_name), .type = OPTION_BARE, .help = (about)                         \
+    }
+#define CHOICE(name, field, words, placeholder, about)                                                       \
+    {                                                                                                        \
+        .flag = (name), .type = OPTION_CHOICE, .choices = (words),                                           \
+        .offset = offsetof(struct ctl_args, field), .value = (placeholder), .help = (about)                  \
+    }
+#define NUMBER(name, short_name, field, low, high, placeholder, about)                                       \
+    {                                                                                                        \
+        .flag = (name), .letter = (short_name), .type = OPTION_UINT32, .min = (low), .max = (high),          \
+        .offset = offsetof(struct ctl_args, field), .value = (placeholder), .help = (about)                  \
+    }
+
+static const struct option rows[] = {
+    [CTL_FLAG_RELAY] = {.flag = "--relay",
+                        .type = OPTION_STRING,
+                        .offset = offsetof(struct ctl_args, relay),
+                        .value = "URL",
+                        .expected = "host:port or unix:PATH",
+                        .help =
+                            "where the relay is: host:port, tcp://host:port, unix:PATH (AGENT_CONTROL_URL)"},
+    [CTL_FLAG_TIMEOUT] = NUMBER("--timeout", 0, timeout_ms, 1, MS_MAX, "MS",
+                                "the longest it may take, in milliseconds (5000; call and tool: 30000)"),
+    [CTL_FLAG_JSON] = BARE("--json", 0, "one JSON document; the watching commands: one a line"),
+    [CTL_FLAG_COLOR] = CHOICE("--color", color, colors, "WHEN",
+                              "auto (on a terminal, unless NO_COLOR is set), always or never"),
+    [CTL_FLAG_POLICY] = CHOICE("--policy", policy, policies, "POLICY",
+                               "while the relay does not answer: fail, wait (till --timeout) or mock"),
+    [CTL_FLAG_NO_START] = BARE("--no-start", 0, "only look: do not make the relay start its server"),
+    [CTL_FLAG_COUNT] = NUMBER("--count", 'n', count, 1, COUNT_MAX, "N", "how many round trips (5)"),
+    [CTL_FLAG_INTERVAL] =
+        NUMBER("--interval", 'i', interval_ms, 0, MS_MAX, "MS", "milliseconds from one to the next (200)"),
+    [CTL_FLAG_WATCH] = BARE("--watch", 'w', "go on, and show each change, until interrupted"),
+    [CTL_FLAG_NAMES] = BARE("--names", 0, "the names alone, one a line"),
+    [CTL_FLAG_HELP] = BARE("--help", 'h', "what this command does, with an example"),
+    [CTL_FLAG_VERSION] = BARE("--version", 0, "the version"),
 };
 
-static const struct {
-    char letter;
-    enum ctl_flag flag;
-} letters[] = {{'n', CTL_FLAG_COUNT}, {'i', CTL_FLAG_INTERVAL}, {'w', CTL_FLAG_WATCH}, {'h', CTL_FLAG_HELP}};
+static const struct option_table table = {
+    rows, CTL_FLAG_COUNT_, "see agent-relayctl --help, or write -- before an operand that begins with -"};
 
-#define LETTER_COUNT (sizeof(letters) / sizeof(letters[0]))
-
-const struct ctl_flag_info *ctl_flag_info(enum ctl_flag flag)
+const struct option *ctl_flag(enum ctl_flag flag)
 {
-    static struct ctl_flag_info info; /* one thread asks */
-    info = flags[flag];
-    for (size_t i = 0; i < LETTER_COUNT; i++)
-        if (letters[i].flag == flag)
-            info.letter = letters[i].letter;
-    return &info;
+    return &rows[flag];
 }
 
-/* ---- what is being read ---- */
-
+/* A line being parsed. */
 struct parse {
     struct ctl_args *args;
     char *problem;
@@ -59,150 +83,35 @@ __attribute__((format(printf, 2, 3))) static int wrong(struct parse *p, const ch
     return ERR_SYNTAX;
 }
 
-static int read_number(struct parse *p, enum ctl_flag flag, const char *text, uint32_t min, uint32_t max,
-                       uint32_t *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max)
-        return wrong(p, "%s %s: a whole number from %u to %u is needed", flags[flag].name, text, min, max);
-    *ret = (uint32_t)value;
-    return 0;
-}
-
-static int read_word(struct parse *p, enum ctl_flag flag, const char *text, const char *const words[3],
-                     int *ret_index)
-{
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *ret_index = i;
-            return 0;
-        }
-    }
-    return wrong(p, "%s %s: write %s, %s or %s", flags[flag].name, text, words[0], words[1], words[2]);
-}
-
-static int read_policy(struct parse *p, const char *text)
-{
-    static const char *const words[3] = {"fail", "wait", "mock"};
-    static const enum ar_policy policies[3] = {AR_FAIL_FAST, AR_WAIT, AR_MOCK};
-    int index = 0;
-    int rc = read_word(p, CTL_FLAG_POLICY, text, words, &index);
-    if (rc == 0)
-        p->args->policy = policies[index];
-    return rc;
-}
-
-static int read_color(struct parse *p, const char *text)
-{
-    static const char *const words[3] = {"auto", "always", "never"};
-    int index = 0;
-    int rc = read_word(p, CTL_FLAG_COLOR, text, words, &index);
-    if (rc == 0)
-        p->args->color = (enum ctl_color)index;
-    return rc;
-}
-
-static int take_value(struct parse *p, enum ctl_flag flag, const char *text)
-{
-    struct ctl_args *a = p->args;
-    switch (flag) {
-    case CTL_FLAG_RELAY:
-        a->relay = text;
-        return text[0] ? 0 : wrong(p, "--relay is empty: write host:port or unix:PATH");
-    case CTL_FLAG_TIMEOUT:
-        return read_number(p, flag, text, 1, MS_MAX, &a->timeout_ms);
-    case CTL_FLAG_COUNT:
-        return read_number(p, flag, text, 1, COUNT_MAX, &a->count);
-    case CTL_FLAG_INTERVAL:
-        return read_number(p, flag, text, 0, MS_MAX, &a->interval_ms);
-    case CTL_FLAG_POLICY:
-        return read_policy(p, text);
-    case CTL_FLAG_COLOR:
-        return read_color(p, text);
-    default:
-        return 0; /* takes no value */
-    }
-}
-
-/* ---- one argument ---- */
-
-/* CTL_FLAG_COUNT_: no such flag. */
-static enum ctl_flag find_long(const char *arg, size_t len)
-{
-    for (int i = 0; i < CTL_FLAG_COUNT_; i++)
-        if (strlen(flags[i].name) == len && memcmp(flags[i].name, arg, len) == 0)
-            return (enum ctl_flag)i;
-    return CTL_FLAG_COUNT_;
-}
-
-static enum ctl_flag find_letter(char letter)
-{
-    for (size_t i = 0; i < LETTER_COUNT; i++)
-        if (letters[i].letter == letter)
-            return letters[i].flag;
-    return CTL_FLAG_COUNT_;
-}
-
-/* Reads the flag at argv[i]; *ret_used is how many arguments it took. */
-static int read_flag(struct parse *p, char **argv, int i, int argc, int *ret_used)
-{
-    const char *arg = argv[i];
-    bool is_long = arg[1] == '-';
-    size_t len = is_long ? strcspn(arg, "=") : 2;
-    enum ctl_flag flag = is_long ? find_long(arg, len) : find_letter(arg[1]);
-    if (flag == CTL_FLAG_COUNT_)
-        return wrong(
-            p,
-            "there is no flag %.*s; see agent-relayctl --help, or write -- before an operand that begins with -",
-            (int)(len < 60 ? len : 60), arg);
-    const char *value = arg[len] == '=' ? arg + len + 1 : (!is_long && arg[2] ? arg + 2 : NULL);
-    *ret_used = 1;
-    p->args->given |= 1U << flag;
-    if (!flags[flag].value)
-        return value ? wrong(p, "%s takes no value", flags[flag].name) : 0;
-    if (!value && i + 1 < argc) {
-        value = argv[i + 1];
-        *ret_used = 2;
-    }
-    if (!value)
-        return wrong(p, "%s needs a value: %s %s", flags[flag].name, flags[flag].name, flags[flag].value);
-    return take_value(p, flag, value);
-}
-
-/* Reads the flags and moves the operands to the front of argv. */
+/* Stores the flags and moves the operands to the front of argv. */
 static int read_all(struct parse *p, int argc, char **argv, size_t *ret_operands)
 {
+    struct option_walk walk = {.table = &table, .argc = argc, .argv = argv};
+    struct option_arg arg;
     size_t kept = 0;
-    bool flags_end = false;
-    for (int i = 0; i < argc;) {
-        int used = 1;
-        if (!flags_end && strcmp(argv[i], "--") == 0) {
-            flags_end = true;
-        } else if (!flags_end && argv[i][0] == '-' && argv[i][1] != '\0') {
-            int rc = read_flag(p, argv, i, argc, &used);
-            if (rc != 0)
-                return rc;
-        } else {
-            argv[kept++] = argv[i];
+    while (option_next(&walk, &arg)) {
+        if (arg.name[0] == '\0') {
+            argv[kept++] = arg.word;
+            continue;
         }
-        i += used;
+        enum option_fault fault = option_take(&arg, p->args);
+        if (fault != OPTION_FINE) {
+            option_fault_text(&table, &arg, fault, p->problem, p->problem_size);
+            return ERR_SYNTAX;
+        }
+        p->args->given |= 1U << (arg.option - rows);
     }
     *ret_operands = kept;
     return 0;
 }
 
-/* ---- the whole ---- */
-
 static int check_flags(struct parse *p)
 {
     const struct ctl_command *c = p->args->command;
-    unsigned unknown = p->args->given & ~(EVERY_FLAGS | c->flags);
+    unsigned unknown = p->args->given & ~(CTL_EVERY_FLAG | c->flags);
     for (int i = 0; i < CTL_FLAG_COUNT_; i++)
         if (unknown & (1U << i))
-            return wrong(p, "%s is not for %s; see agent-relayctl %s --help", flags[i].name, c->name,
-                         c->name);
+            return wrong(p, "%s is not for %s; see agent-relayctl %s --help", rows[i].flag, c->name, c->name);
     return 0;
 }
 
@@ -240,12 +149,12 @@ int ctl_args_parse(int argc, char **argv, struct ctl_args *ret_args, char *probl
         return rc;
     args.operands = operands > 0 ? argv + 2 : NULL;
     args.operand_count = operands > 0 ? operands - 1 : 0;
-    bool only_told = ctl_given(&args, CTL_FLAG_HELP) || ctl_given(&args, CTL_FLAG_VERSION);
-    if (!only_told && !args.command)
+    bool only_shown = ctl_given(&args, CTL_FLAG_HELP) || ctl_given(&args, CTL_FLAG_VERSION);
+    if (!only_shown && !args.command)
         return wrong(&p, "which command? see agent-relayctl --help");
-    if (!only_told)
+    if (!only_shown)
         rc = check_flags(&p);
-    if (!only_told && rc == 0)
+    if (!only_shown && rc == 0)
         rc = check_operands(&p);
     if (rc == 0)
         *ret_args = args;
@@ -255,7 +164,7 @@ int ctl_args_parse(int argc, char **argv, struct ctl_args *ret_args, char *probl
 bool ctl_args_want_json(int argc, char *const *argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], flags[CTL_FLAG_JSON].name) == 0)
+        if (strcmp(argv[i], rows[CTL_FLAG_JSON].flag) == 0)
             return true;
     return false;
 }

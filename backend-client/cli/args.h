@@ -1,4 +1,4 @@
-/* The command line of agent-relayctl, taken apart. Pure: it prints nothing and reads no environment.
+/* Parses the command line of agent-relayctl. Pure: it prints nothing and reads no environment.
  *
  *     agent-relayctl [FLAGS] COMMAND [FLAGS] [OPERANDS]
  *
@@ -13,39 +13,31 @@
 #include <stdint.h>
 
 #include "agent_relay.h"
-#include "base/err.h"
+#include "base/options.h"
 
-/* X(member, name, help, word for its value or NULL). The order is the help's. */
-#define CTL_FLAGS(X)                                                                                         \
-    X(RELAY, "--relay", "where the relay is: host:port, tcp://host:port, unix:PATH (AGENT_CONTROL_URL)",     \
-      "URL")                                                                                                 \
-    X(TIMEOUT, "--timeout", "the longest it may take, in milliseconds (5000; call and tool: 30000)", "MS")   \
-    X(JSON, "--json", "one JSON document; the watching commands: one a line", NULL)                          \
-    X(COLOR, "--color", "auto (on a terminal, unless NO_COLOR is set), always or never", "WHEN")             \
-    X(POLICY, "--policy", "while the relay does not answer: fail, wait (till --timeout) or mock", "POLICY")  \
-    X(NO_START, "--no-start", "only look: do not make the relay start its server", NULL)                     \
-    X(COUNT, "--count", "how many round trips (5)", "N")                                                     \
-    X(INTERVAL, "--interval", "milliseconds from one to the next (200)", "MS")                               \
-    X(WATCH, "--watch", "go on, and show each change, until interrupted", NULL)                              \
-    X(NAMES, "--names", "the names alone, one a line", NULL)                                                 \
-    X(HELP, "--help", "what this command does, with an example", NULL)                                       \
-    X(VERSION, "--version", "the version", NULL)
-
+/* The order is the help's. */
 enum ctl_flag {
-#define X(member, name, help, value) CTL_FLAG_##member,
-    CTL_FLAGS(X)
-#undef X
-        CTL_FLAG_COUNT_
+    CTL_FLAG_RELAY,
+    CTL_FLAG_TIMEOUT,
+    CTL_FLAG_JSON,
+    CTL_FLAG_COLOR,
+    CTL_FLAG_POLICY,
+    CTL_FLAG_NO_START,
+    CTL_FLAG_COUNT,
+    CTL_FLAG_INTERVAL,
+    CTL_FLAG_WATCH,
+    CTL_FLAG_NAMES,
+    CTL_FLAG_HELP,
+    CTL_FLAG_VERSION,
+    CTL_FLAG_COUNT_
 };
 #define CTL_FLAG_BIT(member) (1U << CTL_FLAG_##member)
 
-struct ctl_flag_info {
-    const char *name;
-    const char *help;
-    const char *value; /* NULL: it takes none */
-    char letter;       /* -n; 0: none */
-};
-const struct ctl_flag_info *ctl_flag_info(enum ctl_flag flag);
+/* Those that every command takes. */
+#define CTL_EVERY_FLAG                                                                                       \
+    (CTL_FLAG_BIT(RELAY) | CTL_FLAG_BIT(TIMEOUT) | CTL_FLAG_BIT(COLOR) | CTL_FLAG_BIT(HELP) |                \
+     CTL_FLAG_BIT(VERSION))
+const struct option *ctl_flag(enum ctl_flag flag);
 
 enum ctl_color { CTL_COLOR_AUTO, CTL_COLOR_ALWAYS, CTL_COLOR_NEVER };
 
@@ -71,8 +63,8 @@ struct ctl_args {
 MUSTCHECK int ctl_args_parse(int argc, char **argv, struct ctl_args *ret_args, char *problem,
                              size_t problem_size);
 
-/* --json stands on the line, as far as that can be told of a line that is wrong. Before ctl_args_parse, which
- * moves argv about. */
+/* True when --json stands before any "--", also on a line that is wrong. To be called before ctl_args_parse,
+ * which reorders argv. */
 bool ctl_args_want_json(int argc, char *const *argv);
 
 static inline bool ctl_given(const struct ctl_args *args, enum ctl_flag flag)

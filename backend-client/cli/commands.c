@@ -3,10 +3,10 @@
  */
 #include "backend-client/cli/commands.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "backend-client/cli/args.h"
+#include "base/names.h"
 
 #define LIST_TIMEOUT_MS 5000
 #define CALL_TIMEOUT_MS 30000
@@ -134,55 +134,11 @@ const struct ctl_command *ctl_command_find(const char *name)
     return NULL;
 }
 
-/* ---- what was probably meant ---- */
-
-#define NAME_MAX_BYTES 15
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* How many edits make one of the other: a letter more, less or another, or two neighbours exchanged. Both
- * names have at most NAME_MAX_BYTES. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t rows[3][NAME_MAX_BYTES + 1];
-    size_t *above = rows[0], *last = rows[1], *row = rows[2];
-    size_t width = strlen(b);
-    for (size_t j = 0; j <= width; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t *spare = above;
-        above = last;
-        last = row;
-        row = spare;
-        row[0] = i;
-        for (size_t j = 1; j <= width; j++) {
-            row[j] = least(row[j - 1] + 1, last[j] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-            bool exchanged = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if (exchanged && above[j - 2] + 1 < row[j])
-                row[j] = above[j - 2] + 1;
-        }
-    }
-    return row[width];
-}
-
-/* Two edits, and no more than a third of the letters: of a short word two make anything. */
 const struct ctl_command *ctl_command_like(const char *name)
 {
-    const struct ctl_command *best = NULL;
-    size_t len = strlen(name);
-    if (len > NAME_MAX_BYTES)
-        return NULL;
-    size_t nearest = len < 6 ? len / 3 + 1 : 3;
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        size_t far = distance(name, commands[i].name);
-        if (far < nearest) {
-            nearest = far;
-            best = &commands[i];
-        }
-    }
-    return best;
+    const char *names[COMMAND_COUNT + 1] = {NULL};
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].name;
+    const char *near = nearest_name(name, names);
+    return near ? ctl_command_find(near) : NULL;
 }

@@ -35,8 +35,7 @@ struct ctl_command {
 /* NULL: there is none of that name, or at that index. */
 const struct ctl_command *ctl_command_find(const char *name);
 const struct ctl_command *ctl_command_at(size_t index);
-/* The command that was probably meant: the nearest within two edits, and within a third of the
- * letters. NULL: none. */
+/* The command that was probably meant, by nearest_name. NULL: none is near. */
 const struct ctl_command *ctl_command_like(const char *name);
 
 #endif

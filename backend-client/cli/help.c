@@ -34,24 +34,12 @@ static void lines(struct help *h, const char *text)
         h->error = buf_append(h->out, text, strlen(text));
 }
 
-static void flag_line(struct help *h, enum ctl_flag flag)
+static void flag_lines(struct help *h, unsigned flags)
 {
-    const struct ctl_flag_info *info = ctl_flag_info(flag);
-    char letter[8] = "";
-    char usage[64];
-    if (info->letter)
-        (void)snprintf(letter, sizeof(letter), "-%c, ", info->letter);
-    (void)snprintf(usage, sizeof(usage), "%s%s%s%s", letter, info->name, info->value ? " " : "",
-                   info->value ? info->value : "");
-    line(h, "  %-20s %s\n", usage, info->help);
-}
-
-static void every_flag_lines(struct help *h)
-{
-    static const enum ctl_flag flags[] = {CTL_FLAG_RELAY, CTL_FLAG_TIMEOUT, CTL_FLAG_COLOR, CTL_FLAG_HELP,
-                                          CTL_FLAG_VERSION};
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        flag_line(h, flags[i]);
+    static const struct option_layout layout = {.usage_width = 20};
+    for (int i = 0; i < CTL_FLAG_COUNT_; i++)
+        if ((flags & (1U << i)) && h->error == 0)
+            h->error = option_help(ctl_flag((enum ctl_flag)i), &layout, h->out);
 }
 
 static void exit_lines(struct help *h)
@@ -70,7 +58,7 @@ static void overview(struct help *h)
     for (size_t i = 0; (c = ctl_command_at(i)); i++)
         line(h, "  %-8s %s\n", c->name, c->summary);
     line(h, "\nFlags of every command:\n");
-    every_flag_lines(h);
+    flag_lines(h, CTL_EVERY_FLAG);
     line(h, "\nThe relay is at --relay, else at AGENT_CONTROL_URL, else at 127.0.0.1:9500.\n");
     exit_lines(h);
     line(h, "\nExample:\n  agent-relayctl status && agent-relayctl tool echo message=hello\n"
@@ -87,11 +75,9 @@ static void about_command(struct help *h, const struct ctl_command *c)
     }
     if (c->flags != 0)
         line(h, "\nIts flags:\n");
-    for (int i = 0; i < CTL_FLAG_COUNT_; i++)
-        if (c->flags & (1U << i))
-            flag_line(h, (enum ctl_flag)i);
+    flag_lines(h, c->flags);
     line(h, "\nFlags of every command:\n");
-    every_flag_lines(h);
+    flag_lines(h, CTL_EVERY_FLAG);
     exit_lines(h);
     line(h, "\nExample:\n  ");
     lines(h, c->example);

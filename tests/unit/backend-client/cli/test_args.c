@@ -221,7 +221,7 @@ static void explains_everything(void **state)
         assert_says(&one, c->details);
         for (int f = 0; f < CTL_FLAG_COUNT_; f++)
             if (c->flags & (1U << f))
-                assert_says(&one, ctl_flag_info((enum ctl_flag)f)->help);
+                assert_says(&one, ctl_flag((enum ctl_flag)f)->help);
         assert_says(&one, "--relay URL");
         assert_says(&one, "  130  interrupted");
         buf_done(&one);
