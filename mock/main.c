@@ -2,12 +2,11 @@
  *
  *     agent-mock [--seed N] [--now TIME] [--at SECONDS] [--cast FILE]
  *
- * Purpose: read the command line, make the world, serve it. With --now the clock stands still, and then every
- * byte that is written follows from the options and from what was asked. Exit codes: 0 the input ended and
- * all is answered; 1 it cannot go on (output closed, no memory); 2 the command line or the cast is wrong.
+ * Purpose: read the command line, make the world, serve it. With --now the clock is stopped, and every byte of
+ * the output then follows from the options and the requests. Exit codes: 0 the input ended and everything is
+ * answered; 1 it cannot go on (output closed, no memory); 2 the command line or the file of --cast is wrong.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,106 +14,88 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/options.h"
 #include "mock/iso_time.h"
 #include "mock/mcp.h"
 
 #define CAST_MAX_BYTES ((size_t)4 << 20)
+#define HELP_MAX_BYTES 4096
 #define MAX_AGE_S      (UINT64_C(100) * 366 * 86400)
 
 struct settings {
     uint64_t seed;
-    bool clock_stands;
-    uint64_t now_ms;
+    const char *now; /* as given; NULL: the clock runs */
+    uint64_t now_ms; /* of `now` */
     uint64_t age_s;
     const char *cast_file;
 };
 
-static const char help[] =
-    "Usage: agent-mock [OPTION]...\n"
-    "Mock agents as an MCP server on stdin and stdout, one JSON-RPC message a line.\n"
-    "\n"
-    "  --seed N      another world for every number (default 1)\n"
-    "  --now TIME    the clock stands still at this time (2026-01-31T12:00:00Z): output reproducible to the byte\n"
-    "  --at SECONDS  the world began this many seconds ago (default 0)\n"
-    "  --cast FILE   agents to begin with, in place of the built-in five (JSON, as mock/agents.json)\n"
-    "  --help        this text\n"
-    "  --version     the version\n"
-    "\n"
-    "Example: echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\"}' | agent-mock\n";
+#define ROW(name, placeholder, kind, field, most, write, about)                                              \
+    {                                                                                                        \
+        .flag = (name), .value = (placeholder), .type = (kind), .max = (most),                               \
+        .offset = offsetof(struct settings, field), .expected = (write), .help = (about)                     \
+    }
 
-static int wrong(const char *option, const char *value, const char *should)
+enum row { ROW_SEED, ROW_NOW, ROW_AT, ROW_CAST, ROW_HELP, ROW_VERSION, ROW_COUNT };
+
+static const struct option rows[ROW_COUNT] = {
+    [ROW_SEED] = ROW("--seed", "N", OPTION_UINT, seed, UINT64_MAX, "a whole number",
+                     "another world for every number (default 1)"),
+    [ROW_NOW] =
+        ROW("--now", "TIME", OPTION_STRING, now, 0, "a time from 1970 on, as 2026-01-31T12:00:00Z",
+            "the clock is stopped at this time (2026-01-31T12:00:00Z): output reproducible to the byte"),
+    [ROW_AT] =
+        ROW("--at", "SECONDS", OPTION_UINT, age_s, MAX_AGE_S, "a number of seconds, at most a hundred years",
+            "the world began this many seconds ago (default 0)"),
+    [ROW_CAST] = ROW("--cast", "FILE", OPTION_STRING, cast_file, 0, NULL,
+                     "agents to begin with, in place of the built-in five (JSON, as mock/agents.json)"),
+    [ROW_HELP] = {.flag = "--help", .help = "this text"},
+    [ROW_VERSION] = {.flag = "--version", .help = "the version"},
+};
+
+static const struct option_table table = {rows, ROW_COUNT, "try agent-mock --help"};
+
+static int print_help(void)
 {
-    fprintf(stderr, "agent-mock: %s %s: %s\n", option, value, should);
+    static const struct option_layout layout = {.usage_width = 13};
+    struct buf text;
+    buf_init(&text, HELP_MAX_BYTES);
+    int rc = option_help_table(&table, &layout, &text);
+    printf("Usage: agent-mock [OPTION]...\n"
+           "Mock agents as an MCP server on stdin and stdout, one JSON-RPC message a line.\n"
+           "\n"
+           "%.*s\n"
+           "Example: echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\"}' | agent-mock\n",
+           rc == 0 ? (int)buf_len(&text) : 0, rc == 0 ? buf_data(&text) : "");
+    buf_done(&text);
+    return rc == 0 ? 0 : 1;
+}
+
+static int wrong(const struct option_arg *arg, enum option_fault fault)
+{
+    char problem[400];
+    option_fault_text(&table, arg, fault, problem, sizeof(problem));
+    fprintf(stderr, "agent-mock: %s\n", problem);
     return 2;
 }
 
-static int parse_number(const char *text, uint64_t max, uint64_t *ret_value)
-{
-    char *end;
-    if (text[0] < '0' || text[0] > '9')
-        return ERR_SYNTAX;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || *end != '\0' || value > max)
-        return ERR_RANGE;
-    *ret_value = value;
-    return 0;
-}
-
-enum option_code { OPT_SEED = 1, OPT_NOW, OPT_AT, OPT_CAST, OPT_HELP, OPT_VERSION };
-
-static const struct option options[] = {
-    {"seed", required_argument, NULL, OPT_SEED},
-    {"now", required_argument, NULL, OPT_NOW},
-    {"at", required_argument, NULL, OPT_AT},
-    {"cast", required_argument, NULL, OPT_CAST},
-    {"help", no_argument, NULL, OPT_HELP},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {NULL, 0, NULL, 0},
-};
-
 /* -1: go on; else the exit code. */
-static int take_option(struct settings *settings, int option)
-{
-    switch (option) {
-    case OPT_SEED:
-        return parse_number(optarg, UINT64_MAX, &settings->seed) == 0
-                   ? -1
-                   : wrong("--seed", optarg, "write a whole number");
-    case OPT_NOW:
-        settings->clock_stands = true;
-        return iso_time_parse(optarg, &settings->now_ms) == 0
-                   ? -1
-                   : wrong("--now", optarg, "write a time from 1970 on, as 2026-01-31T12:00:00Z");
-    case OPT_AT:
-        return parse_number(optarg, MAX_AGE_S, &settings->age_s) == 0
-                   ? -1
-                   : wrong("--at", optarg, "write a number of seconds, at most a hundred years");
-    case OPT_CAST:
-        settings->cast_file = optarg;
-        return -1;
-    case OPT_HELP:
-        fputs(help, stdout);
-        return 0;
-    case OPT_VERSION:
-        puts("agent-mock " AGENT_RELAY_VERSION);
-        return 0;
-    default:
-        fputs("Try agent-mock --help\n", stderr);
-        return 2;
-    }
-}
-
 static int read_options(int argc, char **argv, struct settings *settings)
 {
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        int done = take_option(settings, option);
-        if (done >= 0)
-            return done;
+    struct option_walk walk = {.table = &table, .argc = argc - 1, .argv = argv + 1};
+    struct option_arg arg;
+    while (option_next(&walk, &arg)) {
+        enum option_fault fault = option_take(&arg, settings);
+        if (fault == OPTION_FINE && arg.option == &rows[ROW_NOW] &&
+            iso_time_parse(arg.value, &settings->now_ms) != 0)
+            fault = OPTION_REFUSED;
+        if (fault != OPTION_FINE)
+            return wrong(&arg, fault);
+        if (arg.option == &rows[ROW_HELP])
+            return print_help();
+        if (arg.option == &rows[ROW_VERSION])
+            return puts("agent-mock " AGENT_RELAY_VERSION) < 0;
     }
-    if (optind < argc)
-        return wrong("argument", argv[optind], "there are only options; try agent-mock --help");
     return -1;
 }
 
@@ -162,7 +143,7 @@ static int serve(const struct settings *settings, struct mock *mock)
 {
     struct mcp server;
     mcp_init(&server, mock);
-    server.clock_stands = settings->clock_stands;
+    server.clock_stands = settings->now != NULL;
     server.fixed_now_ms = settings->now_ms;
     int rc = mcp_serve(&server, STDIN_FILENO, STDOUT_FILENO);
     mcp_done(&server);
@@ -178,7 +159,7 @@ int main(int argc, char **argv)
     if (done >= 0)
         return done;
     signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error of write */
-    struct mcp clock = {.clock_stands = settings.clock_stands, .fixed_now_ms = settings.now_ms};
+    struct mcp clock = {.clock_stands = settings.now != NULL, .fixed_now_ms = settings.now_ms};
     struct mock *mock;
     if (make_world(&settings, mcp_now_ms(&clock), &mock) != 0)
         return 2;

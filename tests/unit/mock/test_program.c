@@ -133,15 +133,16 @@ static void options_are_checked(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        {"--seed", "option '--seed' requires an argument"},
-        {"--seed x", "agent-mock: --seed x: write a whole number"},
-        {"--seed -1", "agent-mock: --seed -1: write a whole number"},
+        {"--seed", "agent-mock: --seed needs a value: --seed N"},
+        {"--seed x", "agent-mock: --seed is \"x\"; write a whole number"},
+        {"--seed -1", "agent-mock: --seed is \"-1\"; write a whole number"},
         {"--seed 18446744073709551616", "write a whole number"},
-        {"--now today", "agent-mock: --now today: write a time"},
-        {"--at 1.5", "agent-mock: --at 1.5: write a number of seconds"},
+        {"--now today", "agent-mock: --now is \"today\"; write a time"},
+        {"--at 1.5", "agent-mock: --at is \"1.5\"; write a number of seconds"},
         {"--at 99999999999", "write a number of seconds"},
-        {"--nonsense", "Try agent-mock --help"},
-        {"word", "agent-mock: argument word: there are only options"},
+        {"--nonsense", "agent-mock: there is no flag --nonsense; try agent-mock --help"},
+        {"--sed 1", "agent-mock: there is no flag --sed; did you mean --seed?"},
+        {"word", "agent-mock: \"word\" is not expected here; try agent-mock --help"},
         {"--cast /no/such/file", "agent-mock: /no/such/file: No such file or directory"},
         {"--cast /dev/null", "agent-mock: /dev/null: line 1: not well-formed"},
         {"--cast /", "agent-mock: /: "},
