@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { assert, cleanEnvironment, fake, relayBinary, root, test } from './lib/harness.mjs';
+import { assert, binDir, cleanEnvironment, fake, relayBinary, root, test } from './lib/harness.mjs';
 
 function run(t, args, env = {}) {
   const { status, stdout, stderr } = spawnSync(relayBinary, args, {
@@ -206,4 +206,39 @@ test('the options: the same in `options`, in the help, in `config` and in the RE
   }
   const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
   assert.ok(readme.includes(table.trim()), 'the README has the table that `agent-relay options` prints');
+});
+
+test('every flag and variable that a document names exists in some --help', () => {
+  const programs = ['agent-relay', 'agent-backend', 'agent-relayctl', 'agent-mock'];
+  const commands = ['status', 'ping', 'call', 'tools', 'tool', 'agents', 'servers', 'watch'];
+  const output = (program, args) => {
+    const { status, stdout } = spawnSync(path.join(binDir, program), args, { encoding: 'utf8' });
+    assert.equal(status, 0, `${program} ${args}`);
+    return stdout;
+  };
+  const helps = Object.fromEntries(programs.map((program) => [program, output(program, ['--help'])]));
+  for (const command of commands) helps['agent-relayctl'] += output('agent-relayctl', ['help', command]);
+  const all = Object.values(helps).join('\n');
+  const files = ['README.md', 'relay/README.md', 'backend-client/README.md', 'compose.yaml'];
+  for (const folder of ['docker', 'scripts']) {
+    for (const name of fs.readdirSync(path.join(root, folder))) files.push(path.join(folder, name));
+  }
+  const composeOnly = ['AGENT_RELAY_TAG', 'AGENT_BACKEND_PORT']; // which images, which port of the host
+  let seen = 0;
+  for (const file of files) {
+    const text = fs.readFileSync(path.join(root, file), 'utf8');
+    for (const [name] of text.matchAll(/\bAGENT_[A-Z_]*[A-Z]\b(?!_)/g)) {
+      if (composeOnly.includes(name)) continue;
+      assert.match(all, new RegExp(`\\b${name}\\b`), `${file}: ${name}`);
+      seen++;
+    }
+    // A command line ends with its line, a comment, a closing quote, or the command behind "--".
+    for (const [, program, rest] of text.matchAll(/\b(agent-(?:relayctl|relay|backend|mock))"?,? ([^\n`#|]*)/g)) {
+      for (const [flag] of rest.split(/\s--\s/)[0].matchAll(/(?<=[\s"])--[a-z][a-z-]*/g)) {
+        assert.ok(helps[program].includes(flag), `${file}: ${program} ${flag}`);
+        seen++;
+      }
+    }
+  }
+  assert.ok(seen >= 40, `${seen} names found`);
 });
