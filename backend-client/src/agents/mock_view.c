@@ -38,7 +38,7 @@
 #define CODE_INTERNAL_ERROR (-32603)
 
 /* The slow tool has 1,000 steps of 60 s at most, and then its answer. */
-#define SLOW_MAX_TURNS   1001
+#define SLOW_MAX_STEPS   1001
 #define SLOW_MAX_STEP_MS 60000
 
 #define INITIALIZE                                                                                           \
@@ -250,11 +250,11 @@ static int write_request(struct mock_stage *stage, const char *method, const cha
     return rc;
 }
 
-/* Ends what would take its time: each turn makes one step due, by letting more time seem to have passed than
+/* Ends what would take its time: each pass makes one step due, by letting more time seem to have passed than
  * a step can last. */
 static void end_slow_calls(struct mcp *s)
 {
-    for (unsigned i = 0; i < SLOW_MAX_TURNS && s->slow_count > 0; i++) {
+    for (unsigned i = 0; i < SLOW_MAX_STEPS && s->slow_count > 0; i++) {
         s->slow_real_ms -= SLOW_MAX_STEP_MS;
         (void)mcp_slow_advance(s);
     }

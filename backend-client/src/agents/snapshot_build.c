@@ -3,7 +3,7 @@
  * Purpose: hold what a server (or the mock) said of its agents, for readers on any thread, for as long as any
  * of them likes. Happy path: set_builder_add copies each agent's strings behind each other and notes where
  * they stand; set_builder_finish allocates one block (the agents, their capability lists, the order of the
- * ids, the text) and turns places into pointers. The order of the ids is kept sorted while building: it finds
+ * ids, the text) and makes pointers of offsets. The order of the ids is kept sorted while building: it finds
  * duplicates then and agents later, and unlike a hash table it cannot be aimed at by whoever chooses the ids.
  *
  * Failure modes: more agents or text than a set may hold (ERR_FULL, ERR_TOO_LARGE), no memory (-ENOMEM): the

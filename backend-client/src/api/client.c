@@ -2,7 +2,7 @@
  *
  * Happy path: ar_open takes the options, makes the engine and the probe, then the handles, and starts the
  * engine: the first snapshot stands before ar_open returns. On a loop of its own a thread then runs that loop
- * until no handle is left. ar_close leaves its wish in the inbox; the turn that finds it completes every
+ * until no handle is left. ar_close leaves its wish in the inbox; the event that finds it completes every
  * call, closes every handle, and the last close callback (host's loop) or the thread after uv_run (own loop)
  * runs on_closed and frees.
  *
@@ -252,9 +252,9 @@ static int make_handles(struct ar_client *c)
 
 static void start_engine(struct ar_client *c)
 {
-    client_turn_begin(c);
+    client_event_begin(c);
     engine_start(&c->engine, c->now_ms);
-    client_turn_end(c);
+    client_event_end(c);
 }
 
 static int open_on_host(struct ar_client *c, char *problem, size_t size)

@@ -2,7 +2,7 @@
  * host's. What the files client*.c share; the public functions are in agent_relay.h.
  *
  *   client.c        opening and closing, the thread
- *   client_turn.c   the loop's side: events into the engine, the engine's wishes out
+ *   client_loop.c   the I/O driver: events into the engine, the engine's requests out
  *   client_calls.c  ar_call and its kin, on any thread
  *   client_view.c   what any thread may read: the snapshot, the health
  */
@@ -57,7 +57,7 @@ struct ar_client {
     bool probed;       /* probe_at_ms counts */
     bool quiet;        /* ar_open is not over: no callback of the user's runs */
     bool announce;     /* the first snapshot is still to be told */
-    bool close_wanted; /* ar_close was called: the turn's end begins it */
+    bool close_wanted; /* ar_close was called: client_event_end begins it */
     bool closing;
     unsigned handles; /* whose close callback is to come */
 
@@ -86,14 +86,14 @@ void client_view_done(struct published *view);
 void client_view_put_snapshot(struct published *view, const struct ar_snapshot *s);
 void client_view_put_health(struct published *view, const struct ar_health *health, uint64_t now_ms);
 
-/* ---- client_turn.c ---- */
+/* ---- client_loop.c ---- */
 
 extern const struct engine_ops client_engine_ops;
 extern const struct link_conn_ops client_link_ops;
 
 /* Around everything that enters the engine. */
-void client_turn_begin(struct ar_client *c);
-void client_turn_end(struct ar_client *c);
+void client_event_begin(struct ar_client *c);
+void client_event_end(struct ar_client *c);
 void client_on_async(uv_async_t *async);
 void client_on_probe(void *data, int status, const char *text);
 

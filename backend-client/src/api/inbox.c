@@ -2,12 +2,12 @@
  *
  * Happy path: push (lock, link, unlock; the first one into an empty inbox wakes the loop) -> the loop takes
  * everything with one splice and works through it without the mutex. The loop's own thread, inside a
- * callback, does not wake itself: the turn's end looks again (`in_turn`).
+ * callback, does not wake itself: client_event_end looks again (`in_event`).
  *
  * The wake-up is sent with the mutex held: in.closing is set under it before the loop closes the handle, so
  * that no sender can meet a handle that is gone.
  *
- * Failure modes: a loop that does not turn: AR_E_QUEUE_FULL beyond the limits. Closing: AR_E_CLOSED. No
+ * Failure modes: a loop that does not run: AR_E_QUEUE_FULL beyond the limits. Closing: AR_E_CLOSED. No
  * memory for a cancel or notification: AR_E_NO_MEMORY; a call needs none, its node stands in it.
  */
 #include "inbox.h"
@@ -75,7 +75,7 @@ static int may_push(const struct inbox *inbox, size_t bytes)
 static void wake(struct inbox *inbox)
 {
     atomic_store_explicit(&inbox->filled, true, memory_order_release);
-    if (inbox->woken || (is_loop_thread(inbox) && inbox->in_turn))
+    if (inbox->woken || (is_loop_thread(inbox) && inbox->in_event))
         return;
     inbox->woken = true;
     (void)uv_async_send(inbox->wake); /* cannot fail for an open handle */

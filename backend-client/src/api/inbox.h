@@ -19,7 +19,7 @@
 #include "base/list.h"
 #include "backend-client/src/engine/call.h"
 
-/* What may wait for a loop that does not turn (a host that blocks it), in things and in bytes beyond what the
+/* What may wait for a loop that does not run (a host that blocks it), in items and in bytes beyond what the
  * engine's queue may hold. */
 #define INBOX_MAX_ITEMS 65536
 
@@ -51,7 +51,7 @@ struct inbox {
     uint64_t next_id;
     bool woken;            /* a wake-up is on its way */
     pthread_t loop_thread; /* at first whoever called inbox_init */
-    bool in_turn;          /* of the loop's thread: it will look before it waits, and need not be woken */
+    bool in_event;         /* of the loop's thread: it will look before it waits, and need not be woken */
     atomic_bool filled;    /* read without the mutex */
 };
 

@@ -84,7 +84,7 @@
 struct engine;
 
 struct engine_ops {
-    /* Begin one connection attempt (all addresses of the name in turn); answered by engine_link_up or
+    /* Begin one connection attempt (the addresses of the name one after the other); answered by engine_link_up or
      * engine_link_failed, later, never from inside. */
     void (*connect)(struct engine *e);
     /* Abort the attempt, or close the link: no engine_link_* for it any more. Its unsent bytes are forgotten.

@@ -1,4 +1,4 @@
-/* One connection to the relay, TCP or Unix, on a libuv loop: resolve the name, try its addresses in turn,
+/* One connection to the relay, TCP or Unix, on a libuv loop: resolve the name, try its addresses one by one,
  * then bytes in and bytes out.
  *
  * The sockets are our own, watched with uv_poll: libuv's uv_write would raise SIGPIPE in a host that has it
@@ -49,11 +49,11 @@ struct link_conn_ops {
 
 enum link_phase {
     LINK_IDLE,
-    LINK_STARTING,   /* opened; begins with the loop's next turn */
+    LINK_STARTING,   /* opened; begins with the next loop iteration */
     LINK_RESOLVING,  /* bounded by LINK_RESOLVE_TIMEOUT_MS */
     LINK_CONNECTING, /* one address is being tried, bounded by connect_timeout_ms */
     LINK_UP,
-    LINK_BREAKING, /* sending failed; told with the loop's next turn, after what can still be read */
+    LINK_BREAKING, /* sending failed; reported with the next loop iteration, after what can still be read */
     LINK_DONE,
 };
 

@@ -1,6 +1,6 @@
 /* How a link comes to be: resolve, then one address after the other.
  *
- * Happy path: link_open -> (next turn) a numeric host or a path at once, a name by way of resolve.h ->
+ * Happy path: link_open -> (next loop iteration) a numeric host or a path at once, a name by way of resolve.h ->
  * connect(2) -> the socket becomes writable without an error -> on_up.
  *
  * Failure modes, each of which goes on with the next address and, after the last, ends in on_failed with that
@@ -268,7 +268,7 @@ static void on_timer(uv_timer_t *timer)
 
 void link_soon(struct link_conn *l)
 {
-    /* Not 0: this libuv runs a timer that its own callback sets to 0 again within the same turn, so a failing
+    /* Not 0: this libuv runs a timer that its own callback sets to 0 again within the same iteration, so a failing
      * attempt that is followed by the next would keep the loop. Cannot fail before link_done. */
     (void)uv_timer_start(&l->timer, on_timer, 1, 0);
 }

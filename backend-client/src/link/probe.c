@@ -1,6 +1,6 @@
 /* The health probe: libcurl's multi interface, driven by the client's loop.
  *
- * Happy path: probe_start -> (next turn) the name is resolved and pinned -> a multi and an easy handle of
+ * Happy path: probe_start -> (next loop iteration) the name is resolved and pinned -> a multi and an easy handle of
  * this request's own; libcurl says which descriptors to watch and when to be called, uv_poll and uv_timer do
  * that -> the transfer is done -> everything of libcurl's is given back -> on_verdict.
  *
@@ -40,7 +40,7 @@ struct probe {
     uv_timer_t timer;    /* libcurl's */
     uv_timer_t deadline; /* ours, for everything */
     bool busy;
-    bool last_look;          /* the deadline has passed; one more turn */
+    bool last_look;          /* the deadline has passed; one more loop iteration */
     struct resolve *resolve; /* under way, or NULL */
     CURLM *multi;            /* both NULL outside a transfer */
     CURL *easy;

@@ -281,7 +281,7 @@ static void on_tick(uv_timer_t *timer)
     (void)timer;
 }
 
-static void turn(struct kit *k)
+static void iterate(struct kit *k)
 {
     if (k->host)
         (void)uv_run(&k->loop, UV_RUN_ONCE);
@@ -295,14 +295,14 @@ void kit_until(struct kit *k, kit_condition *condition)
     while (!condition(k)) {
         if (wall_ms() > end_ms)
             fail_msg("gave up waiting");
-        turn(k);
+        iterate(k);
     }
 }
 
-void kit_turns(struct kit *k, int turns)
+void kit_iterations(struct kit *k, int count)
 {
-    for (int i = 0; i < turns; i++)
-        turn(k);
+    for (int i = 0; i < count; i++)
+        iterate(k);
 }
 
 void kit_await_closed(struct kit *k)

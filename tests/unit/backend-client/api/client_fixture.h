@@ -32,9 +32,9 @@ enum close_in {
 #define CODES_MAX 16 /* -code is an index below it */
 
 struct kit {
-    bool host; /* the test's loop, turned by kit_until */
+    bool host; /* the test's loop, run by kit_until */
     uv_loop_t loop;
-    uv_timer_t tick; /* so that a turn ends even when nothing happens */
+    uv_timer_t tick; /* so that an iteration ends even when nothing happens */
     struct ar_options options;
     struct ar_client *client; /* NULL: closed */
     struct peer *peer;        /* NULL: none */
@@ -65,10 +65,10 @@ void kit_quick(struct kit *k, const char *url);
 void kit_open(struct kit *k);
 /* A peer of its own and a client that is live. */
 void kit_open_live(struct kit *k);
-/* Waits, or turns the loop, until it holds; at most 20 s (times TEST_TIME_SCALE), then the test fails. */
+/* Waits, or runs the loop, until it holds; at most 20 s (times TEST_TIME_SCALE), then the test fails. */
 void kit_until(struct kit *k, kit_condition *condition);
-/* Turns the loop without waiting (host), or gives the thread a moment: for what must not happen. */
-void kit_turns(struct kit *k, int turns);
+/* Runs the loop without waiting (host), or gives the thread a moment: for what must not happen. */
+void kit_iterations(struct kit *k, int count);
 /* ar_close (and, on a thread, ar_close_wait), till everything is over. */
 void kit_close(struct kit *k);
 /* Waits for a close that was begun elsewhere. */

@@ -35,7 +35,7 @@ static void test_is_live(void **state)
     assert_string_equal(h.address, peer_url(k->peer));
     assert_string_equal(h.last_error_name, "");
     uint64_t until_ns = uv_hrtime() + UINT64_C(20000000000);
-    while (kit_health(k).state_for_ms == h.state_for_ms) /* times pass without a turn of the loop */
+    while (kit_health(k).state_for_ms == h.state_for_ms) /* times pass without a loop iteration */
         assert_true(uv_hrtime() < until_ns);
     kit_close(k);
     assert_int_equal(ar_snapshot_count(s), 1); /* held beyond the client */
@@ -420,7 +420,7 @@ static void test_waiting_in_a_callback_would_deadlock(void **state)
 
 static atomic_uint chain;
 
-/* Calls from inside a completion, for ever: other things still get their turn. */
+/* Calls from inside a completion, for ever: the loop's other handles still run. */
 static void call_again(struct ar_client *client, const struct ar_reply *reply, void *data)
 {
     struct ar_call c;

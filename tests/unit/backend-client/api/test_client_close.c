@@ -43,7 +43,7 @@ static void test_at_once(void **state)
     kit_quick(k, "127.0.0.1:1");
     kit_open(k);
     close_with_calls(k);
-    if (k->host) /* the loop had not turned yet */
+    if (k->host) /* the loop had not run yet */
         assert_int_equal(atomic_load(&k->agents[AR_SOURCE_MOCK]), 0);
 }
 
@@ -101,7 +101,7 @@ static void test_during_connect(void **state)
     crowd_open(&crowd);
     kit_quick(k, crowd.url);
     kit_open(k);
-    kit_turns(k, 5);
+    kit_iterations(k, 5);
     assert_int_equal(kit_health(k).state, AR_CONNECTING);
     close_with_calls(k);
     crowd_close(&crowd);
@@ -191,7 +191,7 @@ static void test_while_the_relay_does_not_read(void **state)
         assert_int_equal(ar_call(k->client, &c, NULL), AR_OK);
     }
     leave_calls(k);
-    kit_turns(k, 10);
+    kit_iterations(k, 10);
     kit_close(k);
     assert_int_equal(atomic_load(&k->replies), 4);
 }

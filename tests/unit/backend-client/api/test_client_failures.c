@@ -66,7 +66,7 @@ static void test_failures_16_reconnects_after_a_long_outage(void **state)
     kit_open(k);
     kit_until(k, kit_is_degraded);
     while (kit_health(k).attempts < 1000)
-        kit_turns(k, 1);
+        kit_iterations(k, 1);
     peer_set_listening(k->peer, true);
     kit_until(k, kit_is_live);
     assert_int_equal(kit_health(k).links, 1);
@@ -290,13 +290,13 @@ static void test_two_clients_on_one_loop(void **state)
     char problem[AR_PROBLEM_SIZE];
     assert_int_equal(ar_open(&other->options, &other->client, problem, sizeof(problem)), AR_OK);
     while (!kit_is_live(other))
-        kit_turns(k, 1);
+        kit_iterations(k, 1);
     ar_close(other->client, note_closed, &other->closed);
     assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
     kit_until(k, one_reply);
     assert_int_equal(atomic_load(&k->codes[0]), 1);
     while (!kit_is_closed(other) || peer_open_now(k->peer) > 1)
-        kit_turns(k, 1);
+        kit_iterations(k, 1);
     assert_true(kit_is_live(k));
     free(other);
 }

@@ -142,13 +142,13 @@ static void test_answers_twice(void **state)
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}\n{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":2}",
         (unsigned long long)id, (unsigned long long)id);
     while (peer_requests(k->peer) == 0)
-        kit_turns(k, 1);
+        kit_iterations(k, 1);
     uint64_t bad = kit_health(k).bad_frames;
     peer_say(k->peer, line);
     kit_until(k, one_reply);
     assert_string_equal(k->last_result, "1");
     while (kit_health(k).bad_frames == bad)
-        kit_turns(k, 1);
+        kit_iterations(k, 1);
     assert_int_equal(atomic_load(&k->replies), 1);
     assert_true(kit_is_live(k));
 }
@@ -167,7 +167,7 @@ static void test_closes_at_every_byte(void **state)
         peer_say(k->peer, line);
         peer_drop_all(k->peer, cut % 2 == 0);
         while (atomic_load(&k->replies) <= cut)
-            kit_turns(k, 1);
+            kit_iterations(k, 1);
     }
     kit_until(k, kit_is_live);
     assert_int_equal(atomic_load(&k->replies), sizeof(answer));
@@ -187,7 +187,7 @@ static void test_freezes(void **state)
     kit_until(k, kit_is_live);
     assert_int_equal(kit_call(k, "hang", AR_FAIL_FAST, AR_NEVER, NULL), AR_OK);
     while (peer_requests(k->peer) == 0)
-        kit_turns(k, 1);
+        kit_iterations(k, 1);
     peer_set_mode(k->peer, PEER_DEAF);
     kit_until(k, kit_is_degraded);
     kit_until(k, one_reply);

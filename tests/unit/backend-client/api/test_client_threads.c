@@ -171,7 +171,7 @@ static void test_eight_threads(void **state)
     set_up_quick(k);
     start_all(workers, k);
     for (unsigned n = 0; !all_done(workers); n++) {
-        kit_turns(k, 20);
+        kit_iterations(k, 20);
         if (n % 3 == 2)
             peer_drop_all(k->peer, n % 2 == 0);
         if (n % 4 == 1)
@@ -205,7 +205,7 @@ static void test_closed_under_eight_threads(void **state)
     memset(workers, 0, sizeof(workers));
     set_up_quick(k);
     start_all(workers, k);
-    kit_turns(k, 30);
+    kit_iterations(k, 30);
     ar_close(k->client, hold_until_done, &gate);
     assert_int_equal(ar_close_wait(k->client), AR_OK);
     k->client = NULL;

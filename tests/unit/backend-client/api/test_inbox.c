@@ -159,13 +159,13 @@ static void *push_from_elsewhere(void *data)
     return NULL;
 }
 
-/* The loop's own thread, inside a turn, looks by itself before it waits; another thread must still wake. */
+/* The loop's own thread, inside an event, looks by itself before it waits; another thread must still wake. */
 static void test_does_not_wake_itself(void **state)
 {
     (void)state;
     pthread_t thread;
     assert_true(inbox_on_loop_thread(&seen.inbox));
-    seen.inbox.in_turn = true;
+    seen.inbox.in_event = true;
     (void)push_call();
     assert_int_equal(wakes_now(), 0);
     assert_int_equal(pthread_create(&thread, NULL, push_from_elsewhere, NULL), 0);

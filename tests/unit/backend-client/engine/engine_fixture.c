@@ -226,7 +226,7 @@ void kit_tick(struct kit *kit)
 void kit_until(struct kit *kit, uint64_t at_ms)
 {
     uint64_t stood_at_ms = 0;
-    unsigned turns = 0;
+    unsigned standing = 0;
     kit_pump(kit);
     for (;;) {
         uint64_t due_ms = engine_due_ms(&kit->engine);
@@ -234,9 +234,9 @@ void kit_until(struct kit *kit, uint64_t at_ms)
             break;
         if (due_ms > kit->now_ms)
             kit->now_ms = due_ms;
-        turns = kit->now_ms == stood_at_ms ? turns + 1 : 0;
+        standing = kit->now_ms == stood_at_ms ? standing + 1 : 0;
         stood_at_ms = kit->now_ms;
-        KIT_REQUIRE(turns < 1000, "it spins");
+        KIT_REQUIRE(standing < 1000, "it spins");
         kit_tick(kit);
         kit_pump(kit);
     }

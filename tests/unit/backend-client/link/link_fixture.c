@@ -128,14 +128,14 @@ int link_tear_down(void **state)
     return 0;
 }
 
-void turns_until(const unsigned *counter, unsigned value)
+void iterate_until(const unsigned *counter, unsigned value)
 {
-    for (int i = 0; i < TURNS_MAX && *counter < value; i++)
+    for (int i = 0; i < ITERATIONS_MAX && *counter < value; i++)
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
     assert_int_equal(*counter, value);
 }
 
-void turns(int count)
+void iterate(int count)
 {
     for (int i = 0; i < count; i++)
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
@@ -172,7 +172,7 @@ static void accept_it(void)
 void connect_it(void)
 {
     open_link();
-    turns_until(&seen.up, 1);
+    iterate_until(&seen.up, 1);
     accept_it();
 }
 

@@ -11,7 +11,7 @@
 #include "agent_relay.h"
 #include "backend-client/src/link/link_internal.h"
 
-#define TURNS_MAX 4000 /* of 5 ms at most, by the tick */
+#define ITERATIONS_MAX 4000 /* of 5 ms at most, by the tick */
 
 enum act { ACT_NONE, ACT_CLOSE, ACT_REOPEN, ACT_DONE };
 
@@ -41,9 +41,9 @@ void open_link(void);
 void connect_it(void);
 /* The accepted side is closed with a reset. */
 void reset_server(void);
-void turns(int count);
+void iterate(int count);
 /* Until the counter has just this value. */
-void turns_until(const unsigned *counter, unsigned value);
+void iterate_until(const unsigned *counter, unsigned value);
 
 int link_set_up(void **state);
 int link_tear_down(void **state);

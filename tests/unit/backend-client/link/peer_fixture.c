@@ -77,7 +77,7 @@ static void must(bool held, const char *what)
 
 /* ---- answering ---- */
 
-/* Waits for room, but not while a command waits: the test's thread may be the one that turns the client's
+/* Waits for room, but not while a command waits: the test's thread may be the one that runs the client's
  * loop. What is left then is never sent. */
 static bool wait_for_room(const struct peer *p, const struct conn *c)
 {

@@ -51,8 +51,8 @@ static void test_connects(void **state)
     connect_it();
     assert_string_equal(seen.peer, seen.address.text);
     assert_int_equal(send(seen.server, "hello", 5, 0), 5);
-    for (int i = 0; i < TURNS_MAX && seen.bytes < 5; i++)
-        turns(1);
+    for (int i = 0; i < ITERATIONS_MAX && seen.bytes < 5; i++)
+        iterate(1);
     assert_int_equal(seen.bytes, 5);
     char got[8];
     assert_int_equal(link_send(&seen.link, "world", 5), 5);
@@ -66,11 +66,11 @@ static void test_refused(void **state)
     open_link();
     (void)close(seen.listener);
     seen.listener = -1;
-    turns_until(&seen.failed, 1);
+    iterate_until(&seen.failed, 1);
     assert_string_equal(seen.fault, "ECONNREFUSED");
     assert_string_equal(seen.peer, seen.address.text);
     assert_int_equal(link_send(&seen.link, "x", 1), UV_ENOTCONN);
-    turns(3);
+    iterate(3);
     assert_int_equal(seen.failed, 1);
 }
 
@@ -88,10 +88,10 @@ static void test_name_is_asked_for_each_time(void **state)
     (void)state;
     open_url("none.test:1");
     unsigned asked = kit_dns_asked();
-    turns_until(&seen.failed, 1);
+    iterate_until(&seen.failed, 1);
     assert_string_equal(seen.fault, "EAI_NONAME");
     link_open(&seen.link);
-    turns_until(&seen.failed, 2);
+    iterate_until(&seen.failed, 2);
     assert_int_equal(kit_dns_asked(), asked + 2);
 }
 
@@ -99,7 +99,7 @@ static void test_no_such_path(void **state)
 {
     (void)state;
     open_url("unix:/nonexistent/relay.sock");
-    turns_until(&seen.failed, 1);
+    iterate_until(&seen.failed, 1);
     assert_string_equal(seen.fault, "ENOENT");
     assert_string_equal(seen.peer, "unix:/nonexistent/relay.sock");
 }
@@ -120,7 +120,7 @@ static void test_full_backlog_of_a_path(void **state)
         (void)connect(waiting[i], (struct sockaddr *)&a, sizeof(a));
     }
     open_url(url);
-    turns_until(&seen.failed, 1);
+    iterate_until(&seen.failed, 1);
     assert_string_equal(seen.fault, "EAGAIN");
     for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
         (void)close(waiting[i]);
@@ -128,7 +128,7 @@ static void test_full_backlog_of_a_path(void **state)
 }
 
 /* The first SYN is dropped, since the queue is full; the second one, a second later, comes through while the
- * host's loop stands still, and the time-out is over by the time it turns again. */
+ * host's loop stands still, and the time-out is over by the time it runs again. */
 static void test_connected_while_the_loop_stood_still(void **state)
 {
     (void)state;
@@ -148,7 +148,7 @@ static void test_connected_while_the_loop_stood_still(void **state)
     open_url(url);
     seen.link.connect_timeout_ms = 900;
     while (seen.link.phase != LINK_CONNECTING)
-        turns(1);
+        iterate(1);
     for (size_t i = 0; i < 2; i++)
         (void)close(waiting[i]);
     struct pollfd connected = {.fd = seen.link.fd, .events = POLLOUT};
@@ -161,7 +161,7 @@ static void test_connected_while_the_loop_stood_still(void **state)
     }
     while (uv_hrtime() / 1000000 < uv_now(&seen.loop) + 1000)
         assert_int_equal(poll(&connected, 1, 0), 1);
-    turns_until(&seen.up, 1);
+    iterate_until(&seen.up, 1);
     assert_int_equal(seen.failed, 0);
 }
 
@@ -195,9 +195,9 @@ static void test_peer_ends(void **state)
     connect_it();
     (void)close(seen.server);
     seen.server = -1;
-    turns_until(&seen.lost, 1);
+    iterate_until(&seen.lost, 1);
     assert_string_equal(seen.fault, "EOF");
-    turns(3);
+    iterate(3);
     assert_int_equal(seen.lost, 1);
 }
 
@@ -206,7 +206,7 @@ static void test_reset(void **state)
     (void)state;
     connect_it();
     reset_server();
-    turns_until(&seen.lost, 1);
+    iterate_until(&seen.lost, 1);
     assert_string_equal(seen.fault, "ECONNRESET");
 }
 
@@ -217,7 +217,7 @@ static void test_answers_before_a_reset(void **state)
     connect_it();
     assert_int_equal(send(seen.server, "answer", 6, 0), 6);
     reset_server();
-    turns_until(&seen.lost, 1);
+    iterate_until(&seen.lost, 1);
     assert_int_equal(seen.bytes, 6);
 }
 
@@ -231,12 +231,12 @@ static void test_sending_to_a_path_that_is_gone(void **state)
     assert_int_equal(sigaction(SIGPIPE, NULL, &now), 0);
     assert_true(now.sa_handler == SIG_DFL);
     open_url(peer_url(peer));
-    turns_until(&seen.up, 1);
+    iterate_until(&seen.up, 1);
     while (peer_open_now(peer) == 0)
-        turns(1);
+        iterate(1);
     peer_drop_all(peer, false);
     assert_int_equal(link_send(&seen.link, "x", 1), UV_EPIPE);
-    turns_until(&seen.lost, 1);
+    iterate_until(&seen.lost, 1);
     peer_stop(peer);
 }
 
@@ -252,7 +252,7 @@ static void test_sending_to_one_who_is_gone(void **state)
     assert_true(sent < 0);
     assert_int_equal(seen.lost, 0); /* never inside the call */
     assert_int_equal(link_send(&seen.link, "x", 1), UV_ENOTCONN);
-    turns_until(&seen.lost, 1);
+    iterate_until(&seen.lost, 1);
     assert_int_equal(seen.bytes, 4); /* and what was there is heard */
 }
 
@@ -282,7 +282,7 @@ static void test_breaking_half_way(void **state)
     assert_int_equal(sent, 3);
     assert_int_equal(seen.lost, 0);
     assert_int_equal(link_send(&seen.link, "x", 1), UV_ENOTCONN);
-    turns_until(&seen.lost, 1);
+    iterate_until(&seen.lost, 1);
     assert_string_equal(seen.fault, "ECONNRESET");
     assert_int_equal(recv(seen.server, got, sizeof(got), 0), 3);
 }
@@ -300,7 +300,7 @@ static void test_short_writes(void **state)
         total += (size_t)sent;
     } while ((size_t)sent == sizeof(block));
     assert_int_equal(link_send(&seen.link, block, 1), 0);
-    turns(3);
+    iterate(3);
     assert_int_equal(seen.writable, 0);
     static char got[1 << 20];
     size_t read = 0;
@@ -309,8 +309,8 @@ static void test_short_writes(void **state)
         assert_true(n > 0);
         read += (size_t)n;
     }
-    turns_until(&seen.writable, 1);
-    turns(3);
+    iterate_until(&seen.writable, 1);
+    iterate(3);
     assert_int_equal(seen.writable, 1);
     assert_int_equal(link_send(&seen.link, block, 10), 10);
 }
@@ -323,22 +323,22 @@ static void test_without_memory(void **state)
     fault_alloc_install();
     open_link();
     fault_alloc_fail_from(1);
-    turns_until(&seen.failed, 1);
+    iterate_until(&seen.failed, 1);
     assert_string_equal(seen.fault, "ENOMEM");
     fault_alloc_fail_at(0);
     link_open(&seen.link);
-    turns_until(&seen.up, 1);
+    iterate_until(&seen.up, 1);
     seen.server = accept(seen.listener, NULL, NULL);
     assert_true(seen.server >= 0);
     char sent[10000] = {0};
     assert_int_equal(send(seen.server, sent, sizeof(sent), 0), sizeof(sent));
     fault_alloc_fail_from(1); /* the read buffer: a small one does */
     while (seen.bytes < sizeof(sent))
-        turns(1);
+        iterate(1);
     fault_alloc_fail_at(0);
     assert_int_equal(seen.lost, 0);
     link_done(&seen.link);
-    turns_until(&seen.closed, 1);
+    iterate_until(&seen.closed, 1);
     assert_int_equal(fault_alloc_live(), 0);
     mem_set(NULL);
 }

@@ -20,8 +20,8 @@ static void check_in_up(enum act what)
 {
     seen.in_up = what;
     open_link();
-    turns_until(&seen.up, 1);
-    turns(5);
+    iterate_until(&seen.up, 1);
+    iterate(5);
 }
 
 static void test_close_in_up(void **state)
@@ -52,11 +52,11 @@ static void check_in_bytes(enum act what)
     connect_it();
     static char flood[512 << 10];
     assert_true(send(seen.server, flood, sizeof(flood), MSG_DONTWAIT) > 0);
-    for (int i = 0; i < TURNS_MAX && seen.bytes == 0; i++)
-        turns(1);
+    for (int i = 0; i < ITERATIONS_MAX && seen.bytes == 0; i++)
+        iterate(1);
     size_t first = seen.bytes;
     assert_true(first > 0 && first <= LINK_READ_BYTES);
-    turns(3);
+    iterate(3);
     assert_int_equal(seen.bytes, first); /* not one more from the link that was closed */
 }
 
@@ -70,7 +70,7 @@ static void test_reopen_in_bytes(void **state)
 {
     (void)state;
     check_in_bytes(ACT_REOPEN);
-    turns_until(&seen.up, 2);
+    iterate_until(&seen.up, 2);
 }
 
 static void test_done_in_bytes(void **state)
@@ -85,21 +85,21 @@ static void check_in_lost(enum act what)
     seen.in_lost = what;
     connect_it();
     reset_server();
-    turns_until(&seen.lost, 1);
+    iterate_until(&seen.lost, 1);
 }
 
 static void test_reopen_in_lost(void **state)
 {
     (void)state;
     check_in_lost(ACT_REOPEN);
-    turns_until(&seen.up, 2);
+    iterate_until(&seen.up, 2);
 }
 
 static void test_done_in_lost(void **state)
 {
     (void)state;
     check_in_lost(ACT_DONE);
-    turns_until(&seen.closed, 1);
+    iterate_until(&seen.closed, 1);
 }
 
 static void test_reopen_in_failed(void **state)
@@ -107,7 +107,7 @@ static void test_reopen_in_failed(void **state)
     (void)state;
     seen.in_failed = ACT_REOPEN;
     open_url("unix:/nonexistent/relay.sock");
-    turns_until(&seen.failed, 5);
+    iterate_until(&seen.failed, 5);
 }
 
 static void test_done_in_failed(void **state)
@@ -115,15 +115,15 @@ static void test_done_in_failed(void **state)
     (void)state;
     seen.in_failed = ACT_DONE;
     open_url("none.test:1");
-    turns_until(&seen.closed, 1);
+    iterate_until(&seen.closed, 1);
 }
 
 /* ---- while a name is being resolved ---- */
 
 static void await_name(void)
 {
-    for (int i = 0; i < TURNS_MAX && kit_dns_waiting() == 0; i++)
-        turns(1);
+    for (int i = 0; i < ITERATIONS_MAX && kit_dns_waiting() == 0; i++)
+        iterate(1);
     assert_int_equal(kit_dns_waiting(), 1);
 }
 
@@ -133,7 +133,7 @@ static void test_done_while_resolving(void **state)
     open_url("hang.test:9500");
     await_name();
     link_done(&seen.link);
-    turns_until(&seen.closed, 1);
+    iterate_until(&seen.closed, 1);
     assert_int_equal(kit_dns_waiting(), 1); /* still: the loop did not wait for it */
     kit_dns_release();
 }
@@ -145,12 +145,12 @@ static void test_close_and_open_while_resolving(void **state)
     await_name();
     link_close(&seen.link);
     link_open(&seen.link);
-    for (int i = 0; i < TURNS_MAX && kit_dns_waiting() < 2; i++)
-        turns(1);
+    for (int i = 0; i < ITERATIONS_MAX && kit_dns_waiting() < 2; i++)
+        iterate(1);
     kit_dns_release();
-    turns_until(&seen.failed, 1); /* the second's, alone */
+    iterate_until(&seen.failed, 1); /* the second's, alone */
     assert_string_equal(seen.fault, "EAI_AGAIN");
-    turns(3);
+    iterate(3);
     assert_int_equal(seen.failed, 1);
 }
 

@@ -22,7 +22,7 @@
 #include "tests/unit/backend-client/api/client_fixture.h"
 #include "tests/unit/common/fault_alloc.h"
 
-#define TURNS_MAX 4000 /* of 5 ms at most, by the tick */
+#define ITERATIONS_MAX 4000 /* of 5 ms at most, by the tick */
 
 struct seen {
     uv_loop_t loop;
@@ -113,7 +113,7 @@ static void make_for_peer(const char *host, const char *path)
 
 static void await(unsigned verdicts)
 {
-    for (int i = 0; i < TURNS_MAX && seen.verdicts < verdicts; i++)
+    for (int i = 0; i < ITERATIONS_MAX && seen.verdicts < verdicts; i++)
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
     assert_int_equal(seen.verdicts, verdicts);
 }
@@ -277,7 +277,7 @@ static void test_name_that_hangs(void **state)
     make_for_peer("hang.test", "/health");
     uint64_t longest = 0;
     probe_start(seen.probe);
-    for (int i = 0; i < TURNS_MAX && seen.verdicts == 0; i++) {
+    for (int i = 0; i < ITERATIONS_MAX && seen.verdicts == 0; i++) {
         uint64_t from = uv_hrtime();
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
         uint64_t took = uv_hrtime() - from;
@@ -285,7 +285,7 @@ static void test_name_that_hangs(void **state)
     }
     assert_int_equal(seen.verdicts, 1);
     assert_int_equal(seen.status, 0);
-    assert_true(longest < UINT64_C(4000000000)); /* the loop went on turning */
+    assert_true(longest < UINT64_C(4000000000)); /* the loop went on */
     assert_int_equal(kit_dns_waiting(), 1);
     kit_dns_release();
 }
@@ -313,7 +313,7 @@ static void test_close_none(void **state)
     assert_int_equal(seen.closed, 1);
 }
 
-/* At every turn of a request. */
+/* At every loop iteration of a request. */
 static void test_close_at_any_moment(void **state)
 {
     (void)state;
@@ -326,7 +326,7 @@ static void test_close_at_any_moment(void **state)
             (void)uv_run(&seen.loop, UV_RUN_ONCE);
         unsigned verdicts = seen.verdicts;
         close_now();
-        for (int i = 0; i < TURNS_MAX && seen.closed == 0; i++)
+        for (int i = 0; i < ITERATIONS_MAX && seen.closed == 0; i++)
             (void)uv_run(&seen.loop, UV_RUN_ONCE);
         assert_int_equal(seen.closed, 1);
         assert_int_equal(seen.verdicts, verdicts);
@@ -375,7 +375,7 @@ static void test_without_memory(void **state)
     assert_int_equal(seen.status, 200);
     fault_alloc_fail_at(0);
     close_now();
-    for (int i = 0; i < TURNS_MAX && seen.closed == 0; i++)
+    for (int i = 0; i < ITERATIONS_MAX && seen.closed == 0; i++)
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
     assert_int_equal(fault_alloc_live(), 0);
     mem_set(NULL);

@@ -1,21 +1,22 @@
-/* The loop's side of a client.
+/* The I/O driver of the engine: what runs on the loop's thread.
  *
- * Every event (bytes, a link that came up or broke, the timer, the inbox, a probe's verdict) is one turn:
- * turn_begin reads the clock, the engine is told, turn_end does what follows: takes in what callbacks pushed,
- * sends what stands in `out`, begins to close if that was asked for, sets the timer, publishes the health.
+ * Each event (bytes, a link that came up or broke, the timer, the inbox, a probe's result) is bracketed:
+ * client_event_begin reads the clock, the engine takes the event, client_event_end takes in what callbacks
+ * pushed, sends what stands in `out`, begins to close if that was asked for, sets the timer, publishes the
+ * health.
  *
  * Callbacks of the user's run inside the engine's functions, on this thread. They never enter the engine
  * again: whatever they call goes into the inbox, ar_close included.
  *
- * Failure modes: sending fails: the link tells by on_lost, later. The kernel takes less: on_writable goes on.
- * A callback that calls for ever: the inbox is looked at a bounded number of times per turn, then other
- * handles of the loop get theirs.
+ * Failure modes: sending fails: the link reports it by on_lost, later. The kernel takes less: on_writable
+ * goes on. A callback that calls for ever: the inbox is read a bounded number of times per event, so that the
+ * loop's other handles run too.
  */
 #include "client.h"
 
 #include <time.h>
 
-/* Calls made by callbacks go out in the same turn, to this depth. */
+/* Calls made by callbacks go out with the same event, to this depth. */
 #define INBOX_PASSES 4
 
 static struct ar_client *of_engine(struct engine *e)
@@ -117,7 +118,7 @@ const struct engine_ops client_engine_ops = {.connect = op_connect,
                                              .publish = op_publish,
                                              .state = op_state};
 
-/* ---- a turn ---- */
+/* ---- the bracket around an event ---- */
 
 static int64_t wall_offset_ms(uint64_t now_ms)
 {
@@ -126,13 +127,13 @@ static int64_t wall_offset_ms(uint64_t now_ms)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 - (int64_t)now_ms;
 }
 
-void client_turn_begin(struct ar_client *c)
+void client_event_begin(struct ar_client *c)
 {
     uint64_t now_ns = uv_hrtime();
     c->now_ms = now_ns / CLIENT_MS_NS;
     c->engine.fraction_ms = (double)(now_ns % CLIENT_MS_NS) / (double)CLIENT_MS_NS;
     c->engine.wall_offset_ms = wall_offset_ms(c->now_ms);
-    c->inbox.in_turn = true;
+    c->inbox.in_event = true;
     if (c->announce && !c->quiet) {
         c->announce = false;
         if (c->options.values.on_agents && !inbox_is_closing(&c->inbox))
@@ -185,10 +186,10 @@ static void on_timer(uv_timer_t *timer)
     link_hear(&c->link);
     if (c->closing)
         return;
-    client_turn_begin(c);
+    client_event_begin(c);
     engine_tick(&c->engine, c->now_ms);
     maybe_probe(c, CLIENT_PROBE_EVERY_MS);
-    client_turn_end(c);
+    client_event_end(c);
 }
 
 static void arm(struct ar_client *c)
@@ -210,7 +211,7 @@ static void arm(struct ar_client *c)
     (void)uv_timer_start(&c->timer, on_timer, due_ms > loop_ms ? due_ms - loop_ms : 0, 0); /* open: cannot */
 }
 
-void client_turn_end(struct ar_client *c)
+void client_event_end(struct ar_client *c)
 {
     for (int pass = 0; pass < INBOX_PASSES && take_inbox(c); pass++)
         ;
@@ -224,7 +225,7 @@ void client_turn_end(struct ar_client *c)
     }
     struct ar_health h;
     publish_health(c, &h);
-    c->inbox.in_turn = false;
+    c->inbox.in_event = false;
 }
 
 /* ---- what happens ---- */
@@ -232,59 +233,59 @@ void client_turn_end(struct ar_client *c)
 void client_on_async(uv_async_t *async)
 {
     struct ar_client *c = async->data;
-    link_wake(&c->link); /* a turn of its own, if it has come for the link */
+    link_wake(&c->link); /* an event of its own, if the wake-up was the link's */
     if (c->probe && !c->closing)
         probe_wake(c->probe);
     if (c->closing)
         return;
-    client_turn_begin(c);
-    client_turn_end(c);
+    client_event_begin(c);
+    client_event_end(c);
 }
 
 void client_on_probe(void *data, int status, const char *text)
 {
     struct ar_client *c = data;
-    client_turn_begin(c);
+    client_event_begin(c);
     engine_probe(&c->engine, status, text, c->now_ms);
-    client_turn_end(c);
+    client_event_end(c);
 }
 
 static void on_up(struct link_conn *l, const char *peer)
 {
     struct ar_client *c = of_link(l);
-    client_turn_begin(c);
+    client_event_begin(c);
     engine_link_up(&c->engine, peer, c->now_ms);
-    client_turn_end(c);
+    client_event_end(c);
 }
 
 static void on_failed(struct link_conn *l, const struct fault *why, const char *peer)
 {
     struct ar_client *c = of_link(l);
-    client_turn_begin(c);
+    client_event_begin(c);
     engine_link_failed(&c->engine, why, peer, c->now_ms);
-    client_turn_end(c);
+    client_event_end(c);
 }
 
 static void on_bytes(struct link_conn *l, const char *bytes, size_t len)
 {
     struct ar_client *c = of_link(l);
-    client_turn_begin(c);
+    client_event_begin(c);
     engine_link_bytes(&c->engine, bytes, len, c->now_ms);
-    client_turn_end(c);
+    client_event_end(c);
 }
 
 static void on_writable(struct link_conn *l)
 {
-    client_turn_begin(of_link(l));
-    client_turn_end(of_link(l));
+    client_event_begin(of_link(l));
+    client_event_end(of_link(l));
 }
 
 static void on_lost(struct link_conn *l, const struct fault *why)
 {
     struct ar_client *c = of_link(l);
-    client_turn_begin(c);
+    client_event_begin(c);
     engine_link_lost(&c->engine, why, c->now_ms);
-    client_turn_end(c);
+    client_event_end(c);
 }
 
 static void on_link_closed(struct link_conn *l)
