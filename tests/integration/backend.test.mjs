@@ -46,7 +46,7 @@ async function looksLike(backend, source) {
   return { agents, health };
 }
 
-// ---- the ladder
+// ---- the fallback policy
 
 test('live, stale, mock, live again: each endpoint and the events say so', async (t) => {
   const first = await relayOn(t, 0, { exit: killed });

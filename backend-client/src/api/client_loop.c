@@ -33,7 +33,7 @@ static struct ar_client *of_link(struct link_conn *l)
 
 static void maybe_probe(struct ar_client *c, uint64_t apart_ms)
 {
-    if (!c->probe || c->closing || c->engine.ladder.state != AR_DEGRADED)
+    if (!c->probe || c->closing || c->engine.fallback.state != AR_DEGRADED)
         return;
     if (c->probed && c->now_ms - c->probe_at_ms < apart_ms)
         return;
@@ -195,7 +195,7 @@ static void on_timer(uv_timer_t *timer)
 static void arm(struct ar_client *c)
 {
     uint64_t due_ms = engine_due_ms(&c->engine);
-    if (c->probe && c->engine.ladder.state == AR_DEGRADED) {
+    if (c->probe && c->engine.fallback.state == AR_DEGRADED) {
         uint64_t probe_ms = c->probed ? c->probe_at_ms + CLIENT_PROBE_EVERY_MS : c->now_ms;
         due_ms = probe_ms < due_ms ? probe_ms : due_ms;
     }

@@ -46,7 +46,7 @@ static void init_times(struct engine *e, uint64_t seed, uint64_t now_ms, int64_t
     };
     reconnect_init(&e->reconnect, &backoff, seed);
     reconnect_init(&e->again, &backoff, ~seed);
-    ladder_init(&e->ladder, e->options.stale_max_ms, now_ms);
+    fallback_init(&e->fallback, e->options.stale_max_ms, now_ms);
     e->wall_offset_ms = now_unix_ms - (int64_t)now_ms;
     e->mock_offset_ms = e->wall_offset_ms;
     e->next_mock_at_ms = UINT64_MAX;
@@ -91,7 +91,7 @@ void engine_done(struct engine *e)
 
 void engine_start(struct engine *e, uint64_t now_ms)
 {
-    e->ladder.state_at_ms = now_ms;
+    e->fallback.state_at_ms = now_ms;
     engine_publish(e, now_ms);
     e->attempt_at_ms = now_ms;
     engine_attempt_tick(e, now_ms);

@@ -68,7 +68,7 @@
 #include "base/map.h"
 #include "call.h"
 #include "backend-client/src/errors/fault.h"
-#include "ladder.h"
+#include "fallback.h"
 #include "backend-client/src/agents/mock_view.h"
 #include "reconnect.h"
 #include "backend-client/src/agents/snapshot.h"
@@ -101,7 +101,7 @@ struct engine_ops {
     /* A new current snapshot; the reference is the shell's. Every publication comes this way, the first in
      * engine_start. `changed`: its version differs from the last one's. */
     void (*publish)(struct engine *e, const struct ar_snapshot *s, bool changed);
-    /* The state changed (ladder), for whatever reason; engine_health tells. Comes after the publication that
+    /* The state changed (fallback.h), for whatever reason; engine_health has it. Comes after the publication that
      * belongs to it. */
     void (*state)(struct engine *e);
 };
@@ -165,7 +165,7 @@ struct engine {
     struct frame_reader reader;
     struct reconnect reconnect; /* between attempts to connect */
     struct reconnect again;     /* between questions to a server that refuses, on a good link */
-    struct ladder ladder;
+    struct fallback fallback;
     struct mock_view *mock; /* owned */
     struct fault fault;     /* the last one, with what the health probe says of it */
     int probe_status;
@@ -241,7 +241,7 @@ void engine_done(struct engine *e);
 
 /* Publishes the first (mock) snapshot and asks for a connection. */
 void engine_start(struct engine *e, uint64_t now_ms);
-/* Completes every call with AR_E_CLOSED (may_have_run as it is), drops the link, closes the ladder; what is
+/* Completes every call with AR_E_CLOSED (may_have_run as it is), drops the link, closes the fallback policy; what is
  * submitted later is completed so at once. Idempotent. */
 void engine_close(struct engine *e, uint64_t now_ms);
 

@@ -25,7 +25,7 @@ void engine_probe(struct engine *e, int status, const char *text, uint64_t now_m
     bool good = status >= PROBE_GOOD_FROM && status <= PROBE_GOOD_TO;
     e->counters.health_probe = good ? AR_REACH_UP : AR_REACH_DOWN;
     e->counters.health_probe_status = status;
-    if (e->ladder.state != AR_DEGRADED)
+    if (e->fallback.state != AR_DEGRADED)
         return;
     e->probe_status = status;
     copy_text(e->probe_text, sizeof(e->probe_text), text ? text : "");
@@ -53,9 +53,9 @@ static uint64_t next_attempt_at(const struct engine *e)
 static void fill_state(const struct engine *e, uint64_t now_ms, struct ar_health *h)
 {
     uint64_t next_at_ms = next_attempt_at(e);
-    h->state = e->ladder.state;
-    h->state_for_ms = now_ms > e->ladder.state_at_ms ? now_ms - e->ladder.state_at_ms : 0;
-    h->state_since_ms = engine_unix_ms(e, e->ladder.state_at_ms);
+    h->state = e->fallback.state;
+    h->state_for_ms = now_ms > e->fallback.state_at_ms ? now_ms - e->fallback.state_at_ms : 0;
+    h->state_since_ms = engine_unix_ms(e, e->fallback.state_at_ms);
     h->agents_unsupported = engine_is_live(e) && e->list == ENGINE_LIST_NONE;
     h->next_attempt_in_ms = -1;
     if (next_at_ms != UINT64_MAX)

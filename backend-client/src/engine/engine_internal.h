@@ -38,7 +38,7 @@ static inline bool engine_has_link(const struct engine *e)
 
 static inline bool engine_is_live(const struct engine *e)
 {
-    return e->ladder.state == AR_LIVE;
+    return e->fallback.state == AR_LIVE;
 }
 
 static inline bool engine_polls(const struct engine *e)
@@ -51,7 +51,7 @@ static inline int64_t engine_unix_ms(const struct engine *e, uint64_t now_ms)
     return (int64_t)now_ms + e->wall_offset_ms;
 }
 
-/* ---- engine_show.c: the ladder and what is published ---- */
+/* ---- engine_show.c: the fallback policy and what is published ---- */
 
 void engine_publish(struct engine *e, uint64_t now_ms);
 /* The server has told its agents; takes the reference. */

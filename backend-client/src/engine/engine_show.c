@@ -1,4 +1,4 @@
-/* What is shown: the ladder's moves, and a snapshot for each.
+/* Publications: the fallback policy's moves, and a snapshot for each.
  *
  * Happy path: a good poll -> engine_go_live -> a live snapshot; a failure -> engine_go_down -> the same
  * agents as a stale one; time -> mock ones, made anew every mock_refresh_ms; each published, and then the
@@ -64,10 +64,10 @@ static void schedule_mock(struct engine *e, bool is_mock, uint64_t now_ms)
         e->next_mock_at_ms = now_ms + refresh_ms;
 }
 
-/* The agents that the ladder's source means, as a reference of the caller's. */
+/* The agents of the fallback policy's source, as a reference of the caller's. */
 static bool choose(struct engine *e, bool fresh, struct agent_set **ret_set, uint64_t now_ms)
 {
-    if (e->ladder.source != AR_SOURCE_MOCK)
+    if (e->fallback.source != AR_SOURCE_MOCK)
         *ret_set = retain(e->live);
     else if (!fresh && shows(e, AR_SOURCE_MOCK))
         *ret_set = retain(e->set);
@@ -78,10 +78,11 @@ static bool choose(struct engine *e, bool fresh, struct agent_set **ret_set, uin
 
 static void publish(struct engine *e, bool fresh, uint64_t now_ms)
 {
-    bool mock = e->ladder.source == AR_SOURCE_MOCK;
+    bool mock = e->fallback.source == AR_SOURCE_MOCK;
     struct agent_set *set = NULL;
     bool chosen = choose(e, fresh, &set, now_ms);
-    bool same = shows(e, e->ladder.source) && e->shown.state == e->ladder.state && same_agents(set, e->set);
+    bool same =
+        shows(e, e->fallback.source) && e->shown.state == e->fallback.state && same_agents(set, e->set);
     struct snapshot_facts before = e->shown;
     bool stand_in;
 
@@ -89,8 +90,8 @@ static void publish(struct engine *e, bool fresh, uint64_t now_ms)
     schedule_mock(e, mock, now_ms);
     if (!same)
         e->version++;
-    e->shown.source = e->ladder.source;
-    e->shown.state = e->ladder.state;
+    e->shown.source = e->fallback.source;
+    e->shown.state = e->fallback.state;
     e->shown.version = e->version;
     e->shown.taken_at_ms = mock ? e->mock_at_ms : e->live_at_ms;
     e->shown.taken_at_unix_ms = mock ? e->mock_at_unix_ms : e->live_at_unix_ms;
@@ -113,14 +114,14 @@ void engine_publish(struct engine *e, uint64_t now_ms)
     publish(e, false, now_ms);
 }
 
-/* ---- the ladder ---- */
+/* ---- the fallback policy ---- */
 
 static void tell(struct engine *e, unsigned moved, uint64_t now_ms)
 {
     if (moved == 0)
         return;
     publish(e, false, now_ms);
-    if (moved & LADDER_STATE)
+    if (moved & FALLBACK_STATE)
         e->ops->state(e);
 }
 
@@ -134,9 +135,9 @@ void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms)
     e->probed = false;
     reconnect_note_live(&e->reconnect, now_ms);
     reconnect_note_live(&e->again, now_ms);
-    unsigned moved = ladder_up(&e->ladder, now_ms);
+    unsigned moved = fallback_live(&e->fallback, now_ms);
     publish(e, false, now_ms);
-    if (moved & LADDER_STATE)
+    if (moved & FALLBACK_STATE)
         e->ops->state(e);
 }
 
@@ -144,12 +145,12 @@ void engine_go_down(struct engine *e, uint64_t now_ms)
 {
     reconnect_note_down(&e->reconnect, now_ms);
     reconnect_note_down(&e->again, now_ms);
-    tell(e, ladder_down(&e->ladder, now_ms), now_ms);
+    tell(e, fallback_degraded(&e->fallback, now_ms), now_ms);
 }
 
 void engine_show_closed(struct engine *e, uint64_t now_ms)
 {
-    tell(e, ladder_close(&e->ladder, now_ms), now_ms);
+    tell(e, fallback_close(&e->fallback, now_ms), now_ms);
     e->next_mock_at_ms = UINT64_MAX;
     e->next_show_at_ms = UINT64_MAX;
 }
@@ -158,7 +159,7 @@ void engine_show_closed(struct engine *e, uint64_t now_ms)
 
 void engine_show_tick(struct engine *e, uint64_t now_ms)
 {
-    tell(e, ladder_tick(&e->ladder, now_ms), now_ms);
+    tell(e, fallback_tick(&e->fallback, now_ms), now_ms);
     if (e->next_mock_at_ms <= now_ms)
         publish(e, true, now_ms);
     if (e->next_show_at_ms <= now_ms)
@@ -167,6 +168,6 @@ void engine_show_tick(struct engine *e, uint64_t now_ms)
 
 uint64_t engine_show_due_ms(const struct engine *e)
 {
-    uint64_t due_ms = earlier(ladder_due_ms(&e->ladder), e->next_mock_at_ms);
+    uint64_t due_ms = earlier(fallback_due_ms(&e->fallback), e->next_mock_at_ms);
     return earlier(due_ms, e->next_show_at_ms);
 }

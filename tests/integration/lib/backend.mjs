@@ -261,7 +261,7 @@ export class Events {
 
   #taken = -1;
 
-  /** The next agents event of this source after the one that was taken last: the ladder has an order. */
+  /** The next agents event of this source after the one that was taken last: the fallback policy has an order. */
   async source(source, deadlineMs) {
     const wanted = ({ event, data, index }) => event === 'agents' && index > this.#taken && data.source === source;
     const taken = await this.inbox.take(wanted, `agents that are ${source}`, deadlineMs);

@@ -134,7 +134,7 @@ static void test_first_agents_are_told_at_once(void **state)
     kit_dns_release();
 }
 
-static void test_ladder(void **state)
+static void falls_back_from_live_to_stale_to_mock(void **state)
 {
     struct kit *k = *state;
     k->peer = peer_start(PEER_IP4);
@@ -467,7 +467,7 @@ int main(void)
         KIT_TESTS(test_start_order_is_free),
         KIT_TESTS(test_name_that_does_not_exist),
         KIT_TESTS(test_first_agents_are_told_at_once),
-        KIT_TESTS(test_ladder),
+        KIT_TESTS(falls_back_from_live_to_stale_to_mock),
         KIT_TESTS(test_health_probe),
         KIT_TESTS(test_call),
         KIT_TESTS(test_call_fails),

@@ -184,7 +184,7 @@ static void answers_that_lay_in_the_socket_are_in_time(void **state)
     kit_close(&kit);
 }
 
-/* The rungs of the ladder are about truth, not about the peer: what is too old on waking is not shown. */
+/* The fallback policy is about truth, not about the peer: a snapshot that is too old on waking is not shown. */
 static void on_waking_stale_agents_are_not_shown_beyond_their_age(void **state)
 {
     (void)state;

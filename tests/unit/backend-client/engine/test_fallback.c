@@ -1,4 +1,4 @@
-/* The ladder on a virtual clock: every state x every event as one table, the stale time at -1, 0 and +1,
+/* The fallback policy on a virtual clock: every state x every event as one table, the stale time at -1, 0 and +1,
  * its extremes, clocks that stand. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,11 +7,11 @@
 
 #include <cmocka.h>
 
-#include "backend-client/src/engine/ladder.h"
+#include "backend-client/src/engine/fallback.h"
 
 #define STALE_MS UINT64_C(30000)
 
-/* Every situation that a ladder can be in. The last answer, where there was one, came at ANSWER_MS. */
+/* Every situation that the fallback policy can be in. The last answer, where there was one, came at ANSWER_MS. */
 enum situation {
     CONNECTING,
     LIVE,
@@ -29,32 +29,32 @@ enum event { UP, DOWN, TICK, CLOSE, EVENTS };
 #define EVENT_MS  UINT64_C(3000) /* young enough for stale */
 #define LATE_MS   (ANSWER_MS + STALE_MS)
 
-static struct ladder make(enum situation situation)
+static struct fallback make(enum situation situation)
 {
-    struct ladder l;
-    ladder_init(&l, STALE_MS, 500);
+    struct fallback l;
+    fallback_init(&l, STALE_MS, 500);
     if (situation == LIVE || situation == STALE || situation == MOCK_AFTER_STALE || situation == CLOSED_LIVE)
-        assert_int_equal(ladder_up(&l, ANSWER_MS), LADDER_STATE | LADDER_SOURCE);
+        assert_int_equal(fallback_live(&l, ANSWER_MS), FALLBACK_STATE | FALLBACK_SOURCE);
     if (situation == STALE || situation == MOCK_NEVER_LIVE || situation == MOCK_AFTER_STALE)
-        assert_true(ladder_down(&l, DOWN_MS) & LADDER_STATE);
+        assert_true(fallback_degraded(&l, DOWN_MS) & FALLBACK_STATE);
     if (situation == MOCK_AFTER_STALE)
-        assert_int_equal(ladder_tick(&l, LATE_MS), LADDER_SOURCE);
+        assert_int_equal(fallback_tick(&l, LATE_MS), FALLBACK_SOURCE);
     if (situation == CLOSED_EARLY || situation == CLOSED_LIVE)
-        assert_true(ladder_close(&l, DOWN_MS) & LADDER_STATE);
+        assert_true(fallback_close(&l, DOWN_MS) & FALLBACK_STATE);
     return l;
 }
 
-static unsigned send(struct ladder *l, enum event event, uint64_t now_ms)
+static unsigned send(struct fallback *l, enum event event, uint64_t now_ms)
 {
     switch (event) {
     case UP:
-        return ladder_up(l, now_ms);
+        return fallback_live(l, now_ms);
     case DOWN:
-        return ladder_down(l, now_ms);
+        return fallback_degraded(l, now_ms);
     case TICK:
-        return ladder_tick(l, now_ms);
+        return fallback_tick(l, now_ms);
     case CLOSE:
-        return ladder_close(l, now_ms);
+        return fallback_close(l, now_ms);
     case EVENTS:
         break;
     }
@@ -62,8 +62,8 @@ static unsigned send(struct ladder *l, enum event event, uint64_t now_ms)
     return 0;
 }
 
-#define S LADDER_STATE
-#define O LADDER_SOURCE
+#define S FALLBACK_STATE
+#define O FALLBACK_SOURCE
 
 struct outcome {
     enum ar_state state;
@@ -118,8 +118,8 @@ static struct outcome late(enum situation situation, enum event event)
 
 static void check(enum situation situation, enum event event, uint64_t now_ms, struct outcome want)
 {
-    struct ladder l = make(situation);
-    const struct ladder before = l;
+    struct fallback l = make(situation);
+    const struct fallback before = l;
     unsigned changed = send(&l, event, now_ms);
     if (l.state != want.state || l.source != want.source || changed != want.changed)
         fail_msg("situation %d, event %d at %llu: state %s, source %d, changed %u", (int)situation,
@@ -149,20 +149,20 @@ static void every_state_with_every_event(void **state)
 static void begins_connecting_with_a_mock(void **state)
 {
     (void)state;
-    struct ladder l;
-    ladder_init(&l, STALE_MS, 77);
+    struct fallback l;
+    fallback_init(&l, STALE_MS, 77);
     assert_int_equal(l.state, AR_CONNECTING);
     assert_int_equal(l.source, AR_SOURCE_MOCK);
     assert_int_equal(l.state_at_ms, 77);
-    assert_true(ladder_due_ms(&l) == UINT64_MAX);
+    assert_true(fallback_due_ms(&l) == UINT64_MAX);
 }
 
 static void only_stale_waits_for_time(void **state)
 {
     (void)state;
     for (enum situation s = 0; s < SITUATIONS; s++) {
-        struct ladder l = make(s);
-        assert_true(ladder_due_ms(&l) == (s == STALE ? LATE_MS : UINT64_MAX));
+        struct fallback l = make(s);
+        assert_true(fallback_due_ms(&l) == (s == STALE ? LATE_MS : UINT64_MAX));
     }
 }
 
@@ -170,10 +170,10 @@ static void only_stale_waits_for_time(void **state)
 static void stale_ends_at_its_millisecond(void **state)
 {
     (void)state;
-    struct ladder l = make(STALE);
-    assert_int_equal(ladder_tick(&l, LATE_MS - 1), 0);
+    struct fallback l = make(STALE);
+    assert_int_equal(fallback_tick(&l, LATE_MS - 1), 0);
     assert_int_equal(l.source, AR_SOURCE_STALE);
-    assert_int_equal(ladder_tick(&l, ladder_due_ms(&l)), LADDER_SOURCE);
+    assert_int_equal(fallback_tick(&l, fallback_due_ms(&l)), FALLBACK_SOURCE);
     assert_int_equal(l.source, AR_SOURCE_MOCK);
     assert_int_equal(l.state_at_ms, DOWN_MS); /* degraded since then, whatever is shown */
 }
@@ -181,28 +181,28 @@ static void stale_ends_at_its_millisecond(void **state)
 static void each_answer_makes_it_young_again(void **state)
 {
     (void)state;
-    struct ladder l = make(LIVE);
+    struct fallback l = make(LIVE);
     for (uint64_t now_ms = ANSWER_MS; now_ms <= 100 * STALE_MS; now_ms += 2000) {
-        assert_int_equal(ladder_up(&l, now_ms), 0);
+        assert_int_equal(fallback_live(&l, now_ms), 0);
         assert_int_equal(l.state_at_ms, ANSWER_MS);
     }
     uint64_t last_ms = l.taken_at_ms;
-    assert_int_equal(ladder_down(&l, last_ms + STALE_MS - 1), LADDER_STATE | LADDER_SOURCE);
+    assert_int_equal(fallback_degraded(&l, last_ms + STALE_MS - 1), FALLBACK_STATE | FALLBACK_SOURCE);
     assert_int_equal(l.source, AR_SOURCE_STALE);
-    assert_int_equal(ladder_due_ms(&l), last_ms + STALE_MS);
+    assert_int_equal(fallback_due_ms(&l), last_ms + STALE_MS);
 }
 
 static void up_and_down_for_ever(void **state)
 {
     (void)state;
-    struct ladder l = make(CONNECTING);
+    struct fallback l = make(CONNECTING);
     uint64_t now_ms = 1000;
     for (int i = 0; i < 10000; i++) {
-        assert_int_equal(ladder_up(&l, now_ms), LADDER_STATE | LADDER_SOURCE);
-        assert_int_equal(ladder_down(&l, now_ms += 10), LADDER_STATE | LADDER_SOURCE);
+        assert_int_equal(fallback_live(&l, now_ms), FALLBACK_STATE | FALLBACK_SOURCE);
+        assert_int_equal(fallback_degraded(&l, now_ms += 10), FALLBACK_STATE | FALLBACK_SOURCE);
         assert_int_equal(l.source, AR_SOURCE_STALE);
         if (i % 2) {
-            assert_int_equal(ladder_tick(&l, now_ms = ladder_due_ms(&l)), LADDER_SOURCE);
+            assert_int_equal(fallback_tick(&l, now_ms = fallback_due_ms(&l)), FALLBACK_SOURCE);
             assert_int_equal(l.source, AR_SOURCE_MOCK);
         }
         now_ms += 10;
@@ -212,28 +212,29 @@ static void up_and_down_for_ever(void **state)
 static void without_a_stale_time_it_is_mock_at_once(void **state)
 {
     (void)state;
-    struct ladder l;
-    ladder_init(&l, 0, 0);
-    (void)ladder_up(&l, 100);
-    assert_int_equal(ladder_tick(&l, 5000), 0);                           /* live does not age */
-    assert_int_equal(ladder_down(&l, 100), LADDER_STATE | LADDER_SOURCE); /* in the same millisecond, too */
+    struct fallback l;
+    fallback_init(&l, 0, 0);
+    (void)fallback_live(&l, 100);
+    assert_int_equal(fallback_tick(&l, 5000), 0); /* live does not age */
+    assert_int_equal(fallback_degraded(&l, 100),
+                     FALLBACK_STATE | FALLBACK_SOURCE); /* in the same millisecond, too */
     assert_int_equal(l.source, AR_SOURCE_MOCK);
-    assert_true(ladder_due_ms(&l) == UINT64_MAX);
-    (void)ladder_up(&l, 200);
-    (void)ladder_down(&l, 50); /* nor with a clock that goes back */
+    assert_true(fallback_due_ms(&l) == UINT64_MAX);
+    (void)fallback_live(&l, 200);
+    (void)fallback_degraded(&l, 50); /* nor with a clock that goes back */
     assert_int_equal(l.source, AR_SOURCE_MOCK);
 }
 
 static void a_stale_time_of_one(void **state)
 {
     (void)state;
-    struct ladder l;
-    ladder_init(&l, 1, 0);
-    (void)ladder_up(&l, 100);
-    (void)ladder_down(&l, 100);
+    struct fallback l;
+    fallback_init(&l, 1, 0);
+    (void)fallback_live(&l, 100);
+    (void)fallback_degraded(&l, 100);
     assert_int_equal(l.source, AR_SOURCE_STALE);
-    assert_int_equal(ladder_due_ms(&l), 101);
-    assert_int_equal(ladder_tick(&l, 101), LADDER_SOURCE);
+    assert_int_equal(fallback_due_ms(&l), 101);
+    assert_int_equal(fallback_tick(&l, 101), FALLBACK_SOURCE);
 }
 
 static void never_means_stale_for_ever(void **state)
@@ -241,12 +242,12 @@ static void never_means_stale_for_ever(void **state)
     (void)state;
     static const uint64_t forever[] = {AR_NEVER, UINT64_C(1) << 40, UINT64_MAX};
     for (size_t i = 0; i < sizeof(forever) / sizeof(forever[0]); i++) {
-        struct ladder l;
-        ladder_init(&l, forever[i], 0);
-        (void)ladder_up(&l, 100);
-        (void)ladder_down(&l, 200);
-        assert_true(ladder_due_ms(&l) == UINT64_MAX);
-        assert_int_equal(ladder_tick(&l, UINT64_MAX), 0);
+        struct fallback l;
+        fallback_init(&l, forever[i], 0);
+        (void)fallback_live(&l, 100);
+        (void)fallback_degraded(&l, 200);
+        assert_true(fallback_due_ms(&l) == UINT64_MAX);
+        assert_int_equal(fallback_tick(&l, UINT64_MAX), 0);
         assert_int_equal(l.source, AR_SOURCE_STALE);
     }
 }
@@ -254,33 +255,33 @@ static void never_means_stale_for_ever(void **state)
 static void one_less_than_never_is_a_number(void **state)
 {
     (void)state;
-    struct ladder l;
-    ladder_init(&l, AR_NEVER - 1, 0);
-    (void)ladder_up(&l, 100);
-    (void)ladder_down(&l, 200);
-    assert_true(ladder_due_ms(&l) == UINT64_C(100) + AR_NEVER - 1);
-    assert_int_equal(ladder_tick(&l, UINT64_C(98) + AR_NEVER), 0);
-    assert_int_equal(ladder_tick(&l, UINT64_C(99) + AR_NEVER), LADDER_SOURCE);
+    struct fallback l;
+    fallback_init(&l, AR_NEVER - 1, 0);
+    (void)fallback_live(&l, 100);
+    (void)fallback_degraded(&l, 200);
+    assert_true(fallback_due_ms(&l) == UINT64_C(100) + AR_NEVER - 1);
+    assert_int_equal(fallback_tick(&l, UINT64_C(98) + AR_NEVER), 0);
+    assert_int_equal(fallback_tick(&l, UINT64_C(99) + AR_NEVER), FALLBACK_SOURCE);
 }
 
 static void the_end_of_time_overflows_nothing(void **state)
 {
     (void)state;
-    struct ladder l;
-    ladder_init(&l, STALE_MS, UINT64_MAX - 10);
-    (void)ladder_up(&l, UINT64_MAX - 5);
-    assert_int_equal(ladder_down(&l, UINT64_MAX - 4), LADDER_STATE | LADDER_SOURCE);
+    struct fallback l;
+    fallback_init(&l, STALE_MS, UINT64_MAX - 10);
+    (void)fallback_live(&l, UINT64_MAX - 5);
+    assert_int_equal(fallback_degraded(&l, UINT64_MAX - 4), FALLBACK_STATE | FALLBACK_SOURCE);
     assert_int_equal(l.source, AR_SOURCE_STALE);
-    assert_true(ladder_due_ms(&l) == UINT64_MAX);
+    assert_true(fallback_due_ms(&l) == UINT64_MAX);
 }
 
 static void a_clock_that_stands_makes_nothing_old(void **state)
 {
     (void)state;
-    struct ladder l = make(STALE);
+    struct fallback l = make(STALE);
     for (int i = 0; i < 100000; i++)
-        assert_int_equal(ladder_tick(&l, DOWN_MS), 0);
-    assert_int_equal(ladder_tick(&l, 0), 0); /* nor one that goes back */
+        assert_int_equal(fallback_tick(&l, DOWN_MS), 0);
+    assert_int_equal(fallback_tick(&l, 0), 0); /* nor one that goes back */
     assert_int_equal(l.source, AR_SOURCE_STALE);
 }
 

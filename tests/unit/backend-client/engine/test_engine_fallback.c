@@ -265,5 +265,5 @@ int main(void)
         cmocka_unit_test(the_probe_tells_relay_down_from_server_down),
     };
     kit_failed = (void (*)(const char *, int))_fail;
-    return cmocka_run_group_tests_name("engine_ladder", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("engine_fallback", tests, NULL, NULL);
 }
