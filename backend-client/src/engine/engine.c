@@ -65,7 +65,7 @@ int engine_init(struct engine *e, const struct engine_ops *ops, void *data, cons
     size_t frame_max = options->frame_max_bytes;
     *e = (struct engine){.ops = ops, .data = data, .options = *options, .address = address, .mock = mock};
     e->options.mock_cast = NULL;
-    e->next_own_id = 1;
+    e->next_request_id = 1;
     e->counters.round_trip_ms = -1;
     buf_init(&e->out, bytes_max(frame_max, ENGINE_OUT_HIGH_BYTES + OUT_SLACK_BYTES));
     buf_init(&e->text, bytes_max(frame_max, TEXT_SLACK_BYTES));

@@ -107,18 +107,18 @@ struct engine_ops {
 };
 
 /* A request of the engine's own, under way. */
-struct engine_asked {
+struct pending_request {
     uint64_t id;        /* 0: there is none */
     uint64_t at_ms;     /* when it was written; had it to wait to arrive, when it had arrived */
     double fraction_ms; /* of that moment */
     uint64_t end;       /* how many bytes of the link the peer must have for it to be there */
-    bool on_its_way;    /* when last looked at, it had not arrived */
+    bool in_transit;    /* when last looked at, it had not arrived */
 };
 
-struct engine_own {
-    struct engine_asked init;
-    struct engine_asked poll;
-    struct engine_asked ping;
+struct engine_requests {
+    struct pending_request init;
+    struct pending_request poll;
+    struct pending_request ping;
 };
 
 /* What ar_health tells as it stands here; its members of the same names. */
@@ -177,7 +177,7 @@ struct engine {
 
     enum engine_link link;
     enum engine_list list;
-    struct engine_own own;
+    struct engine_requests requests;
     uint64_t attempt_at_ms;   /* ENGINE_IDLE: the next one; else UINT64_MAX */
     uint64_t received_at_ms;  /* the last byte's */
     uint64_t line_at_ms;      /* when the line under way began; UINT64_MAX: none */
@@ -191,8 +191,8 @@ struct engine {
     uint64_t look_at_ms;      /* when to look whether it has, while something is asked; UINT64_MAX: no need */
     uint64_t judge_at_ms;     /* what the peer owes is not judged earlier: the host stood still */
     uint64_t good_polls;
-    enum engine_list asking; /* what the poll under way asks for */
-    bool asked[ENGINE_LIST_NONE];
+    enum engine_list polling; /* what the poll under way asks for */
+    bool polled_by[ENGINE_LIST_NONE];
     bool poll_again;  /* a change was pushed while a poll was under way */
     bool spoke;       /* a good frame came on this link */
     unsigned garbage; /* bad lines since the last good one */
@@ -210,7 +210,8 @@ struct engine {
     size_t waiting_count;   /* of the three lists */
     size_t waiting_bytes;
     size_t in_flight_count;
-    uint64_t next_own_id; /* ids of the engine's own requests: strings "ar-1" ... on the wire, so that they
+    uint64_t
+        next_request_id; /* ids of the engine's own requests: strings "ar-1" ... on the wire, so that they
                              never meet a call's */
 
     /* A set that is NULL is an empty one. */

@@ -27,7 +27,7 @@
 #define REASON_SIZE    256
 #define ERROR_LOOK_MAX 512 /* bytes of an error in which to look for words */
 
-static const char *const asked_name[] = {
+static const char *const poll_name[] = {
     [ENGINE_LIST_METHOD] = "agents/list",
     [ENGINE_LIST_TOOL] = "tools/call agent_list",
 };
@@ -48,21 +48,21 @@ static uint64_t interval_ms(const struct engine *e)
 static void ask(struct engine *e, enum engine_list how, uint64_t now_ms)
 {
     static const char tool[] = "{\"name\":\"agent_list\",\"arguments\":{\"filter\":\"all\"}}";
-    uint64_t id = how == ENGINE_LIST_METHOD ? engine_write_request(e, "agents/list", "{}", 2)
-                                            : engine_write_request(e, "tools/call", tool, sizeof(tool) - 1);
+    uint64_t id = how == ENGINE_LIST_METHOD ? engine_send_request(e, "agents/list", "{}", 2)
+                                            : engine_send_request(e, "tools/call", tool, sizeof(tool) - 1);
     if (id == 0) {
         engine_end_no_memory(e, now_ms);
         return;
     }
-    e->asking = how;
-    e->asked[how] = true;
-    engine_asked(e, &e->own.poll, id, now_ms);
+    e->polling = how;
+    e->polled_by[how] = true;
+    engine_request_sent(e, &e->requests.poll, id, now_ms);
     e->next_poll_at_ms = UINT64_MAX;
 }
 
 static void start_round(struct engine *e, uint64_t now_ms)
 {
-    memset(e->asked, 0, sizeof(e->asked));
+    memset(e->polled_by, 0, sizeof(e->polled_by));
     ask(e, e->list == ENGINE_LIST_TOOL ? ENGINE_LIST_TOOL : ENGINE_LIST_METHOD, now_ms);
 }
 
@@ -75,7 +75,7 @@ void engine_agents_start(struct engine *e, uint64_t now_ms)
 
 void engine_agents_run(struct engine *e, uint64_t now_ms)
 {
-    if (e->link == ENGINE_READY && e->own.poll.id == 0 && e->next_poll_at_ms <= now_ms)
+    if (e->link == ENGINE_READY && e->requests.poll.id == 0 && e->next_poll_at_ms <= now_ms)
         start_round(e, now_ms);
 }
 
@@ -83,7 +83,7 @@ void engine_agents_push(struct engine *e, uint64_t now_ms)
 {
     if (e->link != ENGINE_READY || !engine_polls(e))
         return;
-    if (e->own.poll.id != 0) {
+    if (e->requests.poll.id != 0) {
         e->poll_again = true;
         return;
     }
@@ -98,7 +98,7 @@ void engine_agents_push(struct engine *e, uint64_t now_ms)
 
 static void end_round(struct engine *e, uint64_t next_at_ms, uint64_t now_ms)
 {
-    e->own.poll.id = 0;
+    e->requests.poll.id = 0;
     e->next_poll_at_ms = next_at_ms;
     if (e->poll_again) {
         e->poll_again = false;
@@ -147,15 +147,15 @@ static void put_off_no_memory(struct engine *e, uint64_t now_ms)
 static void unusable(struct engine *e, const char *reason, uint64_t now_ms)
 {
     struct fault why;
-    fault_bad_answer(&why, asked_name[e->asking], reason, e->address);
+    fault_bad_answer(&why, poll_name[e->polling], reason, e->address);
     failed(e, &why, now_ms);
 }
 
 /* The server does not know what it was asked for: the other way, or there is none. */
 static void unknown(struct engine *e, uint64_t now_ms)
 {
-    enum engine_list other = e->asking == ENGINE_LIST_METHOD ? ENGINE_LIST_TOOL : ENGINE_LIST_METHOD;
-    if (e->asked[other])
+    enum engine_list other = e->polling == ENGINE_LIST_METHOD ? ENGINE_LIST_TOOL : ENGINE_LIST_METHOD;
+    if (e->polled_by[other])
         succeeded(e, NULL, ENGINE_LIST_NONE, now_ms);
     else
         ask(e, other, now_ms);
@@ -180,7 +180,7 @@ static bool is_unknown(const struct engine *e, const struct relay_error *relay, 
         return false;
     if (relay->code == RPC_E_INVALID_PARAMS)
         return true;
-    if (e->asking != ENGINE_LIST_TOOL)
+    if (e->polling != ENGINE_LIST_TOOL)
         return false;
     (void)snprintf(text, sizeof(text), "%.*s", (int)(a->len < sizeof(text) ? a->len : sizeof(text) - 1),
                    a->json);
@@ -202,7 +202,7 @@ static void take_error(struct engine *e, const struct answer *a, uint64_t now_ms
         unknown(e, now_ms);
         return;
     }
-    fault_rpc(&why, asked_name[e->asking], a->json, a->len, e->address);
+    fault_rpc(&why, poll_name[e->polling], a->json, a->len, e->address);
     if (is_busy(&relay))
         put_off(e, &why, relay.retry_after_ms, now_ms);
     else
@@ -220,10 +220,10 @@ static void take_list(struct engine *e, const struct answer *a, uint64_t now_ms)
         rc = set_builder_finish(&builder, &set);
     set_builder_done(&builder);
     if (rc == 0)
-        succeeded(e, set, e->asking, now_ms);
+        succeeded(e, set, e->polling, now_ms);
     else if (rc == -ENOMEM)
         put_off_no_memory(e, now_ms);
-    else if (rc == ERR_TYPE && e->asking == ENGINE_LIST_TOOL && names_unknown_tool(reason))
+    else if (rc == ERR_TYPE && e->polling == ENGINE_LIST_TOOL && names_unknown_tool(reason))
         unknown(e, now_ms);
     else
         unusable(e, reason[0] ? reason : err_text(rc), now_ms);
@@ -231,8 +231,8 @@ static void take_list(struct engine *e, const struct answer *a, uint64_t now_ms)
 
 void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t now_ms)
 {
-    e->own.poll.id = 0;
-    e->counters.round_trip_ms = engine_asked_for_ms(e, &e->own.poll, now_ms);
+    e->requests.poll.id = 0;
+    e->counters.round_trip_ms = engine_request_elapsed_ms(e, &e->requests.poll, now_ms);
     switch (a->kind) {
     case ANSWER_RESULT:
         take_list(e, a, now_ms);
@@ -252,11 +252,11 @@ void engine_agents_unanswered(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
     char id[40];
-    (void)snprintf(id, sizeof(id), "\"ar-%" PRIu64 "\"", e->own.poll.id);
-    engine_write_cancelled(e, id);
+    (void)snprintf(id, sizeof(id), "\"ar-%" PRIu64 "\"", e->requests.poll.id);
+    engine_send_cancelled(e, id);
     e->abandoned++;
-    fault_no_answer(&why, asked_name[e->asking], now_ms - e->own.poll.at_ms, e->address);
+    fault_no_answer(&why, poll_name[e->polling], now_ms - e->requests.poll.at_ms, e->address);
     failed(e, &why, now_ms);
-    if (e->own.ping.id == 0)
+    if (e->requests.ping.id == 0)
         engine_ping(e, now_ms);
 }

@@ -120,16 +120,16 @@ static void count_stray(struct engine *e, bool once_asked, const struct answer *
     }
 }
 
-static void answer_own(struct engine *e, uint64_t number, const struct answer *a, uint64_t now_ms)
+static void answer_request(struct engine *e, uint64_t number, const struct answer *a, uint64_t now_ms)
 {
-    if (number == e->own.init.id)
+    if (number == e->requests.init.id)
         engine_open_answered(e, a, now_ms);
-    else if (number == e->own.poll.id)
+    else if (number == e->requests.poll.id)
         engine_agents_answered(e, a, now_ms);
-    else if (number == e->own.ping.id)
+    else if (number == e->requests.ping.id)
         engine_ping_answered(e, now_ms);
     else
-        count_stray(e, number < e->next_own_id, a);
+        count_stray(e, number < e->next_request_id, a);
 }
 
 void engine_answer(struct engine *e, const char *id, size_t id_len, const struct answer *a, uint64_t now_ms)
@@ -143,9 +143,9 @@ void engine_answer(struct engine *e, const char *id, size_t id_len, const struct
             count_stray(e, number > 0 && number <= e->sent_id, a);
         return;
     }
-    number = engine_own_number(id, id_len);
+    number = engine_request_number(id, id_len);
     if (number != 0)
-        answer_own(e, number, a, now_ms);
+        answer_request(e, number, a, now_ms);
     else
         count_stray(e, false, a);
 }

@@ -170,7 +170,7 @@ static void tell_cancelled(struct engine *e, const struct call *c)
     if (c->to_relay)
         return;
     (void)snprintf(id, sizeof(id), "%" PRIu64, c->id);
-    engine_write_cancelled(e, id);
+    engine_send_cancelled(e, id);
 }
 
 /* Of a call in flight the bytes can be taken back no more: even where they have not left, they will. */

@@ -98,10 +98,10 @@ static void take_request(struct engine *e, const struct frame *f)
         return;
     }
     if (rpc_string_is(at(f, env->method), env->method.len, "ping"))
-        engine_write_reply(e, at(f, env->id), env->id.len, "result", "{}");
+        engine_send_reply(e, at(f, env->id), env->id.len, "result", "{}");
     else
-        engine_write_reply(e, at(f, env->id), env->id.len, "error",
-                           "{\"code\":-32601,\"message\":\"Method not found\"}");
+        engine_send_reply(e, at(f, env->id), env->id.len, "error",
+                          "{\"code\":-32601,\"message\":\"Method not found\"}");
 }
 
 /* ---- what is wrong ---- */

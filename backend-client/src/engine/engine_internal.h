@@ -90,28 +90,28 @@ uint64_t engine_link_due_ms(const struct engine *e);
 /* ---- engine_owed.c: what the peer owes ---- */
 
 /* A request of the engine's own has just been written. */
-void engine_asked(struct engine *e, struct engine_asked *a, uint64_t id, uint64_t now_ms);
+void engine_request_sent(struct engine *e, struct pending_request *a, uint64_t id, uint64_t now_ms);
 /* How long ago, with what there is of a fraction. */
-double engine_asked_for_ms(const struct engine *e, const struct engine_asked *a, uint64_t now_ms);
+double engine_request_elapsed_ms(const struct engine *e, const struct pending_request *a, uint64_t now_ms);
 /* A line has ended that was under way since then. */
 void engine_line_ended(struct engine *e, uint64_t began_at_ms, uint64_t now_ms);
 /* Ends the link, or calls the server down, where something owed is overdue. */
 void engine_judge(struct engine *e, uint64_t now_ms);
 uint64_t engine_judge_at_ms(const struct engine *e);
 
-/* ---- engine_own.c: what the engine itself writes ---- */
+/* ---- engine_requests.c: what the engine itself writes ---- */
 
 /* A request under an id of its own; `params` is JSON text. 0: not written (no memory, no room). */
-uint64_t engine_write_request(struct engine *e, const char *method, const char *params, size_t params_len);
+uint64_t engine_send_request(struct engine *e, const char *method, const char *params, size_t params_len);
 /* `params` NULL: none. */
-MUSTCHECK int engine_write_notification(struct engine *e, const char *method, const char *params,
-                                        size_t params_len);
+MUSTCHECK int engine_send_notification(struct engine *e, const char *method, const char *params,
+                                       size_t params_len);
 /* Those two say nothing when they fail: the peer then is not told. */
-void engine_write_cancelled(struct engine *e, const char *id);
+void engine_send_cancelled(struct engine *e, const char *id);
 /* `key` is result or error. */
-void engine_write_reply(struct engine *e, const char *id, size_t id_len, const char *key, const char *json);
+void engine_send_reply(struct engine *e, const char *id, size_t id_len, const char *key, const char *json);
 /* n of "ar-n", quotes included; 0: it is no such id. */
-uint64_t engine_own_number(const char *id, size_t len);
+uint64_t engine_request_number(const char *id, size_t len);
 
 /* ---- engine_answers.c ---- */
 

@@ -18,7 +18,7 @@ void engine_link_forget(struct engine *e)
 {
     buf_clear(&e->out);
     buf_trim(&e->out, KEEP_BYTES);
-    e->own = (struct engine_own){0};
+    e->requests = (struct engine_requests){0};
     e->line_at_ms = UINT64_MAX;
     e->stall_at_ms = UINT64_MAX;
     e->look_at_ms = UINT64_MAX;
@@ -130,23 +130,23 @@ void engine_link_watch_out(struct engine *e, uint64_t now_ms)
 
 void engine_ping(struct engine *e, uint64_t now_ms)
 {
-    uint64_t id = engine_write_request(e, "relay/ping", "{}", 2);
+    uint64_t id = engine_send_request(e, "relay/ping", "{}", 2);
     if (id == 0) {
         engine_end_no_memory(e, now_ms);
         return;
     }
-    engine_asked(e, &e->own.ping, id, now_ms);
+    engine_request_sent(e, &e->requests.ping, id, now_ms);
 }
 
 void engine_ping_answered(struct engine *e, uint64_t now_ms)
 {
-    e->counters.round_trip_ms = engine_asked_for_ms(e, &e->own.ping, now_ms);
-    e->own.ping.id = 0;
+    e->counters.round_trip_ms = engine_request_elapsed_ms(e, &e->requests.ping, now_ms);
+    e->requests.ping.id = 0;
 }
 
 static uint64_t ping_due_ms(const struct engine *e)
 {
-    return e->own.ping.id == 0 ? e->received_at_ms + later(e->options.heartbeat_ms, 1) : UINT64_MAX;
+    return e->requests.ping.id == 0 ? e->received_at_ms + later(e->options.heartbeat_ms, 1) : UINT64_MAX;
 }
 
 /* ---- time ---- */

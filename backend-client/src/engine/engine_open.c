@@ -41,20 +41,20 @@ void engine_open_ask(struct engine *e, uint64_t now_ms)
     uint64_t id = 0;
     buf_init(&params, CLIENT_INFO_MAX);
     if (write_params(e, &params) == 0)
-        id = engine_write_request(e, "initialize", buf_data(&params), buf_len(&params));
+        id = engine_send_request(e, "initialize", buf_data(&params), buf_len(&params));
     buf_done(&params);
     if (id == 0) {
         engine_end_no_memory(e, now_ms);
         return;
     }
-    engine_asked(e, &e->own.init, id, now_ms);
+    engine_request_sent(e, &e->requests.init, id, now_ms);
     e->next_init_at_ms = UINT64_MAX;
 }
 
 static void opened(struct engine *e, uint64_t now_ms)
 {
     e->link = ENGINE_READY;
-    if (engine_write_notification(e, "notifications/initialized", NULL, 0) != 0) {
+    if (engine_send_notification(e, "notifications/initialized", NULL, 0) != 0) {
         engine_end_no_memory(e, now_ms);
         return;
     }
@@ -88,7 +88,7 @@ static void unusable(struct engine *e, const char *reason, uint64_t now_ms)
 
 void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now_ms)
 {
-    e->own.init.id = 0;
+    e->requests.init.id = 0;
     switch (a->kind) {
     case ANSWER_RESULT:
         if (a->json[0] == '{')
@@ -109,6 +109,6 @@ void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now
 void engine_open_unanswered(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
-    fault_no_answer(&why, "initialize", now_ms - e->own.init.at_ms, e->address);
+    fault_no_answer(&why, "initialize", now_ms - e->requests.init.at_ms, e->address);
     engine_end_link(e, &why, ENGINE_END_REFUSED, now_ms);
 }

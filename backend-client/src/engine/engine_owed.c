@@ -1,7 +1,7 @@
 /* What the peer owes, and by when: an answer to initialize, to a poll, to a ping; the end of a line once
  * begun; the reading of what was sent.
  *
- * Happy path: engine_asked starts a request's clock when it is written; the answer stops it. Where one runs
+ * Happy path: engine_request_sent starts a request's clock when it is written; the answer stops it. Where one runs
  * out, engine_judge ends the link, or calls the server behind it down.
  *
  * A request may stand behind megabytes of a call on its way over a slow link. So its clock does not run
@@ -26,20 +26,20 @@ static uint64_t acked_now(struct engine *e)
 
 static uint64_t look_due_ms(const struct engine *e)
 {
-    bool any = e->own.init.id != 0 || e->own.poll.id != 0 || e->own.ping.id != 0;
+    bool any = e->requests.init.id != 0 || e->requests.poll.id != 0 || e->requests.ping.id != 0;
     return any ? e->look_at_ms : UINT64_MAX;
 }
 
 /* What has arrived by now has not moved since. */
-void engine_asked(struct engine *e, struct engine_asked *a, uint64_t id, uint64_t now_ms)
+void engine_request_sent(struct engine *e, struct pending_request *a, uint64_t id, uint64_t now_ms)
 {
     e->look_at_ms = earlier(look_due_ms(e), now_ms + LOOK_MS);
     e->acked_total = acked_now(e);
-    *a = (struct engine_asked){
+    *a = (struct pending_request){
         .id = id, .at_ms = now_ms, .fraction_ms = e->fraction_ms, .end = e->queued_total};
 }
 
-double engine_asked_for_ms(const struct engine *e, const struct engine_asked *a, uint64_t now_ms)
+double engine_request_elapsed_ms(const struct engine *e, const struct pending_request *a, uint64_t now_ms)
 {
     double ms = (double)(now_ms - a->at_ms) + e->fraction_ms - a->fraction_ms;
     return ms > 0 ? ms : 0;
@@ -52,12 +52,12 @@ static uint64_t after(uint64_t at_ms, uint64_t wait_ms)
 
 /* ---- on its way ---- */
 
-static void look_at(const struct engine *e, struct engine_asked *a, uint64_t now_ms)
+static void look_at(const struct engine *e, struct pending_request *a, uint64_t now_ms)
 {
     if (e->acked_total < a->end) {
-        a->on_its_way = true;
-    } else if (a->on_its_way) {
-        a->on_its_way = false;
+        a->in_transit = true;
+    } else if (a->in_transit) {
+        a->in_transit = false;
         a->at_ms = now_ms;
         a->fraction_ms = e->fraction_ms;
     }
@@ -71,20 +71,20 @@ static void look(struct engine *e, uint64_t now_ms)
         e->moved_at_ms = now_ms;
     e->acked_total = acked;
     bool any = false;
-    struct engine_asked *const own[] = {&e->own.init, &e->own.poll, &e->own.ping};
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        if (own[i]->id == 0)
+    struct pending_request *const all[] = {&e->requests.init, &e->requests.poll, &e->requests.ping};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i]->id == 0)
             continue;
-        look_at(e, own[i], now_ms);
-        any = any || own[i]->on_its_way;
+        look_at(e, all[i], now_ms);
+        any = any || all[i]->in_transit;
     }
     e->look_at_ms = any ? now_ms + LOOK_MS : UINT64_MAX;
 }
 
 void engine_line_ended(struct engine *e, uint64_t began_at_ms, uint64_t now_ms)
 {
-    if (now_ms - began_at_ms >= LOOK_MS && e->own.poll.id != 0)
-        e->own.poll.at_ms = now_ms;
+    if (now_ms - began_at_ms >= LOOK_MS && e->requests.poll.id != 0)
+        e->requests.poll.at_ms = now_ms;
 }
 
 /* ---- by when ---- */
@@ -99,10 +99,10 @@ static uint64_t ping_grace_ms(const struct engine *e)
 
 static uint64_t dead_at_ms(const struct engine *e)
 {
-    const struct engine_asked *ping = &e->own.ping;
+    const struct pending_request *ping = &e->requests.ping;
     if (ping->id == 0)
         return UINT64_MAX;
-    if (ping->on_its_way)
+    if (ping->in_transit)
         return later(e->received_at_ms, e->moved_at_ms) + e->options.dead_after_ms;
     uint64_t silent_ms = later(e->received_at_ms + e->options.dead_after_ms, ping->at_ms + ping_grace_ms(e));
     return earlier(silent_ms, ping->at_ms + later(ping_grace_ms(e), ENGINE_FRAME_MS));
@@ -119,22 +119,22 @@ static uint64_t stall_end_ms(const struct engine *e)
 }
 
 /* On its way, the time runs only while nothing moves. */
-static uint64_t answer_end_ms(const struct engine *e, const struct engine_asked *a, uint32_t timeout_ms)
+static uint64_t answer_end_ms(const struct engine *e, const struct pending_request *a, uint32_t timeout_ms)
 {
     if (a->id == 0)
         return UINT64_MAX;
-    uint64_t from_ms = a->on_its_way ? later(a->at_ms, e->moved_at_ms) : a->at_ms;
+    uint64_t from_ms = a->in_transit ? later(a->at_ms, e->moved_at_ms) : a->at_ms;
     return from_ms + later(timeout_ms, 1);
 }
 
 static uint64_t init_end_ms(const struct engine *e)
 {
-    return answer_end_ms(e, &e->own.init, e->options.init_timeout_ms);
+    return answer_end_ms(e, &e->requests.init, e->options.init_timeout_ms);
 }
 
 static uint64_t poll_end_ms(const struct engine *e)
 {
-    uint64_t end_ms = answer_end_ms(e, &e->own.poll, e->options.agents_timeout_ms);
+    uint64_t end_ms = answer_end_ms(e, &e->requests.poll, e->options.agents_timeout_ms);
     if (end_ms == UINT64_MAX || e->line_at_ms == UINT64_MAX)
         return end_ms;
     return later(end_ms,

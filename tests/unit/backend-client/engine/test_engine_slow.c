@@ -106,7 +106,7 @@ static void what_had_arrived_before_is_no_movement(void **state)
     kit_until(&kit, heard_at_ms + 4999);
     kit_until(&kit, heard_at_ms + 5000);
     kit.unacked = 64; /* the ping, and no more */
-    assert_int_equal(kit.engine.own.ping.end - kit.engine.acked_total, kit.unacked);
+    assert_int_equal(kit.engine.requests.ping.end - kit.engine.acked_total, kit.unacked);
     kit_until(&kit, heard_at_ms + 20000);
     assert_int_equal(kit.dropped_at_ms, heard_at_ms + 10000);
     kit_close(&kit);

@@ -15,7 +15,7 @@
 #include "wire/text.h"
 #include "wire/writer.h"
 
-#define OWN_PREFIX "ar-"
+#define REQUEST_ID_PREFIX "ar-"
 
 static void write_member_text(struct writer *w, const char *key, const char *json, size_t len)
 {
@@ -44,24 +44,24 @@ static void begin_line(struct engine *e, struct writer *w)
     write_member_string(w, "jsonrpc", "2.0");
 }
 
-uint64_t engine_write_request(struct engine *e, const char *method, const char *params, size_t params_len)
+uint64_t engine_send_request(struct engine *e, const char *method, const char *params, size_t params_len)
 {
     struct writer w;
     char id[32];
-    uint64_t number = e->next_own_id;
+    uint64_t number = e->next_request_id;
     size_t before = buf_len(&e->out);
-    (void)snprintf(id, sizeof(id), OWN_PREFIX "%" PRIu64, number);
+    (void)snprintf(id, sizeof(id), REQUEST_ID_PREFIX "%" PRIu64, number);
     begin_line(e, &w);
     write_member_string(&w, "id", id);
     write_member_string(&w, "method", method);
     write_member_text(&w, "params", params, params_len);
     if (end_line(e, &w, before) != 0)
         return 0;
-    e->next_own_id++;
+    e->next_request_id++;
     return number;
 }
 
-int engine_write_notification(struct engine *e, const char *method, const char *params, size_t params_len)
+int engine_send_notification(struct engine *e, const char *method, const char *params, size_t params_len)
 {
     struct writer w;
     size_t before = buf_len(&e->out);
@@ -71,7 +71,7 @@ int engine_write_notification(struct engine *e, const char *method, const char *
     return end_line(e, &w, before);
 }
 
-void engine_write_cancelled(struct engine *e, const char *id)
+void engine_send_cancelled(struct engine *e, const char *id)
 {
     struct writer w;
     size_t before = buf_len(&e->out);
@@ -86,7 +86,7 @@ void engine_write_cancelled(struct engine *e, const char *id)
     (void)rc; /* then it is not told, and works for nobody */
 }
 
-void engine_write_reply(struct engine *e, const char *id, size_t id_len, const char *key, const char *json)
+void engine_send_reply(struct engine *e, const char *id, size_t id_len, const char *key, const char *json)
 {
     struct writer w;
     size_t before = buf_len(&e->out);
@@ -104,13 +104,13 @@ void engine_notify(struct engine *e, const char *method, const char *params, siz
     if (e->link != ENGINE_READY || buf_len(&e->out) >= ENGINE_OUT_HIGH_BYTES ||
         params_len > e->options.frame_max_bytes)
         return;
-    int rc = engine_write_notification(e, method, params, params_len);
+    int rc = engine_send_notification(e, method, params, params_len);
     (void)rc; /* notifications promise nothing */
 }
 
-uint64_t engine_own_number(const char *id, size_t len)
+uint64_t engine_request_number(const char *id, size_t len)
 {
-    static const char prefix[] = "\"" OWN_PREFIX;
+    static const char prefix[] = "\"" REQUEST_ID_PREFIX;
     const size_t skip = sizeof(prefix) - 1;
     uint64_t number;
     if (len < skip + 2 || memcmp(id, prefix, skip) != 0 || id[len - 1] != '"')
