@@ -1,6 +1,6 @@
 /* The engine's beginning, end, and clock.
  *
- * Happy path: engine_init makes the mock and empty tables; engine_start shows the mock and asks for the first
+ * Happy path: engine_init makes the mock and empty tables; engine_start publishes the mock and asks for the first
  * connection; engine_tick, at engine_due_ms, does what is due; engine_close completes what is left;
  * engine_done frees.
  *
@@ -50,7 +50,7 @@ static void init_times(struct engine *e, uint64_t seed, uint64_t now_ms, int64_t
     e->wall_offset_ms = now_unix_ms - (int64_t)now_ms;
     e->mock_offset_ms = e->wall_offset_ms;
     e->next_mock_at_ms = UINT64_MAX;
-    e->next_show_at_ms = UINT64_MAX;
+    e->next_publish_at_ms = UINT64_MAX;
 }
 
 int engine_init(struct engine *e, const struct engine_ops *ops, void *data, const struct ar_options *options,
@@ -109,7 +109,7 @@ void engine_close(struct engine *e, uint64_t now_ms)
     engine_link_forget(e);
     e->counters.relay = AR_REACH_UNKNOWN;
     e->counters.server = AR_REACH_UNKNOWN;
-    engine_show_closed(e, now_ms);
+    engine_publish_closed(e, now_ms);
 }
 
 uint64_t engine_due_ms(const struct engine *e)
@@ -117,7 +117,7 @@ uint64_t engine_due_ms(const struct engine *e)
     if (e->link == ENGINE_CLOSED)
         return UINT64_MAX;
     const struct heap_node *deadline = heap_first(&e->deadlines);
-    uint64_t due_ms = earlier(engine_link_due_ms(e), engine_show_due_ms(e));
+    uint64_t due_ms = earlier(engine_link_due_ms(e), engine_publish_due_ms(e));
     if (deadline)
         due_ms = earlier(due_ms, deadline->key);
     return earlier(due_ms, e->patient_at_ms);
@@ -129,7 +129,7 @@ void engine_tick(struct engine *e, uint64_t now_ms)
         return;
     engine_calls_expire(e, now_ms);
     engine_link_tick(e, now_ms);
-    engine_show_tick(e, now_ms);
+    engine_publish_tick(e, now_ms);
     engine_agents_run(e, now_ms);
     if (e->patient_at_ms <= now_ms)
         engine_calls_wake(e, now_ms);

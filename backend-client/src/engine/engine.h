@@ -178,18 +178,18 @@ struct engine {
     enum engine_link link;
     enum engine_list list;
     struct engine_requests requests;
-    uint64_t attempt_at_ms;   /* ENGINE_IDLE: the next one; else UINT64_MAX */
-    uint64_t received_at_ms;  /* the last byte's */
-    uint64_t line_at_ms;      /* when the line under way began; UINT64_MAX: none */
-    uint64_t next_init_at_ms; /* UINT64_MAX: none due */
-    uint64_t next_poll_at_ms; /* likewise */
-    uint64_t next_mock_at_ms; /* likewise */
-    uint64_t next_show_at_ms; /* likewise: a publication that memory was short for */
-    uint64_t next_push_at_ms; /* a pushed change may not cause a poll earlier */
-    uint64_t stall_at_ms;     /* when `out` last moved; UINT64_MAX: it is empty */
-    uint64_t moved_at_ms;     /* when the peer last took something that had waited, as far as was seen */
-    uint64_t look_at_ms;      /* when to look whether it has, while something is asked; UINT64_MAX: no need */
-    uint64_t judge_at_ms;     /* what the peer owes is not judged earlier: the host stood still */
+    uint64_t attempt_at_ms;      /* ENGINE_IDLE: the next one; else UINT64_MAX */
+    uint64_t received_at_ms;     /* the last byte's */
+    uint64_t line_at_ms;         /* when the line under way began; UINT64_MAX: none */
+    uint64_t next_init_at_ms;    /* UINT64_MAX: none due */
+    uint64_t next_poll_at_ms;    /* likewise */
+    uint64_t next_mock_at_ms;    /* likewise */
+    uint64_t next_publish_at_ms; /* likewise: a publication that memory was short for */
+    uint64_t next_push_at_ms;    /* a pushed change may not cause a poll earlier */
+    uint64_t stall_at_ms;        /* when `out` last moved; UINT64_MAX: it is empty */
+    uint64_t moved_at_ms;        /* when the peer last took something that had waited, as far as was seen */
+    uint64_t look_at_ms;  /* when to look whether it has, while something is asked; UINT64_MAX: no need */
+    uint64_t judge_at_ms; /* what the peer owes is not judged earlier: the host stood still */
     uint64_t good_polls;
     enum engine_list polling; /* what the poll under way asks for */
     bool polled_by[ENGINE_LIST_NONE];
@@ -223,8 +223,8 @@ struct engine {
     int64_t mock_at_unix_ms;
     int64_t mock_offset_ms; /* Unix time less now_ms for the mock: fixed, so that it never runs backwards */
     uint64_t version;
-    struct snapshot_facts shown; /* of the last publication */
-    bool shown_any;
+    struct snapshot_facts published; /* of the last publication */
+    bool any_published;
     bool short_of_memory; /* the last publication was a stand-in without agents: tried again soon */
 
     struct engine_counters counters;

@@ -68,11 +68,11 @@ static void fill_snapshot(const struct engine *e, uint64_t now_ms, struct ar_hea
 {
     /* A stand-in shows no agents, whatever the set is. */
     const struct agent_set *set = e->short_of_memory ? NULL : e->set;
-    h->source = e->shown.source;
+    h->source = e->published.source;
     h->agents = set ? agent_set_count(set) : 0;
     h->agents_are_mock = set && agent_set_any_mock(set);
-    h->snapshot_version = e->shown.version;
-    h->snapshot_age_ms = now_ms > e->shown.taken_at_ms ? now_ms - e->shown.taken_at_ms : 0;
+    h->snapshot_version = e->published.version;
+    h->snapshot_age_ms = now_ms > e->published.taken_at_ms ? now_ms - e->published.taken_at_ms : 0;
 }
 
 static void fill_counters(const struct engine_counters *from, struct ar_health *h)

@@ -51,15 +51,15 @@ static inline int64_t engine_unix_ms(const struct engine *e, uint64_t now_ms)
     return (int64_t)now_ms + e->wall_offset_ms;
 }
 
-/* ---- engine_show.c: the fallback policy and what is published ---- */
+/* ---- engine_publish.c: the fallback policy and what is published ---- */
 
 void engine_publish(struct engine *e, uint64_t now_ms);
 /* The server has told its agents; takes the reference. */
 void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms);
 void engine_go_down(struct engine *e, uint64_t now_ms);
-void engine_show_closed(struct engine *e, uint64_t now_ms);
-void engine_show_tick(struct engine *e, uint64_t now_ms);
-uint64_t engine_show_due_ms(const struct engine *e);
+void engine_publish_closed(struct engine *e, uint64_t now_ms);
+void engine_publish_tick(struct engine *e, uint64_t now_ms);
+uint64_t engine_publish_due_ms(const struct engine *e);
 
 /* ---- engine_health.c ---- */
 

@@ -44,7 +44,7 @@ static unsigned enter(struct fallback *l, enum ar_state state, uint64_t now_ms)
     return FALLBACK_STATE;
 }
 
-static unsigned show(struct fallback *l, enum ar_source source)
+static unsigned set_source(struct fallback *l, enum ar_source source)
 {
     if (l->source == source)
         return 0;
@@ -53,10 +53,10 @@ static unsigned show(struct fallback *l, enum ar_source source)
 }
 
 /* What can be shown while nobody answers. Mock stays mock: only a new answer leads up again. */
-static unsigned show_what_is_left(struct fallback *l, uint64_t now_ms)
+static unsigned fall_back(struct fallback *l, uint64_t now_ms)
 {
     bool keep = l->source != AR_SOURCE_MOCK && is_fresh(l, now_ms);
-    return show(l, keep ? AR_SOURCE_STALE : AR_SOURCE_MOCK);
+    return set_source(l, keep ? AR_SOURCE_STALE : AR_SOURCE_MOCK);
 }
 
 unsigned fallback_live(struct fallback *l, uint64_t now_ms)
@@ -64,19 +64,19 @@ unsigned fallback_live(struct fallback *l, uint64_t now_ms)
     if (l->state == AR_CLOSED)
         return 0;
     l->taken_at_ms = now_ms;
-    return enter(l, AR_LIVE, now_ms) | show(l, AR_SOURCE_LIVE);
+    return enter(l, AR_LIVE, now_ms) | set_source(l, AR_SOURCE_LIVE);
 }
 
 unsigned fallback_degraded(struct fallback *l, uint64_t now_ms)
 {
     if (l->state == AR_CLOSED)
         return 0;
-    return enter(l, AR_DEGRADED, now_ms) | show_what_is_left(l, now_ms);
+    return enter(l, AR_DEGRADED, now_ms) | fall_back(l, now_ms);
 }
 
 unsigned fallback_tick(struct fallback *l, uint64_t now_ms)
 {
-    return l->state == AR_DEGRADED ? show_what_is_left(l, now_ms) : 0;
+    return l->state == AR_DEGRADED ? fall_back(l, now_ms) : 0;
 }
 
 uint64_t fallback_due_ms(const struct fallback *l)
@@ -92,5 +92,5 @@ unsigned fallback_close(struct fallback *l, uint64_t now_ms)
 {
     if (l->state == AR_CLOSED)
         return 0;
-    return show_what_is_left(l, now_ms) | enter(l, AR_CLOSED, now_ms);
+    return fall_back(l, now_ms) | enter(l, AR_CLOSED, now_ms);
 }

@@ -111,7 +111,7 @@ struct kit {
     bool deaf;      /* kit_pump does nothing: the peer does not read */
     size_t unacked; /* of what it read, so much has not arrived as far as the kernel can tell */
     bool raw_peer;  /* the peer says what the kit does not know of: some checks are off */
-    bool starved;   /* allocations fail: the engine may show its static snapshot */
+    bool starved;   /* allocations fail: the engine may publish its static snapshot */
 
     /* the shell */
     bool connecting;

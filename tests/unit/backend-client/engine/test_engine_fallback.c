@@ -1,4 +1,4 @@
-/* What the engine shows and says of itself: live, stale, mock and live again, to the millisecond; versions;
+/* What the engine is_published and says of itself: live, stale, mock and live again, to the millisecond; versions;
  * the probe.
  */
 #include <setjmp.h>

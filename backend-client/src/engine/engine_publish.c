@@ -3,7 +3,7 @@
  * Happy path: a good poll -> engine_go_live -> a live snapshot; a failure -> engine_go_down -> the same
  * agents as a stale one; time -> mock ones, made anew every mock_refresh_ms; each published, and then the
  * state's change told. The version grows when agents, source or state differ from what was shown last; a new
- * poll with the same agents shows the same set, taken later.
+ * poll with the same agents publishes the same set, taken later.
  *
  * Failure modes: no memory for a snapshot, or for mock agents: a stand-in without agents, marked mock, is
  * shown rather than anything that is no longer true, and the right one is tried again every ENGINE_MEMORY_MS.
@@ -39,9 +39,9 @@ static void replace(struct agent_set **place, struct agent_set *set)
 
 /* ---- publishing ---- */
 
-static bool shows(const struct engine *e, enum ar_source source)
+static bool is_published(const struct engine *e, enum ar_source source)
 {
-    return e->shown_any && !e->short_of_memory && e->shown.source == source;
+    return e->any_published && !e->short_of_memory && e->published.source == source;
 }
 
 /* Mock agents of this moment; false: no memory. */
@@ -69,7 +69,7 @@ static bool choose(struct engine *e, bool fresh, struct agent_set **ret_set, uin
 {
     if (e->fallback.source != AR_SOURCE_MOCK)
         *ret_set = retain(e->live);
-    else if (!fresh && shows(e, AR_SOURCE_MOCK))
+    else if (!fresh && is_published(e, AR_SOURCE_MOCK))
         *ret_set = retain(e->set);
     else
         return make_mock(e, ret_set, now_ms);
@@ -81,31 +81,32 @@ static void publish(struct engine *e, bool fresh, uint64_t now_ms)
     bool mock = e->fallback.source == AR_SOURCE_MOCK;
     struct agent_set *set = NULL;
     bool chosen = choose(e, fresh, &set, now_ms);
-    bool same =
-        shows(e, e->fallback.source) && e->shown.state == e->fallback.state && same_agents(set, e->set);
-    struct snapshot_facts before = e->shown;
+    bool same = is_published(e, e->fallback.source) && e->published.state == e->fallback.state &&
+                same_agents(set, e->set);
+    struct snapshot_facts before = e->published;
     bool stand_in;
 
     replace(&e->set, set);
     schedule_mock(e, mock, now_ms);
     if (!same)
         e->version++;
-    e->shown.source = e->fallback.source;
-    e->shown.state = e->fallback.state;
-    e->shown.version = e->version;
-    e->shown.taken_at_ms = mock ? e->mock_at_ms : e->live_at_ms;
-    e->shown.taken_at_unix_ms = mock ? e->mock_at_unix_ms : e->live_at_unix_ms;
-    const struct ar_snapshot *s = snapshot_new(e->set, &e->shown, &stand_in);
+    e->published.source = e->fallback.source;
+    e->published.state = e->fallback.state;
+    e->published.version = e->version;
+    e->published.taken_at_ms = mock ? e->mock_at_ms : e->live_at_ms;
+    e->published.taken_at_unix_ms = mock ? e->mock_at_unix_ms : e->live_at_unix_ms;
+    const struct ar_snapshot *s = snapshot_new(e->set, &e->published, &stand_in);
     e->short_of_memory = stand_in || !chosen;
-    e->next_show_at_ms = e->short_of_memory ? now_ms + ENGINE_MEMORY_MS : UINT64_MAX;
+    e->next_publish_at_ms = e->short_of_memory ? now_ms + ENGINE_MEMORY_MS : UINT64_MAX;
     if (stand_in) {
-        e->shown.source = AR_SOURCE_MOCK;
-        e->shown.version = ar_snapshot_version(s);
-        e->shown.taken_at_ms = now_ms;
-        e->shown.taken_at_unix_ms = engine_unix_ms(e, now_ms);
+        e->published.source = AR_SOURCE_MOCK;
+        e->published.version = ar_snapshot_version(s);
+        e->published.taken_at_ms = now_ms;
+        e->published.taken_at_unix_ms = engine_unix_ms(e, now_ms);
     }
-    bool changed = !e->shown_any || before.version != e->shown.version || before.state != e->shown.state;
-    e->shown_any = true;
+    bool changed =
+        !e->any_published || before.version != e->published.version || before.state != e->published.state;
+    e->any_published = true;
     e->ops->publish(e, s, changed);
 }
 
@@ -116,12 +117,14 @@ void engine_publish(struct engine *e, uint64_t now_ms)
 
 /* ---- the fallback policy ---- */
 
-static void tell(struct engine *e, unsigned moved, uint64_t now_ms)
+/* Publishes what the fallback policy changed, then reports the state: a host that reads the snapshot from its
+ * state callback must find the one that belongs to the state. */
+static void report(struct engine *e, unsigned changes, uint64_t now_ms)
 {
-    if (moved == 0)
+    if (changes == 0)
         return;
     publish(e, false, now_ms);
-    if (moved & FALLBACK_STATE)
+    if (changes & FALLBACK_STATE)
         e->ops->state(e);
 }
 
@@ -135,9 +138,9 @@ void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms)
     e->probed = false;
     reconnect_note_live(&e->reconnect, now_ms);
     reconnect_note_live(&e->again, now_ms);
-    unsigned moved = fallback_live(&e->fallback, now_ms);
-    publish(e, false, now_ms);
-    if (moved & FALLBACK_STATE)
+    unsigned changes = fallback_live(&e->fallback, now_ms);
+    publish(e, false, now_ms); /* also without a change: the same agents, taken later */
+    if (changes & FALLBACK_STATE)
         e->ops->state(e);
 }
 
@@ -145,29 +148,29 @@ void engine_go_down(struct engine *e, uint64_t now_ms)
 {
     reconnect_note_down(&e->reconnect, now_ms);
     reconnect_note_down(&e->again, now_ms);
-    tell(e, fallback_degraded(&e->fallback, now_ms), now_ms);
+    report(e, fallback_degraded(&e->fallback, now_ms), now_ms);
 }
 
-void engine_show_closed(struct engine *e, uint64_t now_ms)
+void engine_publish_closed(struct engine *e, uint64_t now_ms)
 {
-    tell(e, fallback_close(&e->fallback, now_ms), now_ms);
+    report(e, fallback_close(&e->fallback, now_ms), now_ms);
     e->next_mock_at_ms = UINT64_MAX;
-    e->next_show_at_ms = UINT64_MAX;
+    e->next_publish_at_ms = UINT64_MAX;
 }
 
 /* ---- time ---- */
 
-void engine_show_tick(struct engine *e, uint64_t now_ms)
+void engine_publish_tick(struct engine *e, uint64_t now_ms)
 {
-    tell(e, fallback_tick(&e->fallback, now_ms), now_ms);
+    report(e, fallback_tick(&e->fallback, now_ms), now_ms);
     if (e->next_mock_at_ms <= now_ms)
         publish(e, true, now_ms);
-    if (e->next_show_at_ms <= now_ms)
+    if (e->next_publish_at_ms <= now_ms)
         publish(e, false, now_ms);
 }
 
-uint64_t engine_show_due_ms(const struct engine *e)
+uint64_t engine_publish_due_ms(const struct engine *e)
 {
     uint64_t due_ms = earlier(fallback_due_ms(&e->fallback), e->next_mock_at_ms);
-    return earlier(due_ms, e->next_show_at_ms);
+    return earlier(due_ms, e->next_publish_at_ms);
 }
