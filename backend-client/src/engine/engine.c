@@ -72,7 +72,7 @@ int engine_init(struct engine *e, const struct engine_ops *ops, void *data, cons
     frame_reader_init(&e->reader, frame_max, ENGINE_ID_MAX);
     init_calls(e);
     init_times(e, seed, now_ms, now_unix_ms);
-    engine_link_forget(e);
+    engine_link_reset(e);
     return 0;
 }
 
@@ -106,7 +106,7 @@ void engine_close(struct engine *e, uint64_t now_ms)
     if (busy)
         e->ops->drop(e);
     engine_calls_close(e, now_ms);
-    engine_link_forget(e);
+    engine_link_reset(e);
     e->counters.relay = AR_REACH_UNKNOWN;
     e->counters.server = AR_REACH_UNKNOWN;
     engine_publish_closed(e, now_ms);

@@ -138,10 +138,10 @@ struct engine_counters {
 };
 
 enum engine_link {
-    ENGINE_IDLE,       /* waiting for the next attempt */
-    ENGINE_CONNECTING, /* ops.connect is under way */
-    ENGINE_OPENING,    /* connected; initialize is not answered yet, or was refused and is asked again */
-    ENGINE_READY,      /* initialized; polls decide about live */
+    ENGINE_IDLE,         /* waiting for the next attempt */
+    ENGINE_CONNECTING,   /* ops.connect is under way */
+    ENGINE_INITIALIZING, /* connected; initialize is not answered yet, or was refused and is asked again */
+    ENGINE_READY,        /* initialized; polls decide about live */
     ENGINE_CLOSED,
 };
 

@@ -248,7 +248,7 @@ void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t n
 }
 
 /* Whether the relay itself still hears, a ping tells. */
-void engine_agents_unanswered(struct engine *e, uint64_t now_ms)
+void engine_agents_timed_out(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
     char id[40];

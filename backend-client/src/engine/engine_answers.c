@@ -123,7 +123,7 @@ static void count_stray(struct engine *e, bool once_asked, const struct answer *
 static void answer_request(struct engine *e, uint64_t number, const struct answer *a, uint64_t now_ms)
 {
     if (number == e->requests.init.id)
-        engine_open_answered(e, a, now_ms);
+        engine_initialize_answered(e, a, now_ms);
     else if (number == e->requests.poll.id)
         engine_agents_answered(e, a, now_ms);
     else if (number == e->requests.ping.id)

@@ -41,7 +41,7 @@ static uint64_t next_attempt_at(const struct engine *e)
     switch (e->link) {
     case ENGINE_IDLE:
         return e->attempt_at_ms;
-    case ENGINE_OPENING:
+    case ENGINE_INITIALIZING:
         return e->next_init_at_ms;
     case ENGINE_READY:
         return engine_is_live(e) ? UINT64_MAX : e->next_poll_at_ms;

@@ -33,7 +33,7 @@ static inline void copy_text(char *to, size_t size, const char *from)
 
 static inline bool engine_has_link(const struct engine *e)
 {
-    return e->link == ENGINE_OPENING || e->link == ENGINE_READY;
+    return e->link == ENGINE_INITIALIZING || e->link == ENGINE_READY;
 }
 
 static inline bool engine_is_live(const struct engine *e)
@@ -77,7 +77,7 @@ void engine_end_link(struct engine *e, const struct fault *why, enum engine_end 
 void engine_end_no_memory(struct engine *e, uint64_t now_ms);
 /* The server behind a good link does not answer, or not as it should. */
 void engine_server_down(struct engine *e, const struct fault *why, uint64_t now_ms);
-void engine_link_forget(struct engine *e);
+void engine_link_reset(struct engine *e);
 /* Starts the clock that runs while bytes wait to leave. At the end of whatever may have written. */
 void engine_link_watch_out(struct engine *e, uint64_t now_ms);
 /* Asks whether the relay is there. */
@@ -148,17 +148,17 @@ struct relay_error {
 
 void relay_error_read(struct relay_error *ret_error, const char *error, size_t len);
 
-/* ---- engine_open.c: initialize ---- */
+/* ---- engine_initialize.c: initialize ---- */
 
-void engine_open_ask(struct engine *e, uint64_t now_ms);
-void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now_ms);
-void engine_open_unanswered(struct engine *e, uint64_t now_ms);
+void engine_initialize_send(struct engine *e, uint64_t now_ms);
+void engine_initialize_answered(struct engine *e, const struct answer *a, uint64_t now_ms);
+void engine_initialize_timed_out(struct engine *e, uint64_t now_ms);
 
 /* ---- engine_agents.c: polls ---- */
 
 void engine_agents_start(struct engine *e, uint64_t now_ms);
 void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t now_ms);
-void engine_agents_unanswered(struct engine *e, uint64_t now_ms);
+void engine_agents_timed_out(struct engine *e, uint64_t now_ms);
 /* Something may have changed: a poll soon. */
 void engine_agents_push(struct engine *e, uint64_t now_ms);
 /* Polls if one is due. */

@@ -1,6 +1,6 @@
 /* The link's life: attempts, the back-off between them, the heartbeat. What the peer owes: engine_owed.c.
  *
- * Happy path: an attempt -> engine_link_up -> initialize (engine_open.c) -> bytes, and a ping after each
+ * Happy path: an attempt -> engine_link_up -> initialize (engine_initialize.c) -> bytes, and a ping after each
  * silence. Every way in which a link ends goes through engine_end_link, which schedules the next attempt,
  * steps down, and settles the calls.
  *
@@ -14,7 +14,7 @@
 
 /* ---- the end of a link ---- */
 
-void engine_link_forget(struct engine *e)
+void engine_link_reset(struct engine *e)
 {
     buf_clear(&e->out);
     buf_trim(&e->out, KEEP_BYTES);
@@ -45,7 +45,7 @@ void engine_end_link(struct engine *e, const struct fault *why, enum engine_end 
     e->counters.losses += !refused;
     e->counters.relay = refused ? AR_REACH_UNKNOWN : AR_REACH_DOWN;
     e->counters.server = refused ? AR_REACH_DOWN : AR_REACH_UNKNOWN;
-    engine_link_forget(e);
+    engine_link_reset(e);
     reconnect_note_down(&e->reconnect, now_ms);
     wait_for_attempt(e, now_ms);
     engine_note_fault(e, why, now_ms);
@@ -76,17 +76,17 @@ void engine_link_up(struct engine *e, const char *peer, uint64_t now_ms)
     if (e->link != ENGINE_CONNECTING)
         return;
     copy_text(e->counters.peer, sizeof(e->counters.peer), peer);
-    engine_link_forget(e);
+    engine_link_reset(e);
     frame_reader_done(&e->reader);
     frame_reader_init(&e->reader, e->options.frame_max_bytes, ENGINE_ID_MAX);
-    e->link = ENGINE_OPENING;
+    e->link = ENGINE_INITIALIZING;
     e->counters.links++;
     e->sent_total = 0;
     e->queued_total = 0;
     e->acked_total = 0;
     e->received_at_ms = now_ms;
     e->moved_at_ms = now_ms;
-    engine_open_ask(e, now_ms);
+    engine_initialize_send(e, now_ms);
     engine_dispatch(e, now_ms);
 }
 
@@ -184,8 +184,8 @@ void engine_link_tick(struct engine *e, uint64_t now_ms)
     engine_judge(e, now_ms);
     if (engine_has_link(e) && ping_due_ms(e) <= now_ms)
         engine_ping(e, now_ms);
-    if (e->link == ENGINE_OPENING && e->next_init_at_ms <= now_ms)
-        engine_open_ask(e, now_ms);
+    if (e->link == ENGINE_INITIALIZING && e->next_init_at_ms <= now_ms)
+        engine_initialize_send(e, now_ms);
 }
 
 void engine_attempt_tick(struct engine *e, uint64_t now_ms)

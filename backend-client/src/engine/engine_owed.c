@@ -180,8 +180,8 @@ void engine_judge(struct engine *e, uint64_t now_ms)
         fault_stalled(&why, e->address, now_ms - e->stall_at_ms);
         engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
     } else if (init_end_ms(e) <= now_ms) {
-        engine_open_unanswered(e, now_ms);
+        engine_initialize_timed_out(e, now_ms);
     } else if (poll_end_ms(e) <= now_ms) {
-        engine_agents_unanswered(e, now_ms);
+        engine_agents_timed_out(e, now_ms);
     }
 }

@@ -194,7 +194,7 @@ void kit_check(struct kit *kit)
     check_shown(kit, &h);
     KIT_REQUIRE((e->link == ENGINE_CONNECTING) == kit->connecting, "link state %d, connecting %d", e->link,
                 kit->connecting);
-    KIT_REQUIRE((e->link == ENGINE_OPENING || e->link == ENGINE_READY) == kit->linked,
+    KIT_REQUIRE((e->link == ENGINE_INITIALIZING || e->link == ENGINE_READY) == kit->linked,
                 "link state %d, linked %d", e->link, kit->linked);
     KIT_REQUIRE((e->link == ENGINE_CLOSED) == (h.state == AR_CLOSED), "closed in part");
     if (!kit->closed && !kit->connecting)

@@ -1,6 +1,6 @@
 /* initialize, on each new link.
  *
- * Happy path: engine_open_ask -> any result object -> notifications/initialized -> the first poll; or, where
+ * Happy path: engine_initialize_send -> any result object -> notifications/initialized -> the first poll; or, where
  * there are no polls, live at once.
  *
  * Failure modes: a relay error that may be retried: asked again on the same link after the back-off. Any
@@ -35,7 +35,7 @@ static int write_params(const struct engine *e, struct buf *out)
     return writer_end(&w);
 }
 
-void engine_open_ask(struct engine *e, uint64_t now_ms)
+void engine_initialize_send(struct engine *e, uint64_t now_ms)
 {
     struct buf params;
     uint64_t id = 0;
@@ -51,7 +51,7 @@ void engine_open_ask(struct engine *e, uint64_t now_ms)
     e->next_init_at_ms = UINT64_MAX;
 }
 
-static void opened(struct engine *e, uint64_t now_ms)
+static void initialized(struct engine *e, uint64_t now_ms)
 {
     e->link = ENGINE_READY;
     if (engine_send_notification(e, "notifications/initialized", NULL, 0) != 0) {
@@ -86,13 +86,13 @@ static void unusable(struct engine *e, const char *reason, uint64_t now_ms)
     engine_end_link(e, &why, ENGINE_END_REFUSED, now_ms);
 }
 
-void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now_ms)
+void engine_initialize_answered(struct engine *e, const struct answer *a, uint64_t now_ms)
 {
     e->requests.init.id = 0;
     switch (a->kind) {
     case ANSWER_RESULT:
         if (a->json[0] == '{')
-            opened(e, now_ms);
+            initialized(e, now_ms);
         else
             unusable(e, "the result is no object", now_ms);
         break;
@@ -106,7 +106,7 @@ void engine_open_answered(struct engine *e, const struct answer *a, uint64_t now
     }
 }
 
-void engine_open_unanswered(struct engine *e, uint64_t now_ms)
+void engine_initialize_timed_out(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
     fault_no_answer(&why, "initialize", now_ms - e->requests.init.at_ms, e->address);
