@@ -20,7 +20,7 @@
  *   again, but degraded when the last good poll is agents_timeout_ms old; where polls are further apart, so
  *   long after the next one was due.
  * - A link so slow that a question has not arrived, or its answer stands behind a line still coming in: the
- *   question's time-out does not run meanwhile (engine_owed.c).
+ *   question's time-out does not run meanwhile (engine_deadlines.c).
  * - A call of the server refused with SERVER_UNAVAILABLE: a poll at once, which then tells.
  * - Garbage: 16 lines that are no JSON-RPC since the last good one, or any before the first good one: not a
  *   relay, link dropped. One that carries the id of a call in flight ends that call with AR_E_BAD_REPLY.
@@ -28,7 +28,7 @@
  * - No memory: the link is dropped where the stream cannot be followed; else the one call gets
  *   AR_E_NO_MEMORY.
  * - A peer that reads nothing: the link is dropped when no byte has left for ENGINE_FRAME_MS.
- * - The host stood still: what the peer is late with is judged ENGINE_WAKE_MS after waking: its answer may
+ * - The host stood still: what the peer is late with is judged ENGINE_SUSPEND_GRACE_MS after waking: its answer may
  *   lie in the socket, unread.
  *
  * Refusals that mean "no such list": -32601 and -32602 (which servers on the Python SDK say of a method that
@@ -77,9 +77,9 @@
 #define ENGINE_OUT_HIGH_BYTES ((size_t)1 << 20)
 #define ENGINE_GARBAGE_LINES  16
 /* A line once begun must end within it; a ping too, or within dead_after_ms where that is longer. */
-#define ENGINE_FRAME_MS UINT64_C(60000)
-#define ENGINE_WAKE_MS  UINT64_C(1000)
-#define ENGINE_RETRY_MS UINT64_C(500)
+#define ENGINE_FRAME_MS         UINT64_C(60000)
+#define ENGINE_SUSPEND_GRACE_MS UINT64_C(1000)
+#define ENGINE_RETRY_MS         UINT64_C(500)
 
 struct engine;
 
@@ -187,9 +187,9 @@ struct engine {
     uint64_t next_publish_at_ms; /* likewise: a publication that memory was short for */
     uint64_t next_push_at_ms;    /* a pushed change may not cause a poll earlier */
     uint64_t stall_at_ms;        /* when `out` last moved; UINT64_MAX: it is empty */
-    uint64_t moved_at_ms;        /* when the peer last took something that had waited, as far as was seen */
-    uint64_t look_at_ms;  /* when to look whether it has, while something is asked; UINT64_MAX: no need */
-    uint64_t judge_at_ms; /* what the peer owes is not judged earlier: the host stood still */
+    uint64_t last_ack_at_ms;     /* when the peer last took something that had waited, as far as was seen */
+    uint64_t ack_check_at_ms; /* when to look whether it has, while something is asked; UINT64_MAX: no need */
+    uint64_t grace_until_ms;  /* what the peer owes is not judged earlier: the host stood still */
     uint64_t good_polls;
     enum engine_list polling; /* what the poll under way asks for */
     bool polled_by[ENGINE_LIST_NONE];

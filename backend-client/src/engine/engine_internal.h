@@ -87,7 +87,7 @@ void engine_link_tick(struct engine *e, uint64_t now_ms);
 void engine_attempt_tick(struct engine *e, uint64_t now_ms);
 uint64_t engine_link_due_ms(const struct engine *e);
 
-/* ---- engine_owed.c: what the peer owes ---- */
+/* ---- engine_deadlines.c: what the peer owes ---- */
 
 /* A request of the engine's own has just been written. */
 void engine_request_sent(struct engine *e, struct pending_request *a, uint64_t id, uint64_t now_ms);
@@ -96,8 +96,8 @@ double engine_request_elapsed_ms(const struct engine *e, const struct pending_re
 /* A line has ended that was under way since then. */
 void engine_line_ended(struct engine *e, uint64_t began_at_ms, uint64_t now_ms);
 /* Ends the link, or calls the server down, where something owed is overdue. */
-void engine_judge(struct engine *e, uint64_t now_ms);
-uint64_t engine_judge_at_ms(const struct engine *e);
+void engine_check_deadlines(struct engine *e, uint64_t now_ms);
+uint64_t engine_deadlines_due_ms(const struct engine *e);
 
 /* ---- engine_requests.c: what the engine itself writes ---- */
 

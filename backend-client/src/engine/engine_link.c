@@ -1,4 +1,4 @@
-/* The link's life: attempts, the back-off between them, the heartbeat. What the peer owes: engine_owed.c.
+/* The link's life: attempts, the back-off between them, the heartbeat. What the peer owes: engine_deadlines.c.
  *
  * Happy path: an attempt -> engine_link_up -> initialize (engine_initialize.c) -> bytes, and a ping after each
  * silence. Every way in which a link ends goes through engine_end_link, which schedules the next attempt,
@@ -21,7 +21,7 @@ void engine_link_reset(struct engine *e)
     e->requests = (struct engine_requests){0};
     e->line_at_ms = UINT64_MAX;
     e->stall_at_ms = UINT64_MAX;
-    e->look_at_ms = UINT64_MAX;
+    e->ack_check_at_ms = UINT64_MAX;
     e->next_init_at_ms = UINT64_MAX;
     e->next_poll_at_ms = UINT64_MAX;
     e->attempt_at_ms = UINT64_MAX;
@@ -85,7 +85,7 @@ void engine_link_up(struct engine *e, const char *peer, uint64_t now_ms)
     e->queued_total = 0;
     e->acked_total = 0;
     e->received_at_ms = now_ms;
-    e->moved_at_ms = now_ms;
+    e->last_ack_at_ms = now_ms;
     engine_initialize_send(e, now_ms);
     engine_dispatch(e, now_ms);
 }
@@ -115,7 +115,7 @@ void engine_link_sent(struct engine *e, size_t len, uint64_t now_ms)
     buf_consume(&e->out, len);
     e->sent_total += len;
     if (e->stall_at_ms < now_ms) /* the kernel had no room, and has some again: the peer took something */
-        e->moved_at_ms = now_ms;
+        e->last_ack_at_ms = now_ms;
     e->stall_at_ms = buf_len(&e->out) > 0 ? now_ms : UINT64_MAX;
     engine_dispatch(e, now_ms);
 }
@@ -181,7 +181,7 @@ void engine_link_tick(struct engine *e, uint64_t now_ms)
     if (earlier(ping_due_ms(e), e->next_poll_at_ms) <= now_ms)
         trim(e);
     engine_link_watch_out(e, now_ms);
-    engine_judge(e, now_ms);
+    engine_check_deadlines(e, now_ms);
     if (engine_has_link(e) && ping_due_ms(e) <= now_ms)
         engine_ping(e, now_ms);
     if (e->link == ENGINE_INITIALIZING && e->next_init_at_ms <= now_ms)
@@ -204,6 +204,6 @@ uint64_t engine_link_due_ms(const struct engine *e)
         return e->attempt_at_ms;
     if (!engine_has_link(e))
         return UINT64_MAX;
-    uint64_t due_ms = earlier(engine_judge_at_ms(e), ping_due_ms(e));
+    uint64_t due_ms = earlier(engine_deadlines_due_ms(e), ping_due_ms(e));
     return earlier(due_ms, earlier(e->next_init_at_ms, e->next_poll_at_ms));
 }

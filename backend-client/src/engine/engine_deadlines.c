@@ -2,7 +2,7 @@
  * begun; the reading of what was sent.
  *
  * Happy path: engine_request_sent starts a request's clock when it is written; the answer stops it. Where one runs
- * out, engine_judge ends the link, or calls the server behind it down.
+ * out, engine_check_deadlines ends the link, or calls the server behind it down.
  *
  * A request may stand behind megabytes of a call on its way over a slow link. So its clock does not run
  * before the peer's system has acknowledged it: a second after it was written, and each second from then on
@@ -15,7 +15,7 @@
  */
 #include "engine_internal.h"
 
-#define LOOK_MS UINT64_C(1000)
+#define ACK_CHECK_MS UINT64_C(1000)
 
 /* As far as the kernel can tell; never less than before. */
 static uint64_t acked_now(struct engine *e)
@@ -24,16 +24,16 @@ static uint64_t acked_now(struct engine *e)
     return later(e->acked_total, e->sent_total > left ? e->sent_total - left : 0);
 }
 
-static uint64_t look_due_ms(const struct engine *e)
+static uint64_t ack_check_due_ms(const struct engine *e)
 {
     bool any = e->requests.init.id != 0 || e->requests.poll.id != 0 || e->requests.ping.id != 0;
-    return any ? e->look_at_ms : UINT64_MAX;
+    return any ? e->ack_check_at_ms : UINT64_MAX;
 }
 
 /* What has arrived by now has not moved since. */
 void engine_request_sent(struct engine *e, struct pending_request *a, uint64_t id, uint64_t now_ms)
 {
-    e->look_at_ms = earlier(look_due_ms(e), now_ms + LOOK_MS);
+    e->ack_check_at_ms = earlier(ack_check_due_ms(e), now_ms + ACK_CHECK_MS);
     e->acked_total = acked_now(e);
     *a = (struct pending_request){
         .id = id, .at_ms = now_ms, .fraction_ms = e->fraction_ms, .end = e->queued_total};
@@ -52,7 +52,7 @@ static uint64_t after(uint64_t at_ms, uint64_t wait_ms)
 
 /* ---- on its way ---- */
 
-static void look_at(const struct engine *e, struct pending_request *a, uint64_t now_ms)
+static void update_transit(const struct engine *e, struct pending_request *a, uint64_t now_ms)
 {
     if (e->acked_total < a->end) {
         a->in_transit = true;
@@ -68,22 +68,22 @@ static void look(struct engine *e, uint64_t now_ms)
 {
     uint64_t acked = acked_now(e);
     if (acked > e->acked_total)
-        e->moved_at_ms = now_ms;
+        e->last_ack_at_ms = now_ms;
     e->acked_total = acked;
     bool any = false;
     struct pending_request *const all[] = {&e->requests.init, &e->requests.poll, &e->requests.ping};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (all[i]->id == 0)
             continue;
-        look_at(e, all[i], now_ms);
+        update_transit(e, all[i], now_ms);
         any = any || all[i]->in_transit;
     }
-    e->look_at_ms = any ? now_ms + LOOK_MS : UINT64_MAX;
+    e->ack_check_at_ms = any ? now_ms + ACK_CHECK_MS : UINT64_MAX;
 }
 
 void engine_line_ended(struct engine *e, uint64_t began_at_ms, uint64_t now_ms)
 {
-    if (now_ms - began_at_ms >= LOOK_MS && e->requests.poll.id != 0)
+    if (now_ms - began_at_ms >= ACK_CHECK_MS && e->requests.poll.id != 0)
         e->requests.poll.at_ms = now_ms;
 }
 
@@ -103,7 +103,7 @@ static uint64_t dead_at_ms(const struct engine *e)
     if (ping->id == 0)
         return UINT64_MAX;
     if (ping->in_transit)
-        return later(e->received_at_ms, e->moved_at_ms) + e->options.dead_after_ms;
+        return later(e->received_at_ms, e->last_ack_at_ms) + e->options.dead_after_ms;
     uint64_t silent_ms = later(e->received_at_ms + e->options.dead_after_ms, ping->at_ms + ping_grace_ms(e));
     return earlier(silent_ms, ping->at_ms + later(ping_grace_ms(e), ENGINE_FRAME_MS));
 }
@@ -123,7 +123,7 @@ static uint64_t answer_end_ms(const struct engine *e, const struct pending_reque
 {
     if (a->id == 0)
         return UINT64_MAX;
-    uint64_t from_ms = a->in_transit ? later(a->at_ms, e->moved_at_ms) : a->at_ms;
+    uint64_t from_ms = a->in_transit ? later(a->at_ms, e->last_ack_at_ms) : a->at_ms;
     return from_ms + later(timeout_ms, 1);
 }
 
@@ -141,34 +141,34 @@ static uint64_t poll_end_ms(const struct engine *e)
                  e->received_at_ms + later(e->options.agents_timeout_ms, 1)); /* it stands behind a line */
 }
 
-static uint64_t owed_at_ms(const struct engine *e)
+static uint64_t earliest_deadline_ms(const struct engine *e)
 {
     uint64_t link_ms = earlier(dead_at_ms(e), earlier(line_end_ms(e), stall_end_ms(e)));
     return earlier(link_ms, earlier(init_end_ms(e), poll_end_ms(e)));
 }
 
-uint64_t engine_judge_at_ms(const struct engine *e)
+uint64_t engine_deadlines_due_ms(const struct engine *e)
 {
-    return earlier(later(owed_at_ms(e), e->judge_at_ms), look_due_ms(e));
+    return earlier(later(earliest_deadline_ms(e), e->grace_until_ms), ack_check_due_ms(e));
 }
 
 /* ---- the verdict ---- */
 
 /* A tick that is late by itself puts judgement off, once for each thing owed. */
-static void notice_standstill(struct engine *e, uint64_t now_ms)
+static void detect_suspension(struct engine *e, uint64_t now_ms)
 {
-    uint64_t owed_ms = owed_at_ms(e);
-    if (now_ms > after(owed_ms, ENGINE_WAKE_MS) && e->judge_at_ms <= owed_ms)
-        e->judge_at_ms = now_ms + ENGINE_WAKE_MS;
+    uint64_t owed_ms = earliest_deadline_ms(e);
+    if (now_ms > after(owed_ms, ENGINE_SUSPEND_GRACE_MS) && e->grace_until_ms <= owed_ms)
+        e->grace_until_ms = now_ms + ENGINE_SUSPEND_GRACE_MS;
 }
 
-void engine_judge(struct engine *e, uint64_t now_ms)
+void engine_check_deadlines(struct engine *e, uint64_t now_ms)
 {
     struct fault why;
-    notice_standstill(e, now_ms);
-    if (earlier(look_due_ms(e), owed_at_ms(e)) <= now_ms)
+    detect_suspension(e, now_ms);
+    if (earlier(ack_check_due_ms(e), earliest_deadline_ms(e)) <= now_ms)
         look(e, now_ms);
-    if (now_ms < e->judge_at_ms)
+    if (now_ms < e->grace_until_ms)
         return;
     if (dead_at_ms(e) <= now_ms) {
         fault_silent(&why, e->address, now_ms - e->received_at_ms);
