@@ -64,7 +64,7 @@ static void update_transit(const struct engine *e, struct pending_request *a, ui
 }
 
 /* How much of what was sent has arrived, and which requests with it. */
-static void look(struct engine *e, uint64_t now_ms)
+static void check_acks(struct engine *e, uint64_t now_ms)
 {
     uint64_t acked = acked_now(e);
     if (acked > e->acked_total)
@@ -97,7 +97,7 @@ static uint64_t ping_grace_ms(const struct engine *e)
     return later(dead_ms > heartbeat_ms ? dead_ms - heartbeat_ms : dead_ms, 1);
 }
 
-static uint64_t dead_at_ms(const struct engine *e)
+static uint64_t silence_deadline_ms(const struct engine *e)
 {
     const struct pending_request *ping = &e->requests.ping;
     if (ping->id == 0)
@@ -108,18 +108,18 @@ static uint64_t dead_at_ms(const struct engine *e)
     return earlier(silent_ms, ping->at_ms + later(ping_grace_ms(e), ENGINE_FRAME_MS));
 }
 
-static uint64_t line_end_ms(const struct engine *e)
+static uint64_t line_deadline_ms(const struct engine *e)
 {
     return after(e->line_at_ms, ENGINE_FRAME_MS);
 }
 
-static uint64_t stall_end_ms(const struct engine *e)
+static uint64_t stall_deadline_ms(const struct engine *e)
 {
     return after(e->stall_at_ms, ENGINE_FRAME_MS);
 }
 
 /* On its way, the time runs only while nothing moves. */
-static uint64_t answer_end_ms(const struct engine *e, const struct pending_request *a, uint32_t timeout_ms)
+static uint64_t answer_deadline_ms(const struct engine *e, const struct pending_request *a, uint32_t timeout_ms)
 {
     if (a->id == 0)
         return UINT64_MAX;
@@ -127,14 +127,14 @@ static uint64_t answer_end_ms(const struct engine *e, const struct pending_reque
     return from_ms + later(timeout_ms, 1);
 }
 
-static uint64_t init_end_ms(const struct engine *e)
+static uint64_t initialize_deadline_ms(const struct engine *e)
 {
-    return answer_end_ms(e, &e->requests.init, e->options.init_timeout_ms);
+    return answer_deadline_ms(e, &e->requests.init, e->options.init_timeout_ms);
 }
 
-static uint64_t poll_end_ms(const struct engine *e)
+static uint64_t poll_deadline_ms(const struct engine *e)
 {
-    uint64_t end_ms = answer_end_ms(e, &e->requests.poll, e->options.agents_timeout_ms);
+    uint64_t end_ms = answer_deadline_ms(e, &e->requests.poll, e->options.agents_timeout_ms);
     if (end_ms == UINT64_MAX || e->line_at_ms == UINT64_MAX)
         return end_ms;
     return later(end_ms,
@@ -143,8 +143,8 @@ static uint64_t poll_end_ms(const struct engine *e)
 
 static uint64_t earliest_deadline_ms(const struct engine *e)
 {
-    uint64_t link_ms = earlier(dead_at_ms(e), earlier(line_end_ms(e), stall_end_ms(e)));
-    return earlier(link_ms, earlier(init_end_ms(e), poll_end_ms(e)));
+    uint64_t link_ms = earlier(silence_deadline_ms(e), earlier(line_deadline_ms(e), stall_deadline_ms(e)));
+    return earlier(link_ms, earlier(initialize_deadline_ms(e), poll_deadline_ms(e)));
 }
 
 uint64_t engine_deadlines_due_ms(const struct engine *e)
@@ -167,21 +167,21 @@ void engine_check_deadlines(struct engine *e, uint64_t now_ms)
     struct fault why;
     detect_suspension(e, now_ms);
     if (earlier(ack_check_due_ms(e), earliest_deadline_ms(e)) <= now_ms)
-        look(e, now_ms);
+        check_acks(e, now_ms);
     if (now_ms < e->grace_until_ms)
         return;
-    if (dead_at_ms(e) <= now_ms) {
+    if (silence_deadline_ms(e) <= now_ms) {
         fault_silent(&why, e->address, now_ms - e->received_at_ms);
         engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
-    } else if (line_end_ms(e) <= now_ms) {
+    } else if (line_deadline_ms(e) <= now_ms) {
         fault_slow_line(&why, e->address, now_ms - e->line_at_ms);
         engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
-    } else if (stall_end_ms(e) <= now_ms) {
+    } else if (stall_deadline_ms(e) <= now_ms) {
         fault_stalled(&why, e->address, now_ms - e->stall_at_ms);
         engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
-    } else if (init_end_ms(e) <= now_ms) {
+    } else if (initialize_deadline_ms(e) <= now_ms) {
         engine_initialize_timed_out(e, now_ms);
-    } else if (poll_end_ms(e) <= now_ms) {
+    } else if (poll_deadline_ms(e) <= now_ms) {
         engine_agents_timed_out(e, now_ms);
     }
 }
