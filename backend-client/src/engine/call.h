@@ -37,9 +37,9 @@ struct call {
     struct heap_node deadline; /* while with the engine and deadline_at_ms is not UINT64_MAX */
     uint64_t id;               /* from 1; also the JSON-RPC id and the progress token on the wire */
     uint64_t began_at_ms;
-    uint64_t deadline_at_ms; /* UINT64_MAX: none */
-    uint64_t not_before_ms;  /* waiting: the relay asked for patience (retryAfterMs); 0: none */
-    uint64_t after_poll;     /* likewise: not before the engine has had so many good polls */
+    uint64_t deadline_at_ms;   /* UINT64_MAX: none */
+    uint64_t not_before_ms;    /* waiting: not sent again earlier (the relay's retryAfterMs); 0: none */
+    uint64_t retry_after_poll; /* likewise: not before the engine has had so many good polls */
     uint64_t sent_end; /* in flight: how many bytes the link must have sent for the server to have seen it */
     enum call_state state;
     enum ar_policy policy;

@@ -31,9 +31,9 @@ static void init_calls(struct engine *e)
     heap_init(&e->deadlines);
     list_init(&e->waiting);
     list_init(&e->to_relay);
-    list_init(&e->patient);
+    list_init(&e->retry_later);
     list_init(&e->in_flight);
-    e->patient_at_ms = UINT64_MAX;
+    e->retry_at_ms = UINT64_MAX;
 }
 
 static void init_times(struct engine *e, uint64_t seed, uint64_t now_ms, int64_t now_unix_ms)
@@ -120,7 +120,7 @@ uint64_t engine_due_ms(const struct engine *e)
     uint64_t due_ms = earlier(engine_link_due_ms(e), engine_publish_due_ms(e));
     if (deadline)
         due_ms = earlier(due_ms, deadline->key);
-    return earlier(due_ms, e->patient_at_ms);
+    return earlier(due_ms, e->retry_at_ms);
 }
 
 void engine_tick(struct engine *e, uint64_t now_ms)
@@ -131,8 +131,8 @@ void engine_tick(struct engine *e, uint64_t now_ms)
     engine_link_tick(e, now_ms);
     engine_publish_tick(e, now_ms);
     engine_agents_run(e, now_ms);
-    if (e->patient_at_ms <= now_ms)
-        engine_calls_wake(e, now_ms);
+    if (e->retry_at_ms <= now_ms)
+        engine_calls_retry(e, now_ms);
     engine_attempt_tick(e, now_ms);
     engine_dispatch(e, now_ms);
 }

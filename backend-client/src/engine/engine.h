@@ -197,17 +197,17 @@ struct engine {
     bool spoke;       /* a good frame came on this link */
     unsigned garbage; /* bad lines since the last good one */
 
-    struct map calls;       /* struct call.by_id: waiting and in flight */
-    struct heap deadlines;  /* struct call.deadline */
-    struct list waiting;    /* struct call.node, in the order of their ids: for the server */
-    struct list to_relay;   /* likewise: waiting, relay/ methods */
-    struct list patient;    /* likewise: waiting, asked for patience */
-    struct list in_flight;  /* likewise, in the order in which they were written */
-    uint64_t patient_at_ms; /* the earliest not_before_ms in `patient` that is still to come */
-    uint64_t sent_id;       /* the highest id ever written */
-    size_t abandoned;       /* requests of this link given up: their answers may still come */
-    struct buf text;        /* what a callback borrows */
-    size_t waiting_count;   /* of the three lists */
+    struct map calls;        /* struct call.by_id: waiting and in flight */
+    struct heap deadlines;   /* struct call.deadline */
+    struct list waiting;     /* struct call.node, in the order of their ids: for the server */
+    struct list to_relay;    /* likewise: waiting, relay/ methods */
+    struct list retry_later; /* likewise: waiting, refused by the relay for the moment */
+    struct list in_flight;   /* likewise, in the order in which they were written */
+    uint64_t retry_at_ms;    /* the earliest not_before_ms in `retry_later` that is still to come */
+    uint64_t sent_id;        /* the highest id ever written */
+    size_t abandoned;        /* requests of this link given up: their answers may still come */
+    struct buf text;         /* what a callback borrows */
+    size_t waiting_count;    /* of the three lists */
     size_t waiting_bytes;
     size_t in_flight_count;
     uint64_t

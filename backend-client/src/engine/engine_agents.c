@@ -112,7 +112,7 @@ static void succeeded(struct engine *e, struct agent_set *set, enum engine_list 
     e->good_polls++;
     end_round(e, now_ms + interval_ms(e), now_ms);
     engine_go_live(e, set, now_ms);
-    engine_calls_wake(e, now_ms);
+    engine_calls_retry(e, now_ms);
 }
 
 static void failed(struct engine *e, const struct fault *why, uint64_t now_ms)

@@ -67,7 +67,7 @@ static void answer_error(struct engine *e, struct call *c, const struct answer *
     /* Retryable and sent is a contradiction: whoever says so is not taken at its word. */
     bool again = relay.retryable && !relay.sent;
     if (again && c->policy == AR_WAIT) {
-        engine_call_postpone(e, c, relay.retry_after_ms, now_ms);
+        engine_call_retry_later(e, c, relay.retry_after_ms, now_ms);
         return;
     }
     if (again && c->policy == AR_MOCK) {

@@ -208,39 +208,39 @@ void engine_calls_expire(struct engine *e, uint64_t now_ms)
         expire(e, CONTAINER_OF(node, struct call, deadline), now_ms);
 }
 
-/* ---- patience ---- */
+/* ---- refused for the moment: retried later ---- */
 
-static bool is_awake(const struct engine *e, const struct call *c, uint64_t now_ms)
+static bool may_retry(const struct engine *e, const struct call *c, uint64_t now_ms)
 {
-    return c->not_before_ms <= now_ms && c->after_poll <= e->good_polls;
+    return c->not_before_ms <= now_ms && c->retry_after_poll <= e->good_polls;
 }
 
-void engine_call_postpone(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms)
+void engine_call_retry_later(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms)
 {
-    bool poll_tells = !c->to_relay && engine_polls(e) && e->list != ENGINE_LIST_NONE;
+    bool poll_decides = !c->to_relay && engine_polls(e) && e->list != ENGINE_LIST_NONE;
     engine_call_unlist(e, c);
     if (!engine_queue_has_room(e, c)) { /* else a relay that refuses all would fill it without end */
         engine_fail(e, c, AR_E_QUEUE_FULL, false, NULL, now_ms);
         return;
     }
-    c->after_poll = poll_tells ? e->good_polls + 1 : 0;
-    c->not_before_ms = now_ms + (poll_tells ? retry_after_ms : later(retry_after_ms, ENGINE_RETRY_MS));
+    c->retry_after_poll = poll_decides ? e->good_polls + 1 : 0;
+    c->not_before_ms = now_ms + (poll_decides ? retry_after_ms : later(retry_after_ms, ENGINE_RETRY_MS));
     if (c->not_before_ms > now_ms)
-        e->patient_at_ms = earlier(e->patient_at_ms, c->not_before_ms);
-    engine_call_wait(e, c, &e->patient, e->patient.prev);
+        e->retry_at_ms = earlier(e->retry_at_ms, c->not_before_ms);
+    engine_call_wait(e, c, &e->retry_later, e->retry_later.prev);
 }
 
-void engine_calls_wake(struct engine *e, uint64_t now_ms)
+void engine_calls_retry(struct engine *e, uint64_t now_ms)
 {
     struct places last = {&e->waiting, &e->to_relay};
-    e->patient_at_ms = UINT64_MAX;
-    LIST_EACH(node, safe, &e->patient)
+    e->retry_at_ms = UINT64_MAX;
+    LIST_EACH(node, safe, &e->retry_later)
     {
         struct call *c = call_of(node);
-        if (is_awake(e, c, now_ms))
+        if (may_retry(e, c, now_ms))
             go_back(e, c, &last);
         else if (c->not_before_ms > now_ms)
-            e->patient_at_ms = earlier(e->patient_at_ms, c->not_before_ms);
+            e->retry_at_ms = earlier(e->retry_at_ms, c->not_before_ms);
     }
 }
 
@@ -291,6 +291,6 @@ void engine_calls_close(struct engine *e, uint64_t now_ms)
     close_list(e, &e->in_flight, now_ms);
     close_list(e, &e->waiting, now_ms);
     close_list(e, &e->to_relay, now_ms);
-    close_list(e, &e->patient, now_ms);
-    e->patient_at_ms = UINT64_MAX;
+    close_list(e, &e->retry_later, now_ms);
+    e->retry_at_ms = UINT64_MAX;
 }

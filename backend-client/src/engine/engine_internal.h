@@ -6,7 +6,7 @@
 
 #include "engine.h"
 
-/* A peer that asks for more patience than this gets no more. */
+/* The longest retryAfterMs that the engine follows. */
 #define ENGINE_RETRY_MAX_MS UINT64_C(60000)
 /* Ids longer than those of our own requests are nobody's. */
 #define ENGINE_ID_MAX ((size_t)64)
@@ -188,15 +188,15 @@ struct call *engine_call_next(const struct engine *e);
 void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms);
 void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
                  uint64_t now_ms);
-/* The relay asked for patience. The call is in flight; it is over when the queue is full. */
-void engine_call_postpone(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms);
+/* The relay refused a call in flight for the moment: it waits for its retry, or fails when the queue is full. */
+void engine_call_retry_later(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms);
 /* The link is gone. */
 void engine_calls_settle(struct engine *e, uint64_t now_ms);
 /* It is not live any more: who does not want to wait is settled. */
 void engine_calls_sweep(struct engine *e, uint64_t now_ms);
 void engine_calls_close(struct engine *e, uint64_t now_ms);
-/* A good poll, or the time, has come: patient calls queue again. */
-void engine_calls_wake(struct engine *e, uint64_t now_ms);
+/* After a good poll, or at retry_at_ms: calls whose wait is over queue again. */
+void engine_calls_retry(struct engine *e, uint64_t now_ms);
 void engine_calls_expire(struct engine *e, uint64_t now_ms);
 void engine_dispatch(struct engine *e, uint64_t now_ms);
 

@@ -284,7 +284,7 @@ static void a_call_keeps_copies(void **state)
     assert_ptr_equal(c->on_progress, call_on_progress);
     assert_ptr_equal(c->on_reply, on_reply);
     assert_ptr_equal(c->data, &mark);
-    assert_true(c->began_at_ms == CALL_NOW_MS && c->not_before_ms == 0 && c->after_poll == 0 &&
+    assert_true(c->began_at_ms == CALL_NOW_MS && c->not_before_ms == 0 && c->retry_after_poll == 0 &&
                 c->sent_end == 0);
     assert_true(list_empty(&c->node));
     call_free(c);

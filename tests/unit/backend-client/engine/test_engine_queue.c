@@ -94,7 +94,7 @@ static void after_a_loss_idempotent_ones_come_before_what_waited(void **state)
 }
 
 /* A call told to wait must not be overtaken for ever, and must not hold the others up either. */
-static void one_asked_for_patience_does_not_hold_up_the_rest(void **state)
+static void a_call_to_retry_later_does_not_hold_up_the_rest(void **state)
 {
     (void)state;
     kit_go_live(&kit, NULL);
@@ -114,7 +114,7 @@ static void one_asked_for_patience_does_not_hold_up_the_rest(void **state)
 }
 
 /* Not before the server has shown itself well. */
-static void patience_ends_with_the_next_good_poll(void **state)
+static void a_retry_comes_with_the_next_good_poll(void **state)
 {
     (void)state;
     kit_go_live(&kit, NULL);
@@ -148,7 +148,7 @@ static void relay_methods_queue_among_the_others(void **state)
 }
 
 /* Nothing tells when the server is back but time. */
-static void where_there_is_no_list_patience_is_a_matter_of_time(void **state)
+static void without_a_list_the_time_alone_decides_about_a_retry(void **state)
 {
     (void)state;
     for (int unlisted = 0; unlisted < 2; unlisted++) {
@@ -171,7 +171,7 @@ static void where_there_is_no_list_patience_is_a_matter_of_time(void **state)
     }
 }
 
-static void patience_ends_also_when_the_list_goes_away(void **state)
+static void a_retry_comes_also_when_the_list_goes_away(void **state)
 {
     (void)state;
     kit_go_live(&kit, NULL);
@@ -399,11 +399,11 @@ int main(void)
         cmocka_unit_test(calls_that_waited_go_out_in_their_order),
         cmocka_unit_test(after_a_loss_the_old_order_holds),
         cmocka_unit_test(after_a_loss_idempotent_ones_come_before_what_waited),
-        cmocka_unit_test(one_asked_for_patience_does_not_hold_up_the_rest),
-        cmocka_unit_test(patience_ends_with_the_next_good_poll),
+        cmocka_unit_test(a_call_to_retry_later_does_not_hold_up_the_rest),
+        cmocka_unit_test(a_retry_comes_with_the_next_good_poll),
         cmocka_unit_test(relay_methods_queue_among_the_others),
-        cmocka_unit_test(where_there_is_no_list_patience_is_a_matter_of_time),
-        cmocka_unit_test(patience_ends_also_when_the_list_goes_away),
+        cmocka_unit_test(without_a_list_the_time_alone_decides_about_a_retry),
+        cmocka_unit_test(a_retry_comes_also_when_the_list_goes_away),
         cmocka_unit_test(failures_20_queue_overflow_fires_its_failures),
         cmocka_unit_test(the_queue_is_bounded_in_bytes),
         cmocka_unit_test(no_more_than_in_flight_max_are_in_flight_whatever_their_policy),
