@@ -66,7 +66,7 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_words(const struct ar_agent *a, const struct ar_agent *b)
+static bool same_capabilities(const struct ar_agent *a, const struct ar_agent *b)
 {
     bool same = a->capability_count == b->capability_count;
     for (size_t i = 0; same && i < a->capability_count; i++)
@@ -88,7 +88,7 @@ static bool same_agent(const struct ar_agent *a, const struct ar_agent *b)
 {
     return same_text(a->id, b->id) && same_text(a->name, b->name) && same_text(a->type, b->type) &&
            same_text(a->status, b->status) && same_text(a->swarm_id, b->swarm_id) &&
-           same_text(a->activity, b->activity) && same_words(a, b) && same_numbers(a, b);
+           same_text(a->activity, b->activity) && same_capabilities(a, b) && same_numbers(a, b);
 }
 
 bool agent_set_equal(const struct agent_set *a, const struct agent_set *b)

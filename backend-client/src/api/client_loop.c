@@ -183,7 +183,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct ar_client *c = timer->data;
     c->armed_ms = UINT64_MAX;
-    link_hear(&c->link);
+    link_read_pending(&c->link);
     if (c->closing)
         return;
     client_event_begin(c);

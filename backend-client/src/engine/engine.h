@@ -75,7 +75,7 @@
 #include "wire/frame.h"
 
 #define ENGINE_OUT_HIGH_BYTES ((size_t)1 << 20)
-#define ENGINE_GARBAGE_LINES  16
+#define ENGINE_BAD_LINES_MAX  16
 /* A line once begun must end within it; a ping too, or within dead_after_ms where that is longer. */
 #define ENGINE_FRAME_MS         UINT64_C(60000)
 #define ENGINE_SUSPEND_GRACE_MS UINT64_C(1000)
@@ -193,9 +193,9 @@ struct engine {
     uint64_t good_polls;
     enum engine_list polling; /* what the poll under way asks for */
     bool polled_by[ENGINE_LIST_NONE];
-    bool poll_again;  /* a change was pushed while a poll was under way */
-    bool spoke;       /* a good frame came on this link */
-    unsigned garbage; /* bad lines since the last good one */
+    bool poll_again;    /* a change was pushed while a poll was under way */
+    bool got_good_line; /* a good frame came on this link */
+    unsigned bad_lines; /* bad lines since the last good one */
 
     struct map calls;        /* struct call.by_id: waiting and in flight */
     struct heap deadlines;   /* struct call.deadline */

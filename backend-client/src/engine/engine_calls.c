@@ -50,14 +50,14 @@ static const char *fault_text(const struct engine *e)
 }
 
 /* Of a call in flight: have all of its bytes left? */
-static bool has_left(const struct engine *e, const struct call *c)
+static bool was_sent(const struct engine *e, const struct call *c)
 {
     return c->sent_end <= e->sent_total;
 }
 
 /* ---- where it goes ---- */
 
-static bool may_go(const struct engine *e, const struct call *c)
+static bool can_send(const struct engine *e, const struct call *c)
 {
     return c->to_relay ? engine_has_link(e) : engine_is_live(e) && e->link == ENGINE_READY;
 }
@@ -74,13 +74,13 @@ static void enqueue(struct engine *e, struct call *c)
 }
 
 /* Where the last call went that went back to its queue; at first the queues themselves. */
-struct places {
+struct requeue_hints {
     struct list *server;
     struct list *relay;
 };
 
 /* Many, more or less in the order of their ids. */
-static void go_back(struct engine *e, struct call *c, struct places *last)
+static void requeue(struct engine *e, struct call *c, struct requeue_hints *last)
 {
     struct list **near = c->to_relay ? &last->relay : &last->server;
     engine_call_unlist(e, c);
@@ -99,7 +99,7 @@ static void send(struct engine *e, struct call *c, uint64_t now_ms)
     e->queued_total += buf_len(&e->out) - before;
     c->sent_end = e->queued_total;
     e->sent_id = later(e->sent_id, c->id);
-    engine_call_fly(e, c);
+    engine_call_set_in_flight(e, c);
 }
 
 void engine_dispatch(struct engine *e, uint64_t now_ms)
@@ -115,7 +115,7 @@ void engine_dispatch(struct engine *e, uint64_t now_ms)
 }
 
 /* It cannot go now: what its policy says. */
-static void settle_waiting(struct engine *e, struct call *c, uint64_t now_ms)
+static void apply_policy(struct engine *e, struct call *c, uint64_t now_ms)
 {
     if (c->policy == AR_WAIT)
         return;
@@ -126,11 +126,11 @@ static void settle_waiting(struct engine *e, struct call *c, uint64_t now_ms)
 }
 
 /* `c` is with the engine, and in no list. */
-static void place(struct engine *e, struct call *c, uint64_t now_ms)
+static void dispatch_or_queue(struct engine *e, struct call *c, uint64_t now_ms)
 {
-    bool goes = may_go(e, c);
+    bool goes = can_send(e, c);
     if (!goes && c->policy != AR_WAIT)
-        settle_waiting(e, c, now_ms);
+        apply_policy(e, c, now_ms);
     else if (goes && engine_may_write(e) && !engine_call_next(e))
         send(e, c, now_ms);
     else if (engine_queue_has_room(e, c))
@@ -157,13 +157,13 @@ void engine_submit(struct engine *e, struct call *c, uint64_t now_ms)
     else if (engine_call_admit(e, c) != 0)
         refuse(e, c, AR_E_NO_MEMORY, now_ms);
     else
-        place(e, c, now_ms);
+        dispatch_or_queue(e, c, now_ms);
     engine_link_watch_out(e, now_ms);
 }
 
 /* ---- given up ---- */
 
-static void tell_cancelled(struct engine *e, const struct call *c)
+static void send_cancelled(struct engine *e, const struct call *c)
 {
     char id[24];
     e->abandoned++;
@@ -174,11 +174,11 @@ static void tell_cancelled(struct engine *e, const struct call *c)
 }
 
 /* Of a call in flight the bytes can be taken back no more: even where they have not left, they will. */
-static void give_up(struct engine *e, struct call *c, int code, const char *message, uint64_t now_ms)
+static void abandon(struct engine *e, struct call *c, int code, const char *message, uint64_t now_ms)
 {
     bool in_flight = c->state == CALL_IN_FLIGHT;
     if (in_flight)
-        tell_cancelled(e, c);
+        send_cancelled(e, c);
     engine_fail(e, c, code, in_flight, message, now_ms);
 }
 
@@ -186,10 +186,10 @@ static void give_up(struct engine *e, struct call *c, int code, const char *mess
 static void expire(struct engine *e, struct call *c, uint64_t now_ms)
 {
     char text[sizeof(e->fault.text) + 80];
-    bool in_vain = c->state == CALL_WAITING && !may_go(e, c) && e->fault.text[0] != '\0';
+    bool in_vain = c->state == CALL_WAITING && !can_send(e, c) && e->fault.text[0] != '\0';
     (void)snprintf(text, sizeof(text), "no answer within the deadline of %" PRIu64 " ms%s%s",
                    c->deadline_at_ms - c->began_at_ms, in_vain ? ": " : "", in_vain ? e->fault.text : "");
-    give_up(e, c, AR_E_TIMEOUT, text, now_ms);
+    abandon(e, c, AR_E_TIMEOUT, text, now_ms);
 }
 
 void engine_cancel(struct engine *e, uint64_t id, uint64_t now_ms)
@@ -197,7 +197,7 @@ void engine_cancel(struct engine *e, uint64_t id, uint64_t now_ms)
     struct call *c = engine_call_find(e, id);
     if (!c)
         return;
-    give_up(e, c, AR_E_CANCELLED, NULL, now_ms);
+    abandon(e, c, AR_E_CANCELLED, NULL, now_ms);
     engine_dispatch(e, now_ms);
 }
 
@@ -232,13 +232,13 @@ void engine_call_retry_later(struct engine *e, struct call *c, uint64_t retry_af
 
 void engine_calls_retry(struct engine *e, uint64_t now_ms)
 {
-    struct places last = {&e->waiting, &e->to_relay};
+    struct requeue_hints last = {&e->waiting, &e->to_relay};
     e->retry_at_ms = UINT64_MAX;
     LIST_EACH(node, safe, &e->retry_later)
     {
         struct call *c = call_of(node);
         if (may_retry(e, c, now_ms))
-            go_back(e, c, &last);
+            requeue(e, c, &last);
         else if (c->not_before_ms > now_ms)
             e->retry_at_ms = earlier(e->retry_at_ms, c->not_before_ms);
     }
@@ -246,13 +246,13 @@ void engine_calls_retry(struct engine *e, uint64_t now_ms)
 
 /* ---- the link goes, or the server ---- */
 
-static void settle(struct engine *e, struct call *c, struct places *last, uint64_t now_ms)
+static void settle(struct engine *e, struct call *c, struct requeue_hints *last, uint64_t now_ms)
 {
-    bool left = has_left(e, c);
+    bool left = was_sent(e, c);
     bool again = c->policy == AR_WAIT && (!left || c->idempotent);
     if (again) {
         c->may_have_run = c->may_have_run || left;
-        go_back(e, c, last);
+        requeue(e, c, last);
     } else if (!left && c->policy == AR_MOCK) {
         engine_call_mocked(e, c, now_ms);
     } else {
@@ -260,20 +260,20 @@ static void settle(struct engine *e, struct call *c, struct places *last, uint64
     }
 }
 
-void engine_calls_settle(struct engine *e, uint64_t now_ms)
+void engine_calls_link_lost(struct engine *e, uint64_t now_ms)
 {
-    struct places last = {&e->waiting, &e->to_relay};
+    struct requeue_hints last = {&e->waiting, &e->to_relay};
     LIST_EACH(node, safe, &e->in_flight)
     settle(e, call_of(node), &last, now_ms);
     LIST_EACH(node, safe, &e->to_relay)
-    settle_waiting(e, call_of(node), now_ms);
-    engine_calls_sweep(e, now_ms);
+    apply_policy(e, call_of(node), now_ms);
+    engine_calls_not_live(e, now_ms);
 }
 
-void engine_calls_sweep(struct engine *e, uint64_t now_ms)
+void engine_calls_not_live(struct engine *e, uint64_t now_ms)
 {
     LIST_EACH(node, safe, &e->waiting)
-    settle_waiting(e, call_of(node), now_ms);
+    apply_policy(e, call_of(node), now_ms);
 }
 
 static void close_list(struct engine *e, struct list *list, uint64_t now_ms)
@@ -281,7 +281,7 @@ static void close_list(struct engine *e, struct list *list, uint64_t now_ms)
     LIST_EACH(node, safe, list)
     {
         struct call *c = call_of(node);
-        bool ran = c->state == CALL_IN_FLIGHT && has_left(e, c);
+        bool ran = c->state == CALL_IN_FLIGHT && was_sent(e, c);
         engine_fail(e, c, AR_E_CLOSED, ran, NULL, now_ms);
     }
 }

@@ -54,7 +54,7 @@ static void take_progress(struct engine *e, const struct frame *f)
     e->ops->progress(e, c, params, env->params.len);
 }
 
-static void pass_on(struct engine *e, const struct frame *f)
+static void forward_notification(struct engine *e, const struct frame *f)
 {
     const struct rpc_envelope *env = &f->env;
     char *params = engine_text(e, env->params.len + 1 + env->method.len);
@@ -68,7 +68,7 @@ static void pass_on(struct engine *e, const struct frame *f)
         e->ops->notification(e, method, params, env->params.len);
 }
 
-static bool tells_change(const struct frame *f)
+static bool announces_change(const struct frame *f)
 {
     for (size_t i = 0; i < sizeof(change_methods) / sizeof(change_methods[0]); i++) {
         if (rpc_string_is(at(f, f->env.method), f->env.method.len, change_methods[i]))
@@ -83,9 +83,9 @@ static void take_notification(struct engine *e, const struct frame *f, uint64_t 
         take_progress(e, f);
         return;
     }
-    if (tells_change(f))
+    if (announces_change(f))
         engine_agents_push(e, now_ms);
-    pass_on(e, f);
+    forward_notification(e, f);
 }
 
 /* ---- requests of the peer ---- */
@@ -107,7 +107,7 @@ static void take_request(struct engine *e, const struct frame *f)
 /* ---- what is wrong ---- */
 
 /* A fault inside the id leaves only a part of it. */
-static bool id_is_sound(const struct frame *f)
+static bool id_is_usable(const struct frame *f)
 {
     const struct rpc_envelope *env = &f->env;
     if (!span_found(env->id) || env->id_null || env->has_method)
@@ -121,7 +121,7 @@ static bool id_is_sound(const struct frame *f)
 static void end_request(struct engine *e, const struct frame *f, enum answer_kind kind, uint64_t now_ms)
 {
     const struct answer a = {.kind = kind};
-    if (id_is_sound(f))
+    if (id_is_usable(f))
         engine_answer(e, at(f, f->env.id), f->env.id.len, &a, now_ms);
 }
 
@@ -132,17 +132,17 @@ static void not_a_relay(struct engine *e, const char *line, size_t len, uint64_t
     engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
 }
 
-static void take_garbage(struct engine *e, const struct frame *f, enum answer_kind kind, uint64_t now_ms)
+static void take_bad_line(struct engine *e, const struct frame *f, enum answer_kind kind, uint64_t now_ms)
 {
     const char *line = kind == ANSWER_TOO_LARGE ? "" : f->bytes;
     size_t len = kind == ANSWER_TOO_LARGE ? 0 : f->len;
     e->counters.bad_frames++;
-    if (!e->spoke) {
+    if (!e->got_good_line) {
         not_a_relay(e, line, len, now_ms);
         return;
     }
     end_request(e, f, kind, now_ms);
-    if (engine_has_link(e) && ++e->garbage >= ENGINE_GARBAGE_LINES)
+    if (engine_has_link(e) && ++e->bad_lines >= ENGINE_BAD_LINES_MAX)
         not_a_relay(e, line, len, now_ms);
 }
 
@@ -155,8 +155,8 @@ static bool is_rpc(const struct frame *f)
 
 static void note_good_line(struct engine *e)
 {
-    e->spoke = true;
-    e->garbage = 0;
+    e->got_good_line = true;
+    e->bad_lines = 0;
     e->counters.relay = AR_REACH_UP;
 }
 
@@ -173,7 +173,7 @@ static void take_answer(struct engine *e, const struct frame *f, enum answer_kin
 static void take_line(struct engine *e, const struct frame *f, uint64_t now_ms)
 {
     if (!is_rpc(f)) {
-        take_garbage(e, f, ANSWER_BAD, now_ms);
+        take_bad_line(e, f, ANSWER_BAD, now_ms);
         return;
     }
     note_good_line(e);
@@ -196,7 +196,7 @@ static void take_line(struct engine *e, const struct frame *f, uint64_t now_ms)
 static void take_long_line(struct engine *e, const struct frame *f, uint64_t now_ms)
 {
     if (!is_rpc(f)) {
-        take_garbage(e, f, ANSWER_TOO_LARGE, now_ms);
+        take_bad_line(e, f, ANSWER_TOO_LARGE, now_ms);
         return;
     }
     note_good_line(e);

@@ -174,7 +174,7 @@ void engine_call_remove(struct engine *e, struct call *c);
 /* Into one of the waiting lists, in the order of ids. `near`: a node of it, or the list itself, from where
  * its place is looked for. */
 void engine_call_wait(struct engine *e, struct call *c, struct list *list, struct list *near);
-void engine_call_fly(struct engine *e, struct call *c);
+void engine_call_set_in_flight(struct engine *e, struct call *c);
 /* Out of its list, still with the engine. */
 void engine_call_unlist(struct engine *e, struct call *c);
 bool engine_queue_has_room(const struct engine *e, const struct call *c);
@@ -191,9 +191,9 @@ void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, 
 /* The relay refused a call in flight for the moment: it waits for its retry, or fails when the queue is full. */
 void engine_call_retry_later(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms);
 /* The link is gone. */
-void engine_calls_settle(struct engine *e, uint64_t now_ms);
+void engine_calls_link_lost(struct engine *e, uint64_t now_ms);
 /* It is not live any more: who does not want to wait is settled. */
-void engine_calls_sweep(struct engine *e, uint64_t now_ms);
+void engine_calls_not_live(struct engine *e, uint64_t now_ms);
 void engine_calls_close(struct engine *e, uint64_t now_ms);
 /* After a good poll, or at retry_at_ms: calls whose wait is over queue again. */
 void engine_calls_retry(struct engine *e, uint64_t now_ms);

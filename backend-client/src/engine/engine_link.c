@@ -26,8 +26,8 @@ void engine_link_reset(struct engine *e)
     e->next_poll_at_ms = UINT64_MAX;
     e->attempt_at_ms = UINT64_MAX;
     e->poll_again = false;
-    e->spoke = false;
-    e->garbage = 0;
+    e->got_good_line = false;
+    e->bad_lines = 0;
     e->abandoned = 0;
 }
 
@@ -50,7 +50,7 @@ void engine_end_link(struct engine *e, const struct fault *why, enum engine_end 
     wait_for_attempt(e, now_ms);
     engine_note_fault(e, why, now_ms);
     engine_go_down(e, now_ms);
-    engine_calls_settle(e, now_ms);
+    engine_calls_link_lost(e, now_ms);
 }
 
 void engine_end_no_memory(struct engine *e, uint64_t now_ms)
@@ -66,7 +66,7 @@ void engine_server_down(struct engine *e, const struct fault *why, uint64_t now_
     e->counters.server = AR_REACH_DOWN;
     engine_note_fault(e, why, now_ms);
     engine_go_down(e, now_ms);
-    engine_calls_sweep(e, now_ms);
+    engine_calls_not_live(e, now_ms);
 }
 
 /* ---- what the shell tells ---- */

@@ -78,7 +78,7 @@ void engine_call_wait(struct engine *e, struct call *c, struct list *list, struc
     e->waiting_bytes += c->bytes;
 }
 
-void engine_call_fly(struct engine *e, struct call *c)
+void engine_call_set_in_flight(struct engine *e, struct call *c)
 {
     assert(c->state == CALL_NEW);
     list_push_back(&e->in_flight, &c->node);

@@ -21,7 +21,7 @@ char *engine_text(struct engine *e, size_t len)
 
 /* A lone surrogate is decoded to the three bytes of its number, which are no UTF-8: U+FFFD has three as well.
  * A NUL would end the text early. */
-static void make_clean(char *text, size_t len)
+static void sanitize(char *text, size_t len)
 {
     static const char replacement[] = {'\xEF', '\xBF', '\xBD'};
     for (size_t i = 0; i < len; i++) {
@@ -38,7 +38,7 @@ size_t engine_decode(const char *quoted, size_t len, char *out)
     size_t decoded = len < 2 ? SIZE_MAX : rpc_decode_string(quoted, len, out, len - 1);
     if (decoded == SIZE_MAX)
         return SIZE_MAX;
-    make_clean(out, decoded);
+    sanitize(out, decoded);
     out[decoded] = '\0';
     return decoded;
 }

@@ -51,7 +51,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct parser *p, 
 /* ---- the text as a whole ---- */
 
 /* Control characters or broken UTF-8 would end up in every error text, and are typing errors anyway. */
-static bool is_clean(const char *text)
+static bool is_printable(const char *text)
 {
     while (*text != '\0') {
         size_t len = 1;
@@ -206,7 +206,7 @@ static int parse_named(const struct parser *p, const char *text)
 
 static int parse(const struct parser *p, const char *text)
 {
-    if (!is_clean(text))
+    if (!is_printable(text))
         return refuse(p, ERR_SYNTAX,
                       "holds control characters, or is not UTF-8; write HOST:PORT or unix:PATH");
     if (strncmp(text, "unix:", 5) == 0)

@@ -159,7 +159,7 @@ static int drain(struct link_conn *l, bool *ret_gone)
     return end == UV_EAGAIN ? 0 : end;
 }
 
-void link_told_broken(struct link_conn *l)
+void link_report_broken(struct link_conn *l)
 {
     bool gone = false;
     int end = drain(l, &gone);
@@ -205,7 +205,7 @@ static void on_up_event(uv_poll_t *handle, int status, int events)
     }
 }
 
-void link_hear(struct link_conn *l)
+void link_read_pending(struct link_conn *l)
 {
     if (l->phase == LINK_UP)
         on_up_event(l->poll, 0, UV_READABLE);
@@ -243,7 +243,7 @@ ssize_t link_send(struct link_conn *l, const char *bytes, size_t len)
         } else if (errno != EINTR) {
             l->broken = -errno;
             l->phase = LINK_BREAKING;
-            link_soon(l);
+            link_schedule(l);
             return sent > 0 ? (ssize_t)sent : l->broken; /* what was taken may have been read */
         }
     }

@@ -11,7 +11,7 @@
  * idempotent and silences every callback at once; link_done ends for good, with on_closed as the last
  * callback, and never waits for DNS.
  *
- * Callbacks run from the loop, never inside a link_* call (link_wake and link_hear excepted, which are the
+ * Callbacks run from the loop, never inside a link_* call (link_wake and link_read_pending excepted, which are the
  * loop's callbacks by other names). Any of them may call link_close, link_open and link_done.
  */
 #ifndef CLIENT_LINK_H
@@ -97,7 +97,7 @@ MUSTCHECK ssize_t link_send(struct link_conn *l, const char *bytes, size_t len);
 size_t link_unacked(const struct link_conn *l);
 /* Reads what has come and was not looked at yet: libuv runs timers before it looks at descriptors, so on a
  * loop that stood still an answer may lie there that came in time. Of the loop's callbacks, as link_wake. */
-void link_hear(struct link_conn *l);
+void link_read_pending(struct link_conn *l);
 void link_close(struct link_conn *l);
 /* on_closed comes from the loop, once no handle is left. */
 void link_done(struct link_conn *l);

@@ -15,8 +15,8 @@ MUSTCHECK int link_watch_up(struct link_conn *l);
 /* The socket is its own peer. */
 MUSTCHECK bool link_is_self(const struct link_conn *l);
 /* The timer fires with the next loop iteration. */
-void link_soon(struct link_conn *l);
+void link_schedule(struct link_conn *l);
 /* LINK_BREAKING, from the loop. */
-void link_told_broken(struct link_conn *l);
+void link_report_broken(struct link_conn *l);
 
 #endif

@@ -257,7 +257,7 @@ static void on_timer(uv_timer_t *timer)
         on_connect_timeout(l);
         break;
     case LINK_BREAKING:
-        link_told_broken(l);
+        link_report_broken(l);
         break;
     case LINK_IDLE:
     case LINK_UP:
@@ -266,7 +266,7 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-void link_soon(struct link_conn *l)
+void link_schedule(struct link_conn *l)
 {
     /* Not 0: this libuv runs a timer that its own callback sets to 0 again within the same iteration, so a failing
      * attempt that is followed by the next would keep the loop. Cannot fail before link_done. */
@@ -293,5 +293,5 @@ void link_open(struct link_conn *l)
     if (l->phase != LINK_IDLE)
         return;
     l->phase = LINK_STARTING;
-    link_soon(l);
+    link_schedule(l);
 }

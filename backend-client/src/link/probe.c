@@ -40,7 +40,7 @@ struct probe {
     uv_timer_t timer;    /* libcurl's */
     uv_timer_t deadline; /* ours, for everything */
     bool busy;
-    bool last_look;          /* the deadline has passed; one more loop iteration */
+    bool read_once_more;     /* the deadline has passed; one more loop iteration */
     struct resolve *resolve; /* under way, or NULL */
     CURLM *multi;            /* both NULL outside a transfer */
     CURL *easy;
@@ -117,7 +117,7 @@ static void end_request(struct probe *p)
 }
 
 /* `why`: where there is no status. */
-static void tell(struct probe *p, const char *why)
+static void finish(struct probe *p, const char *why)
 {
     long status = 0;
     if (p->easy && p->curl->easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
@@ -128,13 +128,13 @@ static void tell(struct probe *p, const char *why)
     p->on_verdict(p->data, (int)status, status != 0 ? "" : why); /* may close p */
 }
 
-static void look_for_end(struct probe *p)
+static void check_done(struct probe *p)
 {
     int left;
     const CURLMsg *message = p->curl->multi_info_read(p->multi, &left);
     if (!message || message->msg != CURLMSG_DONE)
         return;
-    tell(p, p->text[0] != '\0' ? p->text : p->curl->easy_strerror(message->data.result));
+    finish(p, p->text[0] != '\0' ? p->text : p->curl->easy_strerror(message->data.result));
 }
 
 /* ---- what libcurl asks for ---- */
@@ -147,9 +147,9 @@ static void drive(struct probe *p, curl_socket_t fd, int events)
     CURLMcode rc = p->curl->multi_socket_action(p->multi, fd, events, &running);
     pipe_guard_end(&g);
     if (rc != CURLM_OK)
-        tell(p, p->curl->multi_strerror(rc));
+        finish(p, p->curl->multi_strerror(rc));
     else
-        look_for_end(p);
+        check_done(p);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -282,7 +282,7 @@ static void begin_transfer(struct probe *p)
               p->curl->multi_add_handle(p->multi, p->easy) == CURLM_OK;
     pipe_guard_end(&g);
     if (!ok)
-        tell(p, "libcurl has no memory, or is too old");
+        finish(p, "libcurl has no memory, or is too old");
 }
 
 static bool add_pin(struct probe *p, int host_len, const char *addresses)
@@ -334,7 +334,7 @@ void probe_wake(struct probe *p)
     if (pinned)
         begin_transfer(p);
     else
-        tell(p, why);
+        finish(p, why);
 }
 
 static void begin(struct probe *p)
@@ -345,7 +345,7 @@ static void begin(struct probe *p)
         return;
     }
     if (resolve_start(p->where.host, p->where.port, p->wake, &p->resolve) != 0)
-        tell(p, "no thread to resolve its name");
+        finish(p, "no thread to resolve its name");
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -360,16 +360,16 @@ static void on_timer(uv_timer_t *timer)
 static void on_deadline(uv_timer_t *timer)
 {
     struct probe *p = timer->data;
-    if (!p->last_look) {
+    if (!p->read_once_more) {
         /* libuv runs timers before it looks at descriptors: on a loop that stood still, what came in time is
          * still to be looked at. */
-        p->last_look = true;
+        p->read_once_more = true;
         (void)uv_timer_start(timer, on_deadline, 1, 0); /* open: cannot fail */
         return;
     }
     char why[64];
     (void)snprintf(why, sizeof(why), "no answer within %d ms", PROBE_TIMEOUT_MS);
-    tell(p, why);
+    finish(p, why);
 }
 
 void probe_start(struct probe *p)
@@ -383,7 +383,7 @@ void probe_start(struct probe *p)
         p->has_handles = true;
     }
     p->busy = true;
-    p->last_look = false;
+    p->read_once_more = false;
     (void)uv_timer_start(&p->timer, on_timer, 0, 0);                      /* open: cannot fail */
     (void)uv_timer_start(&p->deadline, on_deadline, PROBE_TIMEOUT_MS, 0); /* likewise */
 }
