@@ -71,7 +71,7 @@ static void what_was_sent_is_not_sent_again_whoever_calls_it_retryable(void **st
     }
 }
 
-static void waits_without_an_end_have_none(void **state)
+static void the_link_is_dead_only_after_dead_after_ms(void **state)
 {
     (void)state;
     struct ar_options o = kit_options();
@@ -192,7 +192,7 @@ int main(void)
         cmocka_unit_test(a_relay_that_refuses_all_does_not_fill_the_queue_without_end),
         cmocka_unit_test(refused_calls_count_against_the_bytes_too),
         cmocka_unit_test(what_was_sent_is_not_sent_again_whoever_calls_it_retryable),
-        cmocka_unit_test(waits_without_an_end_have_none),
+        cmocka_unit_test(the_link_is_dead_only_after_dead_after_ms),
         cmocka_unit_test(a_busy_relay_has_its_time_also_where_polls_are_rare),
         cmocka_unit_test(calls_go_back_to_their_old_places),
     };
