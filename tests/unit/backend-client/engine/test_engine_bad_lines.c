@@ -1,4 +1,4 @@
-/* A peer that is somebody else, an HTTP or SSH server on the relay's port; garbage; and floods.
+/* A peer that is somebody else, an HTTP or SSH server on the relay's port; bad lines; and floods.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@ static uint64_t disregarded(void)
     return kit_health(&kit).bad_frames + kit.engine.late_answers;
 }
 
-/* ---- garbage ---- */
+/* ---- bad lines ---- */
 
 static void sixteen_bad_lines_in_a_row_are_no_relay(void **state)
 {
@@ -71,7 +71,7 @@ static void seventeen_bad_lines_in_one_piece_end_the_link_once(void **state)
     kit_close(&kit);
 }
 
-static void any_garbage_before_the_first_good_line_is_no_relay(void **state)
+static void any_bad_line_before_the_first_good_line_is_no_relay(void **state)
 {
     static const char *const banners[] = {
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400 Bad Request",
@@ -218,7 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sixteen_bad_lines_in_a_row_are_no_relay),
         cmocka_unit_test(seventeen_bad_lines_in_one_piece_end_the_link_once),
-        cmocka_unit_test(any_garbage_before_the_first_good_line_is_no_relay),
+        cmocka_unit_test(any_bad_line_before_the_first_good_line_is_no_relay),
         cmocka_unit_test(each_link_has_to_show_itself_a_relay_anew),
         cmocka_unit_test(the_fault_names_what_answered),
         cmocka_unit_test(a_batch_is_understood_or_disregarded_and_no_more),
@@ -228,5 +228,5 @@ int main(void)
         cmocka_unit_test(a_flood_of_unknown_answers_is_counted),
     };
     kit_failed = (void (*)(const char *, int))_fail;
-    return cmocka_run_group_tests_name("engine_garbage", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("engine_bad_lines", tests, NULL, NULL);
 }
