@@ -1,9 +1,9 @@
 /* The client's engine under a sequence of events that the input chooses: links come and go, the peer reads,
  * answers, talks nonsense and falls silent, calls are made and cancelled, time passes or leaps, memory fails
- * once, the end comes at any moment. What must hold is the engine kit's to check at each step
+ * once, the end comes at any moment. What must hold is the engine fixture's to check at each step
  * (tests/unit/backend-client/engine/engine_fixture.h); at the end every call has its one completion, and no allocation is left.
  *
- * Each event is a byte, what it needs follows. The first byte chooses between a peer that the kit follows
+ * Each event is a byte, what it needs follows. The first byte chooses between a peer that the fixture follows
  * (all checks hold) and one that says raw bytes of the input (those checks are off that need to know what it
  * said).
  */
@@ -25,7 +25,7 @@ struct input {
     const uint8_t *end;
 };
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 static unsigned take(struct input *in)
 {
@@ -41,16 +41,16 @@ static void ask(struct input *in)
     static const uint32_t deadlines[] = {0, 1, 700, AR_NEVER};
     unsigned a = take(in);
     unsigned b = take(in);
-    if (kit.calls_made >= MOST_CALLS)
+    if (fixture.calls_made >= MOST_CALLS)
         return;
-    (void)kit_ask(&kit, &(struct kit_ask){
-                            .method = methods[a % 4],
-                            .params = params[a / 4 % 4],
-                            .deadline_ms = deadlines[a / 16 % 4],
-                            .policy = (enum ar_policy)(b % 3),
-                            .idempotent = b & 4,
-                            .progress = b & 8,
-                        });
+    (void)engine_fixture_submit(&fixture, &(struct call_spec){
+                                              .method = methods[a % 4],
+                                              .params = params[a / 4 % 4],
+                                              .deadline_ms = deadlines[a / 16 % 4],
+                                              .policy = (enum ar_policy)(b % 3),
+                                              .idempotent = b & 4,
+                                              .progress = b & 8,
+                                          });
 }
 
 /* Params are bytes of the input. */
@@ -59,20 +59,20 @@ static void ask_raw(struct input *in)
     unsigned a = take(in);
     size_t left = (size_t)(in->end - in->at);
     size_t len = 1 + a / 4;
-    if (len > left || kit.calls_made >= MOST_CALLS)
+    if (len > left || fixture.calls_made >= MOST_CALLS)
         return;
     char *params = malloc(len);
-    KIT_REQUIRE(params, "no memory for the test itself");
+    REQUIRE(params, "no memory for the test itself");
     memcpy(params, in->at, len);
     in->at += len;
-    (void)kit_ask(&kit, &(struct kit_ask){
-                            .method = a & 1 ? "agents/list" : "x",
-                            .params = params,
-                            .params_len = len,
-                            .policy = AR_WAIT,
-                            .progress = a & 2,
-                            .may_be_refused = true,
-                        });
+    (void)engine_fixture_submit(&fixture, &(struct call_spec){
+                                              .method = a & 1 ? "agents/list" : "x",
+                                              .params = params,
+                                              .params_len = len,
+                                              .policy = AR_WAIT,
+                                              .progress = a & 2,
+                                              .may_be_refused = true,
+                                          });
     free(params);
 }
 
@@ -81,16 +81,16 @@ static void other_wishes(struct input *in)
     unsigned what = take(in);
     switch (what % 4) {
     case 0:
-        engine_notify(&kit.engine, "notifications/x", what & 4 ? "{\"a\":1}" : NULL, what & 4 ? 7 : 0);
+        engine_notify(&fixture.engine, "notifications/x", what & 4 ? "{\"a\":1}" : NULL, what & 4 ? 7 : 0);
         break;
     case 1:
-        engine_probe(&kit.engine, what & 4 ? 200 : 0, "no answer", kit.now_ms);
+        engine_probe(&fixture.engine, what & 4 ? 200 : 0, "no answer", fixture.now_ms);
         break;
     default:
-        kit_cancel(&kit, kit.calls_made - what / 4 % 16);
+        engine_fixture_cancel(&fixture, fixture.calls_made - what / 4 % 16);
         return;
     }
-    kit_check(&kit);
+    engine_fixture_check(&fixture);
 }
 
 /* ---- the peer ---- */
@@ -99,22 +99,22 @@ static void answer(struct input *in)
 {
     unsigned which = take(in);
     unsigned how = take(in);
-    if (kit.line_count == 0)
+    if (fixture.line_count == 0)
         return;
-    const struct kit_line *line = &kit.lines[which % kit.line_count];
+    const struct received_line *line = &fixture.lines[which % fixture.line_count];
     uint64_t id = line->call_id;
     if (!line->asks)
         return;
     if (id == 0) {
         char method[64];
         memcpy(method, line->method, sizeof(method));
-        kit_answer_held(&kit, method, (enum kit_mood)(how % 6));
+        engine_fixture_answer_line(&fixture, method, (enum peer_reply)(how % 6));
     } else if (how % 4 == 0) {
-        kit_answer_error(&kit, id, -32601);
+        engine_fixture_answer_error(&fixture, id, -32601);
     } else if (how % 4 == 1) {
-        kit_answer_relay_error(&kit, id, how & 4, how & 8 && !(how & 4), how & 16 ? 3000 : 0);
+        engine_fixture_answer_relay_error(&fixture, id, how & 4, how & 8 && !(how & 4), how & 16 ? 3000 : 0);
     } else {
-        kit_answer(&kit, id);
+        engine_fixture_answer(&fixture, id);
     }
 }
 
@@ -135,7 +135,7 @@ static void say(struct input *in)
         "{", /* spoils the line after it */
     };
     const char *text = texts[take(in) % (sizeof(texts) / sizeof(texts[0]))];
-    kit_say_bytes(&kit, text, strlen(text));
+    engine_fixture_send_bytes(&fixture, text, strlen(text));
 }
 
 /* A length, and so many bytes of the input; or many of the same. */
@@ -143,30 +143,30 @@ static void say_raw(struct input *in)
 {
     unsigned len = take(in);
     size_t left = (size_t)(in->end - in->at);
-    if (!kit.raw_peer || len >= 250) {
+    if (!fixture.raw_peer || len >= 250) {
         char text[3000];
         memset(text, '[', sizeof(text));
-        kit_say_bytes(&kit, text, len * sizeof(text) / 255);
+        engine_fixture_send_bytes(&fixture, text, len * sizeof(text) / 255);
         return;
     }
     size_t n = len < left ? len : left;
     const char *bytes = (const char *)in->at;
     in->at += n;
     if (n > 0)
-        kit_say_bytes(&kit, bytes, n);
+        engine_fixture_send_bytes(&fixture, bytes, n);
 }
 
-static void change_mood(struct input *in)
+static void change_script(struct input *in)
 {
     unsigned a = take(in);
     unsigned b = take(in);
-    kit.script = (struct kit_script){
-        .init = (enum kit_mood)(a % 6),
-        .list = (enum kit_mood)(a / 6 % 6),
-        .tool = (enum kit_mood)(a / 36 % 6),
-        .ping = b & 1 ? KIT_SILENT : KIT_GOOD,
-        .call = b & 2 ? KIT_SILENT : (enum kit_mood)(b / 4 % 6),
-        .agents = b & 128 ? kit_other_agents : kit_agents,
+    fixture.script = (struct peer_script){
+        .init = (enum peer_reply)(a % 6),
+        .list = (enum peer_reply)(a / 6 % 6),
+        .tool = (enum peer_reply)(a / 36 % 6),
+        .ping = b & 1 ? REPLY_NONE : REPLY_GOOD,
+        .call = b & 2 ? REPLY_NONE : (enum peer_reply)(b / 4 % 6),
+        .agents = b & 128 ? engine_fixture_other_agents : engine_fixture_agents,
         .retry_after_ms = b & 64 ? 2500 : 0,
     };
 }
@@ -176,14 +176,14 @@ static void change_mood(struct input *in)
 static void change_link(struct input *in)
 {
     unsigned how = take(in);
-    if (kit.connecting && how % 4 == 0)
-        kit_refuse(&kit);
-    else if (kit.connecting)
-        kit_up(&kit);
-    else if (kit.linked && how % 4 == 0)
-        kit_lose(&kit);
+    if (fixture.connecting && how % 4 == 0)
+        engine_fixture_refuse(&fixture);
+    else if (fixture.connecting)
+        engine_fixture_connect(&fixture);
+    else if (fixture.linked && how % 4 == 0)
+        engine_fixture_lose(&fixture);
     else
-        kit.chunk = how / 4;
+        fixture.chunk = how / 4;
 }
 
 static void pass_time(struct input *in)
@@ -192,9 +192,9 @@ static void pass_time(struct input *in)
     unsigned how = take(in);
     uint64_t ms = spans[how % 8] + how / 8;
     if (how >= 250)
-        kit_leap(&kit, 3600000);
+        engine_fixture_suspend(&fixture, 3600000);
     else
-        kit_advance(&kit, ms);
+        engine_fixture_advance(&fixture, ms);
 }
 
 static void event(struct input *in)
@@ -208,7 +208,7 @@ static void event(struct input *in)
         ask(in);
         break;
     case 3:
-        if (kit.raw_peer)
+        if (fixture.raw_peer)
             ask_raw(in);
         else
             ask(in);
@@ -224,11 +224,11 @@ static void event(struct input *in)
         say_raw(in);
         break;
     case 8:
-        change_mood(in);
+        change_script(in);
         break;
     case 9:
-        kit.deaf = take(in) & 1;
-        (void)kit_take(&kit, take(in));
+        fixture.not_reading = take(in) & 1;
+        (void)engine_fixture_read(&fixture, take(in));
         break;
     case 10:
         other_wishes(in);
@@ -245,7 +245,7 @@ static struct ar_options options_from(unsigned a, unsigned b)
 {
     static const uint32_t polls[] = {2000, 200, 60000, AR_NEVER};
     static const uint32_t stale[] = {30000, 0, 3000, AR_NEVER};
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.agents_poll_ms = polls[a % 4];
     o.stale_max_ms = stale[a / 4 % 4];
     o.mock_refresh_ms = a & 16 ? AR_NEVER : 20000; /* each one costs more than all else */
@@ -261,19 +261,21 @@ static struct ar_options options_from(unsigned a, unsigned b)
 static void come_to_an_end(unsigned how)
 {
     if (how & 1) {
-        kit_close_engine(&kit);
-        kit_expect(&kit, kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT}), AR_E_CLOSED, false);
+        engine_fixture_close_engine(&fixture);
+        engine_fixture_expect(&fixture,
+                              engine_fixture_submit(&fixture, &(struct call_spec){.policy = AR_WAIT}),
+                              AR_E_CLOSED, false);
     } else {
         /* A line begun would spoil the answers to come. */
-        kit.chunk = 0;
-        kit.script = (struct kit_script){.call = KIT_SILENT, .agents = kit_agents};
-        if (kit.linked)
-            kit_lose(&kit);
-        talk_settle(&kit);
-        kit_back_to_live(&kit);
+        fixture.chunk = 0;
+        fixture.script = (struct peer_script){.call = REPLY_NONE, .agents = engine_fixture_agents};
+        if (fixture.linked)
+            engine_fixture_lose(&fixture);
+        engine_script_settle(&fixture);
+        engine_fixture_back_to_live(&fixture);
     }
-    kit_close(&kit);
-    KIT_REQUIRE(kit.completed == kit.calls_made, "calls are left");
+    engine_fixture_close(&fixture);
+    REQUIRE(fixture.completed == fixture.calls_made, "calls are left");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -288,17 +290,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ar_options o = options_from(a, b);
     fault_alloc_install();
     fault_alloc_fail_at(fail_at);
-    if (kit_try_open(&kit, &o) == 0) {
-        kit.raw_peer = mode & 1;
-        kit.starved = fail_at > 0;
-        kit.forgetful = true;
-        kit_start(&kit);
-        for (unsigned i = 0; i < MOST_EVENTS && in.at < in.end && kit.ticks < MOST_TICKS; i++)
+    if (engine_fixture_try_open(&fixture, &o) == 0) {
+        fixture.raw_peer = mode & 1;
+        fixture.out_of_memory = fail_at > 0;
+        fixture.drops_lines = true;
+        engine_fixture_start(&fixture);
+        for (unsigned i = 0; i < MOST_EVENTS && in.at < in.end && fixture.ticks < MOST_TICKS; i++)
             event(&in);
         fault_alloc_fail_at(0);
         come_to_an_end(mode >> 2);
     }
     fault_alloc_fail_at(0);
-    KIT_REQUIRE(fault_alloc_live() == 0, "%zu allocations are left", fault_alloc_live());
+    REQUIRE(fault_alloc_live() == 0, "%zu allocations are left", fault_alloc_live());
     return 0;
 }

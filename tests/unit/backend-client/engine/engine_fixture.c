@@ -1,5 +1,5 @@
 /* The shell around an engine under test: ops that record, a virtual clock, calls. Purpose and use:
- * engine_kit.h. The peer is engine_kit_peer.c. The kit's own memory comes from the C library, so that a
+ * engine_fixture.h. The peer is engine_fixture_peer.c. The fixture's own memory comes from the C library, so that a
  * failing allocator fails the engine alone.
  */
 #include "tests/unit/backend-client/engine/engine_fixture.h"
@@ -11,9 +11,9 @@
 
 #include "tests/unit/backend-client/engine/engine_fixture_internal.h"
 
-void (*kit_failed)(const char *file, int line);
+void (*engine_fixture_on_failure)(const char *file, int line);
 
-void kit_complain(const char *file, int line, const char *condition, const char *format, ...)
+void engine_fixture_fail(const char *file, int line, const char *condition, const char *format, ...)
 {
     va_list args;
     fprintf(stderr, "%s:%d: (%s): ", file, line, condition);
@@ -21,12 +21,12 @@ void kit_complain(const char *file, int line, const char *condition, const char 
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-    if (kit_failed)
-        kit_failed(file, line);
+    if (engine_fixture_on_failure)
+        engine_fixture_on_failure(file, line);
     abort();
 }
 
-void *kit_grow(void *array, size_t *cap, size_t need, size_t size)
+void *engine_fixture_grow(void *array, size_t *cap, size_t need, size_t size)
 {
     if (need <= *cap)
         return array;
@@ -34,100 +34,99 @@ void *kit_grow(void *array, size_t *cap, size_t need, size_t size)
     while (more < need)
         more *= 2;
     void *grown = realloc(array, more * size);
-    KIT_REQUIRE(grown, "no memory for the test itself");
+    REQUIRE(grown, "no memory for the test itself");
     *cap = more;
     return grown;
 }
 
-void kit_trace(struct kit *kit, const char *format, ...)
+void engine_fixture_trace(struct engine_fixture *f, const char *format, ...)
 {
     char text[512];
     va_list args;
-    if (!kit->tracing)
+    if (!f->tracing)
         return;
-    int n = snprintf(text, sizeof(text), "%llu ", (unsigned long long)(kit->now_ms - KIT_START_MS));
+    int n = snprintf(text, sizeof(text), "%llu ", (unsigned long long)(f->now_ms - ENGINE_FIXTURE_START_MS));
     va_start(args, format);
     (void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
     va_end(args);
     size_t len = strlen(text);
-    kit->trace = kit_grow(kit->trace, &kit->trace_cap, kit->trace_len + len + 2, 1);
-    memcpy(kit->trace + kit->trace_len, text, len);
-    kit->trace_len += len;
-    kit->trace[kit->trace_len++] = '\n';
-    kit->trace[kit->trace_len] = '\0';
+    f->trace = engine_fixture_grow(f->trace, &f->trace_cap, f->trace_len + len + 2, 1);
+    memcpy(f->trace + f->trace_len, text, len);
+    f->trace_len += len;
+    f->trace[f->trace_len++] = '\n';
+    f->trace[f->trace_len] = '\0';
 }
 
 /* ---- a run ---- */
 
-struct ar_options kit_options(void)
+struct ar_options engine_fixture_options(void)
 {
     struct ar_options o;
     ar_options_init(&o);
     o.url = "relay:9500";
-    o.client_name = "kit";
+    o.client_name = "fixture";
     o.client_version = "1";
     return o;
 }
 
-int kit_try_open(struct kit *kit, const struct ar_options *o)
+int engine_fixture_try_open(struct engine_fixture *f, const struct ar_options *o)
 {
-    struct ar_options defaults = kit_options();
+    struct ar_options defaults = engine_fixture_options();
     char problem[AR_PROBLEM_SIZE] = "";
-    memset(kit, 0, sizeof(*kit));
-    kit->now_ms = KIT_START_MS;
-    kit->script.agents = kit_agents;
-    kit->say_at_most = kit->hear_at_most = kit->event_at_most = UINT64_MAX;
-    kit->told = AR_CONNECTING;
+    memset(f, 0, sizeof(*f));
+    f->now_ms = ENGINE_FIXTURE_START_MS;
+    f->script.agents = engine_fixture_agents;
+    f->send_at_most = f->receive_at_most = f->event_at_most = UINT64_MAX;
+    f->reported = AR_CONNECTING;
     hash_seed(3, 4);
-    int rc = engine_init(&kit->engine, &kit_ops, kit, o ? o : &defaults, "relay:9500", 7, kit->now_ms,
-                         KIT_UNIX_MS, problem, sizeof(problem));
-    kit->is_open = rc == 0;
+    int rc = engine_init(&f->engine, &engine_fixture_ops, f, o ? o : &defaults, "relay:9500", 7, f->now_ms,
+                         ENGINE_FIXTURE_START_UNIX_MS, problem, sizeof(problem));
+    f->is_open = rc == 0;
     return rc;
 }
 
-void kit_open(struct kit *kit, const struct ar_options *o)
+void engine_fixture_open(struct engine_fixture *f, const struct ar_options *o)
 {
-    int rc = kit_try_open(kit, o);
-    KIT_REQUIRE(rc == 0, "engine_init: %d", rc);
+    int rc = engine_fixture_try_open(f, o);
+    REQUIRE(rc == 0, "engine_init: %d", rc);
 }
 
-void kit_close_engine(struct kit *kit)
+void engine_fixture_close_engine(struct engine_fixture *f)
 {
-    engine_close(&kit->engine, kit->now_ms);
-    kit->closed = true;
-    KIT_REQUIRE(kit->outstanding == 0, "%llu calls outlived the end", (unsigned long long)kit->outstanding);
-    KIT_REQUIRE(!kit->connecting && !kit->linked, "a link outlived the end");
-    KIT_REQUIRE(!kit->started || kit->last.state == AR_CLOSED, "closed, and %s was published last",
-                kit_state_name(kit->last.state));
-    KIT_REQUIRE(engine_due_ms(&kit->engine) == UINT64_MAX, "something is due after the end");
-    kit_check(kit);
+    engine_close(&f->engine, f->now_ms);
+    f->closed = true;
+    REQUIRE(f->outstanding == 0, "%llu calls outlived the end", (unsigned long long)f->outstanding);
+    REQUIRE(!f->connecting && !f->linked, "a link outlived the end");
+    REQUIRE(!f->started || f->last.state == AR_CLOSED, "closed, and %s was published last",
+            engine_fixture_state_name(f->last.state));
+    REQUIRE(engine_due_ms(&f->engine) == UINT64_MAX, "something is due after the end");
+    engine_fixture_check(f);
 }
 
-void kit_close(struct kit *kit)
+void engine_fixture_close(struct engine_fixture *f)
 {
-    if (!kit->is_open)
+    if (!f->is_open)
         return;
-    kit_close_engine(kit);
-    engine_done(&kit->engine);
-    ar_snapshot_release(kit->snapshot);
-    kit->snapshot = NULL;
-    kit->is_open = false;
-    kit_peer_done(kit);
-    free(kit->calls);
-    free(kit->trace);
-    kit->calls = NULL;
-    kit->trace = NULL;
+    engine_fixture_close_engine(f);
+    engine_done(&f->engine);
+    ar_snapshot_release(f->snapshot);
+    f->snapshot = NULL;
+    f->is_open = false;
+    engine_fixture_peer_done(f);
+    free(f->calls);
+    free(f->trace);
+    f->calls = NULL;
+    f->trace = NULL;
 }
 
-void kit_start(struct kit *kit)
+void engine_fixture_start(struct engine_fixture *f)
 {
-    kit->started = true;
-    engine_start(&kit->engine, kit->now_ms);
-    KIT_REQUIRE(kit->publications > 0 && kit->last.state == AR_CONNECTING &&
-                    kit->last.source == AR_SOURCE_MOCK,
-                "the first snapshot");
-    KIT_REQUIRE(kit->connecting, "no connection was asked for");
-    kit_check(kit);
+    f->started = true;
+    engine_start(&f->engine, f->now_ms);
+    REQUIRE(f->publications > 0 && f->last.state == AR_CONNECTING && f->last.source == AR_SOURCE_MOCK,
+            "the first snapshot");
+    REQUIRE(f->connecting, "no connection was asked for");
+    engine_fixture_check(f);
 }
 
 static struct fault fault_of(const char *name)
@@ -138,138 +137,138 @@ static struct fault fault_of(const char *name)
     return f;
 }
 
-void kit_up(struct kit *kit)
+void engine_fixture_connect(struct engine_fixture *f)
 {
-    KIT_REQUIRE(kit->connecting, "no attempt is under way");
-    kit->connecting = false;
-    kit->linked = true;
-    kit->link++;
-    kit_trace(kit, "up");
-    engine_link_up(&kit->engine, "192.0.2.1:9500", kit->now_ms);
-    kit_check(kit);
-    kit_pump(kit);
+    REQUIRE(f->connecting, "no attempt is under way");
+    f->connecting = false;
+    f->linked = true;
+    f->link++;
+    engine_fixture_trace(f, "up");
+    engine_link_up(&f->engine, "192.0.2.1:9500", f->now_ms);
+    engine_fixture_check(f);
+    engine_fixture_pump(f);
 }
 
-void kit_refuse(struct kit *kit)
+void engine_fixture_refuse(struct engine_fixture *f)
 {
     struct fault why = fault_of("ECONNREFUSED");
-    KIT_REQUIRE(kit->connecting, "no attempt is under way");
-    kit->connecting = false;
-    kit_trace(kit, "refused");
-    engine_link_failed(&kit->engine, &why, "192.0.2.1:9500", kit->now_ms);
-    kit_check(kit);
+    REQUIRE(f->connecting, "no attempt is under way");
+    f->connecting = false;
+    engine_fixture_trace(f, "refused");
+    engine_link_failed(&f->engine, &why, "192.0.2.1:9500", f->now_ms);
+    engine_fixture_check(f);
 }
 
-void kit_lose(struct kit *kit)
+void engine_fixture_lose(struct engine_fixture *f)
 {
     struct fault why = fault_of("ECONNRESET");
-    KIT_REQUIRE(kit->linked, "there is no link to lose");
-    kit_peer_gone(kit);
-    kit_trace(kit, "lost");
-    engine_link_lost(&kit->engine, &why, kit->now_ms);
-    kit_check(kit);
+    REQUIRE(f->linked, "there is no link to lose");
+    engine_fixture_peer_reset(f);
+    engine_fixture_trace(f, "lost");
+    engine_link_lost(&f->engine, &why, f->now_ms);
+    engine_fixture_check(f);
 }
 
-void kit_go_live(struct kit *kit, const struct ar_options *o)
+void engine_fixture_open_live(struct engine_fixture *f, const struct ar_options *o)
 {
-    kit_open(kit, o);
-    kit_start(kit);
-    kit_up(kit);
-    KIT_REQUIRE(kit->last.state == AR_LIVE, "%s, not live", kit_state_name(kit->last.state));
+    engine_fixture_open(f, o);
+    engine_fixture_start(f);
+    engine_fixture_connect(f);
+    REQUIRE(f->last.state == AR_LIVE, "%s, not live", engine_fixture_state_name(f->last.state));
 }
 
-static void answer_what_is_held(struct kit *kit)
+static void answer_what_is_held(struct engine_fixture *f)
 {
     static const char *const methods[] = {"initialize", "agents/list", "tools/call", "relay/ping"};
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        while (kit_find(kit, methods[i]))
-            kit_answer_held(kit, methods[i], KIT_GOOD);
+        while (engine_fixture_find_line(f, methods[i]))
+            engine_fixture_answer_line(f, methods[i], REPLY_GOOD);
     }
 }
 
-void kit_back_to_live(struct kit *kit)
+void engine_fixture_back_to_live(struct engine_fixture *f)
 {
-    uint64_t until_ms = kit->now_ms + 600000;
-    struct kit_script script = kit->script;
-    kit->script = (struct kit_script){.agents = script.agents, .call = script.call};
-    kit->deaf = false;
-    while (kit->last.state != AR_LIVE && !kit->closed) {
-        if (kit->connecting)
-            kit_up(kit);
-        kit_pump(kit);
-        answer_what_is_held(kit);
-        uint64_t due_ms = engine_due_ms(&kit->engine);
-        if (kit->last.state != AR_LIVE && !kit->connecting && !kit->closed) {
-            KIT_REQUIRE(due_ms <= until_ms, "not live again in ten minutes");
-            kit_until(kit, due_ms > kit->now_ms ? due_ms : kit->now_ms);
+    uint64_t until_ms = f->now_ms + 600000;
+    struct peer_script script = f->script;
+    f->script = (struct peer_script){.agents = script.agents, .call = script.call};
+    f->not_reading = false;
+    while (f->last.state != AR_LIVE && !f->closed) {
+        if (f->connecting)
+            engine_fixture_connect(f);
+        engine_fixture_pump(f);
+        answer_what_is_held(f);
+        uint64_t due_ms = engine_due_ms(&f->engine);
+        if (f->last.state != AR_LIVE && !f->connecting && !f->closed) {
+            REQUIRE(due_ms <= until_ms, "not live again in ten minutes");
+            engine_fixture_until(f, due_ms > f->now_ms ? due_ms : f->now_ms);
         }
     }
-    kit->script = script;
+    f->script = script;
 }
 
 /* ---- time ---- */
 
-void kit_tick(struct kit *kit)
+void engine_fixture_tick(struct engine_fixture *f)
 {
-    engine_tick(&kit->engine, kit->now_ms);
-    kit->ticks++;
-    kit_check(kit);
-    uint64_t due_ms = engine_due_ms(&kit->engine);
-    KIT_REQUIRE(due_ms > kit->now_ms, "a tick at %llu leaves something due at %llu",
-                (unsigned long long)kit->now_ms, (unsigned long long)due_ms);
-    if (kit->last.source == AR_SOURCE_STALE && !kit->closed && kit->engine.options.stale_max_ms != AR_NEVER)
-        KIT_REQUIRE(kit->now_ms - kit->last.taken_at_ms < kit->engine.options.stale_max_ms,
-                    "stale agents are shown that are %llu ms old",
-                    (unsigned long long)(kit->now_ms - kit->last.taken_at_ms));
+    engine_tick(&f->engine, f->now_ms);
+    f->ticks++;
+    engine_fixture_check(f);
+    uint64_t due_ms = engine_due_ms(&f->engine);
+    REQUIRE(due_ms > f->now_ms, "a tick at %llu leaves something due at %llu", (unsigned long long)f->now_ms,
+            (unsigned long long)due_ms);
+    if (f->last.source == AR_SOURCE_STALE && !f->closed && f->engine.options.stale_max_ms != AR_NEVER)
+        REQUIRE(f->now_ms - f->last.taken_at_ms < f->engine.options.stale_max_ms,
+                "stale agents are shown that are %llu ms old",
+                (unsigned long long)(f->now_ms - f->last.taken_at_ms));
 }
 
-void kit_until(struct kit *kit, uint64_t at_ms)
+void engine_fixture_until(struct engine_fixture *f, uint64_t at_ms)
 {
     uint64_t stood_at_ms = 0;
     unsigned standing = 0;
-    kit_pump(kit);
+    engine_fixture_pump(f);
     for (;;) {
-        uint64_t due_ms = engine_due_ms(&kit->engine);
+        uint64_t due_ms = engine_due_ms(&f->engine);
         if (due_ms > at_ms)
             break;
-        if (due_ms > kit->now_ms)
-            kit->now_ms = due_ms;
-        standing = kit->now_ms == stood_at_ms ? standing + 1 : 0;
-        stood_at_ms = kit->now_ms;
-        KIT_REQUIRE(standing < 1000, "it spins");
-        kit_tick(kit);
-        kit_pump(kit);
+        if (due_ms > f->now_ms)
+            f->now_ms = due_ms;
+        standing = f->now_ms == stood_at_ms ? standing + 1 : 0;
+        stood_at_ms = f->now_ms;
+        REQUIRE(standing < 1000, "it spins");
+        engine_fixture_tick(f);
+        engine_fixture_pump(f);
     }
-    kit->now_ms = at_ms;
+    f->now_ms = at_ms;
 }
 
-void kit_advance(struct kit *kit, uint64_t ms)
+void engine_fixture_advance(struct engine_fixture *f, uint64_t ms)
 {
-    kit_until(kit, kit->now_ms + ms);
+    engine_fixture_until(f, f->now_ms + ms);
 }
 
-void kit_advance_ticking(struct kit *kit, uint64_t ms)
+void engine_fixture_advance_ticking(struct engine_fixture *f, uint64_t ms)
 {
-    uint64_t until_ms = kit->now_ms + ms;
-    kit_pump(kit);
+    uint64_t until_ms = f->now_ms + ms;
+    engine_fixture_pump(f);
     for (;;) {
         do {
-            kit_tick(kit);
-            kit_pump(kit);
-        } while (engine_due_ms(&kit->engine) <= kit->now_ms);
-        if (kit->now_ms == until_ms)
+            engine_fixture_tick(f);
+            engine_fixture_pump(f);
+        } while (engine_due_ms(&f->engine) <= f->now_ms);
+        if (f->now_ms == until_ms)
             break;
-        kit->now_ms++;
+        f->now_ms++;
     }
 }
 
-void kit_leap(struct kit *kit, uint64_t ms)
+void engine_fixture_suspend(struct engine_fixture *f, uint64_t ms)
 {
-    kit->now_ms += ms;
-    kit_tick(kit);
+    f->now_ms += ms;
+    engine_fixture_tick(f);
 }
 
-uint64_t kit_random(uint64_t *state)
+uint64_t engine_fixture_random(uint64_t *state)
 {
     /* splitmix64 */
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);

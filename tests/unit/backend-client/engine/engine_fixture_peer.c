@@ -1,5 +1,5 @@
 /* The scripted peer: takes what the engine sends, line by line, knows which calls it has seen, and answers as
- * its script says. Purpose and use: engine_kit.h. It proves on the way that each line is a JSON-RPC message,
+ * its script says. Purpose and use: engine_fixture.h. It proves on the way that each line is a JSON-RPC message,
  * that no call is sent twice that must not be, and that nothing reported as not run arrives after all.
  */
 #include <stdarg.h>
@@ -13,349 +13,350 @@
     "{\"agents\":[{\"id\":\"peer-1\",\"type\":\"coordinator\",\"name\":\"One\",\"status\":\"active\","       \
     "\"health\":95},{\"id\":\"peer-2\",\"type\":\"coder\",\"status\":\"" activity "\"},"                     \
     "{\"id\":\"peer-3\",\"type\":\"tester\"}]}"
-const char kit_agents[] = CAST("idle");
-const char kit_other_agents[] = CAST("busy");
+const char engine_fixture_agents[] = CAST("idle");
+const char engine_fixture_other_agents[] = CAST("busy");
 
 /* ---- speaking ---- */
 
 /* In memory as large as what is said, so that a sanitizer sees a read past its end. */
-static void say_piece(struct kit *kit, const char *bytes, size_t len)
+static void say_piece(struct engine_fixture *f, const char *bytes, size_t len)
 {
     char *copy = malloc(len > 0 ? len : 1);
-    KIT_REQUIRE(copy, "no memory for the test itself");
+    REQUIRE(copy, "no memory for the test itself");
     memcpy(copy, bytes, len);
-    kit->said += len;
-    engine_link_bytes(&kit->engine, copy, len, kit->now_ms);
+    f->sent_bytes += len;
+    engine_link_bytes(&f->engine, copy, len, f->now_ms);
     free(copy);
-    kit_check(kit);
+    engine_fixture_check(f);
 }
 
-void kit_say_bytes(struct kit *kit, const char *bytes, size_t len)
+void engine_fixture_send_bytes(struct engine_fixture *f, const char *bytes, size_t len)
 {
-    unsigned link = kit->link;
-    while (len > 0 && kit->linked && kit->link == link) {
-        size_t n = kit->chunk > 0 && kit->chunk < len ? kit->chunk : len;
-        uint64_t left = kit->say_at_most == UINT64_MAX ? UINT64_MAX : kit->say_at_most - kit->said;
+    unsigned link = f->link;
+    while (len > 0 && f->linked && f->link == link) {
+        size_t n = f->chunk > 0 && f->chunk < len ? f->chunk : len;
+        uint64_t left = f->send_at_most == UINT64_MAX ? UINT64_MAX : f->send_at_most - f->sent_bytes;
         if (n > left)
             n = (size_t)left;
         if (n > 0)
-            say_piece(kit, bytes, n);
+            say_piece(f, bytes, n);
         bytes += n;
         len -= n;
-        if (kit->said >= kit->say_at_most) {
-            kit->say_at_most = UINT64_MAX;
-            kit->on_enough(kit);
+        if (f->sent_bytes >= f->send_at_most) {
+            f->send_at_most = UINT64_MAX;
+            f->on_limit(f);
         }
     }
 }
 
-void kit_say(struct kit *kit, const char *line)
+void engine_fixture_send(struct engine_fixture *f, const char *line)
 {
     size_t len = strlen(line);
     char *text = malloc(len + 2);
-    KIT_REQUIRE(text, "no memory for the test itself");
+    REQUIRE(text, "no memory for the test itself");
     (void)snprintf(text, len + 2, "%s\n", line);
-    kit_say_bytes(kit, text, len + 1);
+    engine_fixture_send_bytes(f, text, len + 1);
     free(text);
 }
 
-void kit_say_part(struct kit *kit, const char *text)
+void engine_fixture_send_part(struct engine_fixture *f, const char *text)
 {
-    kit_say_bytes(kit, text, strlen(text));
+    engine_fixture_send_bytes(f, text, strlen(text));
 }
 
-void kit_sayf(struct kit *kit, const char *format, ...)
+void engine_fixture_sendf(struct engine_fixture *f, const char *format, ...)
 {
     char line[2048];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    KIT_REQUIRE(n >= 0 && (size_t)n < sizeof(line), "a line too long for the test");
-    kit_say(kit, line);
+    REQUIRE(n >= 0 && (size_t)n < sizeof(line), "a line too long for the test");
+    engine_fixture_send(f, line);
 }
 
 /* ---- its notes ---- */
 
-static void drop_line(struct kit *kit, size_t index)
+static void drop_line(struct engine_fixture *f, size_t index)
 {
-    free(kit->lines[index].text);
-    kit->line_count--;
-    memmove(&kit->lines[index], &kit->lines[index + 1], (kit->line_count - index) * sizeof(kit->lines[0]));
+    free(f->lines[index].text);
+    f->line_count--;
+    memmove(&f->lines[index], &f->lines[index + 1], (f->line_count - index) * sizeof(f->lines[0]));
 }
 
-void kit_forget_lines(struct kit *kit)
+void engine_fixture_forget_lines(struct engine_fixture *f)
 {
-    for (size_t i = 0; i < kit->line_count; i++)
-        free(kit->lines[i].text);
-    kit->line_count = 0;
+    for (size_t i = 0; i < f->line_count; i++)
+        free(f->lines[i].text);
+    f->line_count = 0;
 }
 
-void kit_peer_gone(struct kit *kit)
+void engine_fixture_peer_reset(struct engine_fixture *f)
 {
-    kit->linked = false;
-    kit->partial_len = 0;
-    kit_forget_lines(kit);
+    f->linked = false;
+    f->partial_len = 0;
+    engine_fixture_forget_lines(f);
 }
 
-void kit_peer_done(struct kit *kit)
+void engine_fixture_peer_done(struct engine_fixture *f)
 {
-    kit_forget_lines(kit);
-    free(kit->lines);
-    free(kit->partial);
-    kit->lines = NULL;
-    kit->partial = NULL;
-    kit->line_cap = kit->partial_cap = 0;
+    engine_fixture_forget_lines(f);
+    free(f->lines);
+    free(f->partial);
+    f->lines = NULL;
+    f->partial = NULL;
+    f->line_cap = f->partial_cap = 0;
 }
 
-struct kit_line *kit_find(struct kit *kit, const char *method)
+struct received_line *engine_fixture_find_line(struct engine_fixture *f, const char *method)
 {
-    for (size_t i = 0; i < kit->line_count; i++) {
-        if (kit->lines[i].call_id == 0 && strcmp(kit->lines[i].method, method) == 0)
-            return &kit->lines[i];
+    for (size_t i = 0; i < f->line_count; i++) {
+        if (f->lines[i].call_id == 0 && strcmp(f->lines[i].method, method) == 0)
+            return &f->lines[i];
     }
     return NULL;
 }
 
-size_t kit_count(const struct kit *kit, const char *method)
+size_t engine_fixture_count_lines(const struct engine_fixture *f, const char *method)
 {
     size_t count = 0;
-    for (size_t i = 0; i < kit->line_count; i++)
-        count += kit->lines[i].call_id == 0 && strcmp(kit->lines[i].method, method) == 0;
+    for (size_t i = 0; i < f->line_count; i++)
+        count += f->lines[i].call_id == 0 && strcmp(f->lines[i].method, method) == 0;
     return count;
 }
 
 /* ---- answering ---- */
 
-static void relay_error(struct kit *kit, const char *id, bool retryable, bool sent, unsigned retry_after_ms)
+static void relay_error(struct engine_fixture *f, const char *id, bool retryable, bool sent,
+                        unsigned retry_after_ms)
 {
     char retry[48] = "";
     if (retry_after_ms > 0)
         (void)snprintf(retry, sizeof(retry), ",\"retryAfterMs\":%u", retry_after_ms);
-    kit_sayf(
-        kit,
+    engine_fixture_sendf(
+        f,
         "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-31001,\"message\":\"the server is "
         "down\",\"data\":{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"retryable\":%s,\"sent\":%s,\"server\":\"s\",\"state\":\"down\"%s}}}",
         id, retryable ? "true" : "false", sent ? "true" : "false", retry);
 }
 
-static void plain_error(struct kit *kit, const char *id, int code)
+static void plain_error(struct engine_fixture *f, const char *id, int code)
 {
-    kit_sayf(
-        kit,
+    engine_fixture_sendf(
+        f,
         "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":%d,\"message\":\"it \\u00e9rrs\",\"data\":{\"why\":[1]}}}",
         id, code);
 }
 
-static void result(struct kit *kit, const char *id, const char *json)
+static void result(struct engine_fixture *f, const char *id, const char *json)
 {
-    kit_sayf(kit, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}", id, json);
+    engine_fixture_sendf(f, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}", id, json);
 }
 
-static enum kit_method method_of(const struct kit_line *line)
+static enum received_method method_of(const struct received_line *line)
 {
     if (line->call_id > 0)
-        return KIT_M_CALL;
+        return METHOD_CALL;
     if (strcmp(line->method, "initialize") == 0)
-        return KIT_M_INIT;
+        return METHOD_INIT;
     if (strcmp(line->method, "notifications/initialized") == 0)
-        return KIT_M_INITIALIZED;
+        return METHOD_INITIALIZED;
     if (strcmp(line->method, "agents/list") == 0)
-        return KIT_M_LIST;
+        return METHOD_LIST;
     if (strcmp(line->method, "tools/call") == 0)
-        return KIT_M_TOOL;
+        return METHOD_TOOL;
     if (strcmp(line->method, "relay/ping") == 0)
-        return KIT_M_PING;
-    return strcmp(line->method, "notifications/cancelled") == 0 ? KIT_M_CANCELLED : KIT_M_OTHER;
+        return METHOD_PING;
+    return strcmp(line->method, "notifications/cancelled") == 0 ? METHOD_CANCELLED : METHOD_OTHER;
 }
 
-static void good_answer(struct kit *kit, const struct kit_line *line, enum kit_method method)
+static void good_answer(struct engine_fixture *f, const struct received_line *line,
+                        enum received_method method)
 {
     char echo[64];
     switch (method) {
-    case KIT_M_INIT:
+    case METHOD_INIT:
         result(
-            kit, line->id,
+            f, line->id,
             "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"peer\",\"version\":\"1\"}}");
         break;
-    case KIT_M_LIST:
-    case KIT_M_TOOL:
-        result(kit, line->id, kit->script.agents);
+    case METHOD_LIST:
+    case METHOD_TOOL:
+        result(f, line->id, f->script.agents);
         break;
-    case KIT_M_CALL:
+    case METHOD_CALL:
         (void)snprintf(echo, sizeof(echo), "{\"echo\":%llu}", (unsigned long long)line->call_id);
-        result(kit, line->id, echo);
+        result(f, line->id, echo);
         break;
     default:
-        result(kit, line->id, "{}");
+        result(f, line->id, "{}");
         break;
     }
 }
 
-static void answer(struct kit *kit, const struct kit_line *line, enum kit_mood mood)
+static void answer(struct engine_fixture *f, const struct received_line *line, enum peer_reply reply)
 {
-    struct kit_call *k = line->call_id > 0 ? &kit->calls[line->call_id] : NULL;
+    struct call_record *k = line->call_id > 0 ? &f->calls[line->call_id] : NULL;
     if (k) {
         k->answers++;
-        k->retry_asked |= mood == KIT_DOWN;
-        k->disclaimed += mood == KIT_DOWN;
+        k->retry_asked |= reply == REPLY_UNAVAILABLE;
+        k->disclaimed += reply == REPLY_UNAVAILABLE;
     }
-    switch (mood) {
-    case KIT_GOOD:
-        good_answer(kit, line, method_of(line));
+    switch (reply) {
+    case REPLY_GOOD:
+        good_answer(f, line, method_of(line));
         break;
-    case KIT_UNKNOWN:
-        plain_error(kit, line->id, -32601);
+    case REPLY_UNKNOWN:
+        plain_error(f, line->id, -32601);
         break;
-    case KIT_INVALID:
-        plain_error(kit, line->id, -32602);
+    case REPLY_INVALID:
+        plain_error(f, line->id, -32602);
         break;
-    case KIT_DOWN:
-        relay_error(kit, line->id, true, false, kit->script.retry_after_ms);
+    case REPLY_UNAVAILABLE:
+        relay_error(f, line->id, true, false, f->script.retry_after_ms);
         break;
-    case KIT_ERROR:
-        plain_error(kit, line->id, -32603);
+    case REPLY_ERROR:
+        plain_error(f, line->id, -32603);
         break;
-    case KIT_ODD:
-        result(kit, line->id, "{\"nothing\":true}");
+    case REPLY_UNUSABLE:
+        result(f, line->id, "{\"nothing\":true}");
         break;
-    case KIT_SILENT:
+    case REPLY_NONE:
         break;
     }
 }
 
 /* Takes a line out of the notes; its text must be freed. */
-static struct kit_line take_line(struct kit *kit, const struct kit_line *line)
+static struct received_line take_line(struct engine_fixture *f, const struct received_line *line)
 {
-    size_t index = (size_t)(line - kit->lines);
-    struct kit_line taken = *line;
-    kit->lines[index].text = NULL;
-    drop_line(kit, index);
+    size_t index = (size_t)(line - f->lines);
+    struct received_line taken = *line;
+    f->lines[index].text = NULL;
+    drop_line(f, index);
     return taken;
 }
 
-static struct kit_line *find_call(const struct kit *kit, uint64_t id)
+static struct received_line *find_call(const struct engine_fixture *f, uint64_t id)
 {
-    for (size_t i = 0; i < kit->line_count; i++) {
-        if (kit->lines[i].call_id == id)
-            return &kit->lines[i];
+    for (size_t i = 0; i < f->line_count; i++) {
+        if (f->lines[i].call_id == id)
+            return &f->lines[i];
     }
     return NULL;
 }
 
-static struct kit_line take_call(struct kit *kit, uint64_t id)
+static struct received_line take_call(struct engine_fixture *f, uint64_t id)
 {
-    const struct kit_line *line = find_call(kit, id);
-    KIT_REQUIRE(line, "the peer does not hold call %llu", (unsigned long long)id);
-    return take_line(kit, line);
+    const struct received_line *line = find_call(f, id);
+    REQUIRE(line, "the peer does not hold call %llu", (unsigned long long)id);
+    return take_line(f, line);
 }
 
-bool kit_call_is_held(const struct kit *kit, uint64_t id)
+bool engine_fixture_call_is_held(const struct engine_fixture *f, uint64_t id)
 {
-    return find_call(kit, id);
+    return find_call(f, id);
 }
 
-void kit_answer(struct kit *kit, uint64_t id)
+void engine_fixture_answer(struct engine_fixture *f, uint64_t id)
 {
-    struct kit_line line = take_call(kit, id);
-    answer(kit, &line, KIT_GOOD);
+    struct received_line line = take_call(f, id);
+    answer(f, &line, REPLY_GOOD);
     free(line.text);
 }
 
-void kit_answer_error(struct kit *kit, uint64_t id, int code)
+void engine_fixture_answer_error(struct engine_fixture *f, uint64_t id, int code)
 {
-    struct kit_line line = take_call(kit, id);
-    kit->calls[id].answers++;
-    plain_error(kit, line.id, code);
+    struct received_line line = take_call(f, id);
+    f->calls[id].answers++;
+    plain_error(f, line.id, code);
     free(line.text);
 }
 
-void kit_answer_relay_error(struct kit *kit, uint64_t id, bool retryable, bool sent, unsigned retry_after_ms)
+void engine_fixture_answer_relay_error(struct engine_fixture *f, uint64_t id, bool retryable, bool sent,
+                                       unsigned retry_after_ms)
 {
-    struct kit_line line = take_call(kit, id);
-    struct kit_call *k = &kit->calls[id];
+    struct received_line line = take_call(f, id);
+    struct call_record *k = &f->calls[id];
     k->answers++;
     k->retry_asked |= retryable;
     k->disclaimed += !sent;
-    relay_error(kit, line.id, retryable, sent, retry_after_ms);
+    relay_error(f, line.id, retryable, sent, retry_after_ms);
     free(line.text);
 }
 
-void kit_answer_held(struct kit *kit, const char *method, enum kit_mood mood)
+void engine_fixture_answer_line(struct engine_fixture *f, const char *method, enum peer_reply reply)
 {
-    const struct kit_line *line = kit_find(kit, method);
-    KIT_REQUIRE(line, "the peer holds no %s", method);
-    struct kit_line taken = take_line(kit, line);
-    answer(kit, &taken, mood);
+    const struct received_line *line = engine_fixture_find_line(f, method);
+    REQUIRE(line, "the peer holds no %s", method);
+    struct received_line taken = take_line(f, line);
+    answer(f, &taken, reply);
     free(taken.text);
 }
 
 /* ---- hearing ---- */
 
-static void note_call(struct kit *kit, const struct kit_line *line)
+static void note_call(struct engine_fixture *f, const struct received_line *line)
 {
     uint64_t id = line->call_id;
-    KIT_REQUIRE(id <= kit->calls_made, "a call %llu that nobody made", (unsigned long long)id);
-    struct kit_call *k = &kit->calls[id];
-    KIT_REQUIRE(!k->done || k->may_have_run || kit->raw_peer,
-                "call %llu (%s) was said not to have run, and comes", (unsigned long long)id,
-                kit_code_name(k->code));
-    KIT_REQUIRE(k->seen == k->disclaimed || (k->idempotent && k->policy == AR_WAIT) || kit->raw_peer,
-                "call %llu was sent again", (unsigned long long)id);
-    KIT_REQUIRE(span_found(line->env.meta_token) == k->progress_wanted, "call %llu: its progress token",
-                (unsigned long long)id);
+    REQUIRE(id <= f->calls_made, "a call %llu that nobody made", (unsigned long long)id);
+    struct call_record *k = &f->calls[id];
+    REQUIRE(!k->done || k->may_have_run || f->raw_peer, "call %llu (%s) was said not to have run, and comes",
+            (unsigned long long)id, engine_fixture_code_name(k->code));
+    REQUIRE(k->seen == k->disclaimed || (k->idempotent && k->policy == AR_WAIT) || f->raw_peer,
+            "call %llu was sent again", (unsigned long long)id);
+    REQUIRE(span_found(line->env.meta_token) == k->progress_wanted, "call %llu: its progress token",
+            (unsigned long long)id);
     if (k->progress_wanted) {
         uint64_t token = 0;
-        KIT_REQUIRE(rpc_parse_id(line->text + line->env.meta_token.off, line->env.meta_token.len, &token) &&
-                        token == id,
-                    "call %llu has another's progress token", (unsigned long long)id);
+        REQUIRE(rpc_parse_id(line->text + line->env.meta_token.off, line->env.meta_token.len, &token) &&
+                    token == id,
+                "call %llu has another's progress token", (unsigned long long)id);
     }
     k->seen++;
 }
 
-static void note_cancelled(const struct kit *kit, const struct kit_line *line)
+static void note_cancelled(const struct engine_fixture *f, const struct received_line *line)
 {
     const char *id_text = line->text + line->env.request_id.off;
     uint64_t id = 0;
     if (rpc_string_begins(id_text, line->env.request_id.len, "ar-"))
         return; /* one of the engine's own */
-    KIT_REQUIRE(rpc_parse_id(id_text, line->env.request_id.len, &id), "cancelled: no call's id: %s",
-                line->text);
-    KIT_REQUIRE(id >= 1 && id <= kit->calls_made && kit->calls[id].done && !kit->calls[id].to_relay &&
-                    kit->calls[id].seen > 0,
-                "cancelled: %s", line->text);
+    REQUIRE(rpc_parse_id(id_text, line->env.request_id.len, &id), "cancelled: no call's id: %s", line->text);
+    REQUIRE(id >= 1 && id <= f->calls_made && f->calls[id].done && !f->calls[id].to_relay &&
+                f->calls[id].seen > 0,
+            "cancelled: %s", line->text);
 }
 
-static enum kit_mood mood_for(const struct kit *kit, enum kit_method method)
+static enum peer_reply reply_for(const struct engine_fixture *f, enum received_method method)
 {
     switch (method) {
-    case KIT_M_INIT:
-        return kit->script.init;
-    case KIT_M_LIST:
-        return kit->script.list;
-    case KIT_M_TOOL:
-        return kit->script.tool;
-    case KIT_M_PING:
-        return kit->script.ping;
-    case KIT_M_CALL:
-        return kit->script.call;
+    case METHOD_INIT:
+        return f->script.init;
+    case METHOD_LIST:
+        return f->script.list;
+    case METHOD_TOOL:
+        return f->script.tool;
+    case METHOD_PING:
+        return f->script.ping;
+    case METHOD_CALL:
+        return f->script.call;
     default:
-        return KIT_SILENT;
+        return REPLY_NONE;
     }
 }
 
 /* Notes a line: from now on the peer has it, whatever becomes of the link. */
-static void note_line(struct kit *kit, const char *text, size_t len)
+static void note_line(struct engine_fixture *f, const char *text, size_t len)
 {
-    struct kit_line line = {.len = len, .at_ms = kit->now_ms, .fresh = true};
+    struct received_line line = {.len = len, .at_ms = f->now_ms, .fresh = true};
     rpc_scan_line(text, len, &line.env);
     /* Raw params may hold a routing key twice: that is for the peer to refuse. */
-    bool sound = line.env.kind == RPC_INVALID ? kit->raw_peer && rpc_fault_code(line.env.fault) == -32600
+    bool sound = line.env.kind == RPC_INVALID ? f->raw_peer && rpc_fault_code(line.env.fault) == -32600
                                               : line.env.kind != RPC_BATCH;
-    KIT_REQUIRE(sound, "no message: %.*s", (int)len, text);
+    REQUIRE(sound, "no message: %.*s", (int)len, text);
     line.asks = line.env.has_method && span_found(line.env.id);
     line.text = malloc(len + 1);
-    KIT_REQUIRE(line.text, "no memory for the test itself");
+    REQUIRE(line.text, "no memory for the test itself");
     memcpy(line.text, text, len);
     line.text[len] = '\0';
     size_t n = rpc_decode_string(text + line.env.method.off, line.env.method.len, line.method,
@@ -365,85 +366,85 @@ static void note_line(struct kit *kit, const char *text, size_t len)
         memcpy(line.id, text + line.env.id.off, line.env.id.len);
     if (line.asks && !rpc_parse_id(line.id, line.env.id.len, &line.call_id))
         line.call_id = 0;
-    kit->lines_heard++;
-    kit_trace(kit, "heard %.400s", line.text);
-    enum kit_method method = method_of(&line);
-    kit->methods_heard[method]++;
-    if (method == KIT_M_CALL)
-        note_call(kit, &line);
-    if (method == KIT_M_CANCELLED)
-        note_cancelled(kit, &line);
-    kit->lines = kit_grow(kit->lines, &kit->line_cap, kit->line_count + 1, sizeof(line));
-    kit->lines[kit->line_count++] = line;
+    f->lines_received++;
+    engine_fixture_trace(f, "received %.400s", line.text);
+    enum received_method method = method_of(&line);
+    f->methods_received[method]++;
+    if (method == METHOD_CALL)
+        note_call(f, &line);
+    if (method == METHOD_CANCELLED)
+        note_cancelled(f, &line);
+    f->lines = engine_fixture_grow(f->lines, &f->line_cap, f->line_count + 1, sizeof(line));
+    f->lines[f->line_count++] = line;
 }
 
 /* Keeps, answers or forgets the first line that was not treated yet; false: there is none. */
-static bool treat_line(struct kit *kit)
+static bool treat_line(struct engine_fixture *f)
 {
     size_t i = 0;
-    while (i < kit->line_count && !kit->lines[i].fresh)
+    while (i < f->line_count && !f->lines[i].fresh)
         i++;
-    if (i == kit->line_count)
+    if (i == f->line_count)
         return false;
-    struct kit_line *line = &kit->lines[i];
+    struct received_line *line = &f->lines[i];
     line->fresh = false;
     bool asks = line->asks;
-    enum kit_mood mood = asks ? mood_for(kit, method_of(line)) : KIT_SILENT;
-    if (mood == KIT_SILENT && (asks || !kit->forgetful))
+    enum peer_reply reply = asks ? reply_for(f, method_of(line)) : REPLY_NONE;
+    if (reply == REPLY_NONE && (asks || !f->drops_lines))
         return true;
-    struct kit_line taken = take_line(kit, line);
-    answer(kit, &taken, mood);
+    struct received_line taken = take_line(f, line);
+    answer(f, &taken, reply);
     free(taken.text);
     return true;
 }
 
-static void note_lines(struct kit *kit)
+static void note_lines(struct engine_fixture *f)
 {
     size_t done = 0;
-    while (done < kit->partial_len) {
-        const char *start = kit->partial + done;
-        const char *newline = memchr(start, '\n', kit->partial_len - done);
+    while (done < f->partial_len) {
+        const char *start = f->partial + done;
+        const char *newline = memchr(start, '\n', f->partial_len - done);
         if (!newline)
             break;
-        note_line(kit, start, (size_t)(newline - start));
+        note_line(f, start, (size_t)(newline - start));
         done += (size_t)(newline - start) + 1;
     }
-    kit->partial_len -= done;
+    f->partial_len -= done;
     if (done > 0)
-        memmove(kit->partial, kit->partial + done, kit->partial_len);
+        memmove(f->partial, f->partial + done, f->partial_len);
 }
 
-size_t kit_take(struct kit *kit, size_t bytes)
+size_t engine_fixture_read(struct engine_fixture *f, size_t bytes)
 {
-    struct buf *out = &kit->engine.out;
-    if (!kit->linked)
+    struct buf *out = &f->engine.out;
+    if (!f->linked)
         return 0;
     size_t n = buf_len(out) < bytes ? buf_len(out) : bytes;
-    uint64_t left = kit->hear_at_most == UINT64_MAX ? UINT64_MAX : kit->hear_at_most - kit->heard;
+    uint64_t left = f->receive_at_most == UINT64_MAX ? UINT64_MAX : f->receive_at_most - f->received_bytes;
     if (n > left)
         n = (size_t)left;
     if (n == 0 && left > 0)
         return 0;
     if (n > 0) {
-        kit->partial = kit_grow(kit->partial, &kit->partial_cap, kit->partial_len + n, 1);
-        memcpy(kit->partial + kit->partial_len, buf_data(out), n);
-        kit->partial_len += n;
-        kit->heard += n;
-        note_lines(kit);
-        engine_link_sent(&kit->engine, n, kit->now_ms);
-        kit_check(kit);
-        while (treat_line(kit)) {
+        f->partial = engine_fixture_grow(f->partial, &f->partial_cap, f->partial_len + n, 1);
+        memcpy(f->partial + f->partial_len, buf_data(out), n);
+        f->partial_len += n;
+        f->received_bytes += n;
+        note_lines(f);
+        engine_link_sent(&f->engine, n, f->now_ms);
+        engine_fixture_check(f);
+        while (treat_line(f)) {
         }
     }
-    if (kit->heard >= kit->hear_at_most) {
-        kit->hear_at_most = UINT64_MAX;
-        kit->on_enough(kit);
+    if (f->received_bytes >= f->receive_at_most) {
+        f->receive_at_most = UINT64_MAX;
+        f->on_limit(f);
     }
     return n;
 }
 
-void kit_pump(struct kit *kit)
+void engine_fixture_pump(struct engine_fixture *f)
 {
-    while (!kit->deaf && kit_take(kit, SIZE_MAX) > 0) {
+    while (!f->not_reading && engine_fixture_read(f, SIZE_MAX) > 0) {
     }
 }

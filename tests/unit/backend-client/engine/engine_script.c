@@ -1,4 +1,4 @@
-/* The conversation. Purpose: engine_talk.h. Each step is taken only where it is possible: a link that is gone
+/* The conversation. Purpose: engine_script.h. Each step is taken only where it is possible: a link that is gone
  * says nothing, a call that is complete is not answered.
  */
 #include "tests/unit/backend-client/engine/engine_script.h"
@@ -6,126 +6,128 @@
 #include <stdio.h>
 #include <string.h>
 
-struct ar_options talk_options(void)
+struct ar_options engine_script_options(void)
 {
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.in_flight_max = 4;
     o.queue_max_calls = 6;
     o.stale_max_ms = 5000;
     return o;
 }
 
-static void up(struct kit *kit)
+static void up(struct engine_fixture *f)
 {
-    if (kit->connecting)
-        kit_up(kit);
+    if (f->connecting)
+        engine_fixture_connect(f);
 }
 
-static void ask(struct kit *kit, enum ar_policy policy, bool idempotent, bool progress, uint32_t deadline_ms)
+static void ask(struct engine_fixture *f, enum ar_policy policy, bool idempotent, bool progress,
+                uint32_t deadline_ms)
 {
-    (void)kit_ask(kit, &(struct kit_ask){.method = policy == AR_MOCK ? "agents/list" : NULL,
-                                         .params = progress ? "{\"name\":\"x\"}" : NULL,
-                                         .policy = policy,
-                                         .deadline_ms = deadline_ms,
-                                         .idempotent = idempotent,
-                                         .progress = progress});
+    (void)engine_fixture_submit(f, &(struct call_spec){.method = policy == AR_MOCK ? "agents/list" : NULL,
+                                                       .params = progress ? "{\"name\":\"x\"}" : NULL,
+                                                       .policy = policy,
+                                                       .deadline_ms = deadline_ms,
+                                                       .idempotent = idempotent,
+                                                       .progress = progress});
 }
 
-static void ask_one_of_each(struct kit *kit)
+static void ask_one_of_each(struct engine_fixture *f)
 {
-    ask(kit, AR_WAIT, false, false, 20000);
-    ask(kit, AR_WAIT, true, true, 20000);
-    ask(kit, AR_FAIL_FAST, false, true, 20000);
-    ask(kit, AR_MOCK, false, false, 20000);
-    (void)kit_ask(kit, &(struct kit_ask){.method = "relay/status", .policy = AR_WAIT, .deadline_ms = 20000});
+    ask(f, AR_WAIT, false, false, 20000);
+    ask(f, AR_WAIT, true, true, 20000);
+    ask(f, AR_FAIL_FAST, false, true, 20000);
+    ask(f, AR_MOCK, false, false, 20000);
+    (void)engine_fixture_submit(
+        f, &(struct call_spec){.method = "relay/status", .policy = AR_WAIT, .deadline_ms = 20000});
 }
 
 /* The first call that the peer holds; 0: none. */
-static uint64_t first_held(const struct kit *kit)
+static uint64_t first_held(const struct engine_fixture *f)
 {
-    for (size_t i = 0; i < kit->line_count; i++) {
-        if (kit->lines[i].call_id > 0)
-            return kit->lines[i].call_id;
+    for (size_t i = 0; i < f->line_count; i++) {
+        if (f->lines[i].call_id > 0)
+            return f->lines[i].call_id;
     }
     return 0;
 }
 
-static void answer_some(struct kit *kit)
+static void answer_some(struct engine_fixture *f)
 {
-    kit_pump(kit);
-    if (first_held(kit) > 0)
-        kit_answer(kit, first_held(kit));
-    if (first_held(kit) > 0) {
-        kit_sayf(
-            kit,
+    engine_fixture_pump(f);
+    if (first_held(f) > 0)
+        engine_fixture_answer(f, first_held(f));
+    if (first_held(f) > 0) {
+        engine_fixture_sendf(
+            f,
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu}}",
-            (unsigned long long)first_held(kit));
+            (unsigned long long)first_held(f));
     }
-    if (first_held(kit) > 0)
-        kit_answer_relay_error(kit, first_held(kit), true, false, 700);
-    if (first_held(kit) > 0)
-        kit_answer_error(kit, first_held(kit), -32000);
-    kit_pump(kit);
+    if (first_held(f) > 0)
+        engine_fixture_answer_relay_error(f, first_held(f), true, false, 700);
+    if (first_held(f) > 0)
+        engine_fixture_answer_error(f, first_held(f), -32000);
+    engine_fixture_pump(f);
 }
 
-static void speak_of_this_and_that(struct kit *kit)
+static void speak_of_this_and_that(struct engine_fixture *f)
 {
-    kit_say(kit, "{\"jsonrpc\":\"2.0\",\"id\":\"s1\",\"method\":\"ping\"}");
-    kit_say(kit, "{\"jsonrpc\":\"2.0\",\"id\":\"s2\",\"method\":\"roots/list\"}");
-    kit_say(kit, "{\"jsonrpc\":\"2.0\",\"method\":\"agent.spawned\",\"params\":{\"id\":\"x\"}}");
-    kit_say(kit, "{\"jsonrpc\":\"2.0\",\"id\":424242,\"result\":{}}");
-    kit_say(kit, "no message");
-    kit_pump(kit);
+    engine_fixture_send(f, "{\"jsonrpc\":\"2.0\",\"id\":\"s1\",\"method\":\"ping\"}");
+    engine_fixture_send(f, "{\"jsonrpc\":\"2.0\",\"id\":\"s2\",\"method\":\"roots/list\"}");
+    engine_fixture_send(f, "{\"jsonrpc\":\"2.0\",\"method\":\"agent.spawned\",\"params\":{\"id\":\"x\"}}");
+    engine_fixture_send(f, "{\"jsonrpc\":\"2.0\",\"id\":424242,\"result\":{}}");
+    engine_fixture_send(f, "no message");
+    engine_fixture_pump(f);
 }
 
-void talk(struct kit *kit)
+void engine_script_run(struct engine_fixture *f)
 {
-    kit->script.call = KIT_SILENT;
-    kit_start(kit);
-    ask_one_of_each(kit);
-    up(kit);
-    answer_some(kit);
-    ask_one_of_each(kit);
-    ask_one_of_each(kit);
-    answer_some(kit);
-    speak_of_this_and_that(kit);
-    kit_advance(kit, 2500);
-    answer_some(kit);
-    engine_notify(&kit->engine, "notifications/x", "{}", 2);
-    kit_cancel(kit, 6);
-    kit->script.agents = kit_other_agents;
-    kit_advance(kit, 2500);
-    ask(kit, AR_FAIL_FAST, false, false, 300);
-    kit_advance(kit, 301);
-    if (kit->linked)
-        kit_lose(kit);
-    ask_one_of_each(kit);
-    if (!kit->closed)
-        engine_probe(&kit->engine, 0, "connection refused", kit->now_ms);
-    kit_advance(kit, 7000);
-    if (kit->connecting)
-        kit_refuse(kit);
-    kit_back_to_live(kit);
-    answer_some(kit);
-    kit->script.list = KIT_DOWN;
-    kit_advance(kit, 4000);
-    kit->script.list = KIT_UNKNOWN;
-    kit->script.tool = KIT_GOOD;
-    kit_advance(kit, 6000);
-    answer_some(kit);
-    kit->script.list = KIT_GOOD;
+    f->script.call = REPLY_NONE;
+    engine_fixture_start(f);
+    ask_one_of_each(f);
+    up(f);
+    answer_some(f);
+    ask_one_of_each(f);
+    ask_one_of_each(f);
+    answer_some(f);
+    speak_of_this_and_that(f);
+    engine_fixture_advance(f, 2500);
+    answer_some(f);
+    engine_notify(&f->engine, "notifications/x", "{}", 2);
+    engine_fixture_cancel(f, 6);
+    f->script.agents = engine_fixture_other_agents;
+    engine_fixture_advance(f, 2500);
+    ask(f, AR_FAIL_FAST, false, false, 300);
+    engine_fixture_advance(f, 301);
+    if (f->linked)
+        engine_fixture_lose(f);
+    ask_one_of_each(f);
+    if (!f->closed)
+        engine_probe(&f->engine, 0, "connection refused", f->now_ms);
+    engine_fixture_advance(f, 7000);
+    if (f->connecting)
+        engine_fixture_refuse(f);
+    engine_fixture_back_to_live(f);
+    answer_some(f);
+    f->script.list = REPLY_UNAVAILABLE;
+    engine_fixture_advance(f, 4000);
+    f->script.list = REPLY_UNKNOWN;
+    f->script.tool = REPLY_GOOD;
+    engine_fixture_advance(f, 6000);
+    answer_some(f);
+    f->script.list = REPLY_GOOD;
 }
 
-void talk_settle(struct kit *kit)
+void engine_script_settle(struct engine_fixture *f)
 {
-    for (int i = 0; i < 100 && kit->outstanding > 0 && !kit->closed; i++) {
-        kit_back_to_live(kit);
-        kit_pump(kit);
-        while (first_held(kit) > 0)
-            kit_answer(kit, first_held(kit));
-        kit_advance(kit, 1000);
+    for (int i = 0; i < 100 && f->outstanding > 0 && !f->closed; i++) {
+        engine_fixture_back_to_live(f);
+        engine_fixture_pump(f);
+        while (first_held(f) > 0)
+            engine_fixture_answer(f, first_held(f));
+        engine_fixture_advance(f, 1000);
     }
-    KIT_REQUIRE(kit->outstanding == 0, "%llu calls never end", (unsigned long long)kit->outstanding);
-    KIT_REQUIRE(kit->completed == kit->calls_made, "%llu completions of %llu calls",
-                (unsigned long long)kit->completed, (unsigned long long)kit->calls_made);
+    REQUIRE(f->outstanding == 0, "%llu calls never end", (unsigned long long)f->outstanding);
+    REQUIRE(f->completed == f->calls_made, "%llu completions of %llu calls", (unsigned long long)f->completed,
+            (unsigned long long)f->calls_made);
 }

@@ -4,12 +4,12 @@
 
 #include "tests/unit/backend-client/engine/engine_fixture.h"
 
-/* From kit_open (done by the caller) through calls of every policy, a loss, the mock, a server that is down,
+/* From engine_fixture_open (done by the caller) through calls of every policy, a loss, the mock, a server that is down,
  * to live again. Goes on as far as it can whatever happens to the link on the way, closing included. */
-void talk(struct kit *kit);
+void engine_script_run(struct engine_fixture *f);
 /* Until every call is complete: live again, everything answered, and time. */
-void talk_settle(struct kit *kit);
+void engine_script_settle(struct engine_fixture *f);
 /* Every option small, so that limits are met. */
-struct ar_options talk_options(void);
+struct ar_options engine_script_options(void);
 
 #endif

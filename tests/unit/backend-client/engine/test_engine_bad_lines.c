@@ -10,11 +10,11 @@
 #include "tests/unit/backend-client/engine/engine_fixture.h"
 #include "tests/unit/common/fault_alloc.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 static uint64_t disregarded(void)
 {
-    return kit_health(&kit).bad_frames + kit.engine.late_answers;
+    return engine_fixture_health(&fixture).bad_frames + fixture.engine.late_answers;
 }
 
 /* ---- bad lines ---- */
@@ -31,23 +31,23 @@ static void sixteen_bad_lines_in_a_row_are_no_relay(void **state)
                                       "\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"method\":\"m\"}"};
     (void)state;
     for (size_t kind = 0; kind < sizeof(bad) / sizeof(bad[0]); kind++) {
-        kit_go_live(&kit, NULL);
+        engine_fixture_open_live(&fixture, NULL);
         for (int round = 0; round < 3; round++) {
             for (int i = 0; i < 15; i++)
-                kit_say(&kit, bad[kind]);
-            assert_true(kit.linked);
-            kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"good\"}");
+                engine_fixture_send(&fixture, bad[kind]);
+            assert_true(fixture.linked);
+            engine_fixture_send(&fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"good\"}");
         }
-        assert_int_equal(kit.last.state, AR_LIVE);
-        assert_int_equal(kit_health(&kit).bad_frames, 45);
+        assert_int_equal(fixture.last.state, AR_LIVE);
+        assert_int_equal(engine_fixture_health(&fixture).bad_frames, 45);
         for (int i = 0; i < 15; i++)
-            kit_say(&kit, bad[kind]);
-        assert_true(kit.linked);
-        kit_say(&kit, bad[kind]);
-        assert_false(kit.linked);
-        assert_int_equal(kit.last.state, AR_DEGRADED);
-        kit_back_to_live(&kit);
-        kit_close(&kit);
+            engine_fixture_send(&fixture, bad[kind]);
+        assert_true(fixture.linked);
+        engine_fixture_send(&fixture, bad[kind]);
+        assert_false(fixture.linked);
+        assert_int_equal(fixture.last.state, AR_DEGRADED);
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_close(&fixture);
     }
 }
 
@@ -57,18 +57,18 @@ static void seventeen_bad_lines_in_one_piece_end_the_link_once(void **state)
     char text[400] = "";
     size_t n = 0;
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
-    kit_pump(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    uint64_t id = engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+    engine_fixture_pump(&fixture);
     for (int i = 0; i < 17; i++)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "bad %d\n", i);
     n += (size_t)snprintf(text + n, sizeof(text) - n, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
-    kit_say_bytes(&kit, text, n);
-    assert_int_equal(kit.drops, 1);
-    assert_int_equal(kit_health(&kit).losses, 1);
-    kit_expect(&kit, id, AR_E_CONNECTION_LOST, true);
-    kit_close(&kit);
+    engine_fixture_send_bytes(&fixture, text, n);
+    assert_int_equal(fixture.drops, 1);
+    assert_int_equal(engine_fixture_health(&fixture).losses, 1);
+    engine_fixture_expect(&fixture, id, AR_E_CONNECTION_LOST, true);
+    engine_fixture_close(&fixture);
 }
 
 static void any_bad_line_before_the_first_good_line_is_no_relay(void **state)
@@ -84,19 +84,19 @@ static void any_bad_line_before_the_first_good_line_is_no_relay(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(banners) / sizeof(banners[0]); i++) {
-        kit_open(&kit, NULL);
-        kit_start(&kit);
-        kit.script.init = KIT_SILENT;
-        kit_up(&kit);
-        kit_say_bytes(&kit, banners[i], strlen(banners[i]));
-        assert_false(kit.linked);
-        struct ar_health h = kit_health(&kit);
+        engine_fixture_open(&fixture, NULL);
+        engine_fixture_start(&fixture);
+        fixture.script.init = REPLY_NONE;
+        engine_fixture_connect(&fixture);
+        engine_fixture_send_bytes(&fixture, banners[i], strlen(banners[i]));
+        assert_false(fixture.linked);
+        struct ar_health h = engine_fixture_health(&fixture);
         assert_int_equal(h.state, AR_DEGRADED);
         assert_int_equal(h.source, AR_SOURCE_MOCK);
         assert_int_equal(h.relay, AR_REACH_DOWN);
         assert_true(h.bad_frames >= 1);
-        kit_back_to_live(&kit);
-        kit_close(&kit);
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_close(&fixture);
     }
 }
 
@@ -104,46 +104,47 @@ static void any_bad_line_before_the_first_good_line_is_no_relay(void **state)
 static void each_link_has_to_show_itself_a_relay_anew(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit_lose(&kit);
-    kit.script.init = KIT_SILENT;
-    while (!kit.connecting)
-        kit_until(&kit, engine_due_ms(&kit.engine));
-    kit_up(&kit);
-    kit_say(&kit, "220 mail.example ESMTP\r");
-    assert_false(kit.linked);
-    kit_close(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    engine_fixture_lose(&fixture);
+    fixture.script.init = REPLY_NONE;
+    while (!fixture.connecting)
+        engine_fixture_until(&fixture, engine_due_ms(&fixture.engine));
+    engine_fixture_connect(&fixture);
+    engine_fixture_send(&fixture, "220 mail.example ESMTP\r");
+    assert_false(fixture.linked);
+    engine_fixture_close(&fixture);
 }
 
 static void the_fault_names_what_answered(void **state)
 {
     (void)state;
-    kit_open(&kit, NULL);
-    kit_start(&kit);
-    kit.script.init = KIT_SILENT;
-    kit_up(&kit);
-    kit_say(&kit, "SSH-2.0-OpenSSH_9.2p1\r");
-    assert_non_null(strstr(kit_health(&kit).last_error, "SSH-2.0-OpenSSH_9.2p1"));
-    assert_non_null(strstr(kit_health(&kit).last_error, "relay:9500"));
-    kit_close(&kit);
+    engine_fixture_open(&fixture, NULL);
+    engine_fixture_start(&fixture);
+    fixture.script.init = REPLY_NONE;
+    engine_fixture_connect(&fixture);
+    engine_fixture_send(&fixture, "SSH-2.0-OpenSSH_9.2p1\r");
+    assert_non_null(strstr(engine_fixture_health(&fixture).last_error, "SSH-2.0-OpenSSH_9.2p1"));
+    assert_non_null(strstr(engine_fixture_health(&fixture).last_error, "relay:9500"));
+    engine_fixture_close(&fixture);
 }
 
 static void a_batch_is_understood_or_disregarded_and_no_more(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.raw_peer = true;
-    kit.script.call = KIT_SILENT;
-    uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
-    kit_pump(&kit);
-    kit_say(&kit, "[]");
-    kit_say(&kit, "[1,{\"jsonrpc\":\"2.0\",\"method\":\"m\"},{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]");
-    assert_true(kit.linked);
-    if (!kit.calls[id].done) {
-        kit_answer(&kit, id);
-        kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.raw_peer = true;
+    fixture.script.call = REPLY_NONE;
+    uint64_t id = engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+    engine_fixture_pump(&fixture);
+    engine_fixture_send(&fixture, "[]");
+    engine_fixture_send(
+        &fixture, "[1,{\"jsonrpc\":\"2.0\",\"method\":\"m\"},{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]");
+    assert_true(fixture.linked);
+    if (!fixture.calls[id].done) {
+        engine_fixture_answer(&fixture, id);
+        engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
     }
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
 }
 
 /* ---- floods ---- */
@@ -152,65 +153,68 @@ static void a_flood_of_notifications_costs_no_memory(void **state)
 {
     (void)state;
     fault_alloc_install();
-    kit_go_live(&kit, NULL);
+    engine_fixture_open_live(&fixture, NULL);
     for (int i = 0; i < 100; i++)
-        kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"a\":[1,2]}}");
+        engine_fixture_send(
+            &fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"a\":[1,2]}}");
     size_t live = fault_alloc_live();
     for (int i = 0; i < 100000; i++)
-        kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"a\":[1,2]}}");
+        engine_fixture_send(
+            &fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"a\":[1,2]}}");
     assert_true(fault_alloc_live() <= live);
-    assert_int_equal(kit.notes, 100100);
-    assert_int_equal(buf_len(&kit.engine.out), 0);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_close(&kit);
+    assert_int_equal(fixture.notifications, 100100);
+    assert_int_equal(buf_len(&fixture.engine.out), 0);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_close(&fixture);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
 static void a_flood_of_pushed_changes_makes_few_polls(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    uint64_t polls = kit.methods_heard[KIT_M_LIST];
+    engine_fixture_open_live(&fixture, NULL);
+    uint64_t polls = fixture.methods_received[METHOD_LIST];
     for (int i = 0; i < 100000; i++) {
-        kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"agent.spawned\"}");
-        kit_pump(&kit);
+        engine_fixture_send(&fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"agent.spawned\"}");
+        engine_fixture_pump(&fixture);
     }
-    assert_true(kit.methods_heard[KIT_M_LIST] - polls <= 2);
-    kit_advance(&kit, 100);
-    assert_true(kit.methods_heard[KIT_M_LIST] - polls <= 2);
-    kit_close(&kit);
+    assert_true(fixture.methods_received[METHOD_LIST] - polls <= 2);
+    engine_fixture_advance(&fixture, 100);
+    assert_true(fixture.methods_received[METHOD_LIST] - polls <= 2);
+    engine_fixture_close(&fixture);
 }
 
 static void a_flood_of_requests_from_one_who_does_not_read_is_bounded(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.deaf = true;
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.not_reading = true;
     for (int i = 0; i < 100000; i++)
-        kit_sayf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\"}", i, i % 2 ? "ping" : "roots/list");
-    assert_true(buf_len(&kit.engine.out) <= ENGINE_OUT_HIGH_BYTES + 1000);
-    assert_true(buf_len(&kit.engine.out) >= ENGINE_OUT_HIGH_BYTES / 2);
-    kit.deaf = false;
-    kit.forgetful = true;
-    kit_pump(&kit);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_close(&kit);
+        engine_fixture_sendf(&fixture, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\"}", i,
+                             i % 2 ? "ping" : "roots/list");
+    assert_true(buf_len(&fixture.engine.out) <= ENGINE_OUT_HIGH_BYTES + 1000);
+    assert_true(buf_len(&fixture.engine.out) >= ENGINE_OUT_HIGH_BYTES / 2);
+    fixture.not_reading = false;
+    fixture.drops_lines = true;
+    engine_fixture_pump(&fixture);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_close(&fixture);
 }
 
 static void a_flood_of_unknown_answers_is_counted(void **state)
 {
     (void)state;
     fault_alloc_install();
-    kit_go_live(&kit, NULL);
-    kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"id\":999999999,\"result\":{}}");
+    engine_fixture_open_live(&fixture, NULL);
+    engine_fixture_send(&fixture, "{\"jsonrpc\":\"2.0\",\"id\":999999999,\"result\":{}}");
     size_t live = fault_alloc_live();
     uint64_t before = disregarded();
     for (int i = 0; i < 100000; i++)
-        kit_sayf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", i);
+        engine_fixture_sendf(&fixture, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", i);
     assert_int_equal(disregarded(), before + 100000);
     assert_true(fault_alloc_live() <= live);
-    assert_true(kit.linked);
-    kit_close(&kit);
+    assert_true(fixture.linked);
+    engine_fixture_close(&fixture);
 }
 
 int main(void)
@@ -227,6 +231,6 @@ int main(void)
         cmocka_unit_test(a_flood_of_requests_from_one_who_does_not_read_is_bounded),
         cmocka_unit_test(a_flood_of_unknown_answers_is_counted),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_bad_lines", tests, NULL, NULL);
 }

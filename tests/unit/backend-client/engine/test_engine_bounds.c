@@ -11,47 +11,48 @@
 
 #include "tests/unit/backend-client/engine/engine_fixture.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 /* Each is written at once, since those that were refused wait elsewhere: the limits hold all the same. */
 static void a_relay_that_refuses_all_does_not_fill_the_queue_without_end(void **state)
 {
     (void)state;
     for (uint32_t limit = 0; limit <= 3; limit++) {
-        struct ar_options o = kit_options();
+        struct ar_options o = engine_fixture_options();
         o.queue_max_calls = limit;
-        kit_go_live(&kit, &o);
-        kit.script.call = KIT_SILENT;
+        engine_fixture_open_live(&fixture, &o);
+        fixture.script.call = REPLY_NONE;
         for (uint64_t id = 1; id <= 5; id++) {
-            assert_int_equal(kit_ask_plain(&kit, AR_WAIT), id);
-            kit_pump(&kit);
-            kit_answer_relay_error(&kit, id, true, false, 60000);
+            assert_int_equal(engine_fixture_submit_plain(&fixture, AR_WAIT), id);
+            engine_fixture_pump(&fixture);
+            engine_fixture_answer_relay_error(&fixture, id, true, false, 60000);
             if (id <= limit)
-                kit_expect_open(&kit, id);
+                engine_fixture_expect_open(&fixture, id);
             else
-                kit_expect(&kit, id, AR_E_QUEUE_FULL, false);
+                engine_fixture_expect(&fixture, id, AR_E_QUEUE_FULL, false);
         }
-        assert_int_equal(kit_health(&kit).waiting, limit);
-        kit_close(&kit);
+        assert_int_equal(engine_fixture_health(&fixture).waiting, limit);
+        engine_fixture_close(&fixture);
     }
 }
 
 static void refused_calls_count_against_the_bytes_too(void **state)
 {
     (void)state;
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.queue_max_bytes = 16; /* "m" and "[1,2,3]" are 8 */
-    kit_go_live(&kit, &o);
-    kit.script.call = KIT_SILENT;
+    engine_fixture_open_live(&fixture, &o);
+    fixture.script.call = REPLY_NONE;
     for (uint64_t id = 1; id <= 3; id++) {
-        (void)kit_ask(&kit, &(struct kit_ask){.method = "m", .params = "[1,2,3]", .policy = AR_WAIT});
-        kit_pump(&kit);
-        kit_answer_relay_error(&kit, id, true, false, 60000);
+        (void)engine_fixture_submit(
+            &fixture, &(struct call_spec){.method = "m", .params = "[1,2,3]", .policy = AR_WAIT});
+        engine_fixture_pump(&fixture);
+        engine_fixture_answer_relay_error(&fixture, id, true, false, 60000);
     }
-    kit_expect_open(&kit, 2);
-    kit_expect(&kit, 3, AR_E_QUEUE_FULL, false);
-    assert_int_equal(kit.engine.waiting_bytes, 16);
-    kit_close(&kit);
+    engine_fixture_expect_open(&fixture, 2);
+    engine_fixture_expect(&fixture, 3, AR_E_QUEUE_FULL, false);
+    assert_int_equal(fixture.engine.waiting_bytes, 16);
+    engine_fixture_close(&fixture);
 }
 
 static void what_was_sent_is_not_sent_again_whoever_calls_it_retryable(void **state)
@@ -59,33 +60,34 @@ static void what_was_sent_is_not_sent_again_whoever_calls_it_retryable(void **st
     (void)state;
     static const enum ar_policy policies[] = {AR_FAIL_FAST, AR_WAIT, AR_MOCK};
     for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
-        kit_go_live(&kit, NULL);
-        kit.script.call = KIT_SILENT;
-        uint64_t id = kit_ask(&kit, &(struct kit_ask){.method = "agents/list", .policy = policies[i]});
-        kit_pump(&kit);
-        kit_answer_relay_error(&kit, id, true, true, 0);
-        kit_expect(&kit, id, AR_E_SERVER, true);
-        kit_advance(&kit, 5000);
-        assert_int_equal(kit.calls[id].seen, 1);
-        kit_close(&kit);
+        engine_fixture_open_live(&fixture, NULL);
+        fixture.script.call = REPLY_NONE;
+        uint64_t id = engine_fixture_submit(
+            &fixture, &(struct call_spec){.method = "agents/list", .policy = policies[i]});
+        engine_fixture_pump(&fixture);
+        engine_fixture_answer_relay_error(&fixture, id, true, true, 0);
+        engine_fixture_expect(&fixture, id, AR_E_SERVER, true);
+        engine_fixture_advance(&fixture, 5000);
+        assert_int_equal(fixture.calls[id].seen, 1);
+        engine_fixture_close(&fixture);
     }
 }
 
 static void the_link_is_dead_only_after_dead_after_ms(void **state)
 {
     (void)state;
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.agents_poll_ms = AR_NEVER;
     o.dead_after_ms = 300000;
-    kit_go_live(&kit, &o);
-    kit.script.ping = KIT_SILENT;
-    uint64_t heard_at_ms = kit.now_ms;
-    kit_until(&kit, heard_at_ms + 299999);
-    assert_true(kit.linked);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_until(&kit, heard_at_ms + 300000);
-    assert_false(kit.linked);
-    kit_close(&kit);
+    engine_fixture_open_live(&fixture, &o);
+    fixture.script.ping = REPLY_NONE;
+    uint64_t heard_at_ms = fixture.now_ms;
+    engine_fixture_until(&fixture, heard_at_ms + 299999);
+    assert_true(fixture.linked);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_until(&fixture, heard_at_ms + 300000);
+    assert_false(fixture.linked);
+    engine_fixture_close(&fixture);
 }
 
 /* Polls that are further apart than agents_timeout_ms: one busy answer is still no outage. */
@@ -95,29 +97,29 @@ static void a_busy_relay_has_its_time_also_where_polls_are_rare(void **state)
         "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-31003,\"message\":\"busy\",\"data\":{\"relay\":true,\"code\":\"OVERLOADED\",\"retryable\":true}}}";
     (void)state;
     for (int unlisted = 0; unlisted < 2; unlisted++) {
-        struct ar_options o = kit_options();
+        struct ar_options o = engine_fixture_options();
         uint64_t interval_ms = unlisted ? 30000 : 60000;
         o.agents_poll_ms = unlisted ? 2000 : 60000;
-        kit_open(&kit, &o);
-        kit_start(&kit);
-        kit.script.list = kit.script.tool = unlisted ? KIT_UNKNOWN : KIT_GOOD;
-        kit_up(&kit);
-        kit.script.list = kit.script.tool = KIT_SILENT;
-        uint64_t end_ms = kit.now_ms + interval_ms + o.agents_timeout_ms;
+        engine_fixture_open(&fixture, &o);
+        engine_fixture_start(&fixture);
+        fixture.script.list = fixture.script.tool = unlisted ? REPLY_UNKNOWN : REPLY_GOOD;
+        engine_fixture_connect(&fixture);
+        fixture.script.list = fixture.script.tool = REPLY_NONE;
+        uint64_t end_ms = fixture.now_ms + interval_ms + o.agents_timeout_ms;
         unsigned busy_answers = 0;
-        while (kit.now_ms < end_ms) {
-            assert_int_equal(kit.last.state, AR_LIVE);
-            kit_advance(&kit, 1);
-            const struct kit_line *line = kit_find(&kit, "agents/list");
+        while (fixture.now_ms < end_ms) {
+            assert_int_equal(fixture.last.state, AR_LIVE);
+            engine_fixture_advance(&fixture, 1);
+            const struct received_line *line = engine_fixture_find_line(&fixture, "agents/list");
             if (line) {
-                kit_sayf(&kit, busy, line->id);
-                kit_forget_lines(&kit);
+                engine_fixture_sendf(&fixture, busy, line->id);
+                engine_fixture_forget_lines(&fixture);
                 busy_answers++;
             }
         }
         assert_in_range(busy_answers, 2, 10);
-        assert_int_equal(kit.last.state, AR_DEGRADED);
-        kit_close(&kit);
+        assert_int_equal(fixture.last.state, AR_DEGRADED);
+        engine_fixture_close(&fixture);
     }
 }
 
@@ -126,10 +128,10 @@ static void expect_held(const char *wanted)
 {
     char text[256] = "";
     size_t n = 0;
-    for (size_t i = 0; i < kit.line_count; i++) {
-        if (kit.lines[i].call_id > 0)
+    for (size_t i = 0; i < fixture.line_count; i++) {
+        if (fixture.lines[i].call_id > 0)
             n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%llu", n > 0 ? " " : "",
-                                  (unsigned long long)kit.lines[i].call_id);
+                                  (unsigned long long)fixture.lines[i].call_id);
     }
     assert_string_equal(text, wanted);
 }
@@ -137,11 +139,11 @@ static void expect_held(const char *wanted)
 /* Answers the call that came first of those that the peer holds; 0: it holds none. */
 static uint64_t answer_first(void)
 {
-    kit_pump(&kit);
-    for (size_t i = 0; i < kit.line_count; i++) {
-        uint64_t id = kit.lines[i].call_id;
+    engine_fixture_pump(&fixture);
+    for (size_t i = 0; i < fixture.line_count; i++) {
+        uint64_t id = fixture.lines[i].call_id;
         if (id > 0) {
-            kit_answer(&kit, id);
+            engine_fixture_answer(&fixture, id);
             return id;
         }
     }
@@ -152,38 +154,40 @@ static uint64_t answer_first(void)
 static void calls_go_back_to_their_old_places(void **state)
 {
     (void)state;
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.in_flight_max = 4;
-    kit_go_live(&kit, &o);
-    kit.script.call = kit.script.list = KIT_SILENT;
+    engine_fixture_open_live(&fixture, &o);
+    fixture.script.call = fixture.script.list = REPLY_NONE;
     for (int i = 0; i < 12; i++) {
         const char *method = i % 3 == 2 ? "relay/status" : "tools/call";
-        (void)kit_ask(&kit, &(struct kit_ask){.method = method, .policy = AR_WAIT, .idempotent = true});
+        (void)engine_fixture_submit(
+            &fixture, &(struct call_spec){.method = method, .policy = AR_WAIT, .idempotent = true});
     }
-    kit_pump(&kit);
+    engine_fixture_pump(&fixture);
     expect_held("1 2 3 4");
     for (uint64_t id = 4; id >= 1; id--) /* backwards */
-        kit_answer_relay_error(&kit, id, true, false, 0);
-    kit_pump(&kit);
+        engine_fixture_answer_relay_error(&fixture, id, true, false, 0);
+    engine_fixture_pump(&fixture);
     expect_held("5 6 7 8");
-    kit_answer_relay_error(&kit, 7, true, false, 0);
-    kit_pump(&kit);
+    engine_fixture_answer_relay_error(&fixture, 7, true, false, 0);
+    engine_fixture_pump(&fixture);
     expect_held("5 6 8 9");
-    kit_advance(&kit, ENGINE_RETRY_MS); /* 3 waits among the others again; 1, 2, 4 and 7 for a poll */
-    kit_lose(&kit);
-    assert_int_equal(kit_health(&kit).waiting, 12);
-    kit_back_to_live(&kit);
-    kit.script.list = KIT_GOOD;
+    engine_fixture_advance(&fixture,
+                           ENGINE_RETRY_MS); /* 3 waits among the others again; 1, 2, 4 and 7 for a poll */
+    engine_fixture_lose(&fixture);
+    assert_int_equal(engine_fixture_health(&fixture).waiting, 12);
+    engine_fixture_back_to_live(&fixture);
+    fixture.script.list = REPLY_GOOD;
     uint64_t last[2] = {0,
                         0}; /* relay/ methods do not wait for the server: they have an order of their own */
     for (uint64_t id = answer_first(); id != 0; id = answer_first()) {
-        assert_true(id > last[kit.calls[id].to_relay]);
-        last[kit.calls[id].to_relay] = id;
+        assert_true(id > last[fixture.calls[id].to_relay]);
+        last[fixture.calls[id].to_relay] = id;
     }
     assert_int_equal(last[0], 11);
     assert_int_equal(last[1], 12);
-    assert_int_equal(kit.completed, 12);
-    kit_close(&kit);
+    assert_int_equal(fixture.completed, 12);
+    engine_fixture_close(&fixture);
 }
 
 int main(void)
@@ -196,6 +200,6 @@ int main(void)
         cmocka_unit_test(a_busy_relay_has_its_time_also_where_polls_are_rare),
         cmocka_unit_test(calls_go_back_to_their_old_places),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_bounds", tests, NULL, NULL);
 }

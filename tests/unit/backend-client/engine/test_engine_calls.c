@@ -10,7 +10,7 @@
 
 #include "tests/unit/backend-client/engine/engine_fixture.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 enum where { CONNECTING, REFUSED, LOST, OPENING, READY, SERVER_DOWN, LIVE, CLOSED, WHERES };
 enum kind { FAST, WAITING, MOCKING, IDEMPOTENT, KINDS };
@@ -44,33 +44,33 @@ static const char *const end_names[] = {"answer",        "error",        "retrya
 static void go_to(enum where where)
 {
     if (where == LIVE || where == LOST || where == CLOSED) {
-        kit_go_live(&kit, NULL);
+        engine_fixture_open_live(&fixture, NULL);
     } else {
-        kit_open(&kit, NULL);
-        kit_start(&kit);
+        engine_fixture_open(&fixture, NULL);
+        engine_fixture_start(&fixture);
     }
-    kit.script.call = KIT_SILENT;
+    fixture.script.call = REPLY_NONE;
     switch (where) {
     case REFUSED:
-        kit_refuse(&kit);
+        engine_fixture_refuse(&fixture);
         break;
     case LOST:
-        kit_lose(&kit);
+        engine_fixture_lose(&fixture);
         break;
     case OPENING:
-        kit.script.init = KIT_SILENT;
-        kit_up(&kit);
+        fixture.script.init = REPLY_NONE;
+        engine_fixture_connect(&fixture);
         break;
     case READY:
-        kit.script.list = KIT_SILENT;
-        kit_up(&kit);
+        fixture.script.list = REPLY_NONE;
+        engine_fixture_connect(&fixture);
         break;
     case SERVER_DOWN:
-        kit.script.list = KIT_DOWN;
-        kit_up(&kit);
+        fixture.script.list = REPLY_UNAVAILABLE;
+        engine_fixture_connect(&fixture);
         break;
     case CLOSED:
-        kit_close_engine(&kit);
+        engine_fixture_close_engine(&fixture);
         break;
     default:
         break;
@@ -80,21 +80,21 @@ static void go_to(enum where where)
 static uint64_t ask(enum kind kind, bool to_relay)
 {
     static const enum ar_policy policies[] = {AR_FAIL_FAST, AR_WAIT, AR_MOCK, AR_WAIT};
-    return kit_ask(&kit, &(struct kit_ask){
-                             .method = to_relay ? "relay/status" : "agents/list",
-                             .policy = policies[kind],
-                             .deadline_ms = 9000,
-                             .idempotent = kind == IDEMPOTENT,
-                         });
+    return engine_fixture_submit(&fixture, &(struct call_spec){
+                                               .method = to_relay ? "relay/status" : "agents/list",
+                                               .policy = policies[kind],
+                                               .deadline_ms = 9000,
+                                               .idempotent = kind == IDEMPOTENT,
+                                           });
 }
 
 /* The mock knows no relay/ method. */
 static void expect_mocked(uint64_t id, bool to_relay)
 {
     if (to_relay)
-        kit_expect(&kit, id, AR_E_NOT_MOCKED, false);
+        engine_fixture_expect(&fixture, id, AR_E_NOT_MOCKED, false);
     else
-        kit_expect_ok(&kit, id, AR_SOURCE_MOCK);
+        engine_fixture_expect_ok(&fixture, id, AR_SOURCE_MOCK);
 }
 
 static bool sent_at_once(enum where where, bool to_relay)
@@ -106,96 +106,96 @@ static bool sent_at_once(enum where where, bool to_relay)
 static void expect_refused_at_once(uint64_t id, enum where where, enum kind kind, bool to_relay)
 {
     if (where == CLOSED)
-        kit_expect(&kit, id, AR_E_CLOSED, false);
+        engine_fixture_expect(&fixture, id, AR_E_CLOSED, false);
     else if (kind == FAST)
-        kit_expect(&kit, id, AR_E_DEGRADED, false);
+        engine_fixture_expect(&fixture, id, AR_E_DEGRADED, false);
     else
         expect_mocked(id, to_relay);
 }
 
 static void expect_held_again_and_answered(uint64_t id)
 {
-    kit_expect_open(&kit, id);
-    kit.script.init = kit.script.list = KIT_GOOD;
-    kit_back_to_live(&kit);
-    kit_advance(&kit, 5000);
-    kit_expect_open(&kit, id);
-    assert_true(kit_call_is_held(&kit, id));
-    kit_answer(&kit, id);
-    kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
+    engine_fixture_expect_open(&fixture, id);
+    fixture.script.init = fixture.script.list = REPLY_GOOD;
+    engine_fixture_back_to_live(&fixture);
+    engine_fixture_advance(&fixture, 5000);
+    engine_fixture_expect_open(&fixture, id);
+    assert_true(engine_fixture_call_is_held(&fixture, id));
+    engine_fixture_answer(&fixture, id);
+    engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
 }
 
 static void expect_timeout_at_9000(uint64_t id)
 {
-    uint64_t at_ms = kit.calls[id].began_at_ms + 9000;
-    kit_until(&kit, at_ms - 1);
-    kit_expect_open(&kit, id);
-    kit_until(&kit, at_ms);
-    assert_true(kit.calls[id].done);
-    assert_int_equal(kit.calls[id].code, AR_E_TIMEOUT);
-    assert_int_equal(kit.calls[id].elapsed_ms, 9000);
+    uint64_t at_ms = fixture.calls[id].began_at_ms + 9000;
+    engine_fixture_until(&fixture, at_ms - 1);
+    engine_fixture_expect_open(&fixture, id);
+    engine_fixture_until(&fixture, at_ms);
+    assert_true(fixture.calls[id].done);
+    assert_int_equal(fixture.calls[id].code, AR_E_TIMEOUT);
+    assert_int_equal(fixture.calls[id].elapsed_ms, 9000);
 }
 
 static void lose_it(uint64_t id, enum end end, enum kind kind, bool to_relay)
 {
     bool ran = end == LOST_SENT;
-    kit_lose(&kit);
+    engine_fixture_lose(&fixture);
     if (kind == IDEMPOTENT || (kind == WAITING && !ran))
         expect_held_again_and_answered(id);
     else if (kind == MOCKING && !ran)
         expect_mocked(id, to_relay);
     else
-        kit_expect(&kit, id, AR_E_CONNECTION_LOST, ran);
+        engine_fixture_expect(&fixture, id, AR_E_CONNECTION_LOST, ran);
 }
 
 static void answer_it(uint64_t id, enum end end, enum kind kind, bool to_relay)
 {
     switch (end) {
     case ANSWER:
-        kit_answer(&kit, id);
-        kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
+        engine_fixture_answer(&fixture, id);
+        engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
         break;
     case ERROR:
-        kit_answer_error(&kit, id, -32042);
-        kit_expect(&kit, id, AR_E_SERVER, true);
-        assert_int_equal(kit.calls[id].error_code, -32042);
-        assert_string_equal(kit.calls[id].message, "it \u00e9rrs");
-        assert_string_equal(kit.calls[id].error_data, "{\"why\":[1]}");
+        engine_fixture_answer_error(&fixture, id, -32042);
+        engine_fixture_expect(&fixture, id, AR_E_SERVER, true);
+        assert_int_equal(fixture.calls[id].error_code, -32042);
+        assert_string_equal(fixture.calls[id].message, "it \u00e9rrs");
+        assert_string_equal(fixture.calls[id].error_data, "{\"why\":[1]}");
         break;
     case RETRYABLE:
-        kit_answer_relay_error(&kit, id, true, false, 500);
+        engine_fixture_answer_relay_error(&fixture, id, true, false, 500);
         if (kind == FAST)
-            kit_expect(&kit, id, AR_E_SERVER, false);
+            engine_fixture_expect(&fixture, id, AR_E_SERVER, false);
         else if (kind == MOCKING)
             expect_mocked(id, to_relay);
         else
             expect_held_again_and_answered(id);
         break;
     default:
-        kit_answer_relay_error(&kit, id, false, end == FINAL, 0);
-        kit_expect(&kit, id, AR_E_SERVER, end == FINAL);
-        assert_int_equal(kit.calls[id].error_code, -31001);
+        engine_fixture_answer_relay_error(&fixture, id, false, end == FINAL, 0);
+        engine_fixture_expect(&fixture, id, AR_E_SERVER, end == FINAL);
+        assert_int_equal(fixture.calls[id].error_code, -31001);
         break;
     }
 }
 
 /* Whether something that had not left in time counts as run is the engine's to say as long as it is true: the
- * kit fails the test if it comes to the peer later after all. */
+ * fixture fails the test if it comes to the peer later after all. */
 static void end_it(uint64_t id, enum end end, enum kind kind, bool to_relay)
 {
-    uint64_t cancelled = kit.methods_heard[KIT_M_CANCELLED];
-    bool seen = kit.calls[id].seen > 0;
+    uint64_t cancelled = fixture.methods_received[METHOD_CANCELLED];
+    bool seen = fixture.calls[id].seen > 0;
     switch (end) {
     case DEADLINE:
     case DEADLINE_UNSENT:
         expect_timeout_at_9000(id);
-        assert_true(!seen || kit.calls[id].may_have_run);
+        assert_true(!seen || fixture.calls[id].may_have_run);
         break;
     case CANCEL:
     case CANCEL_UNSENT:
-        kit_cancel(&kit, id);
-        assert_int_equal(kit.calls[id].code, AR_E_CANCELLED);
-        assert_true(!seen || kit.calls[id].may_have_run);
+        engine_fixture_cancel(&fixture, id);
+        assert_int_equal(fixture.calls[id].code, AR_E_CANCELLED);
+        assert_true(!seen || fixture.calls[id].may_have_run);
         break;
     case LOST_UNSENT:
     case LOST_PART:
@@ -205,16 +205,16 @@ static void end_it(uint64_t id, enum end end, enum kind kind, bool to_relay)
     case CLOSE:
     case CLOSE_UNSENT:
     case CLOSE_PART:
-        kit_close_engine(&kit);
-        kit_expect(&kit, id, AR_E_CLOSED, end == CLOSE);
+        engine_fixture_close_engine(&fixture);
+        engine_fixture_expect(&fixture, id, AR_E_CLOSED, end == CLOSE);
         return;
     default:
         answer_it(id, end, kind, to_relay);
         return;
     }
-    kit.deaf = false;
-    kit_pump(&kit);
-    assert_int_equal(kit.methods_heard[KIT_M_CANCELLED] - cancelled, to_relay ? 0 : 1);
+    fixture.not_reading = false;
+    engine_fixture_pump(&fixture);
+    assert_int_equal(fixture.methods_received[METHOD_CANCELLED] - cancelled, to_relay ? 0 : 1);
 }
 
 static bool is_unsent(enum end end)
@@ -226,25 +226,25 @@ static bool is_unsent(enum end end)
 /* A call that waits ends at once, or is sent in its time and then ends as one that was in flight. */
 static void end_waiting(uint64_t id, enum end end, enum kind kind, bool to_relay)
 {
-    kit_expect_open(&kit, id);
-    assert_int_equal(kit_health(&kit).waiting, 1);
+    engine_fixture_expect_open(&fixture, id);
+    assert_int_equal(engine_fixture_health(&fixture).waiting, 1);
     if (end == DEADLINE_UNSENT) {
         expect_timeout_at_9000(id);
-        assert_false(kit.calls[id].may_have_run);
+        assert_false(fixture.calls[id].may_have_run);
     } else if (end == CANCEL_UNSENT) {
-        kit_cancel(&kit, id);
-        kit_expect(&kit, id, AR_E_CANCELLED, false);
+        engine_fixture_cancel(&fixture, id);
+        engine_fixture_expect(&fixture, id, AR_E_CANCELLED, false);
     } else if (end == CLOSE_UNSENT || end == CLOSE_PART) {
-        kit_close_engine(&kit);
-        kit_expect(&kit, id, AR_E_CLOSED, false);
+        engine_fixture_close_engine(&fixture);
+        engine_fixture_expect(&fixture, id, AR_E_CLOSED, false);
     } else if (is_unsent(end)) {
-        if (kit.linked)
-            kit_lose(&kit);
+        if (fixture.linked)
+            engine_fixture_lose(&fixture);
         expect_held_again_and_answered(id);
     } else {
-        kit_back_to_live(&kit);
-        kit_pump(&kit);
-        assert_true(kit_call_is_held(&kit, id));
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_pump(&fixture);
+        assert_true(engine_fixture_call_is_held(&fixture, id));
         end_it(id, end, kind, to_relay);
     }
 }
@@ -252,24 +252,24 @@ static void end_waiting(uint64_t id, enum end end, enum kind kind, bool to_relay
 static void play(enum where where, enum kind kind, enum end end, bool to_relay)
 {
     go_to(where);
-    kit.deaf = is_unsent(end) && sent_at_once(where, to_relay);
+    fixture.not_reading = is_unsent(end) && sent_at_once(where, to_relay);
     uint64_t id = ask(kind, to_relay);
-    kit_pump(&kit);
+    engine_fixture_pump(&fixture);
     if (where == CLOSED || (!sent_at_once(where, to_relay) && (kind == FAST || kind == MOCKING))) {
         expect_refused_at_once(id, where, kind, to_relay);
     } else if (!sent_at_once(where, to_relay)) {
         end_waiting(id, end, kind, to_relay);
     } else {
         if (end == LOST_PART || end == CLOSE_PART)
-            (void)kit_take(&kit, buf_len(&kit.engine.out) - 1);
-        kit_expect_open(&kit, id);
-        assert_int_equal(kit_health(&kit).in_flight, 1);
-        assert_int_equal(kit.calls[id].seen, is_unsent(end) ? 0 : 1);
+            (void)engine_fixture_read(&fixture, buf_len(&fixture.engine.out) - 1);
+        engine_fixture_expect_open(&fixture, id);
+        assert_int_equal(engine_fixture_health(&fixture).in_flight, 1);
+        assert_int_equal(fixture.calls[id].seen, is_unsent(end) ? 0 : 1);
         end_it(id, end, kind, to_relay);
     }
-    assert_int_equal(kit.outstanding, 0);
-    kit_close(&kit);
-    assert_int_equal(kit.completed, 1);
+    assert_int_equal(fixture.outstanding, 0);
+    engine_fixture_close(&fixture);
+    assert_int_equal(fixture.completed, 1);
 }
 
 static void play_all(enum where where)
@@ -345,6 +345,6 @@ int main(void)
         cmocka_unit_test(while_live),
         cmocka_unit_test(after_the_end),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_calls", tests, NULL, NULL);
 }

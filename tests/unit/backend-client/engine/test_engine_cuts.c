@@ -13,46 +13,46 @@
 #include "tests/unit/backend-client/engine/engine_script.h"
 #include "tests/unit/common/fault_alloc.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
-static void lose(struct kit *k)
+static void lose(struct engine_fixture *k)
 {
     if (k->linked)
-        kit_lose(k);
+        engine_fixture_lose(k);
 }
 
-static void close_it(struct kit *k)
+static void close_it(struct engine_fixture *k)
 {
-    kit_close_engine(k);
+    engine_fixture_close_engine(k);
 }
 
 enum cut { SAID, HEARD, EVENT };
 
 /* Gives false when the conversation was over before the cut. */
-static bool talk_until(enum cut cut, uint64_t at, void (*then)(struct kit *k))
+static bool talk_until(enum cut cut, uint64_t at, void (*then)(struct engine_fixture *k))
 {
-    struct ar_options o = talk_options();
+    struct ar_options o = engine_script_options();
     fault_alloc_install();
-    kit_open(&kit, &o);
-    kit.on_enough = then;
+    engine_fixture_open(&fixture, &o);
+    fixture.on_limit = then;
     if (cut == SAID)
-        kit.say_at_most = at;
+        fixture.send_at_most = at;
     else if (cut == HEARD)
-        kit.hear_at_most = at;
+        fixture.receive_at_most = at;
     else
-        kit.event_at_most = at;
-    talk(&kit);
-    bool was_cut =
-        kit.say_at_most == UINT64_MAX && kit.hear_at_most == UINT64_MAX && kit.event_at_most == UINT64_MAX;
-    kit.say_at_most = kit.hear_at_most = kit.event_at_most = UINT64_MAX;
-    talk_settle(&kit);
-    kit_close(&kit);
-    assert_int_equal(kit.completed, kit.calls_made);
+        fixture.event_at_most = at;
+    engine_script_run(&fixture);
+    bool was_cut = fixture.send_at_most == UINT64_MAX && fixture.receive_at_most == UINT64_MAX &&
+                   fixture.event_at_most == UINT64_MAX;
+    fixture.send_at_most = fixture.receive_at_most = fixture.event_at_most = UINT64_MAX;
+    engine_script_settle(&fixture);
+    engine_fixture_close(&fixture);
+    assert_int_equal(fixture.completed, fixture.calls_made);
     assert_int_equal(fault_alloc_live(), 0);
     return was_cut;
 }
 
-static void cut_everywhere(enum cut cut, void (*then)(struct kit *k), uint64_t at_least)
+static void cut_everywhere(enum cut cut, void (*then)(struct engine_fixture *k), uint64_t at_least)
 {
     uint64_t at = 0;
     while (talk_until(cut, at, then))
@@ -64,23 +64,23 @@ static void cut_everywhere(enum cut cut, void (*then)(struct kit *k), uint64_t a
 static void the_conversation_as_it_is(void **state)
 {
     (void)state;
-    struct ar_options o = talk_options();
-    kit_open(&kit, &o);
-    talk(&kit);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    talk_settle(&kit);
+    struct ar_options o = engine_script_options();
+    engine_fixture_open(&fixture, &o);
+    engine_script_run(&fixture);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_script_settle(&fixture);
     unsigned ok = 0;
     unsigned mocked = 0;
     unsigned failed = 0;
-    for (uint64_t id = 1; id <= kit.calls_made; id++) {
-        ok += kit.calls[id].code == AR_OK && kit.calls[id].source == AR_SOURCE_LIVE;
-        mocked += kit.calls[id].code == AR_OK && kit.calls[id].source == AR_SOURCE_MOCK;
-        failed += kit.calls[id].code != AR_OK;
+    for (uint64_t id = 1; id <= fixture.calls_made; id++) {
+        ok += fixture.calls[id].code == AR_OK && fixture.calls[id].source == AR_SOURCE_LIVE;
+        mocked += fixture.calls[id].code == AR_OK && fixture.calls[id].source == AR_SOURCE_MOCK;
+        failed += fixture.calls[id].code != AR_OK;
     }
     assert_in_range(ok, 3, 20);
     assert_in_range(mocked, 2, 20);
     assert_in_range(failed, 3, 20);
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
 }
 
 static void lost_at_every_byte_of_the_peers(void **state)
@@ -119,21 +119,21 @@ static void failures_10_chunks_make_no_difference(void **state)
     char *whole = NULL;
     (void)state;
     for (size_t chunk = 0; chunk <= 300; chunk++) {
-        struct ar_options o = talk_options();
-        kit_open(&kit, &o);
-        kit.tracing = true;
-        kit.chunk = chunk;
-        talk(&kit);
-        talk_settle(&kit);
-        kit_close_engine(&kit);
+        struct ar_options o = engine_script_options();
+        engine_fixture_open(&fixture, &o);
+        fixture.tracing = true;
+        fixture.chunk = chunk;
+        engine_script_run(&fixture);
+        engine_script_settle(&fixture);
+        engine_fixture_close_engine(&fixture);
         if (whole) {
-            assert_string_equal(kit.trace, whole);
+            assert_string_equal(fixture.trace, whole);
         } else {
-            whole = strdup(kit.trace);
+            whole = strdup(fixture.trace);
             assert_non_null(whole);
             assert_in_range(strlen(whole), 5000, 100000);
         }
-        kit_close(&kit);
+        engine_fixture_close(&fixture);
     }
     free(whole);
 }
@@ -149,22 +149,22 @@ static void answers_in_one_piece_cut_anywhere(void **state)
                                 "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"v\":\"\u20ac\u00e9%d\"}}\r\n",
                                 id, id);
     for (size_t cut = 0; cut <= len; cut++) {
-        kit_go_live(&kit, NULL);
-        kit.script.call = KIT_SILENT;
+        engine_fixture_open_live(&fixture, NULL);
+        fixture.script.call = REPLY_NONE;
         for (int i = 0; i < 10; i++)
-            (void)kit_ask_plain(&kit, AR_FAIL_FAST);
-        kit_pump(&kit);
+            (void)engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+        engine_fixture_pump(&fixture);
         for (int i = 1; i <= 10; i++)
-            kit.calls[i].answers++;
-        kit_say_bytes(&kit, blob, cut);
-        kit_say_bytes(&kit, blob + cut, len - cut);
+            fixture.calls[i].answers++;
+        engine_fixture_send_bytes(&fixture, blob, cut);
+        engine_fixture_send_bytes(&fixture, blob + cut, len - cut);
         for (uint64_t i = 1; i <= 10; i++) {
             char expected[64];
             (void)snprintf(expected, sizeof(expected), "{\"v\":\"\u20ac\u00e9%llu\"}", (unsigned long long)i);
-            kit_expect_ok(&kit, i, AR_SOURCE_LIVE);
-            assert_string_equal(kit.calls[i].result, expected);
+            engine_fixture_expect_ok(&fixture, i, AR_SOURCE_LIVE);
+            assert_string_equal(fixture.calls[i].result, expected);
         }
-        kit_close(&kit);
+        engine_fixture_close(&fixture);
     }
 }
 
@@ -173,31 +173,32 @@ static void answers_in_one_piece_cut_anywhere(void **state)
 static void closing_twice_is_closing_once(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit_close_engine(&kit);
-    uint64_t publications = kit.publications;
-    uint64_t states = kit.states;
-    kit_close_engine(&kit);
-    kit_tick(&kit);
-    kit_cancel(&kit, 1);
-    engine_probe(&kit.engine, 200, "", kit.now_ms);
-    engine_notify(&kit.engine, "notifications/x", NULL, 0);
-    assert_int_equal(kit.publications, publications);
-    assert_int_equal(kit.states, states);
+    engine_fixture_open_live(&fixture, NULL);
+    engine_fixture_close_engine(&fixture);
+    uint64_t publications = fixture.publications;
+    uint64_t states = fixture.states;
+    engine_fixture_close_engine(&fixture);
+    engine_fixture_tick(&fixture);
+    engine_fixture_cancel(&fixture, 1);
+    engine_probe(&fixture.engine, 200, "", fixture.now_ms);
+    engine_notify(&fixture.engine, "notifications/x", NULL, 0);
+    assert_int_equal(fixture.publications, publications);
+    assert_int_equal(fixture.states, states);
     for (int policy = AR_FAIL_FAST; policy <= AR_MOCK; policy++)
-        kit_expect(&kit, kit_ask_plain(&kit, (enum ar_policy)policy), AR_E_CLOSED, false);
-    assert_int_equal(kit_health(&kit).state, AR_CLOSED);
-    assert_int_not_equal(kit_health(&kit).relay, AR_REACH_UP);
-    assert_int_equal(kit_health(&kit).next_attempt_in_ms, -1);
-    kit_close(&kit);
+        engine_fixture_expect(&fixture, engine_fixture_submit_plain(&fixture, (enum ar_policy)policy),
+                              AR_E_CLOSED, false);
+    assert_int_equal(engine_fixture_health(&fixture).state, AR_CLOSED);
+    assert_int_not_equal(engine_fixture_health(&fixture).relay, AR_REACH_UP);
+    assert_int_equal(engine_fixture_health(&fixture).next_attempt_in_ms, -1);
+    engine_fixture_close(&fixture);
 }
 
 static void closing_before_the_start(void **state)
 {
     (void)state;
     fault_alloc_install();
-    kit_open(&kit, NULL);
-    kit_close(&kit);
+    engine_fixture_open(&fixture, NULL);
+    engine_fixture_close(&fixture);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
@@ -205,18 +206,18 @@ static void failures_20_closing_during_a_reconnect(void **state)
 {
     (void)state;
     for (int moment = 0; moment < 4; moment++) {
-        kit_go_live(&kit, NULL);
-        kit_lose(&kit); /* waiting for the next attempt */
-        uint64_t id = kit_ask_plain(&kit, AR_WAIT);
+        engine_fixture_open_live(&fixture, NULL);
+        engine_fixture_lose(&fixture); /* waiting for the next attempt */
+        uint64_t id = engine_fixture_submit_plain(&fixture, AR_WAIT);
         if (moment > 0)
-            kit_until(&kit, kit.now_ms + 1000); /* the attempt is under way */
-        kit.script.init = moment < 3 ? KIT_SILENT : KIT_GOOD;
-        kit.script.list = KIT_SILENT;
+            engine_fixture_until(&fixture, fixture.now_ms + 1000); /* the attempt is under way */
+        fixture.script.init = moment < 3 ? REPLY_NONE : REPLY_GOOD;
+        fixture.script.list = REPLY_NONE;
         if (moment > 1)
-            kit_up(&kit); /* initialize, or the first poll, is under way */
-        kit_close_engine(&kit);
-        kit_expect(&kit, id, AR_E_CLOSED, false);
-        kit_close(&kit);
+            engine_fixture_connect(&fixture); /* initialize, or the first poll, is under way */
+        engine_fixture_close_engine(&fixture);
+        engine_fixture_expect(&fixture, id, AR_E_CLOSED, false);
+        engine_fixture_close(&fixture);
     }
 }
 
@@ -235,6 +236,6 @@ int main(void)
         cmocka_unit_test(closing_before_the_start),
         cmocka_unit_test(failures_20_closing_during_a_reconnect),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_cuts", tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 #include "tests/unit/backend-client/engine/engine_fixture.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 /* ---- deadlines ---- */
 
@@ -19,19 +19,20 @@ static void deadlines_hold_to_the_millisecond(void **state)
     for (int live = 0; live < 2; live++) {
         for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++) {
             if (live) {
-                kit_go_live(&kit, NULL);
+                engine_fixture_open_live(&fixture, NULL);
             } else {
-                kit_open(&kit, NULL);
-                kit_start(&kit);
+                engine_fixture_open(&fixture, NULL);
+                engine_fixture_start(&fixture);
             }
-            kit.script.call = KIT_SILENT;
-            uint64_t id = kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .deadline_ms = deadlines[i]});
-            kit_advance(&kit, deadlines[i] - 1);
-            kit_expect_open(&kit, id);
-            kit_advance(&kit, 1);
-            kit_expect(&kit, id, AR_E_TIMEOUT, live);
-            assert_int_equal(kit.calls[id].elapsed_ms, deadlines[i]);
-            kit_close(&kit);
+            fixture.script.call = REPLY_NONE;
+            uint64_t id = engine_fixture_submit(
+                &fixture, &(struct call_spec){.policy = AR_WAIT, .deadline_ms = deadlines[i]});
+            engine_fixture_advance(&fixture, deadlines[i] - 1);
+            engine_fixture_expect_open(&fixture, id);
+            engine_fixture_advance(&fixture, 1);
+            engine_fixture_expect(&fixture, id, AR_E_TIMEOUT, live);
+            assert_int_equal(fixture.calls[id].elapsed_ms, deadlines[i]);
+            engine_fixture_close(&fixture);
         }
     }
 }
@@ -41,115 +42,117 @@ static void a_deadline_that_passed_in_the_inbox_is_a_time_out(void **state)
 {
     (void)state;
     for (uint32_t late_ms = 99; late_ms <= 101; late_ms++) {
-        kit_go_live(&kit, NULL);
-        uint64_t id = kit_ask(&kit, &(struct kit_ask){.deadline_ms = 100, .inbox_ms = late_ms});
+        engine_fixture_open_live(&fixture, NULL);
+        uint64_t id =
+            engine_fixture_submit(&fixture, &(struct call_spec){.deadline_ms = 100, .inbox_ms = late_ms});
         if (late_ms < 100) {
-            kit_pump(&kit);
-            kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
+            engine_fixture_pump(&fixture);
+            engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
         } else {
-            kit_expect(&kit, id, AR_E_TIMEOUT, false);
-            kit_pump(&kit);
-            assert_int_equal(kit.calls[id].seen, 0);
+            engine_fixture_expect(&fixture, id, AR_E_TIMEOUT, false);
+            engine_fixture_pump(&fixture);
+            assert_int_equal(fixture.calls[id].seen, 0);
         }
-        assert_int_equal(kit.calls[id].elapsed_ms, late_ms);
-        kit_close(&kit);
+        assert_int_equal(fixture.calls[id].elapsed_ms, late_ms);
+        engine_fixture_close(&fixture);
     }
 }
 
 static void the_default_deadline_is_the_option(void **state)
 {
     (void)state;
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.call_timeout_ms = 777;
-    kit_open(&kit, &o);
-    kit_start(&kit);
-    uint64_t id = kit_ask_plain(&kit, AR_WAIT);
-    kit_advance(&kit, 776);
-    kit_expect_open(&kit, id);
-    kit_advance(&kit, 1);
-    kit_expect(&kit, id, AR_E_TIMEOUT, false);
-    kit_close(&kit);
+    engine_fixture_open(&fixture, &o);
+    engine_fixture_start(&fixture);
+    uint64_t id = engine_fixture_submit_plain(&fixture, AR_WAIT);
+    engine_fixture_advance(&fixture, 776);
+    engine_fixture_expect_open(&fixture, id);
+    engine_fixture_advance(&fixture, 1);
+    engine_fixture_expect(&fixture, id, AR_E_TIMEOUT, false);
+    engine_fixture_close(&fixture);
 }
 
-/* Whoever waited in vain is told for what. */
+/* A call that waited in vain says for what. */
 static void a_time_out_says_what_was_waited_for(void **state)
 {
     (void)state;
-    kit_open(&kit, NULL);
-    kit_start(&kit);
-    kit_refuse(&kit);
-    uint64_t id = kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .deadline_ms = 50});
-    kit_advance(&kit, 50);
-    kit_expect(&kit, id, AR_E_TIMEOUT, false);
-    assert_ptr_equal(strstr(kit.calls[id].message, "no answer within the deadline of 50 ms: "),
-                     kit.calls[id].message);
-    assert_non_null(strstr(kit.calls[id].message, kit_health(&kit).last_error));
-    kit_close(&kit);
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    id = kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .deadline_ms = 50});
-    kit_advance(&kit, 50);
-    assert_string_equal(kit.calls[id].message, "no answer within the deadline of 50 ms");
-    kit_close(&kit);
+    engine_fixture_open(&fixture, NULL);
+    engine_fixture_start(&fixture);
+    engine_fixture_refuse(&fixture);
+    uint64_t id = engine_fixture_submit(&fixture, &(struct call_spec){.policy = AR_WAIT, .deadline_ms = 50});
+    engine_fixture_advance(&fixture, 50);
+    engine_fixture_expect(&fixture, id, AR_E_TIMEOUT, false);
+    assert_ptr_equal(strstr(fixture.calls[id].message, "no answer within the deadline of 50 ms: "),
+                     fixture.calls[id].message);
+    assert_non_null(strstr(fixture.calls[id].message, engine_fixture_health(&fixture).last_error));
+    engine_fixture_close(&fixture);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    id = engine_fixture_submit(&fixture, &(struct call_spec){.policy = AR_WAIT, .deadline_ms = 50});
+    engine_fixture_advance(&fixture, 50);
+    assert_string_equal(fixture.calls[id].message, "no answer within the deadline of 50 ms");
+    engine_fixture_close(&fixture);
 }
 
 static void a_call_without_a_deadline_waits_for_ever(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    uint64_t flying = kit_ask(&kit, &(struct kit_ask){.deadline_ms = AR_NEVER});
-    kit_advance(&kit, 3600000);
-    kit_expect_open(&kit, flying);
-    kit_answer(&kit, flying);
-    kit_expect_ok(&kit, flying, AR_SOURCE_LIVE);
-    kit_lose(&kit);
-    uint64_t waiting = kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .deadline_ms = AR_NEVER});
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    uint64_t flying = engine_fixture_submit(&fixture, &(struct call_spec){.deadline_ms = AR_NEVER});
+    engine_fixture_advance(&fixture, 3600000);
+    engine_fixture_expect_open(&fixture, flying);
+    engine_fixture_answer(&fixture, flying);
+    engine_fixture_expect_ok(&fixture, flying, AR_SOURCE_LIVE);
+    engine_fixture_lose(&fixture);
+    uint64_t waiting =
+        engine_fixture_submit(&fixture, &(struct call_spec){.policy = AR_WAIT, .deadline_ms = AR_NEVER});
     for (int i = 0; i < 200; i++) {
-        if (kit.connecting)
-            kit_refuse(&kit);
-        kit_advance(&kit, 30000);
+        if (fixture.connecting)
+            engine_fixture_refuse(&fixture);
+        engine_fixture_advance(&fixture, 30000);
     }
-    kit_expect_open(&kit, waiting);
-    kit_back_to_live(&kit);
-    kit_pump(&kit);
-    kit_answer(&kit, waiting);
-    kit_expect_ok(&kit, waiting, AR_SOURCE_LIVE);
-    kit_close(&kit);
+    engine_fixture_expect_open(&fixture, waiting);
+    engine_fixture_back_to_live(&fixture);
+    engine_fixture_pump(&fixture);
+    engine_fixture_answer(&fixture, waiting);
+    engine_fixture_expect_ok(&fixture, waiting, AR_SOURCE_LIVE);
+    engine_fixture_close(&fixture);
 }
 
 static void late_answers_are_counted_and_no_more(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    uint64_t slow = kit_ask(&kit, &(struct kit_ask){.deadline_ms = 100});
-    uint64_t dropped = kit_ask_plain(&kit, AR_FAIL_FAST);
-    kit_advance(&kit, 100);
-    kit_cancel(&kit, dropped);
-    kit_pump(&kit);
-    assert_int_equal(kit.methods_heard[KIT_M_CANCELLED], 2);
-    kit_answer(&kit, slow);
-    kit_answer(&kit, dropped);
-    assert_int_equal(kit.engine.late_answers, 2);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_close(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    uint64_t slow = engine_fixture_submit(&fixture, &(struct call_spec){.deadline_ms = 100});
+    uint64_t dropped = engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+    engine_fixture_advance(&fixture, 100);
+    engine_fixture_cancel(&fixture, dropped);
+    engine_fixture_pump(&fixture);
+    assert_int_equal(fixture.methods_received[METHOD_CANCELLED], 2);
+    engine_fixture_answer(&fixture, slow);
+    engine_fixture_answer(&fixture, dropped);
+    assert_int_equal(fixture.engine.late_answers, 2);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_close(&fixture);
 }
 
 static void cancelling_what_is_complete_or_unknown_does_nothing(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
-    kit_pump(&kit);
-    kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
-    kit_cancel(&kit, id);
-    kit_cancel(&kit, 0);
-    kit_cancel(&kit, 999);
-    kit_cancel(&kit, UINT64_MAX);
-    kit_pump(&kit);
-    assert_int_equal(kit.methods_heard[KIT_M_CANCELLED], 0);
-    kit_close(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    uint64_t id = engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+    engine_fixture_pump(&fixture);
+    engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
+    engine_fixture_cancel(&fixture, id);
+    engine_fixture_cancel(&fixture, 0);
+    engine_fixture_cancel(&fixture, 999);
+    engine_fixture_cancel(&fixture, UINT64_MAX);
+    engine_fixture_pump(&fixture);
+    assert_int_equal(fixture.methods_received[METHOD_CANCELLED], 0);
+    engine_fixture_close(&fixture);
 }
 
 /* ---- sent again ---- */
@@ -157,21 +160,21 @@ static void cancelling_what_is_complete_or_unknown_does_nothing(void **state)
 static void an_idempotent_call_survives_any_number_of_losses(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    uint64_t id =
-        kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .idempotent = true, .deadline_ms = AR_NEVER});
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    uint64_t id = engine_fixture_submit(
+        &fixture, &(struct call_spec){.policy = AR_WAIT, .idempotent = true, .deadline_ms = AR_NEVER});
     for (unsigned i = 1; i <= 5; i++) {
-        kit_pump(&kit);
-        assert_int_equal(kit.calls[id].seen, i);
-        kit_lose(&kit);
-        kit_expect_open(&kit, id);
-        kit_back_to_live(&kit);
+        engine_fixture_pump(&fixture);
+        assert_int_equal(fixture.calls[id].seen, i);
+        engine_fixture_lose(&fixture);
+        engine_fixture_expect_open(&fixture, id);
+        engine_fixture_back_to_live(&fixture);
     }
-    kit_pump(&kit);
-    kit_answer(&kit, id);
-    kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
-    kit_close(&kit);
+    engine_fixture_pump(&fixture);
+    engine_fixture_answer(&fixture, id);
+    engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
+    engine_fixture_close(&fixture);
 }
 
 static void one_that_may_have_run_says_so_whatever_ends_it(void **state)
@@ -179,39 +182,40 @@ static void one_that_may_have_run_says_so_whatever_ends_it(void **state)
     (void)state;
     static const int codes[] = {AR_E_TIMEOUT, AR_E_CANCELLED, AR_E_CLOSED};
     for (size_t i = 0; i < 3; i++) {
-        kit_go_live(&kit, NULL);
-        kit.script.call = KIT_SILENT;
-        uint64_t id =
-            kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .idempotent = true, .deadline_ms = 5000});
-        kit_pump(&kit);
-        kit_lose(&kit);
-        kit_expect_open(&kit, id);
+        engine_fixture_open_live(&fixture, NULL);
+        fixture.script.call = REPLY_NONE;
+        uint64_t id = engine_fixture_submit(
+            &fixture, &(struct call_spec){.policy = AR_WAIT, .idempotent = true, .deadline_ms = 5000});
+        engine_fixture_pump(&fixture);
+        engine_fixture_lose(&fixture);
+        engine_fixture_expect_open(&fixture, id);
         if (codes[i] == AR_E_TIMEOUT) {
-            kit_advance(&kit, 5000);
-            kit_expect(&kit, id, AR_E_TIMEOUT, true);
+            engine_fixture_advance(&fixture, 5000);
+            engine_fixture_expect(&fixture, id, AR_E_TIMEOUT, true);
         } else if (codes[i] == AR_E_CANCELLED) {
-            kit_cancel(&kit, id);
+            engine_fixture_cancel(&fixture, id);
         } else {
-            kit_close_engine(&kit);
+            engine_fixture_close_engine(&fixture);
         }
-        kit_expect(&kit, id, codes[i], true);
-        kit_close(&kit);
+        engine_fixture_expect(&fixture, id, codes[i], true);
+        engine_fixture_close(&fixture);
     }
 }
 
 static void idempotent_means_nothing_to_those_that_do_not_wait(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    uint64_t fast = kit_ask(&kit, &(struct kit_ask){.policy = AR_FAIL_FAST, .idempotent = true});
-    uint64_t mock =
-        kit_ask(&kit, &(struct kit_ask){.method = "agents/list", .policy = AR_MOCK, .idempotent = true});
-    kit_pump(&kit);
-    kit_lose(&kit);
-    kit_expect(&kit, fast, AR_E_CONNECTION_LOST, true);
-    kit_expect(&kit, mock, AR_E_CONNECTION_LOST, true);
-    kit_close(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    uint64_t fast =
+        engine_fixture_submit(&fixture, &(struct call_spec){.policy = AR_FAIL_FAST, .idempotent = true});
+    uint64_t mock = engine_fixture_submit(
+        &fixture, &(struct call_spec){.method = "agents/list", .policy = AR_MOCK, .idempotent = true});
+    engine_fixture_pump(&fixture);
+    engine_fixture_lose(&fixture);
+    engine_fixture_expect(&fixture, fast, AR_E_CONNECTION_LOST, true);
+    engine_fixture_expect(&fixture, mock, AR_E_CONNECTION_LOST, true);
+    engine_fixture_close(&fixture);
 }
 
 /* ---- progress ---- */
@@ -221,33 +225,33 @@ static void progress_goes_to_its_call_and_not_after_its_end(void **state)
     static const char tick[] =
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":1}}";
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    uint64_t a = kit_ask(&kit, &(struct kit_ask){.progress = true});
-    uint64_t b =
-        kit_ask(&kit, &(struct kit_ask){.params = "{\"name\":\"x\",\"_meta\":{\"k\":1}}", .progress = true});
-    uint64_t mute = kit_ask(&kit, &(struct kit_ask){.params = "{\"name\":\"x\"}"});
-    uint64_t array = kit_ask(&kit, &(struct kit_ask){.params = "{}", .progress = true});
-    kit_pump(&kit);
-    assert_non_null(strstr(kit.lines[2].text, "\"k\":1")); /* behind notifications/initialized */
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    uint64_t a = engine_fixture_submit(&fixture, &(struct call_spec){.progress = true});
+    uint64_t b = engine_fixture_submit(
+        &fixture, &(struct call_spec){.params = "{\"name\":\"x\",\"_meta\":{\"k\":1}}", .progress = true});
+    uint64_t mute = engine_fixture_submit(&fixture, &(struct call_spec){.params = "{\"name\":\"x\"}"});
+    uint64_t array = engine_fixture_submit(&fixture, &(struct call_spec){.params = "{}", .progress = true});
+    engine_fixture_pump(&fixture);
+    assert_non_null(strstr(fixture.lines[2].text, "\"k\":1")); /* behind notifications/initialized */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    kit_sayf(&kit, tick, (unsigned long long)b);
-    kit_sayf(&kit, tick, (unsigned long long)a);
-    kit_sayf(&kit, tick, (unsigned long long)b);
-    kit_sayf(&kit, tick, (unsigned long long)mute);
-    kit_sayf(&kit, tick, 4711ULL);
-    assert_int_equal(kit.calls[a].progress, 1);
-    assert_int_equal(kit.calls[b].progress, 2);
-    assert_int_equal(kit.calls[mute].progress, 0);
-    assert_int_equal(kit.calls[array].progress, 0);
-    kit_answer(&kit, b);
-    kit_sayf(&kit, tick, (unsigned long long)b); /* FAILURES case 3 */
+    engine_fixture_sendf(&fixture, tick, (unsigned long long)b);
+    engine_fixture_sendf(&fixture, tick, (unsigned long long)a);
+    engine_fixture_sendf(&fixture, tick, (unsigned long long)b);
+    engine_fixture_sendf(&fixture, tick, (unsigned long long)mute);
+    engine_fixture_sendf(&fixture, tick, 4711ULL);
+    assert_int_equal(fixture.calls[a].progress, 1);
+    assert_int_equal(fixture.calls[b].progress, 2);
+    assert_int_equal(fixture.calls[mute].progress, 0);
+    assert_int_equal(fixture.calls[array].progress, 0);
+    engine_fixture_answer(&fixture, b);
+    engine_fixture_sendf(&fixture, tick, (unsigned long long)b); /* FAILURES case 3 */
 #pragma GCC diagnostic pop
-    assert_int_equal(kit.calls[b].progress, 2);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    assert_int_equal(kit.notes, 0);
-    kit_close(&kit);
+    assert_int_equal(fixture.calls[b].progress, 2);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    assert_int_equal(fixture.notifications, 0);
+    engine_fixture_close(&fixture);
 }
 
 static void progress_tokens_that_are_none_of_ours_reach_nobody(void **state)
@@ -256,20 +260,21 @@ static void progress_tokens_that_are_none_of_ours_reach_nobody(void **state)
         "\"1\"",    "1.0", "-1", "1e0", "null", "true", "[1]", "{}", "0", "01", "18446744073709551617",
         "\"ar-1\"", "\"\""};
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.call = KIT_SILENT;
-    uint64_t a = kit_ask(&kit, &(struct kit_ask){.progress = true});
-    kit_pump(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.call = REPLY_NONE;
+    uint64_t a = engine_fixture_submit(&fixture, &(struct call_spec){.progress = true});
+    engine_fixture_pump(&fixture);
     for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
-        kit_sayf(
-            &kit,
+        engine_fixture_sendf(
+            &fixture,
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s}}",
             tokens[i]);
-    kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}");
-    kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":[1]}");
-    assert_int_equal(kit.calls[a].progress, 0);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_close(&kit);
+    engine_fixture_send(&fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}");
+    engine_fixture_send(&fixture,
+                        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":[1]}");
+    assert_int_equal(fixture.calls[a].progress, 0);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_close(&fixture);
 }
 
 /* ---- notify ---- */
@@ -277,28 +282,29 @@ static void progress_tokens_that_are_none_of_ours_reach_nobody(void **state)
 static void notifications_go_out_while_ready_and_are_dropped_else(void **state)
 {
     (void)state;
-    kit_open(&kit, NULL);
-    kit_start(&kit);
-    engine_notify(&kit.engine, "notifications/x", NULL, 0);
-    kit.script.init = KIT_SILENT;
-    kit_up(&kit);
-    engine_notify(&kit.engine, "notifications/x", NULL, 0);
-    kit_answer_held(&kit, "initialize", KIT_GOOD);
-    kit_advance(&kit, 1000);
-    assert_null(kit_find(&kit, "notifications/x"));
-    engine_notify(&kit.engine, "notifications/x", NULL, 0);
-    engine_notify(&kit.engine, "notifications/y", "{\"a\":[1]}", 9);
-    kit_pump(&kit);
-    assert_non_null(kit_find(&kit, "notifications/x"));
-    assert_non_null(kit_find(&kit, "notifications/y"));
-    assert_non_null(strstr(kit_find(&kit, "notifications/y")->text, "\"params\":{\"a\":[1]}"));
-    kit_lose(&kit);
-    engine_notify(&kit.engine, "notifications/z", NULL, 0);
-    kit_back_to_live(&kit);
-    assert_null(kit_find(&kit, "notifications/z"));
-    kit_close_engine(&kit);
-    engine_notify(&kit.engine, "notifications/z", NULL, 0);
-    kit_close(&kit);
+    engine_fixture_open(&fixture, NULL);
+    engine_fixture_start(&fixture);
+    engine_notify(&fixture.engine, "notifications/x", NULL, 0);
+    fixture.script.init = REPLY_NONE;
+    engine_fixture_connect(&fixture);
+    engine_notify(&fixture.engine, "notifications/x", NULL, 0);
+    engine_fixture_answer_line(&fixture, "initialize", REPLY_GOOD);
+    engine_fixture_advance(&fixture, 1000);
+    assert_null(engine_fixture_find_line(&fixture, "notifications/x"));
+    engine_notify(&fixture.engine, "notifications/x", NULL, 0);
+    engine_notify(&fixture.engine, "notifications/y", "{\"a\":[1]}", 9);
+    engine_fixture_pump(&fixture);
+    assert_non_null(engine_fixture_find_line(&fixture, "notifications/x"));
+    assert_non_null(engine_fixture_find_line(&fixture, "notifications/y"));
+    assert_non_null(
+        strstr(engine_fixture_find_line(&fixture, "notifications/y")->text, "\"params\":{\"a\":[1]}"));
+    engine_fixture_lose(&fixture);
+    engine_notify(&fixture.engine, "notifications/z", NULL, 0);
+    engine_fixture_back_to_live(&fixture);
+    assert_null(engine_fixture_find_line(&fixture, "notifications/z"));
+    engine_fixture_close_engine(&fixture);
+    engine_notify(&fixture.engine, "notifications/z", NULL, 0);
+    engine_fixture_close(&fixture);
 }
 
 int main(void)
@@ -318,6 +324,6 @@ int main(void)
         cmocka_unit_test(progress_tokens_that_are_none_of_ours_reach_nobody),
         cmocka_unit_test(notifications_go_out_while_ready_and_are_dropped_else),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_ends", tests, NULL, NULL);
 }

@@ -12,41 +12,41 @@
 #include "tests/unit/backend-client/engine/engine_script.h"
 #include "tests/unit/common/fault_alloc.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 /* Gives false when the failure was never met. */
 static bool starve(size_t n, size_t chunk)
 {
-    struct ar_options o = talk_options();
+    struct ar_options o = engine_script_options();
     fault_alloc_install();
     fault_alloc_fail_at(n);
-    if (kit_try_open(&kit, &o) == 0) {
-        kit.starved = true;
-        kit_start(&kit);
-        kit_close(&kit);
+    if (engine_fixture_try_open(&fixture, &o) == 0) {
+        fixture.out_of_memory = true;
+        engine_fixture_start(&fixture);
+        engine_fixture_close(&fixture);
     }
     fault_alloc_fail_at(0);
     assert_int_equal(fault_alloc_live(), 0);
 
     fault_alloc_fail_at(n);
-    int rc = kit_try_open(&kit, &o);
+    int rc = engine_fixture_try_open(&fixture, &o);
     if (rc == 0) {
-        kit.starved = true;
-        kit.chunk = chunk;
-        talk(&kit);
-        talk_settle(&kit);
+        fixture.out_of_memory = true;
+        fixture.chunk = chunk;
+        engine_script_run(&fixture);
+        engine_script_settle(&fixture);
     }
     bool fired = fault_alloc_fired();
     fault_alloc_fail_at(0);
     if (rc == 0) {
-        kit_back_to_live(&kit);
-        kit_advance(&kit, 5000);
-        kit.starved = false;
-        kit_advance(&kit, 5000);
-        assert_int_equal(kit.last.state, AR_LIVE);
-        assert_int_equal(kit.last.source, AR_SOURCE_LIVE);
-        assert_int_equal(kit.last.count, 3);
-        kit_close(&kit);
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_advance(&fixture, 5000);
+        fixture.out_of_memory = false;
+        engine_fixture_advance(&fixture, 5000);
+        assert_int_equal(fixture.last.state, AR_LIVE);
+        assert_int_equal(fixture.last.source, AR_SOURCE_LIVE);
+        assert_int_equal(fixture.last.count, 3);
+        engine_fixture_close(&fixture);
     }
     assert_int_equal(fault_alloc_live(), 0);
     return fired;
@@ -70,29 +70,30 @@ static void none_from_the_nth_on_and_then_memory_again(void **state)
 {
     (void)state;
     for (size_t n = 1;; n++) {
-        struct ar_options o = talk_options();
+        struct ar_options o = engine_script_options();
         fault_alloc_install();
-        kit_open(&kit, &o);
-        kit.starved = true;
+        engine_fixture_open(&fixture, &o);
+        fixture.out_of_memory = true;
         fault_alloc_fail_from(n);
-        kit.script.call = KIT_SILENT;
-        kit_start(&kit);
+        fixture.script.call = REPLY_NONE;
+        engine_fixture_start(&fixture);
         for (int i = 0; i < 12; i++) {
-            if (kit.connecting)
-                kit_up(&kit);
-            (void)kit_ask(&kit, &(struct kit_ask){.policy = (enum ar_policy)(i % 3), .idempotent = i % 2});
-            kit_advance(&kit, 5000);
+            if (fixture.connecting)
+                engine_fixture_connect(&fixture);
+            (void)engine_fixture_submit(
+                &fixture, &(struct call_spec){.policy = (enum ar_policy)(i % 3), .idempotent = i % 2});
+            engine_fixture_advance(&fixture, 5000);
         }
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
-        talk_settle(&kit);
-        kit_back_to_live(&kit);
-        kit_advance(&kit, 5000);
-        kit.starved = false;
-        kit_advance(&kit, 5000);
-        assert_int_equal(kit.last.state, AR_LIVE);
-        assert_int_equal(kit.last.count, 3);
-        kit_close(&kit);
+        engine_script_settle(&fixture);
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_advance(&fixture, 5000);
+        fixture.out_of_memory = false;
+        engine_fixture_advance(&fixture, 5000);
+        assert_int_equal(fixture.last.state, AR_LIVE);
+        assert_int_equal(fixture.last.count, 3);
+        engine_fixture_close(&fixture);
         assert_int_equal(fault_alloc_live(), 0);
         if (!fired)
             break;
@@ -106,75 +107,76 @@ static void what_one_event_costs_without_memory(void **state)
     (void)state;
     for (int what = 0; what < 6; what++) {
         fault_alloc_install();
-        kit_go_live(&kit, NULL);
-        kit.starved = true;
-        kit.script.call = KIT_SILENT;
-        uint64_t id = kit_ask(&kit, &(struct kit_ask){.progress = true});
-        kit_pump(&kit);
-        buf_done(&kit.engine.text); /* as before the first reply */
+        engine_fixture_open_live(&fixture, NULL);
+        fixture.out_of_memory = true;
+        fixture.script.call = REPLY_NONE;
+        uint64_t id = engine_fixture_submit(&fixture, &(struct call_spec){.progress = true});
+        engine_fixture_pump(&fixture);
+        buf_done(&fixture.engine.text); /* as before the first reply */
         fault_alloc_fail_from(1);
         switch (what) {
         case 0:
-            kit_answer(&kit, id);
-            kit_expect(&kit, id, AR_E_NO_MEMORY, true);
+            engine_fixture_answer(&fixture, id);
+            engine_fixture_expect(&fixture, id, AR_E_NO_MEMORY, true);
             break;
         case 1:
-            kit_answer_error(&kit, id, -32000);
-            kit_expect(&kit, id, AR_E_NO_MEMORY, true);
+            engine_fixture_answer_error(&fixture, id, -32000);
+            engine_fixture_expect(&fixture, id, AR_E_NO_MEMORY, true);
             break;
         case 2:
-            kit_say(
-                &kit,
+            engine_fixture_send(
+                &fixture,
                 "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1}}");
-            assert_int_equal(kit.calls[id].progress, 0);
+            assert_int_equal(fixture.calls[id].progress, 0);
             break;
         case 3:
-            kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}");
-            assert_int_equal(kit.notes, 0);
+            engine_fixture_send(&fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}");
+            assert_int_equal(fixture.notifications, 0);
             break;
         case 4:
-            kit_say_part(&kit, "{\"jsonrpc\":"); /* cannot be followed */
-            assert_false(kit.linked);
-            kit_expect(&kit, id, AR_E_CONNECTION_LOST, true);
+            engine_fixture_send_part(&fixture, "{\"jsonrpc\":"); /* cannot be followed */
+            assert_false(fixture.linked);
+            engine_fixture_expect(&fixture, id, AR_E_CONNECTION_LOST, true);
             break;
         default:
-            buf_done(&kit.engine.out);
-            kit_advance(&kit, 2000); /* a poll that cannot be written */
-            assert_false(kit.linked);
+            buf_done(&fixture.engine.out);
+            engine_fixture_advance(&fixture, 2000); /* a poll that cannot be written */
+            assert_false(fixture.linked);
             break;
         }
-        assert_int_equal(kit.linked, what < 4);
+        assert_int_equal(fixture.linked, what < 4);
         fault_alloc_fail_at(0);
-        talk_settle(&kit);
-        kit_back_to_live(&kit);
-        kit_close(&kit);
+        engine_script_settle(&fixture);
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_close(&fixture);
         assert_int_equal(fault_alloc_live(), 0);
     }
 }
 
-/* A line that memory ran out for leaves nothing of itself between the others: the kit reads each line. */
+/* A line that memory ran out for leaves nothing of itself between the others: the fixture reads each line. */
 static void no_part_of_a_line_goes_out(void **state)
 {
     (void)state;
     size_t met = 0;
     for (int i = 1; i < 60; i++) {
         fault_alloc_install();
-        kit_go_live(&kit, NULL);
-        kit.starved = true;
-        kit.script.call = KIT_SILENT;
-        kit.deaf = true;
+        engine_fixture_open_live(&fixture, NULL);
+        fixture.out_of_memory = true;
+        fixture.script.call = REPLY_NONE;
+        fixture.not_reading = true;
         for (int n = 0; n < i; n++)
-            (void)kit_ask_plain(&kit, AR_FAIL_FAST);
+            (void)engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
         fault_alloc_fail_from(1);
-        kit_cancel(&kit, (uint64_t)i);
-        kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"id\":\"a long name for a question\",\"method\":\"ping\"}");
-        engine_notify(&kit.engine, "notifications/x", "{\"some\":\"text\"}", 15);
+        engine_fixture_cancel(&fixture, (uint64_t)i);
+        engine_fixture_send(
+            &fixture, "{\"jsonrpc\":\"2.0\",\"id\":\"a long name for a question\",\"method\":\"ping\"}");
+        engine_notify(&fixture.engine, "notifications/x", "{\"some\":\"text\"}", 15);
         met += fault_alloc_fired();
         fault_alloc_fail_at(0);
-        kit.deaf = false;
-        kit_advance(&kit, 3000); /* with a poll behind it all */
-        kit_back_to_live(&kit);
-        kit_close(&kit);
+        fixture.not_reading = false;
+        engine_fixture_advance(&fixture, 3000); /* with a poll behind it all */
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_close(&fixture);
         assert_int_equal(fault_alloc_live(), 0);
     }
     assert_true(met > 0);
@@ -184,25 +186,25 @@ static void no_part_of_a_line_goes_out(void **state)
 static void a_snapshot_that_memory_was_short_for_comes_soon(void **state)
 {
     (void)state;
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.mock_refresh_ms = AR_NEVER;
     o.backoff_base_ms = 30000;
     fault_alloc_install();
-    kit_open(&kit, &o);
-    kit_start(&kit);
-    size_t agents = kit.last.count;
+    engine_fixture_open(&fixture, &o);
+    engine_fixture_start(&fixture);
+    size_t agents = fixture.last.count;
     assert_true(agents > 0);
-    kit.starved = true;
+    fixture.out_of_memory = true;
     fault_alloc_fail_from(1);
-    kit_refuse(&kit);
-    assert_int_equal(kit.last.state, AR_DEGRADED);
-    assert_int_equal(kit.last.count, 0);
-    kit_advance(&kit, 100);
+    engine_fixture_refuse(&fixture);
+    assert_int_equal(fixture.last.state, AR_DEGRADED);
+    assert_int_equal(fixture.last.count, 0);
+    engine_fixture_advance(&fixture, 100);
     fault_alloc_fail_at(0);
-    kit_advance(&kit, 100);
-    assert_int_equal(kit.last.count, agents);
-    assert_int_equal(kit.last.source, AR_SOURCE_MOCK);
-    kit_close(&kit);
+    engine_fixture_advance(&fixture, 100);
+    assert_int_equal(fixture.last.count, agents);
+    assert_int_equal(fixture.last.source, AR_SOURCE_MOCK);
+    engine_fixture_close(&fixture);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
@@ -210,25 +212,25 @@ static void a_snapshot_that_memory_was_short_for_comes_soon(void **state)
 static void failures_16_a_day_offline_with_calls_costs_no_memory(void **state)
 {
     (void)state;
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.queue_max_calls = 10;
     fault_alloc_install();
-    kit_open(&kit, &o);
-    kit_start(&kit);
+    engine_fixture_open(&fixture, &o);
+    engine_fixture_start(&fixture);
     size_t live = 0;
     for (int minute = 0; minute < 24 * 60; minute++) {
         for (int i = 0; i < 20; i++)
-            (void)kit_ask(&kit,
-                          &(struct kit_ask){.method = "agents/list", .policy = (enum ar_policy)(i % 3)});
-        kit_advance(&kit, 60000);
-        if (kit.connecting)
-            kit_refuse(&kit);
+            (void)engine_fixture_submit(
+                &fixture, &(struct call_spec){.method = "agents/list", .policy = (enum ar_policy)(i % 3)});
+        engine_fixture_advance(&fixture, 60000);
+        if (fixture.connecting)
+            engine_fixture_refuse(&fixture);
         if (minute == 60)
             live = fault_alloc_live();
     }
     assert_true(fault_alloc_live() <= live + 20);
-    kit_back_to_live(&kit);
-    kit_close(&kit);
+    engine_fixture_back_to_live(&fixture);
+    engine_fixture_close(&fixture);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
@@ -236,19 +238,19 @@ static void failures_16_a_thousand_reconnects_leave_memory_flat(void **state)
 {
     (void)state;
     fault_alloc_install();
-    kit_go_live(&kit, NULL);
+    engine_fixture_open_live(&fixture, NULL);
     size_t live = 0;
     for (int i = 0; i < 1000; i++) {
-        (void)kit_ask_plain(&kit, AR_WAIT);
-        kit_lose(&kit);
-        kit_back_to_live(&kit);
-        kit_pump(&kit);
+        (void)engine_fixture_submit_plain(&fixture, AR_WAIT);
+        engine_fixture_lose(&fixture);
+        engine_fixture_back_to_live(&fixture);
+        engine_fixture_pump(&fixture);
         if (i == 10)
             live = fault_alloc_live();
     }
-    assert_int_equal(kit.outstanding, 0);
+    assert_int_equal(fixture.outstanding, 0);
     assert_true(fault_alloc_live() <= live);
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
@@ -257,20 +259,20 @@ static void steady_calls_allocate_next_to_nothing(void **state)
 {
     (void)state;
     fault_alloc_install();
-    kit_go_live(&kit, NULL);
-    kit.forgetful = true;
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.drops_lines = true;
     for (int i = 0; i < 1000; i++) {
-        (void)kit_ask_plain(&kit, AR_FAIL_FAST);
-        kit_pump(&kit);
+        (void)engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+        engine_fixture_pump(&fixture);
     }
     fault_alloc_fail_at(0);
     for (int i = 0; i < 1000; i++) {
-        (void)kit_ask_plain(&kit, AR_FAIL_FAST);
-        kit_pump(&kit);
+        (void)engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+        engine_fixture_pump(&fixture);
     }
     printf("%zu allocations for 1000 calls\n", fault_alloc_count());
     assert_in_range(fault_alloc_count(), 1000, 2000);
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
 }
 
 int main(void)
@@ -285,6 +287,6 @@ int main(void)
         cmocka_unit_test(failures_16_a_thousand_reconnects_leave_memory_flat),
         cmocka_unit_test(steady_calls_allocate_next_to_nothing),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_memory", tests, NULL, NULL);
 }

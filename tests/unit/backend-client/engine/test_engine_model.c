@@ -1,5 +1,5 @@
 /* The engine at random: a peer, a user and a network that do anything at any time. What must hold is the
- * kit's to check after every step (engine_kit.h); here it is driven, and at the end of each run everything
+ * fixture's to check after every step (engine_fixture.h); here it is driven, and at the end of each run everything
  * has to come to a good end. ENGINE_SEED and ENGINE_STEPS in the environment set where it starts and how long
  * it goes.
  *
@@ -18,12 +18,12 @@
 #include "tests/unit/backend-client/engine/engine_script.h"
 #include "tests/unit/common/fault_alloc.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 static uint64_t draws;
 
 static uint64_t draw(uint64_t below)
 {
-    return kit_random(&draws) % below;
+    return engine_fixture_random(&draws) % below;
 }
 
 static uint64_t setting(const char *name, uint64_t otherwise)
@@ -34,7 +34,7 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 static struct ar_options random_options(void)
 {
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.in_flight_max = (uint32_t)(1 + draw(8));
     o.queue_max_calls = (uint32_t)(1 + draw(12));
     o.queue_max_bytes = 20 + draw(400);
@@ -57,52 +57,52 @@ static void ask_something(void)
     static const char *const params[] = {NULL, "{}", "{\"name\":\"echo\",\"arguments\":{\"a\":1}}",
                                          "{\"_meta\":{}}", "{\"_meta\":{\"k\":1},\"z\":\"\\u20ac\"}"};
     static const uint32_t deadlines[] = {0, 1, 50, 3000, 60000};
-    (void)kit_ask(&kit, &(struct kit_ask){
-                            .method = methods[draw(5)],
-                            .params = params[draw(5)],
-                            .policy = (enum ar_policy)draw(3),
-                            .deadline_ms = deadlines[draw(5)],
-                            .idempotent = draw(2),
-                            .progress = draw(3) == 0,
-                        });
+    (void)engine_fixture_submit(&fixture, &(struct call_spec){
+                                              .method = methods[draw(5)],
+                                              .params = params[draw(5)],
+                                              .policy = (enum ar_policy)draw(3),
+                                              .deadline_ms = deadlines[draw(5)],
+                                              .idempotent = draw(2),
+                                              .progress = draw(3) == 0,
+                                          });
 }
 
 static void cancel_something(void)
 {
     uint64_t back = draw(20);
-    kit_cancel(&kit, kit.calls_made > back ? kit.calls_made - back : draw(100));
+    engine_fixture_cancel(&fixture, fixture.calls_made > back ? fixture.calls_made - back : draw(100));
 }
 
 /* ---- the peer ---- */
 
 static void answer_something(void)
 {
-    if (kit.line_count == 0)
+    if (fixture.line_count == 0)
         return;
-    const struct kit_line *line = &kit.lines[draw(kit.line_count)];
+    const struct received_line *line = &fixture.lines[draw(fixture.line_count)];
     if (!line->asks)
         return;
     uint64_t id = line->call_id;
     if (id == 0) {
-        static const enum kit_mood moods[] = {KIT_GOOD, KIT_GOOD,  KIT_GOOD, KIT_UNKNOWN,
-                                              KIT_DOWN, KIT_ERROR, KIT_ODD};
+        static const enum peer_reply moods[] = {REPLY_GOOD,        REPLY_GOOD,  REPLY_GOOD,    REPLY_UNKNOWN,
+                                                REPLY_UNAVAILABLE, REPLY_ERROR, REPLY_UNUSABLE};
         char method[64];
         (void)snprintf(method, sizeof(method), "%s", line->method);
-        kit_answer_held(&kit, method, moods[draw(7)]);
+        engine_fixture_answer_line(&fixture, method, moods[draw(7)]);
         return;
     }
     switch (draw(6)) {
     case 0:
-        kit_answer_error(&kit, id, -32000);
+        engine_fixture_answer_error(&fixture, id, -32000);
         break;
     case 1:
-        kit_answer_relay_error(&kit, id, true, false, draw(2) ? (unsigned)draw(3000) : 0);
+        engine_fixture_answer_relay_error(&fixture, id, true, false, draw(2) ? (unsigned)draw(3000) : 0);
         break;
     case 2:
-        kit_answer_relay_error(&kit, id, false, draw(2), 0);
+        engine_fixture_answer_relay_error(&fixture, id, false, draw(2), 0);
         break;
     default:
-        kit_answer(&kit, id);
+        engine_fixture_answer(&fixture, id);
         break;
     }
 }
@@ -124,42 +124,42 @@ static void say_something(void)
     };
     switch (draw(8)) {
     case 0:
-        kit_say_bytes(&kit, "{", 1); /* spoils the line after it */
+        engine_fixture_send_bytes(&fixture, "{", 1); /* spoils the line after it */
         break;
     case 1: {
         char text[5000];
         memset(text, '{', sizeof(text));
-        kit_say_bytes(&kit, text, 1 + draw(sizeof(text)));
+        engine_fixture_send_bytes(&fixture, text, 1 + draw(sizeof(text)));
         break;
     }
     case 2:
-        kit_sayf(
-            &kit,
+        engine_fixture_sendf(
+            &fixture,
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu}}",
-            (unsigned long long)(kit.calls_made + 1 - draw(kit.calls_made < 10 ? 1 : 10)));
+            (unsigned long long)(fixture.calls_made + 1 - draw(fixture.calls_made < 10 ? 1 : 10)));
         break;
     default:
-        kit_say(&kit, lines[draw(sizeof(lines) / sizeof(lines[0]))]);
+        engine_fixture_send(&fixture, lines[draw(sizeof(lines) / sizeof(lines[0]))]);
         break;
     }
 }
 
 /* Mostly well: else nothing would ever be live. */
-static enum kit_mood some_mood(void)
+static enum peer_reply some_mood(void)
 {
     uint64_t n = draw(40);
-    return n < 6 ? (enum kit_mood)n : draw(3) == 0 ? KIT_SILENT : KIT_GOOD;
+    return n < 6 ? (enum peer_reply)n : draw(3) == 0 ? REPLY_NONE : REPLY_GOOD;
 }
 
-static void change_mood(void)
+static void change_script(void)
 {
-    kit.script = (struct kit_script){
+    fixture.script = (struct peer_script){
         .init = some_mood(),
         .list = some_mood(),
         .tool = some_mood(),
-        .ping = draw(5) ? KIT_GOOD : KIT_SILENT,
-        .call = draw(2) ? KIT_SILENT : some_mood(),
-        .agents = draw(2) ? kit_agents : kit_other_agents,
+        .ping = draw(5) ? REPLY_GOOD : REPLY_NONE,
+        .call = draw(2) ? REPLY_NONE : some_mood(),
+        .agents = draw(2) ? engine_fixture_agents : engine_fixture_other_agents,
         .retry_after_ms = draw(3) ? 0 : (unsigned)draw(4000),
     };
 }
@@ -168,12 +168,12 @@ static void change_mood(void)
 
 static void change_link(void)
 {
-    if (kit.connecting && draw(3) == 0)
-        kit_refuse(&kit);
-    else if (kit.connecting)
-        kit_up(&kit);
-    else if (kit.linked && draw(8) == 0)
-        kit_lose(&kit);
+    if (fixture.connecting && draw(3) == 0)
+        engine_fixture_refuse(&fixture);
+    else if (fixture.connecting)
+        engine_fixture_connect(&fixture);
+    else if (fixture.linked && draw(8) == 0)
+        engine_fixture_lose(&fixture);
 }
 
 static void pass_time(bool ticking)
@@ -181,9 +181,9 @@ static void pass_time(bool ticking)
     static const uint64_t spans[] = {1, 20, 20, 300, 300, 2500, 12000};
     uint64_t ms = draw(spans[draw(7)] + 1);
     if (ticking)
-        kit_advance_ticking(&kit, ms);
+        engine_fixture_advance_ticking(&fixture, ms);
     else
-        kit_advance(&kit, ms);
+        engine_fixture_advance(&fixture, ms);
 }
 
 static void step(bool ticking, bool leaping)
@@ -209,24 +209,24 @@ static void step(bool ticking, bool leaping)
         break;
     case 9:
         if (draw(4) == 0)
-            change_mood();
+            change_script();
         break;
     case 10:
     case 11:
         change_link();
         break;
     case 12:
-        kit.deaf = draw(4) == 0;
-        (void)kit_take(&kit, draw(300));
+        fixture.not_reading = draw(4) == 0;
+        (void)engine_fixture_read(&fixture, draw(300));
         break;
     case 13:
-        kit.chunk = draw(3) ? 0 : 1 + draw(40);
+        fixture.chunk = draw(3) ? 0 : 1 + draw(40);
         if (leaping && draw(50) == 0)
-            kit_leap(&kit, draw(100000));
+            engine_fixture_suspend(&fixture, draw(100000));
         break;
     case 14:
-        engine_probe(&kit.engine, draw(2) ? 200 : 0, "no answer", kit.now_ms);
-        kit_check(&kit);
+        engine_probe(&fixture.engine, draw(2) ? 200 : 0, "no answer", fixture.now_ms);
+        engine_fixture_check(&fixture);
         break;
     default:
         pass_time(ticking);
@@ -236,16 +236,16 @@ static void step(bool ticking, bool leaping)
 
 static void come_to_a_good_end(void)
 {
-    kit.deaf = false;
-    kit.chunk = 0;
-    kit.script.call = KIT_SILENT;
-    kit_advance(&kit, 1);
+    fixture.not_reading = false;
+    fixture.chunk = 0;
+    fixture.script.call = REPLY_NONE;
+    engine_fixture_advance(&fixture, 1);
     if (draw(2)) {
-        talk_settle(&kit);
-        kit_back_to_live(&kit);
+        engine_script_settle(&fixture);
+        engine_fixture_back_to_live(&fixture);
     }
-    kit_close(&kit);
-    assert_int_equal(kit.completed, kit.calls_made);
+    engine_fixture_close(&fixture);
+    assert_int_equal(fixture.completed, fixture.calls_made);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
@@ -263,18 +263,18 @@ static void anything_at_any_time(void **state)
         draws = seed * 1000003 + run;
         struct ar_options o = random_options();
         fault_alloc_install();
-        kit_open(&kit, &o);
-        kit.forgetful = true;
-        kit_start(&kit);
+        engine_fixture_open(&fixture, &o);
+        fixture.drops_lines = true;
+        engine_fixture_start(&fixture);
         uint64_t length = 200 + draw(3000);
         for (uint64_t i = 0; i < length; i++, done++) {
             step(false, true);
-            live_steps += kit.last.state == AR_LIVE;
+            live_steps += fixture.last.state == AR_LIVE;
         }
-        kit_pump(&kit);
-        talk_settle(&kit);
-        for (uint64_t id = 1; id <= kit.calls_made; id++)
-            codes[-kit.calls[id].code]++;
+        engine_fixture_pump(&fixture);
+        engine_script_settle(&fixture);
+        for (uint64_t id = 1; id <= fixture.calls_made; id++)
+            codes[-fixture.calls[id].code]++;
         come_to_a_good_end();
     }
     printf("%llu steps, %llu of them live\n", (unsigned long long)done, (unsigned long long)live_steps);
@@ -294,15 +294,15 @@ static char *trace_of(uint64_t seed, unsigned steps, bool ticking)
 {
     draws = seed;
     struct ar_options o = random_options();
-    kit_open(&kit, &o);
-    kit.tracing = true;
-    kit.forgetful = true;
-    kit_start(&kit);
+    engine_fixture_open(&fixture, &o);
+    fixture.tracing = true;
+    fixture.drops_lines = true;
+    engine_fixture_start(&fixture);
     for (unsigned i = 0; i < steps; i++)
         step(ticking, false);
-    char *trace = strdup(kit.trace);
+    char *trace = strdup(fixture.trace);
     assert_non_null(trace);
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
     return trace;
 }
 
@@ -336,6 +336,6 @@ int main(void)
         cmocka_unit_test(anything_at_any_time),
         cmocka_unit_test(driven_by_due_ms_alone_it_does_what_it_does_ticked_every_ms),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_model", tests, NULL, NULL);
 }

@@ -8,95 +8,95 @@
 
 #include "tests/unit/backend-client/engine/engine_fixture.h"
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 static void expect_shown(enum ar_state state, enum ar_source source)
 {
-    assert_int_equal(kit.last.state, state);
-    assert_int_equal(kit.last.source, source);
+    assert_int_equal(fixture.last.state, state);
+    assert_int_equal(fixture.last.source, source);
 }
 
 /* ---- the relay lives, its server does not ---- */
 
-static void server_down(enum kit_mood mood)
+static void server_down(enum peer_reply reply)
 {
-    kit_go_live(&kit, NULL);
-    uint64_t taken_at_ms = kit.now_ms;
-    kit.script.list = mood;
-    kit_advance(&kit, 2000);
-    struct ar_health h = kit_health(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    uint64_t taken_at_ms = fixture.now_ms;
+    fixture.script.list = reply;
+    engine_fixture_advance(&fixture, 2000);
+    struct ar_health h = engine_fixture_health(&fixture);
     expect_shown(AR_DEGRADED, AR_SOURCE_STALE);
     assert_int_equal(h.relay, AR_REACH_UP);
     assert_int_equal(h.server, AR_REACH_DOWN);
     assert_int_equal(h.losses, 1);
     assert_true(h.next_attempt_in_ms >= 0);
     assert_true(h.next_attempt_in_ms <= 2000);
-    kit_until(&kit, taken_at_ms + 29999);
+    engine_fixture_until(&fixture, taken_at_ms + 29999);
     expect_shown(AR_DEGRADED, AR_SOURCE_STALE);
-    kit_until(&kit, taken_at_ms + 30000);
+    engine_fixture_until(&fixture, taken_at_ms + 30000);
     expect_shown(AR_DEGRADED, AR_SOURCE_MOCK);
-    uint64_t polls = kit.methods_heard[KIT_M_LIST];
-    kit_advance(&kit, 60000);
-    assert_in_range(kit.methods_heard[KIT_M_LIST] - polls, 30, 600); /* at most 2 s apart */
-    assert_true(kit.linked);
-    assert_int_equal(kit.link, 1);
-    assert_int_equal(kit_health(&kit).losses, 1);
-    kit.script.list = KIT_GOOD;
-    kit_advance(&kit, 2000);
+    uint64_t polls = fixture.methods_received[METHOD_LIST];
+    engine_fixture_advance(&fixture, 60000);
+    assert_in_range(fixture.methods_received[METHOD_LIST] - polls, 30, 600); /* at most 2 s apart */
+    assert_true(fixture.linked);
+    assert_int_equal(fixture.link, 1);
+    assert_int_equal(engine_fixture_health(&fixture).losses, 1);
+    fixture.script.list = REPLY_GOOD;
+    engine_fixture_advance(&fixture, 2000);
     expect_shown(AR_LIVE, AR_SOURCE_LIVE);
-    assert_int_equal(kit_health(&kit).server, AR_REACH_UP);
-    assert_int_equal(kit.methods_heard[KIT_M_INIT], 1);
-    kit_close(&kit);
+    assert_int_equal(engine_fixture_health(&fixture).server, AR_REACH_UP);
+    assert_int_equal(fixture.methods_received[METHOD_INIT], 1);
+    engine_fixture_close(&fixture);
 }
 
 static void a_poll_refused_by_the_relay_is_server_down(void **state)
 {
     (void)state;
-    server_down(KIT_DOWN);
+    server_down(REPLY_UNAVAILABLE);
 }
 
 static void a_list_that_cannot_be_used_is_server_down(void **state)
 {
     (void)state;
-    server_down(KIT_ODD);
+    server_down(REPLY_UNUSABLE);
 }
 
 static void the_reason_for_server_down_is_named(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = KIT_DOWN;
-    kit_advance(&kit, 2000);
-    struct ar_health h = kit_health(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = REPLY_UNAVAILABLE;
+    engine_fixture_advance(&fixture, 2000);
+    struct ar_health h = engine_fixture_health(&fixture);
     assert_string_equal(h.last_error_name, "SERVER_UNAVAILABLE");
-    assert_int_equal(h.last_error_at_ms, KIT_UNIX_MS + 2000);
-    kit.script.list = KIT_GOOD;
-    kit_advance(&kit, 2000);
-    h = kit_health(&kit);
+    assert_int_equal(h.last_error_at_ms, ENGINE_FIXTURE_START_UNIX_MS + 2000);
+    fixture.script.list = REPLY_GOOD;
+    engine_fixture_advance(&fixture, 2000);
+    h = engine_fixture_health(&fixture);
     assert_int_equal(h.state, AR_LIVE);
     /* The last error stays to be read; only the suggestion goes. */
     assert_string_equal(h.last_error_name, "SERVER_UNAVAILABLE");
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
 }
 
 static void a_slow_poll_is_waited_for(uint32_t poll_ms, uint64_t max_gap_ms)
 {
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.agents_poll_ms = poll_ms;
-    kit_go_live(&kit, &o);
-    kit.script.list = KIT_DOWN;
-    kit_advance(&kit, poll_ms);
-    assert_int_equal(kit.last.state, AR_DEGRADED);
-    kit_advance(&kit, 300000);
+    engine_fixture_open_live(&fixture, &o);
+    fixture.script.list = REPLY_UNAVAILABLE;
+    engine_fixture_advance(&fixture, poll_ms);
+    assert_int_equal(fixture.last.state, AR_DEGRADED);
+    engine_fixture_advance(&fixture, 300000);
     for (int i = 0; i < 100; i++) {
-        int64_t in_ms = kit_health(&kit).next_attempt_in_ms;
+        int64_t in_ms = engine_fixture_health(&fixture).next_attempt_in_ms;
         assert_true(in_ms >= 0 && (uint64_t)in_ms <= max_gap_ms);
-        kit_advance(&kit, 777);
+        engine_fixture_advance(&fixture, 777);
     }
-    kit.script.list = KIT_GOOD;
-    kit_advance(&kit, max_gap_ms);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_close(&kit);
+    fixture.script.list = REPLY_GOOD;
+    engine_fixture_advance(&fixture, max_gap_ms);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_close(&fixture);
 }
 
 /* "At most agents_poll_ms or 5 s, the shorter, so that it is live again soon." */
@@ -110,50 +110,50 @@ static void while_the_server_is_down_polls_are_at_most_5_s_apart(void **state)
 static void a_poll_unanswered_is_server_down_at_its_time(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = KIT_SILENT;
-    kit_advance(&kit, 2000);
-    assert_int_equal(kit_count(&kit, "agents/list"), 1);
-    uint64_t asked_at_ms = kit.now_ms;
-    kit_until(&kit, asked_at_ms + 9999);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = REPLY_NONE;
+    engine_fixture_advance(&fixture, 2000);
+    assert_int_equal(engine_fixture_count_lines(&fixture, "agents/list"), 1);
+    uint64_t asked_at_ms = fixture.now_ms;
+    engine_fixture_until(&fixture, asked_at_ms + 9999);
     expect_shown(AR_LIVE, AR_SOURCE_LIVE);
-    kit_until(&kit, asked_at_ms + 10000);
+    engine_fixture_until(&fixture, asked_at_ms + 10000);
     expect_shown(AR_DEGRADED, AR_SOURCE_STALE);
-    assert_true(kit.linked); /* relay/ping was answered: the relay lives */
-    assert_int_equal(kit_health(&kit).relay, AR_REACH_UP);
-    assert_int_equal(kit_health(&kit).server, AR_REACH_DOWN);
-    kit.script.list = KIT_GOOD;
-    kit_advance(&kit, 10000 + 2000);
+    assert_true(fixture.linked); /* relay/ping was answered: the relay lives */
+    assert_int_equal(engine_fixture_health(&fixture).relay, AR_REACH_UP);
+    assert_int_equal(engine_fixture_health(&fixture).server, AR_REACH_DOWN);
+    fixture.script.list = REPLY_GOOD;
+    engine_fixture_advance(&fixture, 10000 + 2000);
     expect_shown(AR_LIVE, AR_SOURCE_LIVE);
-    assert_int_equal(kit.link, 1);
-    kit_close(&kit);
+    assert_int_equal(fixture.link, 1);
+    engine_fixture_close(&fixture);
 }
 
 static void the_late_answer_of_a_poll_given_up_changes_nothing(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = KIT_SILENT;
-    kit_advance(&kit, 12000);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = REPLY_NONE;
+    engine_fixture_advance(&fixture, 12000);
     expect_shown(AR_DEGRADED, AR_SOURCE_STALE);
-    assert_true(kit_count(&kit, "agents/list") >= 1);
-    kit_answer_held(&kit, "agents/list", KIT_GOOD);
-    assert_int_equal(kit.last.state, AR_DEGRADED);
-    kit_back_to_live(&kit);
-    kit_close(&kit);
+    assert_true(engine_fixture_count_lines(&fixture, "agents/list") >= 1);
+    engine_fixture_answer_line(&fixture, "agents/list", REPLY_GOOD);
+    assert_int_equal(fixture.last.state, AR_DEGRADED);
+    engine_fixture_back_to_live(&fixture);
+    engine_fixture_close(&fixture);
 }
 
 static void server_down_then_link_lost_then_both_back(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = KIT_DOWN;
-    kit_advance(&kit, 2000);
-    kit_lose(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = REPLY_UNAVAILABLE;
+    engine_fixture_advance(&fixture, 2000);
+    engine_fixture_lose(&fixture);
     expect_shown(AR_DEGRADED, AR_SOURCE_STALE);
-    assert_int_equal(kit_health(&kit).relay, AR_REACH_DOWN);
-    kit_back_to_live(&kit);
-    kit_close(&kit);
+    assert_int_equal(engine_fixture_health(&fixture).relay, AR_REACH_DOWN);
+    engine_fixture_back_to_live(&fixture);
+    engine_fixture_close(&fixture);
 }
 
 int main(void)
@@ -167,6 +167,6 @@ int main(void)
         cmocka_unit_test(the_late_answer_of_a_poll_given_up_changes_nothing),
         cmocka_unit_test(server_down_then_link_lost_then_both_back),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_server", tests, NULL, NULL);
 }

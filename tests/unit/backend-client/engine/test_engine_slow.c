@@ -13,7 +13,7 @@
 #define LARGE_BYTES ((size_t)6 << 20)
 #define SLOW_BYTES  ((size_t)100 << 10) /* in a second */
 
-static struct kit kit;
+static struct engine_fixture fixture;
 
 /* A call with large params, submitted; the caller frees the text after it is done. */
 static uint64_t ask_large(char **ret_params)
@@ -24,9 +24,10 @@ static uint64_t ask_large(char **ret_params)
     params[0] = '{';
     params[LARGE_BYTES - 1] = '}';
     *ret_params = params;
-    return kit_ask(
-        &kit, &(struct kit_ask){
-                  .params = params, .params_len = LARGE_BYTES, .policy = AR_WAIT, .deadline_ms = AR_NEVER});
+    return engine_fixture_submit(&fixture, &(struct call_spec){.params = params,
+                                                               .params_len = LARGE_BYTES,
+                                                               .policy = AR_WAIT,
+                                                               .deadline_ms = AR_NEVER});
 }
 
 /* ---- out ---- */
@@ -35,81 +36,82 @@ static void a_large_call_arrives_over_a_slow_link(void **state)
 {
     (void)state;
     char *params;
-    kit_go_live(&kit, NULL);
-    kit.deaf = true; /* but for what is taken here */
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.not_reading = true; /* but for what is taken here */
     uint64_t id = ask_large(&params);
     for (unsigned second = 0; second < 70; second++) {
-        (void)kit_take(&kit, SLOW_BYTES);
-        kit_advance(&kit, 1000);
-        assert_true(kit.linked);
-        assert_int_equal(kit.last.state, AR_LIVE);
+        (void)engine_fixture_read(&fixture, SLOW_BYTES);
+        engine_fixture_advance(&fixture, 1000);
+        assert_true(fixture.linked);
+        assert_int_equal(fixture.last.state, AR_LIVE);
     }
-    kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
-    assert_int_equal(kit.link, 1);
+    engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
+    assert_int_equal(fixture.link, 1);
     free(params);
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
 }
 
 /* The kernel took all of it at once, and sends it slowly. */
 static void what_the_kernel_still_holds_has_not_arrived(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = kit.script.ping = kit.script.call = KIT_SILENT;
-    uint64_t id = kit_ask(&kit, &(struct kit_ask){.policy = AR_WAIT, .deadline_ms = AR_NEVER});
-    kit.unacked = (size_t)4 << 20;
-    kit.engine.sent_total += kit.unacked; /* as if there had been so much before */
-    kit.engine.queued_total += kit.unacked;
-    while (kit.unacked > 0) {
-        kit.unacked = kit.unacked > SLOW_BYTES ? kit.unacked - SLOW_BYTES : 0;
-        kit_advance(&kit, 1000);
-        assert_true(kit.linked);
-        assert_int_equal(kit.last.state, AR_LIVE);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = fixture.script.ping = fixture.script.call = REPLY_NONE;
+    uint64_t id =
+        engine_fixture_submit(&fixture, &(struct call_spec){.policy = AR_WAIT, .deadline_ms = AR_NEVER});
+    fixture.unacked = (size_t)4 << 20;
+    fixture.engine.sent_total += fixture.unacked; /* as if there had been so much before */
+    fixture.engine.queued_total += fixture.unacked;
+    while (fixture.unacked > 0) {
+        fixture.unacked = fixture.unacked > SLOW_BYTES ? fixture.unacked - SLOW_BYTES : 0;
+        engine_fixture_advance(&fixture, 1000);
+        assert_true(fixture.linked);
+        assert_int_equal(fixture.last.state, AR_LIVE);
     }
-    kit_answer(&kit, id);
-    kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
-    kit_close(&kit);
+    engine_fixture_answer(&fixture, id);
+    engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
+    engine_fixture_close(&fixture);
 }
 
 static void a_link_on_which_nothing_moves_is_dead(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = kit.script.ping = KIT_SILENT;
-    uint64_t heard_at_ms = kit.now_ms;
-    kit.unacked = 1000000; /* cut: nothing is acknowledged any more */
-    kit_until(&kit, heard_at_ms + 20000);
-    assert_false(kit.linked);
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = fixture.script.ping = REPLY_NONE;
+    uint64_t heard_at_ms = fixture.now_ms;
+    fixture.unacked = 1000000; /* cut: nothing is acknowledged any more */
+    engine_fixture_until(&fixture, heard_at_ms + 20000);
+    assert_false(fixture.linked);
     /* What went as far as the kernel, the poll after 2 s and the ping after 5 s, has not moved. */
-    assert_int_equal(kit.dropped_at_ms, heard_at_ms + 10000);
-    assert_string_equal(kit_health(&kit).last_error_name, "RELAY_SILENT");
-    kit.unacked = 0;
-    kit_back_to_live(&kit);
-    kit_close(&kit);
+    assert_int_equal(fixture.dropped_at_ms, heard_at_ms + 10000);
+    assert_string_equal(engine_fixture_health(&fixture).last_error_name, "RELAY_SILENT");
+    fixture.unacked = 0;
+    engine_fixture_back_to_live(&fixture);
+    engine_fixture_close(&fixture);
 }
 
 /* The same without polls, after calls whose arrival nobody had looked at. */
 static void what_had_arrived_before_is_no_movement(void **state)
 {
     (void)state;
-    struct ar_options o = kit_options();
+    struct ar_options o = engine_fixture_options();
     o.agents_poll_ms = AR_NEVER;
-    kit_go_live(&kit, &o);
+    engine_fixture_open_live(&fixture, &o);
     for (unsigned i = 0; i < 50; i++) {
-        uint64_t id = kit_ask_plain(&kit, AR_FAIL_FAST);
-        kit_pump(&kit);
-        kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
-        kit_advance(&kit, 100);
+        uint64_t id = engine_fixture_submit_plain(&fixture, AR_FAIL_FAST);
+        engine_fixture_pump(&fixture);
+        engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
+        engine_fixture_advance(&fixture, 100);
     }
-    kit.script.ping = KIT_SILENT;
-    uint64_t heard_at_ms = kit.now_ms - 100;
-    kit_until(&kit, heard_at_ms + 4999);
-    kit_until(&kit, heard_at_ms + 5000);
-    kit.unacked = 64; /* the ping, and no more */
-    assert_int_equal(kit.engine.requests.ping.end - kit.engine.acked_total, kit.unacked);
-    kit_until(&kit, heard_at_ms + 20000);
-    assert_int_equal(kit.dropped_at_ms, heard_at_ms + 10000);
-    kit_close(&kit);
+    fixture.script.ping = REPLY_NONE;
+    uint64_t heard_at_ms = fixture.now_ms - 100;
+    engine_fixture_until(&fixture, heard_at_ms + 4999);
+    engine_fixture_until(&fixture, heard_at_ms + 5000);
+    fixture.unacked = 64; /* the ping, and no more */
+    assert_int_equal(fixture.engine.requests.ping.end - fixture.engine.acked_total, fixture.unacked);
+    engine_fixture_until(&fixture, heard_at_ms + 20000);
+    assert_int_equal(fixture.dropped_at_ms, heard_at_ms + 10000);
+    engine_fixture_close(&fixture);
 }
 
 /* A peer on a Unix socket that talks and reads nothing: for the kernel, what it has not read has not arrived.
@@ -117,27 +119,27 @@ static void what_had_arrived_before_is_no_movement(void **state)
 static void a_peer_that_talks_and_does_not_read_is_found_out(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = KIT_SILENT;
-    kit.unacked = 1000000;
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = REPLY_NONE;
+    fixture.unacked = 1000000;
     for (unsigned second = 0; second < 15; second++) {
-        kit_say(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"m\"}");
-        kit_advance(&kit, 1000);
+        engine_fixture_send(&fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"m\"}");
+        engine_fixture_advance(&fixture, 1000);
     }
-    assert_int_equal(kit.last.state, AR_DEGRADED);
-    kit.unacked = 0;
-    kit_close(&kit);
+    assert_int_equal(fixture.last.state, AR_DEGRADED);
+    fixture.unacked = 0;
+    engine_fixture_close(&fixture);
 }
 
 /* Looking is for what is not answered: a healthy client has no wake-ups for it. */
 static void a_healthy_link_is_not_looked_at(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    unsigned before = kit.ticks;
-    kit_advance(&kit, 100000);
-    assert_in_range(kit.ticks - before, 49, 51); /* one for each poll */
-    kit_close(&kit);
+    engine_fixture_open_live(&fixture, NULL);
+    unsigned before = fixture.ticks;
+    engine_fixture_advance(&fixture, 100000);
+    assert_in_range(fixture.ticks - before, 49, 51); /* one for each poll */
+    engine_fixture_close(&fixture);
 }
 
 /* Its time-out begins when the poll has arrived, and then it counts. */
@@ -145,23 +147,23 @@ static void a_server_that_is_silent_behind_it_is_found_out(void **state)
 {
     (void)state;
     char *params;
-    kit_go_live(&kit, NULL);
-    kit.script.list = KIT_SILENT;
-    kit.deaf = true;
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = REPLY_NONE;
+    fixture.not_reading = true;
     uint64_t id = ask_large(&params);
     for (unsigned second = 0; second < 70; second++) {
-        (void)kit_take(&kit, SLOW_BYTES);
-        kit_advance(&kit, 1000);
+        (void)engine_fixture_read(&fixture, SLOW_BYTES);
+        engine_fixture_advance(&fixture, 1000);
     }
-    kit_expect_ok(&kit, id, AR_SOURCE_LIVE);
-    kit.deaf = false;
-    kit_pump(&kit);
-    kit_advance(&kit, 12000);
-    assert_true(kit.linked);
-    assert_int_equal(kit.last.state, AR_DEGRADED);
-    assert_string_equal(kit_health(&kit).last_error_name, "SERVER_SILENT");
+    engine_fixture_expect_ok(&fixture, id, AR_SOURCE_LIVE);
+    fixture.not_reading = false;
+    engine_fixture_pump(&fixture);
+    engine_fixture_advance(&fixture, 12000);
+    assert_true(fixture.linked);
+    assert_int_equal(fixture.last.state, AR_DEGRADED);
+    assert_string_equal(engine_fixture_health(&fixture).last_error_name, "SERVER_SILENT");
     free(params);
-    kit_close(&kit);
+    engine_fixture_close(&fixture);
 }
 
 /* ---- in ---- */
@@ -170,45 +172,45 @@ static void a_server_that_is_silent_behind_it_is_found_out(void **state)
 static void a_poll_behind_a_long_line_has_time(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = kit.script.ping = KIT_SILENT;
-    kit_advance(&kit, 1500);
-    kit_say_part(&kit, "{\"jsonrpc\":\"2.0\",\"method\":\"long\",\"params\":{\"x\":\"");
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = fixture.script.ping = REPLY_NONE;
+    engine_fixture_advance(&fixture, 1500);
+    engine_fixture_send_part(&fixture, "{\"jsonrpc\":\"2.0\",\"method\":\"long\",\"params\":{\"x\":\"");
     for (unsigned second = 0; second < 25; second++) {
-        kit_advance(&kit, 1000);
-        kit_say_part(&kit, "xxxxxxxx");
-        assert_int_equal(kit.last.state, AR_LIVE);
+        engine_fixture_advance(&fixture, 1000);
+        engine_fixture_send_part(&fixture, "xxxxxxxx");
+        assert_int_equal(fixture.last.state, AR_LIVE);
     }
-    assert_int_equal(kit_count(&kit, "agents/list"), 1);
-    kit_say(&kit, "\"}}");
-    kit_advance(&kit, 20); /* it comes next, but not in the same instant */
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_answer_held(&kit, "agents/list", KIT_GOOD);
-    kit.script.list = kit.script.ping = KIT_GOOD;
-    kit_advance(&kit, 60000);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    assert_int_equal(kit.link, 1);
-    kit_close(&kit);
+    assert_int_equal(engine_fixture_count_lines(&fixture, "agents/list"), 1);
+    engine_fixture_send(&fixture, "\"}}");
+    engine_fixture_advance(&fixture, 20); /* it comes next, but not in the same instant */
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_answer_line(&fixture, "agents/list", REPLY_GOOD);
+    fixture.script.list = fixture.script.ping = REPLY_GOOD;
+    engine_fixture_advance(&fixture, 60000);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    assert_int_equal(fixture.link, 1);
+    engine_fixture_close(&fixture);
 }
 
 static void a_poll_that_is_not_answered_after_it_counts(void **state)
 {
     (void)state;
-    kit_go_live(&kit, NULL);
-    kit.script.list = KIT_SILENT;
-    kit_advance(&kit, 2500);
-    kit_say_part(&kit, "{\"jsonrpc\":\"2.0\",");
+    engine_fixture_open_live(&fixture, NULL);
+    fixture.script.list = REPLY_NONE;
+    engine_fixture_advance(&fixture, 2500);
+    engine_fixture_send_part(&fixture, "{\"jsonrpc\":\"2.0\",");
     for (unsigned second = 0; second < 25; second++) {
-        kit_advance(&kit, 1000);
-        kit_say_part(&kit, "        ");
+        engine_fixture_advance(&fixture, 1000);
+        engine_fixture_send_part(&fixture, "        ");
     }
-    kit_say(&kit, "\"method\":\"m\"}");
-    uint64_t ended_at_ms = kit.now_ms;
-    kit_until(&kit, ended_at_ms + 9999);
-    assert_int_equal(kit.last.state, AR_LIVE);
-    kit_until(&kit, ended_at_ms + 10000);
-    assert_int_equal(kit.last.state, AR_DEGRADED);
-    kit_close(&kit);
+    engine_fixture_send(&fixture, "\"method\":\"m\"}");
+    uint64_t ended_at_ms = fixture.now_ms;
+    engine_fixture_until(&fixture, ended_at_ms + 9999);
+    assert_int_equal(fixture.last.state, AR_LIVE);
+    engine_fixture_until(&fixture, ended_at_ms + 10000);
+    assert_int_equal(fixture.last.state, AR_DEGRADED);
+    engine_fixture_close(&fixture);
 }
 
 /* ---- questions to a server that refuses ---- */
@@ -218,14 +220,14 @@ static void refused_polls_leave_the_reconnect_as_it_was(void **state)
 {
     (void)state;
     for (unsigned round = 0; round < 20; round++) {
-        kit_go_live(&kit, NULL);
-        kit_advance(&kit, 61000);
-        kit.script.list = KIT_DOWN;
-        kit_advance(&kit, 60000);
-        assert_int_equal(kit.last.state, AR_DEGRADED);
-        kit_lose(&kit);
-        assert_in_range(kit_health(&kit).next_attempt_in_ms, 0, 1000);
-        kit_close(&kit);
+        engine_fixture_open_live(&fixture, NULL);
+        engine_fixture_advance(&fixture, 61000);
+        fixture.script.list = REPLY_UNAVAILABLE;
+        engine_fixture_advance(&fixture, 60000);
+        assert_int_equal(fixture.last.state, AR_DEGRADED);
+        engine_fixture_lose(&fixture);
+        assert_in_range(engine_fixture_health(&fixture).next_attempt_in_ms, 0, 1000);
+        engine_fixture_close(&fixture);
     }
 }
 
@@ -243,6 +245,6 @@ int main(void)
         cmocka_unit_test(a_poll_that_is_not_answered_after_it_counts),
         cmocka_unit_test(refused_polls_leave_the_reconnect_as_it_was),
     };
-    kit_failed = (void (*)(const char *, int))_fail;
+    engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_slow", tests, NULL, NULL);
 }
