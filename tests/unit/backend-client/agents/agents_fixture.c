@@ -1,4 +1,4 @@
-/* Agents and answers for the tests of the client's agent view. Purpose and use: client_agents_kit.h. */
+/* Agents and answers for the tests of the client's agent view. Purpose and use: agents_fixture.h. */
 #include "tests/unit/backend-client/agents/agents_fixture.h"
 
 #include <setjmp.h>
@@ -15,12 +15,12 @@
 
 char reason[256];
 
-struct ar_agent bare_agent(const char *id)
+struct ar_agent agents_fixture_bare(const char *id)
 {
     return agent_of_id(id);
 }
 
-struct ar_agent full_agent(const char *id)
+struct ar_agent agents_fixture_full(const char *id)
 {
     static const char *const capabilities[] = {"planning", "review"};
     return (struct ar_agent){.id = id,
@@ -45,48 +45,48 @@ struct ar_agent full_agent(const char *id)
                              .mock = true};
 }
 
-static void check_text(const char *text, const char *told)
+static void check_text(const char *text, const char *expected)
 {
-    if (told)
-        assert_string_equal(text, told);
+    if (expected)
+        assert_string_equal(text, expected);
     else
         assert_null(text);
 }
 
 /* Exactly: what is computed is rounded so that it can be. */
-static void check_real(const char *what, double number, double told)
+static void check_real(const char *what, double number, double expected)
 {
-    if (number != told)
-        fail_msg("%s is %.17g, not %.17g", what, number, told);
+    if (number != expected)
+        fail_msg("%s is %.17g, not %.17g", what, number, expected);
 }
 
-void check_agent(const struct ar_agent *agent, const struct ar_agent *told)
+void agents_fixture_check(const struct ar_agent *agent, const struct ar_agent *expected)
 {
     assert_non_null(agent);
-    check_text(agent->id, told->id);
-    check_text(agent->name, told->name);
-    check_text(agent->type, told->type);
-    check_text(agent->status, told->status);
-    check_text(agent->swarm_id, told->swarm_id);
-    check_text(agent->activity, told->activity);
-    assert_int_equal(agent->capability_count, told->capability_count);
-    for (size_t i = 0; i < told->capability_count; i++)
-        check_text(agent->capabilities[i], told->capabilities[i]);
-    check_real("health", agent->health, told->health);
-    check_real("cpu", agent->cpu, told->cpu);
-    check_real("memory", agent->memory, told->memory);
-    check_real("workload", agent->workload, told->workload);
-    check_real("success_rate", agent->success_rate, told->success_rate);
-    assert_int_equal(agent->tasks_active, told->tasks_active);
-    assert_int_equal(agent->tasks_completed, told->tasks_completed);
-    assert_int_equal(agent->tasks_failed, told->tasks_failed);
-    assert_int_equal(agent->tokens, told->tokens);
-    assert_int_equal(agent->created_at_ms, told->created_at_ms);
-    assert_int_equal(agent->last_activity_ms, told->last_activity_ms);
-    assert_int_equal(agent->mock, told->mock);
+    check_text(agent->id, expected->id);
+    check_text(agent->name, expected->name);
+    check_text(agent->type, expected->type);
+    check_text(agent->status, expected->status);
+    check_text(agent->swarm_id, expected->swarm_id);
+    check_text(agent->activity, expected->activity);
+    assert_int_equal(agent->capability_count, expected->capability_count);
+    for (size_t i = 0; i < expected->capability_count; i++)
+        check_text(agent->capabilities[i], expected->capabilities[i]);
+    check_real("health", agent->health, expected->health);
+    check_real("cpu", agent->cpu, expected->cpu);
+    check_real("memory", agent->memory, expected->memory);
+    check_real("workload", agent->workload, expected->workload);
+    check_real("success_rate", agent->success_rate, expected->success_rate);
+    assert_int_equal(agent->tasks_active, expected->tasks_active);
+    assert_int_equal(agent->tasks_completed, expected->tasks_completed);
+    assert_int_equal(agent->tasks_failed, expected->tasks_failed);
+    assert_int_equal(agent->tokens, expected->tokens);
+    assert_int_equal(agent->created_at_ms, expected->created_at_ms);
+    assert_int_equal(agent->last_activity_ms, expected->last_activity_ms);
+    assert_int_equal(agent->mock, expected->mock);
 }
 
-struct agent_set *read_answer(const char *result)
+struct agent_set *agents_fixture_read(const char *result)
 {
     struct set_builder builder;
     struct agent_set *set = NULL;
@@ -99,7 +99,7 @@ struct agent_set *read_answer(const char *result)
     return set;
 }
 
-int refused_answer(const char *result, size_t len)
+int agents_fixture_refused(const char *result, size_t len)
 {
     struct set_builder builder;
     set_builder_init(&builder);
@@ -111,7 +111,7 @@ int refused_answer(const char *result, size_t len)
     return rc;
 }
 
-const char *as_tool_text(const char *json)
+const char *agents_fixture_tool_text(const char *json)
 {
     static struct buf out;
     struct writer w;

@@ -7,21 +7,21 @@
 
 #include "backend-client/src/agents/snapshot.h"
 
-/* An agent of which nothing but the id is told. */
-struct ar_agent bare_agent(const char *id);
-/* One of which everything is told. */
-struct ar_agent full_agent(const char *id);
+/* An agent of which nothing but the id is expected. */
+struct ar_agent agents_fixture_bare(const char *id);
+/* One of which everything is expected. */
+struct ar_agent agents_fixture_full(const char *id);
 
-/* Fails the test when anything but the id, and what `told` (a bare_agent with more set) says, is told. */
-void check_agent(const struct ar_agent *agent, const struct ar_agent *told);
+/* Fails the test when anything but the id, and what `told` (a agents_fixture_bare with more set) says, is expected. */
+void agents_fixture_check(const struct ar_agent *agent, const struct ar_agent *expected);
 
 /* The set that an answer gives; it must give one. The caller releases it. */
-struct agent_set *read_answer(const char *result);
+struct agent_set *agents_fixture_read(const char *result);
 /* The code of an answer that gives none; its reason is then in `reason`. */
-int refused_answer(const char *result, size_t len);
+int agents_fixture_refused(const char *result, size_t len);
 extern char reason[256];
 
 /* An MCP tool's result whose one text is `json`. Valid until the next call. */
-const char *as_tool_text(const char *json);
+const char *agents_fixture_tool_text(const char *json);
 
 #endif

@@ -16,7 +16,7 @@
 struct mock_view *view;
 struct mock_answer answer;
 
-int view_set_up(void **state)
+int mock_view_fixture_set_up(void **state)
 {
     (void)state;
     char problem[200] = "?";
@@ -25,7 +25,7 @@ int view_set_up(void **state)
     return 0;
 }
 
-int view_tear_down(void **state)
+int mock_view_fixture_tear_down(void **state)
 {
     (void)state;
     mock_view_free(view);

@@ -13,8 +13,8 @@ extern struct mock_view *view;
 extern struct mock_answer answer; /* of the last call */
 
 /* cmocka set-up and tear-down: the view, with the built-in cast. */
-int view_set_up(void **state);
-int view_tear_down(void **state);
+int mock_view_fixture_set_up(void **state);
+int mock_view_fixture_tear_down(void **state);
 
 int call_at(uint64_t now_ms, const char *method, const char *params);
 /* What must be a result, strict JSON, as a string that the caller frees. */

@@ -1,4 +1,4 @@
-/* backend-client/src/mock_view.c: the mock as agents and as answers. */
+/* backend-client/src/agents/mock_view.c: the mock as agents and as answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static void a_cast_of_its_own(void **state)
     mock_view_free(NULL);
 }
 
-/* The world is made anew for each look until the first call needs one for good: nobody can tell. */
+/* The world is made anew for each look until the first call needs one for good: no caller can notice. */
 static void the_first_call_changes_nothing(void **state)
 {
     (void)state;
@@ -247,7 +247,7 @@ static void a_task_shows_in_the_agents(void **state)
     agent_set_release(set);
 }
 
-/* What agents/list does not tell is taken from the view's agent, so that the rest can be compared whole. */
+/* What agents/list does not hold is taken from the view's agent, so that the rest can be compared whole. */
 static void the_view_and_the_list_say_the_same(void **state)
 {
     (void)state;
@@ -255,8 +255,8 @@ static void the_view_and_the_list_say_the_same(void **state)
     free(result_at(SECOND(1), "tools/call", "{\"name\":\"agent_spawn\",\"arguments\":{\"type\":\"x\"}}"));
     for (uint64_t i = 0; i < 200; i++) {
         char *list = result_at(SECOND(7 * i), "agents/list", "{}");
-        struct agent_set *told = read_answer(list), *seen = agents_at(SECOND(7 * i));
-        assert_int_equal(agent_set_count(told), 6);
+        struct agent_set *listed = agents_fixture_read(list), *seen = agents_at(SECOND(7 * i));
+        assert_int_equal(agent_set_count(listed), 6);
         assert_int_equal(agent_set_count(seen), 6);
         for (size_t a = 0; a < 6; a++) {
             struct ar_agent expected = *agent_set_get(seen, a);
@@ -264,15 +264,16 @@ static void the_view_and_the_list_say_the_same(void **state)
             expected.workload = AR_ABSENT;
             expected.tasks_failed = AR_ABSENT;
             expected.tokens = AR_ABSENT;
-            check_agent(agent_set_get(told, a), &expected);
+            agents_fixture_check(agent_set_get(listed, a), &expected);
         }
-        agent_set_release(told);
+        agent_set_release(listed);
         agent_set_release(seen);
         free(list);
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, view_set_up, view_tear_down)
+#define TEST(name)                                                                                           \
+    cmocka_unit_test_setup_teardown(name, mock_view_fixture_set_up, mock_view_fixture_tear_down)
 
 int main(void)
 {

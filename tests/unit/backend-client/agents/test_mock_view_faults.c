@@ -1,4 +1,4 @@
-/* backend-client/src/mock_view.c over a long time, when the world is full, and with too little memory. */
+/* backend-client/src/agents/mock_view.c over a long time, when the world is full, and with too little memory. */
 #include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
@@ -39,7 +39,7 @@ static void a_hundred_thousand_calls(void **state)
     const size_t kinds = sizeof(tools) / sizeof(tools[0]);
     size_t live = 0;
     fault_alloc_install();
-    assert_int_equal(view_set_up(state), 0);
+    assert_int_equal(mock_view_fixture_set_up(state), 0);
     for (unsigned i = 0; i < 100000; i++) {
         int rc = call_at(START + i * UINT64_C(864), "tools/call", tools[i % kinds]);
         assert_int_equal(rc, 0);
@@ -53,7 +53,7 @@ static void a_hundred_thousand_calls(void **state)
     assert_true(live > 0);
     assert_true(fault_alloc_live() < live + 200); /* tasks of the last seconds, more or fewer */
     check_result("ping", NULL, "{}");
-    assert_int_equal(view_tear_down(state), 0);
+    assert_int_equal(mock_view_fixture_tear_down(state), 0);
     assert_int_equal(fault_alloc_live(), 0);
     mem_set(NULL);
 }
@@ -81,7 +81,7 @@ static void a_full_world(void **state)
     assert_int_equal(agent_set_count(set), MOCK_MAX_AGENTS);
     agent_set_release(set);
     char *list = result_at(START, "tools/call", "{\"name\":\"agent_list\"}");
-    set = read_answer(list);
+    set = agents_fixture_read(list);
     assert_int_equal(agent_set_count(set), MOCK_MAX_AGENTS);
     agent_set_release(set);
     free(list);
@@ -148,7 +148,8 @@ static void the_nth_allocation_fails(void **state)
         while (live_short_of_memory(runs + 1, go_on, &failures))
             runs++;
         assert_true(runs > 100);
-        assert_true(failures > runs / 2); /* an allocation that fails is told, but for a buffer's growth */
+        assert_true(failures >
+                    runs / 2); /* an allocation that fails is expected, but for a buffer's growth */
     }
     mem_set(NULL);
 }
@@ -161,7 +162,7 @@ static void not_even_a_refusal_fits(void **state)
     size_t runs = 0;
     (void)snprintf(params, sizeof(params), "{\"name\":\"echo\",\"arguments\":{\"message\":\"%090000d\"}}", 0);
     fault_alloc_install();
-    assert_int_equal(view_set_up(state), 0);
+    assert_int_equal(mock_view_fixture_set_up(state), 0);
     for (bool fired = true; fired; runs++) {
         assert_int_equal(call_at(START, "tools/call", params), 0);
         assert_non_null(answer.result);
@@ -173,7 +174,7 @@ static void not_even_a_refusal_fits(void **state)
         check_result("ping", NULL, "{}");
     }
     assert_true(runs >= 3);
-    assert_int_equal(view_tear_down(state), 0);
+    assert_int_equal(mock_view_fixture_tear_down(state), 0);
     assert_int_equal(fault_alloc_live(), 0);
     mem_set(NULL);
 }
@@ -219,7 +220,7 @@ static void a_look_is_not_kept(void **state)
 {
     live_bytes = 0;
     mem_set(&weighing);
-    assert_int_equal(view_set_up(state), 0);
+    assert_int_equal(mock_view_fixture_set_up(state), 0);
     size_t recipe = live_bytes;
     assert_true(recipe < 200);
     struct agent_set *set = agents_at(START);
@@ -227,7 +228,7 @@ static void a_look_is_not_kept(void **state)
     assert_true(live_bytes > recipe);
     agent_set_release(set);
     assert_int_equal(live_bytes, recipe);
-    assert_int_equal(view_tear_down(state), 0);
+    assert_int_equal(mock_view_fixture_tear_down(state), 0);
     assert_int_equal(live_bytes, 0);
     mem_set(NULL);
 }
@@ -243,7 +244,7 @@ static void a_large_answer_is_not_kept(void **state)
     memcpy(at + ((size_t)4 << 20), "\"}}", 4);
     live_bytes = 0;
     mem_set(&weighing);
-    assert_int_equal(view_set_up(state), 0);
+    assert_int_equal(mock_view_fixture_set_up(state), 0);
     assert_int_equal(call_at(START, "ping", NULL), 0);
     size_t before = live_bytes;
     assert_int_equal(call_at(START, "tools/call", params), 0);
@@ -251,12 +252,13 @@ static void a_large_answer_is_not_kept(void **state)
     assert_true(live_bytes > before + ((size_t)8 << 20));
     assert_int_equal(call_at(START, "ping", NULL), 0);
     assert_true(live_bytes < before + 10000);
-    assert_int_equal(view_tear_down(state), 0);
+    assert_int_equal(mock_view_fixture_tear_down(state), 0);
     assert_int_equal(live_bytes, 0);
     mem_set(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, view_set_up, view_tear_down)
+#define TEST(name)                                                                                           \
+    cmocka_unit_test_setup_teardown(name, mock_view_fixture_set_up, mock_view_fixture_tear_down)
 
 int main(void)
 {

@@ -17,12 +17,12 @@
 static const char *const no_words[] = {NULL};
 
 /* One agent and nothing else. */
-static void check_one(const char *result, const struct ar_agent *told)
+static void check_one(const char *result, const struct ar_agent *expected)
 {
-    struct agent_set *set = read_answer(result);
+    struct agent_set *set = agents_fixture_read(result);
     assert_int_equal(agent_set_count(set), 1);
-    check_agent(agent_set_get(set, 0), told);
-    assert_int_equal(agent_set_any_mock(set), told->mock);
+    agents_fixture_check(agent_set_get(set, 0), expected);
+    assert_int_equal(agent_set_any_mock(set), expected->mock);
     agent_set_release(set);
 }
 
@@ -32,65 +32,65 @@ static void the_agent_control_system(void **state)
 {
     (void)state;
     static const char *const words[] = {"planning", "orchestration"};
-    struct ar_agent told = bare_agent("agent-001");
-    told.type = "coordinator";
-    told.name = "Primary Coordinator";
-    told.status = "active";
-    told.health = 95;
-    told.capabilities = words;
-    told.capability_count = 2;
-    told.swarm_id = "swarm-1";
-    told.created_at_ms = 1754992800000;
-    told.last_activity_ms = 1754992805000;
-    told.tasks_completed = 0;
-    told.tasks_active = 0;
-    told.success_rate = 1;
-    told.cpu = 0.45;
-    told.memory = 0.6;
+    struct ar_agent expected = agents_fixture_bare("agent-001");
+    expected.type = "coordinator";
+    expected.name = "Primary Coordinator";
+    expected.status = "active";
+    expected.health = 95;
+    expected.capabilities = words;
+    expected.capability_count = 2;
+    expected.swarm_id = "swarm-1";
+    expected.created_at_ms = 1754992800000;
+    expected.last_activity_ms = 1754992805000;
+    expected.tasks_completed = 0;
+    expected.tasks_active = 0;
+    expected.success_rate = 1;
+    expected.cpu = 0.45;
+    expected.memory = 0.6;
     check_one(
         "{\"agents\":[{\"id\":\"agent-001\",\"type\":\"coordinator\",\"name\":\"Primary Coordinator\","
         "\"status\":\"active\",\"health\":95,\"capabilities\":[\"planning\",\"orchestration\"],\"swarmId\":\"swarm-1\",\"createdAt\":\"2025-08-12T10:00:00Z\",\"lastActivity\":\"2025-08-12T10:00:05Z\",\"metrics\":{\"tasksCompleted\":0,\"tasksActive\":0,\"successRate\":1.0,\"cpuUsage\":0.45,\"memoryUsage\":0.6}}]}",
-        &told);
+        &expected);
 }
 
 /* Its snapshot has more beside the agents. */
 static void the_agent_control_systems_snapshot(void **state)
 {
     (void)state;
-    struct ar_agent told = bare_agent("agent-003");
-    told.health = 100;
+    struct ar_agent expected = agents_fixture_bare("agent-003");
+    expected.health = 100;
     check_one(
         "{\"timestamp\":\"2025-08-12T10:00:00Z\",\"agentCount\":1,\"agents\":[{\"id\":\"agent-003\","
         "\"health\":100}],\"connections\":[{\"id\":\"conn-001\",\"from\":\"a\",\"to\":\"b\"}],\"metrics\":{\"agents\":{\"total\":1}},\"positions\":{}}",
-        &told);
+        &expected);
 }
 
 static void claude_flow_2(void **state)
 {
     (void)state;
     static const char *const words[] = {"javascript", "python"};
-    struct ar_agent told = bare_agent("agent_1795177314532_rvh258");
-    told.swarm_id = "swarm_1795177314000_abc";
-    told.name = "Code Agent Alpha";
-    told.type = "coder";
-    told.status = "active";
-    told.capabilities = words;
-    told.capability_count = 2;
-    told.created_at_ms = 1795177314532;
-    told.last_activity_ms = 1795177315000;
+    struct ar_agent expected = agents_fixture_bare("agent_1795177314532_rvh258");
+    expected.swarm_id = "swarm_1795177314000_abc";
+    expected.name = "Code Agent Alpha";
+    expected.type = "coder";
+    expected.status = "active";
+    expected.capabilities = words;
+    expected.capability_count = 2;
+    expected.created_at_ms = 1795177314532;
+    expected.last_activity_ms = 1795177315000;
     check_one(
-        as_tool_text(
+        agents_fixture_tool_text(
             "{\"success\":true,\"swarmId\":\"swarm_1795177314000_abc\",\"agents\":[{\"id\":"
             "\"agent_1795177314532_rvh258\",\"swarmId\":\"swarm_1795177314000_abc\",\"name\":\"Code Agent "
             "Alpha\",\"type\":\"coder\",\"status\":\"active\",\"capabilities\":[\"javascript\",\"python\"],\"metadata\":\"{\\\"sessionId\\\":\\\"x\\\"}\",\"createdAt\":\"2026-11-20T12:21:54.532Z\",\"lastActive\":\"2026-11-20T12:21:55.000Z\"}],\"count\":1,\"timestamp\":\"2026-11-20T12:21:5516.000Z\"}"),
-        &told);
+        &expected);
 }
 
 /* The three that it makes up: the swarm stands beside the list, or in each. */
 static void claude_flow_2_makes_some_up(void **state)
 {
     (void)state;
-    struct agent_set *set = read_answer(as_tool_text(
+    struct agent_set *set = agents_fixture_read(agents_fixture_tool_text(
         "{\"success\":true,\"swarmId\":\"mock-swarm\",\"agents\":[{\"id\":\"agent-1\",\"name\":"
         "\"coordinator-1\",\"type\":\"coordinator\",\"status\":\"active\",\"capabilities\":[]},{\"id\":\"agent-2\",\"name\":\"researcher-1\",\"type\":\"researcher\",\"status\":\"active\",\"capabilities\":[]},{\"id\":\"agent-3\",\"name\":\"coder-1\",\"type\":\"coder\",\"status\":\"busy\",\"capabilities\":[]}],\"count\":3,\"timestamp\":\"2026-11-20T12:21:5516.000Z\"}"));
     assert_int_equal(agent_set_count(set), 3);
@@ -101,41 +101,42 @@ static void claude_flow_2_makes_some_up(void **state)
     assert_string_equal(agent_set_get(set, 2)->status, "busy");
     agent_set_release(set);
 
-    struct ar_agent told = bare_agent("agent-1");
-    told.swarm_id = "mock-swarm";
-    told.mock = true;
-    check_one(as_tool_text("{\"agents\":[{\"id\":\"agent-1\",\"swarmId\":\"mock-swarm\"}]}"), &told);
+    struct ar_agent expected = agents_fixture_bare("agent-1");
+    expected.swarm_id = "mock-swarm";
+    expected.mock = true;
+    check_one(agents_fixture_tool_text("{\"agents\":[{\"id\":\"agent-1\",\"swarmId\":\"mock-swarm\"}]}"),
+              &expected);
 }
 
 static void claude_flow_3(void **state)
 {
     (void)state;
-    struct ar_agent told = bare_agent("code-agent-alpha");
-    told.type = "coder";
-    told.status = "idle";
-    told.health = 100;
-    told.created_at_ms = 1795177314532;
+    struct ar_agent expected = agents_fixture_bare("code-agent-alpha");
+    expected.type = "coder";
+    expected.status = "idle";
+    expected.health = 100;
+    expected.created_at_ms = 1795177314532;
     check_one(
-        as_tool_text(
+        agents_fixture_tool_text(
             "{\"agents\":[{\"agentId\":\"code-agent-alpha\",\"agentType\":\"coder\",\"status\":"
             "\"idle\",\"health\":1,\"taskCount\":0,\"createdAt\":\"2026-11-20T12:21:54.532Z\"}],\"total\":1,\"filters\":{}}"),
-        &told);
+        &expected);
 }
 
 static void claude_flow_3_health(void **state)
 {
     (void)state;
-    struct agent_set *set = read_answer(as_tool_text(
+    struct agent_set *set = agents_fixture_read(agents_fixture_tool_text(
         "{\"agents\":[{\"id\":\"a\",\"type\":\"coder\",\"health\":\"healthy\",\"uptime\":5,\"tasks\":{"
         "\"active\":1,\"queued\":2,\"completed\":3,\"failed\":4}},{\"id\":\"b\",\"health\":\"degraded\"},{\"id\":\"c\",\"health\":\"unhealthy\"},{\"id\":\"d\",\"health\":\"unknown\"}],\"overall\":{\"healthy\":1,\"cpu\":0.1}}"));
-    struct ar_agent told = bare_agent("a");
-    told.type = "coder";
-    told.health = 100;
-    told.tasks_active = 1;
-    told.tasks_completed = 3;
-    told.tasks_failed = 4;
+    struct ar_agent expected = agents_fixture_bare("a");
+    expected.type = "coder";
+    expected.health = 100;
+    expected.tasks_active = 1;
+    expected.tasks_completed = 3;
+    expected.tasks_failed = 4;
     assert_int_equal(agent_set_count(set), 4);
-    check_agent(agent_set_get(set, 0), &told);
+    agents_fixture_check(agent_set_get(set, 0), &expected);
     assert_true(agent_set_get(set, 1)->health == 50);
     assert_true(agent_set_get(set, 2)->health == 0);
     assert_true(agent_set_get(set, 3)->health == AR_ABSENT);
@@ -146,66 +147,66 @@ static void ruv_swarm(void **state)
 {
     (void)state;
     static const char *const words[] = {"analysis"};
-    struct ar_agent told = bare_agent("agent-1");
-    told.name = "worker";
-    told.type = "analyst";
-    told.status = "idle";
-    told.capabilities = words;
-    told.capability_count = 1;
+    struct ar_agent expected = agents_fixture_bare("agent-1");
+    expected.name = "worker";
+    expected.type = "analyst";
+    expected.status = "idle";
+    expected.capabilities = words;
+    expected.capability_count = 1;
     check_one(
-        as_tool_text(
+        agents_fixture_tool_text(
             "{\"total_agents\":1,\"filter_applied\":\"all\",\"agents\":[{\"id\":\"agent-1\","
             "\"name\":\"worker\",\"type\":\"analyst\",\"status\":\"idle\",\"cognitive_pattern\":\"adaptive\",\"capabilities\":[\"analysis\"],\"neural_network_id\":\"nn-1\"}]}"),
-        &told);
+        &expected);
 }
 
 static void the_snake_case_that_visionflow_reads(void **state)
 {
     (void)state;
-    struct ar_agent told = bare_agent("x");
-    told.type = "coder";
-    told.status = "active";
-    told.name = "X";
-    told.cpu = 0.5;
-    told.memory = 0.3;
-    told.health = 90;
-    told.workload = 0.7;
-    told.activity = "a task";
-    told.tasks_active = 1;
-    told.tasks_completed = 2;
-    told.success_rate = 0.952;
-    told.tokens = 12345;
-    told.swarm_id = "s";
-    told.created_at_ms = 1754992800000;
+    struct ar_agent expected = agents_fixture_bare("x");
+    expected.type = "coder";
+    expected.status = "active";
+    expected.name = "X";
+    expected.cpu = 0.5;
+    expected.memory = 0.3;
+    expected.health = 90;
+    expected.workload = 0.7;
+    expected.activity = "a task";
+    expected.tasks_active = 1;
+    expected.tasks_completed = 2;
+    expected.success_rate = 0.952;
+    expected.tokens = 12345;
+    expected.swarm_id = "s";
+    expected.created_at_ms = 1754992800000;
     check_one(
         "{\"bots\":[{\"id\":\"x\",\"type\":\"coder\",\"status\":\"active\",\"name\":\"X\",\"cpu_usage\":"
         "50.0,\"memory_usage\":30.0,\"health\":90.0,\"workload\":0.7,\"capabilities\":[],\"current_task\":\"a "
         "task\",\"tasks_active\":1,\"tasks_completed\":2,\"success_rate\":95.2,\"tokens\":12345,\"token_rate\":1.5,\"activity\":null,\"swarm_id\":\"s\",\"agent_mode\":\"centralized\",\"parent_queen_id\":null,\"created_at\":\"2025-08-12T10:00:00+00:00\",\"age\":5000}]}",
-        &told);
+        &expected);
 }
 
 static void visionflows_own_status(void **state)
 {
     (void)state;
     static const char *const words[] = {"unit-testing"};
-    struct ar_agent told = bare_agent("tester-001");
-    told.name = "Test Engineer";
-    told.type = "tester";
-    told.status = "idle";
-    told.capabilities = words;
-    told.capability_count = 1;
-    told.tasks_active = 0;
-    told.tasks_completed = 25;
-    told.tasks_failed = 3;
-    told.success_rate = 0.893;
-    told.activity = "Checking";
-    told.tokens = 9;
-    told.health = 1; /* one percent: there is no agentType beside */
-    told.cpu = 0.25;
+    struct ar_agent expected = agents_fixture_bare("tester-001");
+    expected.name = "Test Engineer";
+    expected.type = "tester";
+    expected.status = "idle";
+    expected.capabilities = words;
+    expected.capability_count = 1;
+    expected.tasks_active = 0;
+    expected.tasks_completed = 25;
+    expected.tasks_failed = 3;
+    expected.success_rate = 0.893;
+    expected.activity = "Checking";
+    expected.tokens = 9;
+    expected.health = 1; /* one percent: there is no agentType beside */
+    expected.cpu = 0.25;
     check_one(
         "[{\"agentId\":\"tester-001\",\"status\":\"idle\",\"sessionId\":\"s\",\"profile\":{\"name\":\"Test "
         "Engineer\",\"type\":\"tester\",\"capabilities\":[\"unit-testing\"],\"maxConcurrentTasks\":3},\"activeTasksCount\":0,\"completedTasksCount\":25,\"failedTasksCount\":3,\"successRate\":89.3,\"currentTask\":{\"taskId\":\"t\",\"description\":\"Checking\"},\"performanceMetrics\":{\"tasksCompleted\":1,\"successRate\":1},\"tokenUsage\":{\"total\":9,\"inputTokens\":4},\"health\":1.0,\"cpuUsage\":25.0}]",
-        &told);
+        &expected);
 }
 
 static void no_agents_is_an_answer(void **state)
@@ -217,10 +218,10 @@ static void no_agents_is_an_answer(void **state)
         "[]",
     };
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        struct agent_set *set = read_answer(as_tool_text(answers[i]));
+        struct agent_set *set = agents_fixture_read(agents_fixture_tool_text(answers[i]));
         assert_int_equal(agent_set_count(set), 0);
         agent_set_release(set);
-        set = read_answer(answers[i]);
+        set = agents_fixture_read(answers[i]);
         assert_int_equal(agent_set_count(set), 0);
         agent_set_release(set);
     }
@@ -247,43 +248,43 @@ static const char *ask_mock(const char *request)
     return result;
 }
 
-/* What the mock's world holds, as far as one of its two lists tells it. */
+/* What the mock's world holds, as far as one of its two lists has it. */
 static struct ar_agent told_by(size_t index, bool control)
 {
     struct mock_agent m;
-    struct ar_agent told;
+    struct ar_agent expected;
     assert_true(mock_agent_get(world, index, server.fixed_now_ms, &m));
-    told = bare_agent(m.id);
-    told.name = m.name;
-    told.type = m.type;
-    told.status = m.status;
-    told.swarm_id = m.swarm_id;
-    told.capabilities = m.capability_count > 0 ? m.capabilities : no_words;
-    told.capability_count = m.capability_count;
-    told.health = m.health;
-    told.cpu = m.cpu;
-    told.memory = m.memory;
-    told.success_rate = m.success_rate;
-    told.tasks_active = (int64_t)m.tasks_active;
-    told.tasks_completed = (int64_t)m.tasks_completed;
-    told.created_at_ms = (int64_t)m.created_at_ms;
-    told.last_activity_ms = (int64_t)m.last_active_ms;
-    told.mock = true;
+    expected = agents_fixture_bare(m.id);
+    expected.name = m.name;
+    expected.type = m.type;
+    expected.status = m.status;
+    expected.swarm_id = m.swarm_id;
+    expected.capabilities = m.capability_count > 0 ? m.capabilities : no_words;
+    expected.capability_count = m.capability_count;
+    expected.health = m.health;
+    expected.cpu = m.cpu;
+    expected.memory = m.memory;
+    expected.success_rate = m.success_rate;
+    expected.tasks_active = (int64_t)m.tasks_active;
+    expected.tasks_completed = (int64_t)m.tasks_completed;
+    expected.created_at_ms = (int64_t)m.created_at_ms;
+    expected.last_activity_ms = (int64_t)m.last_active_ms;
+    expected.mock = true;
     if (!control) {
-        told.activity = m.activity;
-        told.workload = m.workload;
-        told.tokens = (int64_t)m.tokens;
+        expected.activity = m.activity;
+        expected.workload = m.workload;
+        expected.tokens = (int64_t)m.tokens;
     }
-    return told;
+    return expected;
 }
 
 static void check_world(const char *request, bool control)
 {
-    struct agent_set *set = read_answer(ask_mock(request));
+    struct agent_set *set = agents_fixture_read(ask_mock(request));
     assert_int_equal(agent_set_count(set), mock_agent_count(world));
     for (size_t i = 0; i < agent_set_count(set); i++) {
-        struct ar_agent told = told_by(i, control);
-        check_agent(agent_set_get(set, i), &told);
+        struct ar_agent expected = told_by(i, control);
+        agents_fixture_check(agent_set_get(set, i), &expected);
     }
     agent_set_release(set);
 }
@@ -316,8 +317,8 @@ static void every_number_of_agent_mock(void **state)
 
 static void check_found(const char *result, const char *id)
 {
-    struct ar_agent told = bare_agent(id);
-    check_one(result, &told);
+    struct ar_agent expected = agents_fixture_bare(id);
+    check_one(result, &expected);
 }
 
 static void each_place_and_their_order(void **state)
@@ -362,18 +363,19 @@ static void what_is_no_list_is_passed_over(void **state)
 static void a_list_may_be_marked_as_mock(void **state)
 {
     (void)state;
-    struct ar_agent told = bare_agent("a");
-    told.mock = true;
-    check_one("{\"mock\":true,\"agents\":" LIST("a") "}", &told);
-    check_one("{\"mock\":true,\"content\":[" TEXT("a") "]}", &told);
-    check_one("{\"data\":{\"mock\":true,\"agents\":" LIST("a") "}}", &told);
-    check_one("{\"source\":\"mock\",\"agents\":" LIST("a") "}", &told);
-    check_one("{\"agents\":[{\"id\":\"a\",\"source\":\"mock\"}]}", &told);
-    check_one(as_tool_text("{\"mock\":true,\"data\":{\"agents\":" LIST("a") "}}"), &told);
-    check_one(as_tool_text("{\"swarmId\":\"mock-swarm\",\"activeAgents\":" LIST("a") "}"), &told);
-    told.mock = false;
-    check_one("{\"mock\":false,\"source\":\"live\",\"agents\":" LIST("a") "}", &told);
-    check_one("{\"mock\":\"true\",\"agents\":[{\"id\":\"a\",\"mock\":1}]}", &told);
+    struct ar_agent expected = agents_fixture_bare("a");
+    expected.mock = true;
+    check_one("{\"mock\":true,\"agents\":" LIST("a") "}", &expected);
+    check_one("{\"mock\":true,\"content\":[" TEXT("a") "]}", &expected);
+    check_one("{\"data\":{\"mock\":true,\"agents\":" LIST("a") "}}", &expected);
+    check_one("{\"source\":\"mock\",\"agents\":" LIST("a") "}", &expected);
+    check_one("{\"agents\":[{\"id\":\"a\",\"source\":\"mock\"}]}", &expected);
+    check_one(agents_fixture_tool_text("{\"mock\":true,\"data\":{\"agents\":" LIST("a") "}}"), &expected);
+    check_one(agents_fixture_tool_text("{\"swarmId\":\"mock-swarm\",\"activeAgents\":" LIST("a") "}"),
+              &expected);
+    expected.mock = false;
+    check_one("{\"mock\":false,\"source\":\"live\",\"agents\":" LIST("a") "}", &expected);
+    check_one("{\"mock\":\"true\",\"agents\":[{\"id\":\"a\",\"mock\":1}]}", &expected);
 }
 
 int main(void)

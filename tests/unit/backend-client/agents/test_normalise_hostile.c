@@ -43,7 +43,7 @@ static const char *repeated(const char *before, const char *piece, size_t count,
 
 static void check_refused(const char *answer, int code, const char *why)
 {
-    int rc = refused_answer(answer, strlen(answer));
+    int rc = agents_fixture_refused(answer, strlen(answer));
     if (rc != code || strcmp(reason, why) != 0)
         fail_msg("%d %s, not %d %s", rc, reason, code, why);
 }
@@ -88,13 +88,13 @@ static void a_server_that_says_it_failed(void **state)
     check_refused("{\"isError\":true,\"agents\":[{\"id\":\"a\"}]}", ERR_TYPE,
                   FAILED ", and does not say why");
     check_refused(
-        as_tool_text(
+        agents_fixture_tool_text(
             "{\"success\":false,\"error\":\"database is locked\",\"agents\":[],\"timestamp\":\"2026-11-20T12:21:54.532Z\"}"),
         ERR_TYPE, FAILED ": database is locked");
     check_refused("{\"success\":false,\"error\":{\"message\":\"m\"},\"agents\":[]}", ERR_TYPE, FAILED ": m");
     check_refused("{\"success\":false,\"error\":7,\"agents\":[]}", ERR_TYPE, FAILED ", and does not say why");
     struct agent_set *set =
-        read_answer("{\"isError\":\"true\",\"success\":0,\"agents\":[]}"); /* no booleans */
+        agents_fixture_read("{\"isError\":\"true\",\"success\":0,\"agents\":[]}"); /* no booleans */
     agent_set_release(set);
 }
 
@@ -111,7 +111,7 @@ static void its_words_are_made_safe(void **state)
         for (size_t i = 0; i < len; i++)
             end += snprintf(end, 16, "\xe2\x82\xac");
         (void)snprintf(end, 16, "\"}]}");
-        assert_int_equal(refused_answer(answer, strlen(answer)), ERR_TYPE);
+        assert_int_equal(agents_fixture_refused(answer, strlen(answer)), ERR_TYPE);
         assert_true(strlen(reason) < sizeof(reason));
         assert_true(strlen(reason) < 220);
         assert_string_equal(reason + strlen(reason) - 6, "\xe2\x82\xac...");
@@ -126,10 +126,10 @@ static void cut_at_every_byte(void **state)
         char *answer = malloc(len > 0 ? len : 1);
         assert_non_null(answer);
         memcpy(answer, whole, len);
-        assert_int_equal(refused_answer(answer, len), ERR_SYNTAX);
+        assert_int_equal(agents_fixture_refused(answer, len), ERR_SYNTAX);
         free(answer);
     }
-    struct agent_set *set = read_answer(whole);
+    struct agent_set *set = agents_fixture_read(whole);
     assert_int_equal(agent_set_count(set), 2);
     agent_set_release(set);
 }
@@ -139,7 +139,7 @@ static void cut_at_every_byte(void **state)
 static void wrong_types_are_absent(void **state)
 {
     (void)state;
-    struct ar_agent told = bare_agent("a");
+    struct ar_agent expected = agents_fixture_bare("a");
     static const char *const values[] = {"null", "[]", "{}",    "[1]",   "{\"a\":1}",
                                          "\"\"", "-1", "1e308", "-1e308"};
     static const char *const keys[] = {"name",         "type",         "status",      "swarmId",
@@ -160,8 +160,8 @@ static void wrong_types_are_absent(void **state)
         }
         append("}]}");
         assert_int_equal(buf_append(&text, "", 1), 0);
-        struct agent_set *set = read_answer(buf_data(&text));
-        check_agent(agent_set_get(set, 0), &told);
+        struct agent_set *set = agents_fixture_read(buf_data(&text));
+        agents_fixture_check(agent_set_get(set, 0), &expected);
         agent_set_release(set);
     }
 }
@@ -170,15 +170,15 @@ static void hostile_strings(void **state)
 {
     (void)state;
     static const char *const words[] = {"x", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"};
-    struct ar_agent told = bare_agent("a\nb");
-    told.type = "\xf0\x9f\x98\x80";
-    told.capabilities = words;
-    told.capability_count = 2;
-    struct agent_set *set = read_answer(
+    struct ar_agent expected = agents_fixture_bare("a\nb");
+    expected.type = "\xf0\x9f\x98\x80";
+    expected.capabilities = words;
+    expected.capability_count = 2;
+    struct agent_set *set = agents_fixture_read(
         "{\"agents\":[{\"id\":\"a\\u0000b\"},{\"id\":\"a\\nb\",\"name\":\"x\\u0000\",\"ty\\u0070e\":"
         "\"\\ud83d\\ude00\",\"capabilities\":[\"x\",7,null,\"\",\"\\u0000\",[\"y\"],\"\\ud800\"]}]}");
     assert_int_equal(agent_set_count(set), 1);
-    check_agent(agent_set_get(set, 0), &told);
+    agents_fixture_check(agent_set_get(set, 0), &expected);
     agent_set_release(set);
 }
 
@@ -191,16 +191,16 @@ static void deep_nesting(void **state)
     (void)snprintf(answer, sizeof(answer), "{\"agents\":%s", deep);
     check_refused(answer, ERR_DEPTH, TOO_DEEP);
     (void)snprintf(inside, sizeof(inside), "{\"agents\":%s", deep);
-    check_refused(as_tool_text(inside), ERR_DEPTH, TOO_DEEP);
+    check_refused(agents_fixture_tool_text(inside), ERR_DEPTH, TOO_DEEP);
 
     /* As deep as is allowed, in a value that nobody reads. */
     static char open[130], shut[130];
     memset(open, '[', 120);
     memset(shut, ']', 120);
     (void)snprintf(answer, sizeof(answer), "{\"agents\":[{\"id\":\"a\",\"health\":%s%s}]}", open, shut);
-    struct ar_agent told = bare_agent("a");
-    struct agent_set *set = read_answer(answer);
-    check_agent(agent_set_get(set, 0), &told);
+    struct ar_agent expected = agents_fixture_bare("a");
+    struct agent_set *set = agents_fixture_read(answer);
+    agents_fixture_check(agent_set_get(set, 0), &expected);
     agent_set_release(set);
 }
 
@@ -225,14 +225,14 @@ static const char *many_agents(int count)
 static void ten_thousand_agents_and_one(void **state)
 {
     (void)state;
-    struct agent_set *set = read_answer(many_agents(SET_MAX_AGENTS));
+    struct agent_set *set = agents_fixture_read(many_agents(SET_MAX_AGENTS));
     assert_int_equal(agent_set_count(set), SET_MAX_AGENTS);
     assert_non_null(agent_set_find(set, "agent-1"));
     agent_set_release(set);
     check_refused(many_agents(SET_MAX_AGENTS + 1), ERR_FULL,
                   "the server lists more agents than a client keeps (10000)");
     /* The same one again and again is one. */
-    set = read_answer(repeated("[{\"id\":\"a\"}", ",{\"id\":\"a\"}", SET_MAX_AGENTS + 1, "]"));
+    set = agents_fixture_read(repeated("[{\"id\":\"a\"}", ",{\"id\":\"a\"}", SET_MAX_AGENTS + 1, "]"));
     assert_int_equal(agent_set_count(set), 1);
     agent_set_release(set);
 }
@@ -242,8 +242,9 @@ static void a_million_tokens(void **state)
     (void)state;
     const char *why = "the server's list of agents has more parts than a client reads (a million)";
     check_refused(repeated("[0", ",0", NORMALISE_MAX_TOKENS, "]"), ERR_TOO_LARGE, why);
-    check_refused(as_tool_text(repeated("[0", ",0", NORMALISE_MAX_TOKENS, "]")), ERR_TOO_LARGE, why);
-    struct agent_set *set = read_answer(repeated("[0", ",0", NORMALISE_MAX_TOKENS - 2, "]"));
+    check_refused(agents_fixture_tool_text(repeated("[0", ",0", NORMALISE_MAX_TOKENS, "]")), ERR_TOO_LARGE,
+                  why);
+    struct agent_set *set = agents_fixture_read(repeated("[0", ",0", NORMALISE_MAX_TOKENS - 2, "]"));
     assert_int_equal(agent_set_count(set), 0);
     agent_set_release(set);
 }
@@ -253,7 +254,7 @@ static void a_great_deal_of_text(void **state)
 {
     (void)state;
     struct agent_set *set =
-        read_answer(repeated("[{\"id\":\"a\",\"name\":\"", "n", (size_t)20 << 20, "\"}]"));
+        agents_fixture_read(repeated("[{\"id\":\"a\",\"name\":\"", "n", (size_t)20 << 20, "\"}]"));
     assert_int_equal(strlen(agent_set_get(set, 0)->name), SET_MAX_WORD_BYTES);
     agent_set_release(set);
 
@@ -272,7 +273,7 @@ static void a_great_deal_of_text(void **state)
         append("\"}");
     }
     append("]");
-    assert_int_equal(refused_answer(buf_data(&text), buf_len(&text)), ERR_TOO_LARGE);
+    assert_int_equal(agents_fixture_refused(buf_data(&text), buf_len(&text)), ERR_TOO_LARGE);
     assert_string_equal(reason, "the server's list of agents is larger than a client keeps (16 MiB of text)");
 }
 

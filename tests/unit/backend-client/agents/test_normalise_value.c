@@ -101,7 +101,7 @@ static void check_json(const struct rule *rule, const char *members)
     char json[400];
     bool is_id = rule->member == offsetof(struct ar_agent, id);
     (void)snprintf(json, sizeof(json), "[{%s%s}]", is_id ? "" : "\"id\":\"a\",", members);
-    struct agent_set *set = read_answer(json);
+    struct agent_set *set = agents_fixture_read(json);
     assert_int_equal(agent_set_count(set), 1);
     check_member(agent_set_get(set, 0), rule, json);
     agent_set_release(set);
@@ -157,12 +157,12 @@ static void the_first_usable_one_counts(void **state)
 static void a_key_that_stands_twice(void **state)
 {
     (void)state;
-    struct ar_agent told = bare_agent("a");
-    told.name = "last";
-    told.cpu = 0.2;
-    struct agent_set *set = read_answer(
+    struct ar_agent expected = agents_fixture_bare("a");
+    expected.name = "last";
+    expected.cpu = 0.2;
+    struct agent_set *set = agents_fixture_read(
         "[{\"id\":\"x\",\"id\":\"a\",\"name\":\"first\",\"name\":\"last\",\"metrics\":{\"cpuUsage\":0.1,\"tasksActive\":1},\"metrics\":{\"cpuUsage\":0.1,\"cpuUsage\":0.2}}]");
-    check_agent(agent_set_get(set, 0), &told);
+    agents_fixture_check(agent_set_get(set, 0), &expected);
     agent_set_release(set);
 }
 
@@ -216,7 +216,7 @@ static double health_of(const char *members)
 {
     char json[200];
     (void)snprintf(json, sizeof(json), "[{%s}]", members);
-    struct agent_set *set = read_answer(json);
+    struct agent_set *set = agents_fixture_read(json);
     double value = agent_set_get(set, 0)->health;
     agent_set_release(set);
     return value;
@@ -240,7 +240,7 @@ static int64_t count_of(const char *number)
 {
     char json[200];
     (void)snprintf(json, sizeof(json), "[{\"id\":\"a\",\"tokens\":%s}]", number);
-    struct agent_set *set = read_answer(json);
+    struct agent_set *set = agents_fixture_read(json);
     int64_t value = agent_set_get(set, 0)->tokens;
     agent_set_release(set);
     return value;

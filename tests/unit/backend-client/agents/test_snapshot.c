@@ -38,14 +38,14 @@ static void a_snapshot_says_what_it_is(void **state)
 {
     (void)state;
     bool is_short = true;
-    struct ar_agent agent = full_agent("a");
+    struct ar_agent agent = agents_fixture_full("a");
     struct agent_set *set = set_of_one(&agent);
     const struct ar_snapshot *s = snapshot_new(set, &facts, &is_short);
     assert_false(is_short);
     agent_set_release(set); /* the snapshot has a reference of its own */
     assert_ptr_equal(snapshot_set(s), set);
     assert_int_equal(ar_snapshot_count(s), 1);
-    check_agent(ar_snapshot_agent(s, 0), &agent);
+    agents_fixture_check(ar_snapshot_agent(s, 0), &agent);
     assert_null(ar_snapshot_agent(s, 1));
     assert_null(ar_snapshot_agent(s, SIZE_MAX));
     assert_ptr_equal(ar_snapshot_find(s, "a"), ar_snapshot_agent(s, 0));
@@ -81,7 +81,7 @@ static void a_snapshot_may_have_no_set(void **state)
 static void without_memory_it_is_an_empty_mock(void **state)
 {
     (void)state;
-    struct ar_agent agent = full_agent("a");
+    struct ar_agent agent = agents_fixture_full("a");
     fault_alloc_install();
     struct agent_set *set = set_of_one(&agent);
     for (int of = AR_CONNECTING; of <= AR_CLOSED; of++) {
@@ -114,7 +114,7 @@ static void without_memory_it_is_an_empty_mock(void **state)
 static int build(struct agent_set **ret_set)
 {
     char id[32] = "";
-    struct ar_agent agent = full_agent(id);
+    struct ar_agent agent = agents_fixture_full(id);
     set_builder_init(&builder);
     for (int i = 0; i < 100; i++) {
         (void)snprintf(id, sizeof(id), "%d", i);
@@ -170,17 +170,17 @@ static void a_set_is_one_allocation(void **state)
 static void *read_and_release(void *data)
 {
     const struct ar_snapshot *s = data;
-    size_t told = 0;
+    size_t read = 0;
     for (int i = 0; i < ROUNDS; i++) {
         const struct ar_snapshot *mine = ar_snapshot_retain(s);
         const struct ar_agent *agent = ar_snapshot_find(mine, "42");
-        told += agent && strcmp(agent->name, "Name") == 0 && ar_snapshot_count(mine) == 100;
+        read += agent && strcmp(agent->name, "Name") == 0 && ar_snapshot_count(mine) == 100;
         struct agent_set *set = agent_set_retain(snapshot_set(mine));
         ar_snapshot_release(mine);
         agent_set_release(set);
     }
     ar_snapshot_release(s); /* this thread's own: the last of them frees */
-    return (void *)(uintptr_t)(told == ROUNDS);
+    return (void *)(uintptr_t)(read == ROUNDS);
 }
 
 static void many_threads_share_one(void **state)

@@ -23,7 +23,7 @@ static struct agent_set *finish(void)
 
 static void add(const char *id)
 {
-    struct ar_agent agent = bare_agent(id);
+    struct ar_agent agent = agents_fixture_bare(id);
     assert_int_equal(set_builder_add(&builder, &agent), 0);
 }
 
@@ -55,7 +55,7 @@ static void everything_is_copied(void **state)
     (void)state;
     char id[] = "coder-1", word[] = "review";
     const char *words[] = {"planning", word};
-    struct ar_agent agent = full_agent(id), told = full_agent("coder-1");
+    struct ar_agent agent = agents_fixture_full(id), expected = agents_fixture_full("coder-1");
     agent.capabilities = words;
     set_builder_init(&builder);
     assert_int_equal(set_builder_add(&builder, &agent), 0);
@@ -64,9 +64,9 @@ static void everything_is_copied(void **state)
     memset(word, '?', sizeof(word) - 1);
     struct agent_set *set = finish();
     assert_int_equal(agent_set_count(set), 2);
-    check_agent(agent_set_get(set, 0), &told);
-    told = bare_agent("bare");
-    check_agent(agent_set_get(set, 1), &told);
+    agents_fixture_check(agent_set_get(set, 0), &expected);
+    expected = agents_fixture_bare("bare");
+    agents_fixture_check(agent_set_get(set, 1), &expected);
     assert_null(agent_set_get(set, 1)->capabilities);
     assert_null(agent_set_get(set, 2));
     agent_set_release(set);
@@ -75,7 +75,7 @@ static void everything_is_copied(void **state)
 static void no_id_no_agent(void **state)
 {
     (void)state;
-    struct ar_agent none = bare_agent(NULL), empty = bare_agent("");
+    struct ar_agent none = agents_fixture_bare(NULL), empty = agents_fixture_bare("");
     set_builder_init(&builder);
     assert_int_equal(set_builder_add(&builder, &none), ERR_TYPE);
     assert_int_equal(set_builder_add(&builder, &empty), ERR_TYPE);
@@ -88,7 +88,7 @@ static void no_id_no_agent(void **state)
 static void the_first_of_an_id_counts(void **state)
 {
     (void)state;
-    struct ar_agent first = bare_agent("same"), second = full_agent("same");
+    struct ar_agent first = agents_fixture_bare("same"), second = agents_fixture_full("same");
     set_builder_init(&builder);
     add("z");
     assert_int_equal(set_builder_add(&builder, &first), 0);
@@ -98,7 +98,7 @@ static void the_first_of_an_id_counts(void **state)
     assert_int_equal(buf_len(&builder.text), text); /* nothing of it is left behind */
     struct agent_set *set = finish();
     assert_int_equal(agent_set_count(set), 3);
-    check_agent(agent_set_get(set, 1), &first);
+    agents_fixture_check(agent_set_get(set, 1), &first);
     assert_false(agent_set_any_mock(set));
     agent_set_release(set);
 }
@@ -106,12 +106,15 @@ static void the_first_of_an_id_counts(void **state)
 static void one_mock_is_enough(void **state)
 {
     (void)state;
-    struct ar_agent mock = bare_agent("m");
+    struct ar_agent mock = agents_fixture_bare("m");
     mock.mock = true;
     for (int place = 0; place < 3; place++) {
         set_builder_init(&builder);
         for (int i = 0; i < 3; i++) {
-            struct ar_agent agent = i == place ? mock : bare_agent(i == 0 ? "a" : i == 1 ? "b" : "c");
+            struct ar_agent agent = i == place ? mock
+                                               : agents_fixture_bare(i == 0   ? "a"
+                                                                     : i == 1 ? "b"
+                                                                              : "c");
             assert_int_equal(set_builder_add(&builder, &agent), 0);
         }
         struct agent_set *set = finish();
@@ -159,7 +162,7 @@ static void so_many_agents_and_no_more(void **state)
         add(id);
     }
     add("0"); /* one that is there already needs no room */
-    struct ar_agent last = bare_agent("one more");
+    struct ar_agent last = agents_fixture_bare("one more");
     assert_int_equal(set_builder_add(&builder, &last), ERR_FULL);
     last.id = "0";
     assert_int_equal(set_builder_add(&builder, &last), ERR_FULL); /* it sticks */
@@ -191,7 +194,7 @@ static void so_much_text_and_no_more(void **state)
     size_t added = 0;
     for (; rc == 0; added++) {
         (void)snprintf(id, sizeof(id), "%zu", added);
-        struct ar_agent agent = bare_agent(id);
+        struct ar_agent agent = agents_fixture_bare(id);
         agent.capabilities = words;
         agent.capability_count = SET_MAX_CAPABILITIES;
         rc = set_builder_add(&builder, &agent);
@@ -209,7 +212,7 @@ static void so_many_capabilities_are_kept(void **state)
     for (size_t i = 0; i < SET_MAX_CAPABILITIES + 2; i++)
         words[i] = i == 3 ? NULL : i == 4 ? "" : "w";
     for (size_t count = SET_MAX_CAPABILITIES; count <= SET_MAX_CAPABILITIES + 2; count++) {
-        struct ar_agent agent = bare_agent("a");
+        struct ar_agent agent = agents_fixture_bare("a");
         agent.capabilities = words;
         agent.capability_count = count;
         struct agent_set *set = set_of_one(&agent);
@@ -228,7 +231,7 @@ static void check_cut(const char *before, const char *tail, const char *kept_tai
     static char name[2 * SET_MAX_WORD_BYTES], kept[2 * SET_MAX_WORD_BYTES];
     (void)snprintf(name, sizeof(name), "%s%s", before, tail);
     (void)snprintf(kept, sizeof(kept), "%s%s", before, kept_tail);
-    struct ar_agent agent = bare_agent("a");
+    struct ar_agent agent = agents_fixture_bare("a");
     agent.name = name;
     struct agent_set *set = set_of_one(&agent);
     assert_string_equal(agent_set_get(set, 0)->name, kept);
@@ -282,7 +285,7 @@ static void ids_that_are_cut_alike_are_one(void **state)
 
 static void check_differs(struct ar_agent other)
 {
-    struct ar_agent agent = full_agent("a");
+    struct ar_agent agent = agents_fixture_full("a");
     struct agent_set *one = set_of_one(&agent), *two = set_of_one(&other);
     assert_false(agent_set_equal(one, two));
     assert_false(agent_set_equal(two, one));
@@ -292,7 +295,7 @@ static void check_differs(struct ar_agent other)
 
 #define DIFFERS(member, value)                                                                               \
     do {                                                                                                     \
-        struct ar_agent other = full_agent("a");                                                             \
+        struct ar_agent other = agents_fixture_full("a");                                                    \
         other.member = (value);                                                                              \
         check_differs(other);                                                                                \
     } while (0)
@@ -301,7 +304,7 @@ static void equal_means_every_value(void **state)
 {
     (void)state;
     const char *const words[] = {"planning", "other"};
-    struct ar_agent agent = full_agent("a");
+    struct ar_agent agent = agents_fixture_full("a");
     struct agent_set *one = set_of_one(&agent), *two = set_of_one(&agent);
     assert_true(agent_set_equal(one, two));
     agent_set_release(one);

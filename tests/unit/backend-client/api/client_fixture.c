@@ -1,4 +1,4 @@
-/* A client under test and what it told. Purpose and use: client_kit.h. Each test's tear-down looks whether
+/* A client under test and what it reported. Purpose and use: client_fixture.h. Each test's tear-down looks whether
  * the loop is empty, descriptors are as before, and no callback came after on_closed.
  */
 #include <setjmp.h>
@@ -23,8 +23,8 @@
 
 #define LIMIT_MS 20000
 
-bool kit_on_thread = false;
-bool kit_on_host = true;
+bool client_fixture_on_thread = false;
+bool client_fixture_on_host = true;
 
 static uint64_t wall_ms(void)
 {
@@ -41,7 +41,7 @@ static uint64_t limit_ms(void)
 }
 
 /* Without opening one: a number that a thread has just closed would be taken, which is no synchronisation. */
-unsigned kit_descriptors(void)
+unsigned client_fixture_descriptors(void)
 {
     unsigned count = 0;
     for (int fd = 0; fd < 1024; fd++)
@@ -107,7 +107,7 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
     return real_getaddrinfo()(node, service, hints, ret_list);
 }
 
-void kit_dns_release(void)
+void client_fixture_dns_release(void)
 {
     (void)pthread_mutex_lock(&dns_mutex);
     dns_open = true;
@@ -126,19 +126,19 @@ static unsigned dns_read(const unsigned *counter)
     return value;
 }
 
-unsigned kit_dns_asked(void)
+unsigned client_fixture_dns_asked(void)
 {
     return dns_read(&dns_asked);
 }
 
-unsigned kit_dns_waiting(void)
+unsigned client_fixture_dns_waiting(void)
 {
     return dns_read(&dns_waiting);
 }
 
 /* ---- callbacks ---- */
 
-/* A callback ran: whoever waits for what callbacks tell looks again. */
+/* A callback ran: run_until looks at its condition again. */
 static pthread_mutex_t news_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news_cond = PTHREAD_COND_INITIALIZER;
 static unsigned news;
@@ -168,110 +168,110 @@ static void await_news(void)
 
 static void on_closed(void *data)
 {
-    struct kit *k = data;
-    atomic_store(&k->closed, true);
+    struct client_fixture *f = data;
+    atomic_store(&f->closed, true);
     bring_news();
 }
 
-static void told(struct kit *k, enum close_in where)
+static void note_callback(struct client_fixture *f, enum close_in where)
 {
-    if (atomic_load(&k->closed))
-        atomic_store(&k->late, true);
+    if (atomic_load(&f->closed))
+        atomic_store(&f->late, true);
     int due = (int)where;
-    if (where != CLOSE_NEVER && atomic_compare_exchange_strong(&k->close_in, &due, CLOSE_NEVER)) {
-        ar_close(k->client, on_closed, k);
-        ar_close(k->client, NULL, NULL); /* again: the first counts */
+    if (where != CLOSE_NEVER && atomic_compare_exchange_strong(&f->close_in, &due, CLOSE_NEVER)) {
+        ar_close(f->client, on_closed, f);
+        ar_close(f->client, NULL, NULL); /* again: the first counts */
     }
     bring_news();
 }
 
 static void on_state(struct ar_client *client, const struct ar_health *health, void *data)
 {
-    struct kit *k = data;
+    struct client_fixture *f = data;
     (void)client;
-    atomic_store(&k->state, (int)health->state);
-    (void)atomic_fetch_add(&k->states[health->state], 1);
-    told(k, CLOSE_IN_STATE);
+    atomic_store(&f->state, (int)health->state);
+    (void)atomic_fetch_add(&f->states[health->state], 1);
+    note_callback(f, CLOSE_IN_STATE);
 }
 
 static void on_agents(struct ar_client *client, const struct ar_snapshot *snapshot, void *data)
 {
-    struct kit *k = data;
+    struct client_fixture *f = data;
     (void)client;
-    (void)atomic_fetch_add(&k->agents[ar_snapshot_source(snapshot)], 1);
-    told(k, CLOSE_IN_AGENTS);
+    (void)atomic_fetch_add(&f->agents[ar_snapshot_source(snapshot)], 1);
+    note_callback(f, CLOSE_IN_AGENTS);
 }
 
 static void on_notification(struct ar_client *client, const char *method, const char *params,
                             size_t params_len, void *data)
 {
-    struct kit *k = data;
+    struct client_fixture *f = data;
     (void)client;
     (void)method;
     (void)params;
     (void)params_len;
-    (void)atomic_fetch_add(&k->notifications, 1);
-    told(k, CLOSE_IN_NOTIFICATION);
+    (void)atomic_fetch_add(&f->notifications, 1);
+    note_callback(f, CLOSE_IN_NOTIFICATION);
 }
 
 static void on_progress(struct ar_client *client, const char *params, size_t params_len, void *data)
 {
-    struct kit *k = data;
+    struct client_fixture *f = data;
     (void)client;
     (void)params;
     (void)params_len;
-    (void)atomic_fetch_add(&k->progress, 1);
-    told(k, CLOSE_IN_PROGRESS);
+    (void)atomic_fetch_add(&f->progress, 1);
+    note_callback(f, CLOSE_IN_PROGRESS);
 }
 
 static void on_reply(struct ar_client *client, const struct ar_reply *reply, void *data)
 {
-    struct kit *k = data;
+    struct client_fixture *f = data;
     (void)client;
     assert_in_range(-reply->code, 0, CODES_MAX - 1);
-    (void)snprintf(k->last_result, sizeof(k->last_result), "%s", reply->result ? reply->result : "");
-    (void)snprintf(k->last_message, sizeof(k->last_message), "%s", reply->message ? reply->message : "");
-    (void)atomic_fetch_add(&k->codes[-reply->code], 1);
+    (void)snprintf(f->last_result, sizeof(f->last_result), "%s", reply->result ? reply->result : "");
+    (void)snprintf(f->last_message, sizeof(f->last_message), "%s", reply->message ? reply->message : "");
+    (void)atomic_fetch_add(&f->codes[-reply->code], 1);
     if (reply->code == AR_OK && reply->source == AR_SOURCE_MOCK)
-        (void)atomic_fetch_add(&k->mocked, 1);
+        (void)atomic_fetch_add(&f->mocked, 1);
     if (reply->may_have_run)
-        (void)atomic_fetch_add(&k->may_have_run, 1);
-    (void)atomic_fetch_add(&k->replies, 1);
-    told(k, CLOSE_IN_REPLY);
+        (void)atomic_fetch_add(&f->may_have_run, 1);
+    (void)atomic_fetch_add(&f->replies, 1);
+    note_callback(f, CLOSE_IN_REPLY);
 }
 
 /* ---- opening ---- */
 
-void kit_quick(struct kit *k, const char *url)
+void client_fixture_use_quick_options(struct client_fixture *f, const char *url)
 {
-    ar_options_init(&k->options);
-    k->options.url = url;
-    k->options.health_url = "";
-    k->options.loop = k->host ? &k->loop : NULL;
-    k->options.backoff_base_ms = 1;
-    k->options.backoff_cap_ms = 20;
-    k->options.agents_poll_ms = 20;
-    k->options.mock_refresh_ms = 50;
-    k->options.on_state = on_state;
-    k->options.on_agents = on_agents;
-    k->options.on_notification = on_notification;
-    k->options.data = k;
+    ar_options_init(&f->options);
+    f->options.url = url;
+    f->options.health_url = "";
+    f->options.loop = f->host ? &f->loop : NULL;
+    f->options.backoff_base_ms = 1;
+    f->options.backoff_cap_ms = 20;
+    f->options.agents_poll_ms = 20;
+    f->options.mock_refresh_ms = 50;
+    f->options.on_state = on_state;
+    f->options.on_agents = on_agents;
+    f->options.on_notification = on_notification;
+    f->options.data = f;
 }
 
-void kit_open(struct kit *k)
+void client_fixture_open(struct client_fixture *f)
 {
     char problem[AR_PROBLEM_SIZE];
-    int rc = ar_open(&k->options, &k->client, problem, sizeof(problem));
+    int rc = ar_open(&f->options, &f->client, problem, sizeof(problem));
     if (rc != AR_OK)
         fail_msg("ar_open: %s: %s", ar_code_name(rc), problem);
 }
 
-void kit_open_live(struct kit *k)
+void client_fixture_open_live(struct client_fixture *f)
 {
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    kit_open(k);
-    kit_until(k, kit_is_live);
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_live);
 }
 
 /* ---- waiting ---- */
@@ -281,52 +281,53 @@ static void on_tick(uv_timer_t *timer)
     (void)timer;
 }
 
-static void iterate(struct kit *k)
+static void iterate(struct client_fixture *f)
 {
-    if (k->host)
-        (void)uv_run(&k->loop, UV_RUN_ONCE);
+    if (f->host)
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
     else
         await_news();
 }
 
-void kit_until(struct kit *k, kit_condition *condition)
+void client_fixture_run_until(struct client_fixture *f, client_fixture_condition *condition)
 {
     uint64_t end_ms = wall_ms() + limit_ms();
-    while (!condition(k)) {
+    while (!condition(f)) {
         if (wall_ms() > end_ms)
             fail_msg("gave up waiting");
-        iterate(k);
+        iterate(f);
     }
 }
 
-void kit_iterations(struct kit *k, int count)
+void client_fixture_iterations(struct client_fixture *f, int count)
 {
     for (int i = 0; i < count; i++)
-        iterate(k);
+        iterate(f);
 }
 
-void kit_await_closed(struct kit *k)
+void client_fixture_await_closed(struct client_fixture *f)
 {
-    kit_until(k, kit_is_closed);
-    k->client = NULL;
+    client_fixture_run_until(f, client_fixture_is_closed);
+    f->client = NULL;
 }
 
-void kit_close(struct kit *k)
+void client_fixture_close(struct client_fixture *f)
 {
-    if (!k->client)
+    if (!f->client)
         return;
-    ar_close(k->client, on_closed, k);
-    if (k->host) {
-        assert_int_equal(ar_close_wait(k->client), AR_E_WOULD_DEADLOCK);
-        kit_await_closed(k);
+    ar_close(f->client, on_closed, f);
+    if (f->host) {
+        assert_int_equal(ar_close_wait(f->client), AR_E_WOULD_DEADLOCK);
+        client_fixture_await_closed(f);
     } else {
-        assert_int_equal(ar_close_wait(k->client), AR_OK);
-        assert_true(atomic_load(&k->closed));
-        k->client = NULL;
+        assert_int_equal(ar_close_wait(f->client), AR_OK);
+        assert_true(atomic_load(&f->closed));
+        f->client = NULL;
     }
 }
 
-int kit_call(struct kit *k, const char *method, enum ar_policy policy, uint32_t deadline_ms, uint64_t *ret_id)
+int client_fixture_call(struct client_fixture *f, const char *method, enum ar_policy policy,
+                        uint32_t deadline_ms, uint64_t *ret_id)
 {
     struct ar_call c;
     ar_call_init(&c);
@@ -336,81 +337,81 @@ int kit_call(struct kit *k, const char *method, enum ar_policy policy, uint32_t 
     c.deadline_ms = deadline_ms;
     c.on_reply = on_reply;
     c.on_progress = strcmp(method, "progress") == 0 ? on_progress : NULL;
-    c.data = k;
-    return ar_call(k->client, &c, ret_id);
+    c.data = f;
+    return ar_call(f->client, &c, ret_id);
 }
 
-struct ar_health kit_health(struct kit *k)
+struct ar_health client_fixture_health(struct client_fixture *f)
 {
     struct ar_health h;
     ar_health_init(&h);
-    assert_int_equal(ar_health(k->client, &h), AR_OK);
+    assert_int_equal(ar_health(f->client, &h), AR_OK);
     return h;
 }
 
-enum ar_source kit_source(struct kit *k)
+enum ar_source client_fixture_source(struct client_fixture *f)
 {
-    const struct ar_snapshot *s = ar_agents(k->client);
+    const struct ar_snapshot *s = ar_agents(f->client);
     enum ar_source source = ar_snapshot_source(s);
     ar_snapshot_release(s);
     return source;
 }
 
-bool kit_is_live(struct kit *k)
+bool client_fixture_is_live(struct client_fixture *f)
 {
-    return kit_health(k).state == AR_LIVE;
+    return client_fixture_health(f).state == AR_LIVE;
 }
 
-bool kit_is_degraded(struct kit *k)
+bool client_fixture_is_degraded(struct client_fixture *f)
 {
-    return kit_health(k).state == AR_DEGRADED;
+    return client_fixture_health(f).state == AR_DEGRADED;
 }
 
-bool kit_is_stale(struct kit *k)
+bool client_fixture_is_stale(struct client_fixture *f)
 {
-    return kit_source(k) == AR_SOURCE_STALE;
+    return client_fixture_source(f) == AR_SOURCE_STALE;
 }
 
-bool kit_is_mock(struct kit *k)
+bool client_fixture_is_mock(struct client_fixture *f)
 {
-    return kit_source(k) == AR_SOURCE_MOCK;
+    return client_fixture_source(f) == AR_SOURCE_MOCK;
 }
 
-bool kit_is_closed(struct kit *k)
+bool client_fixture_is_closed(struct client_fixture *f)
 {
-    return atomic_load(&k->closed);
+    return atomic_load(&f->closed);
 }
 
 /* ---- cmocka ---- */
 
-int kit_set_up(void **state)
+int client_fixture_set_up(void **state)
 {
     const bool *host = *state;
-    struct kit *k = calloc(1, sizeof(*k));
-    assert_non_null(k);
-    k->host = *host;
-    assert_int_equal(uv_loop_init(&k->loop),
+    struct client_fixture *f = calloc(1, sizeof(*f));
+    assert_non_null(f);
+    f->host = *host;
+    assert_int_equal(uv_loop_init(&f->loop),
                      0); /* the process's first one keeps descriptors of libuv's own */
-    assert_int_equal(uv_loop_close(&k->loop), 0);
-    k->descriptors = kit_descriptors();
-    assert_int_equal(uv_loop_init(&k->loop), 0);
-    assert_int_equal(uv_timer_init(&k->loop, &k->tick), 0);
-    assert_int_equal(uv_timer_start(&k->tick, on_tick, 5, 5), 0);
-    *state = k;
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    f->descriptors = client_fixture_descriptors();
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    assert_int_equal(uv_timer_init(&f->loop, &f->tick), 0);
+    assert_int_equal(uv_timer_start(&f->tick, on_tick, 5, 5), 0);
+    *state = f;
     return 0;
 }
 
-int kit_tear_down(void **state)
+int client_fixture_tear_down(void **state)
 {
-    struct kit *k = *state;
-    kit_close(k);
-    if (k->peer)
-        peer_stop(k->peer);
-    uv_close((uv_handle_t *)&k->tick, NULL);
-    (void)uv_run(&k->loop, UV_RUN_NOWAIT);
-    assert_int_equal(uv_loop_close(&k->loop), 0);
-    assert_false(atomic_load(&k->late));
-    assert_int_equal(kit_descriptors(), k->descriptors);
-    free(k);
+    struct client_fixture *f = *state;
+    client_fixture_close(f);
+    if (f->peer)
+        peer_stop(f->peer);
+    uv_close((uv_handle_t *)&f->tick, NULL);
+    (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    assert_false(atomic_load(&f->late));
+    assert_int_equal(client_fixture_descriptors(), f->descriptors);
+    free(f);
     return 0;
 }

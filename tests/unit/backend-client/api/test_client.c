@@ -16,160 +16,160 @@
 
 /* ---- live and not ---- */
 
-static void test_is_live(void **state)
+static void becomes_live(void **state)
 {
-    struct kit *k = *state;
-    kit_open_live(k);
-    const struct ar_snapshot *s = ar_agents(k->client);
+    struct client_fixture *f = *state;
+    client_fixture_open_live(f);
+    const struct ar_snapshot *s = ar_agents(f->client);
     assert_int_equal(ar_snapshot_source(s), AR_SOURCE_LIVE);
     assert_int_equal(ar_snapshot_count(s), 1);
     assert_string_equal(ar_snapshot_agent(s, 0)->id, "a1");
-    struct ar_health h = kit_health(k);
+    struct ar_health h = client_fixture_health(f);
     assert_int_equal(h.source, AR_SOURCE_LIVE);
     assert_int_equal(h.links, 1);
     assert_int_equal(h.losses, 0);
     assert_int_equal(h.relay, AR_REACH_UP);
     assert_int_equal(h.server, AR_REACH_UP);
     assert_int_equal(h.next_attempt_in_ms, -1);
-    assert_string_equal(h.peer, peer_url(k->peer));
-    assert_string_equal(h.address, peer_url(k->peer));
+    assert_string_equal(h.peer, peer_url(f->peer));
+    assert_string_equal(h.address, peer_url(f->peer));
     assert_string_equal(h.last_error_name, "");
     uint64_t until_ns = uv_hrtime() + UINT64_C(20000000000);
-    while (kit_health(k).state_for_ms == h.state_for_ms) /* times pass without a loop iteration */
+    while (client_fixture_health(f).state_for_ms == h.state_for_ms) /* times pass without a loop iteration */
         assert_true(uv_hrtime() < until_ns);
-    kit_close(k);
+    client_fixture_close(f);
     assert_int_equal(ar_snapshot_count(s), 1); /* held beyond the client */
     ar_snapshot_release(s);
 }
 
-static void test_over_ip6(void **state)
+static void becomes_live_over_ip6(void **state)
 {
-    struct kit *k = *state;
-    k->peer = peer_start(PEER_IP6);
-    kit_quick(k, peer_url(k->peer));
-    kit_open(k);
-    kit_until(k, kit_is_live);
-    assert_string_equal(kit_health(k).peer, peer_url(k->peer));
+    struct client_fixture *f = *state;
+    f->peer = peer_start(PEER_IP6);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_live);
+    assert_string_equal(client_fixture_health(f).peer, peer_url(f->peer));
 }
 
-static void test_over_unix(void **state)
+static void becomes_live_over_a_unix_socket(void **state)
 {
-    struct kit *k = *state;
-    k->peer = peer_start(PEER_UNIX);
-    kit_quick(k, peer_url(k->peer));
-    kit_open(k);
-    kit_until(k, kit_is_live);
-    assert_string_equal(kit_health(k).peer, peer_url(k->peer));
+    struct client_fixture *f = *state;
+    f->peer = peer_start(PEER_UNIX);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_live);
+    assert_string_equal(client_fixture_health(f).peer, peer_url(f->peer));
 }
 
 /* ::1 and 127.0.0.1, and only the second listens. */
-static void test_tries_every_address(void **state)
+static void tries_every_address(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     char url[64];
-    k->peer = peer_start(PEER_IP4);
-    (void)snprintf(url, sizeof(url), "both.test:%u", (unsigned)peer_port(k->peer));
-    kit_quick(k, url);
-    kit_open(k);
-    kit_until(k, kit_is_live);
-    struct ar_health h = kit_health(k);
-    assert_string_equal(h.peer, peer_url(k->peer));
+    f->peer = peer_start(PEER_IP4);
+    (void)snprintf(url, sizeof(url), "both.test:%u", (unsigned)peer_port(f->peer));
+    client_fixture_use_quick_options(f, url);
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_live);
+    struct ar_health h = client_fixture_health(f);
+    assert_string_equal(h.peer, peer_url(f->peer));
     assert_string_equal(h.address, url);
-    assert_int_equal(atomic_load(&k->states[AR_DEGRADED]), 0);
+    assert_int_equal(atomic_load(&f->states[AR_DEGRADED]), 0);
 }
 
 /* Nobody there at first: mock, degraded, with the reason; live by itself. */
-static void test_start_order_is_free(void **state)
+static void start_order_is_free(void **state)
 {
-    struct kit *k = *state;
-    k->peer = peer_start(PEER_IP4);
-    peer_set_listening(k->peer, false);
-    kit_quick(k, peer_url(k->peer));
-    kit_open(k);
-    assert_int_equal(kit_source(k), AR_SOURCE_MOCK);
-    kit_until(k, kit_is_degraded);
-    struct ar_health h = kit_health(k);
+    struct client_fixture *f = *state;
+    f->peer = peer_start(PEER_IP4);
+    peer_set_listening(f->peer, false);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    client_fixture_open(f);
+    assert_int_equal(client_fixture_source(f), AR_SOURCE_MOCK);
+    client_fixture_run_until(f, client_fixture_is_degraded);
+    struct ar_health h = client_fixture_health(f);
     assert_string_equal(h.last_error_name, "ECONNREFUSED");
-    assert_non_null(strstr(h.last_error, peer_url(k->peer)));
+    assert_non_null(strstr(h.last_error, peer_url(f->peer)));
     assert_true(h.suggestion[0] != '\0');
     assert_int_equal(h.source, AR_SOURCE_MOCK);
     assert_true(h.agents_are_mock);
-    peer_set_listening(k->peer, true);
-    kit_until(k, kit_is_live);
-    assert_int_equal(kit_source(k), AR_SOURCE_LIVE);
-    assert_true(atomic_load(&k->agents[AR_SOURCE_MOCK]) > 0);
+    peer_set_listening(f->peer, true);
+    client_fixture_run_until(f, client_fixture_is_live);
+    assert_int_equal(client_fixture_source(f), AR_SOURCE_LIVE);
+    assert_true(atomic_load(&f->agents[AR_SOURCE_MOCK]) > 0);
 }
 
-static void test_name_that_does_not_exist(void **state)
+static void reports_a_name_that_does_not_exist(void **state)
 {
-    struct kit *k = *state;
-    kit_quick(k, "none.test:9500");
-    unsigned asked = kit_dns_asked();
-    kit_open(k);
-    kit_until(k, kit_is_degraded);
-    assert_non_null(strstr(kit_health(k).last_error, "none.test"));
-    assert_true(kit_dns_asked() > asked);
+    struct client_fixture *f = *state;
+    client_fixture_use_quick_options(f, "none.test:9500");
+    unsigned asked = client_fixture_dns_asked();
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_degraded);
+    assert_non_null(strstr(client_fixture_health(f).last_error, "none.test"));
+    assert_true(client_fixture_dns_asked() > asked);
 }
 
-static bool told_live_twice(struct kit *k)
+static bool reported_live_twice(struct client_fixture *f)
 {
-    return atomic_load(&k->states[AR_LIVE]) >= 2;
+    return atomic_load(&f->states[AR_LIVE]) >= 2;
 }
 
 /* Live, stale, mock, and live again. */
-static bool mock_was_told(struct kit *k)
+static bool mock_was_published(struct client_fixture *f)
 {
-    return atomic_load(&k->agents[AR_SOURCE_MOCK]) > 0;
+    return atomic_load(&f->agents[AR_SOURCE_MOCK]) > 0;
 }
 
-/* The first agents are told at once, whatever else has to be waited for. */
-static void test_first_agents_are_told_at_once(void **state)
+/* The first agents are published at once, whatever else has to be waited for. */
+static void publishes_the_first_agents_at_once(void **state)
 {
-    struct kit *k = *state;
-    kit_quick(k, "hang.test:9500");
-    k->options.mock_refresh_ms = AR_NEVER;
-    kit_open(k);
-    kit_until(k, mock_was_told);
-    kit_close(k);
-    kit_dns_release();
+    struct client_fixture *f = *state;
+    client_fixture_use_quick_options(f, "hang.test:9500");
+    f->options.mock_refresh_ms = AR_NEVER;
+    client_fixture_open(f);
+    client_fixture_run_until(f, mock_was_published);
+    client_fixture_close(f);
+    client_fixture_dns_release();
 }
 
 static void falls_back_from_live_to_stale_to_mock(void **state)
 {
-    struct kit *k = *state;
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    k->options.stale_max_ms = 300;
-    kit_open(k);
-    kit_until(k, kit_is_live);
-    peer_set_listening(k->peer, false);
-    peer_drop_all(k->peer, true);
-    kit_until(k, kit_is_stale);
-    kit_until(k, kit_is_mock);
-    assert_int_equal(kit_health(k).losses, 1);
-    peer_set_listening(k->peer, true);
-    kit_until(k, told_live_twice);
-    assert_true(kit_is_live(k));
-    assert_true(atomic_load(&k->agents[AR_SOURCE_STALE]) > 0);
-    assert_int_equal(atomic_load(&k->states[AR_LIVE]), 2);
+    struct client_fixture *f = *state;
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    f->options.stale_max_ms = 300;
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_live);
+    peer_set_listening(f->peer, false);
+    peer_drop_all(f->peer, true);
+    client_fixture_run_until(f, client_fixture_is_stale);
+    client_fixture_run_until(f, client_fixture_is_mock);
+    assert_int_equal(client_fixture_health(f).losses, 1);
+    peer_set_listening(f->peer, true);
+    client_fixture_run_until(f, reported_live_twice);
+    assert_true(client_fixture_is_live(f));
+    assert_true(atomic_load(&f->agents[AR_SOURCE_STALE]) > 0);
+    assert_int_equal(atomic_load(&f->states[AR_LIVE]), 2);
 }
 
 /* ---- the health probe ---- */
 
-static bool probe_is_up(struct kit *k)
+static bool probe_is_up(struct client_fixture *f)
 {
-    return kit_health(k).health_probe == AR_REACH_UP;
+    return client_fixture_health(f).health_probe == AR_REACH_UP;
 }
 
-static bool probe_is_down(struct kit *k)
+static bool probe_is_down(struct client_fixture *f)
 {
-    return kit_health(k).health_probe == AR_REACH_DOWN;
+    return client_fixture_health(f).health_probe == AR_REACH_DOWN;
 }
 
 /* Asked while degraded, with the attempts, and not more often than once a second. */
-static void test_health_probe(void **state)
+static void asks_the_health_address(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     static const char well[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     static const char ill[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
     char url[80];
@@ -177,169 +177,169 @@ static void test_health_probe(void **state)
     peer_set_mode(http, PEER_HTTP);
     peer_set_raw(http, well, sizeof(well) - 1);
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/health", (unsigned)peer_port(http));
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    k->options.health_url = url;
-    kit_open(k);
-    kit_until(k, kit_is_live);
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    f->options.health_url = url;
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_live);
     assert_int_equal(peer_requests(http), 0);
-    assert_int_equal(kit_health(k).health_probe, AR_REACH_UNKNOWN);
+    assert_int_equal(client_fixture_health(f).health_probe, AR_REACH_UNKNOWN);
     uint64_t from_ns = uv_hrtime();
-    peer_set_listening(k->peer, false);
-    peer_drop_all(k->peer, true);
-    kit_until(k, probe_is_up);
-    assert_int_equal(kit_health(k).health_probe_status, 200);
+    peer_set_listening(f->peer, false);
+    peer_drop_all(f->peer, true);
+    client_fixture_run_until(f, probe_is_up);
+    assert_int_equal(client_fixture_health(f).health_probe_status, 200);
     peer_set_raw(http, ill, sizeof(ill) - 1);
-    kit_until(k, probe_is_down);
-    assert_int_equal(kit_health(k).health_probe_status, 503);
+    client_fixture_run_until(f, probe_is_down);
+    assert_int_equal(client_fixture_health(f).health_probe_status, 503);
     /* The client counts whole milliseconds, which began up to one earlier. */
     uint64_t seconds = (uv_hrtime() - from_ns + UINT64_C(2000000)) / UINT64_C(1000000000);
-    assert_true(kit_health(k).attempts > 3);
+    assert_true(client_fixture_health(f).attempts > 3);
     assert_in_range(peer_requests(http), 2, seconds + 1);
-    kit_close(k);
+    client_fixture_close(f);
     peer_stop(http);
 }
 
 /* ---- calls ---- */
 
-static bool one_reply(struct kit *k)
+static bool one_reply(struct client_fixture *f)
 {
-    return atomic_load(&k->replies) >= 1;
+    return atomic_load(&f->replies) >= 1;
 }
 
-static void test_call(void **state)
+static void completes_a_call(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     uint64_t id = 0;
-    kit_open_live(k);
-    assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, &id), AR_OK);
-    kit_until(k, one_reply);
+    client_fixture_open_live(f);
+    assert_int_equal(client_fixture_call(f, "echo", AR_FAIL_FAST, 0, &id), AR_OK);
+    client_fixture_run_until(f, one_reply);
     assert_true(id > 0);
-    assert_int_equal(atomic_load(&k->codes[0]), 1);
-    assert_string_equal(k->last_result, "{\"echo\":{\"n\":1}}");
-    assert_int_equal(ar_cancel(k->client, id), AR_OK); /* complete already: nothing */
-    assert_int_equal(ar_cancel(k->client, id + 1000), AR_E_NOT_FOUND);
-    assert_int_equal(ar_cancel(k->client, 0), AR_E_NOT_FOUND);
+    assert_int_equal(atomic_load(&f->codes[0]), 1);
+    assert_string_equal(f->last_result, "{\"echo\":{\"n\":1}}");
+    assert_int_equal(ar_cancel(f->client, id), AR_OK); /* complete already: nothing */
+    assert_int_equal(ar_cancel(f->client, id + 1000), AR_E_NOT_FOUND);
+    assert_int_equal(ar_cancel(f->client, 0), AR_E_NOT_FOUND);
 }
 
-static void test_call_fails(void **state)
+static void completes_a_call_that_fails(void **state)
 {
-    struct kit *k = *state;
-    kit_open_live(k);
-    assert_int_equal(kit_call(k, "fail", AR_FAIL_FAST, 0, NULL), AR_OK);
-    kit_until(k, one_reply);
-    assert_int_equal(atomic_load(&k->codes[-AR_E_SERVER]), 1);
-    assert_string_equal(k->last_message, "it failed");
+    struct client_fixture *f = *state;
+    client_fixture_open_live(f);
+    assert_int_equal(client_fixture_call(f, "fail", AR_FAIL_FAST, 0, NULL), AR_OK);
+    client_fixture_run_until(f, one_reply);
+    assert_int_equal(atomic_load(&f->codes[-AR_E_SERVER]), 1);
+    assert_string_equal(f->last_message, "it failed");
 }
 
-static void test_call_runs_out_of_time(void **state)
+static void completes_a_call_at_its_deadline(void **state)
 {
-    struct kit *k = *state;
-    kit_open_live(k);
-    assert_int_equal(kit_call(k, "hang", AR_FAIL_FAST, 30, NULL), AR_OK);
-    kit_until(k, one_reply);
-    assert_int_equal(atomic_load(&k->codes[-AR_E_TIMEOUT]), 1);
-    assert_int_equal(atomic_load(&k->may_have_run), 1);
+    struct client_fixture *f = *state;
+    client_fixture_open_live(f);
+    assert_int_equal(client_fixture_call(f, "hang", AR_FAIL_FAST, 30, NULL), AR_OK);
+    client_fixture_run_until(f, one_reply);
+    assert_int_equal(atomic_load(&f->codes[-AR_E_TIMEOUT]), 1);
+    assert_int_equal(atomic_load(&f->may_have_run), 1);
 }
 
-static bool one_cancel(struct kit *k)
+static bool one_cancel(struct client_fixture *f)
 {
-    return peer_cancels(k->peer) >= 1;
+    return peer_cancels(f->peer) >= 1;
 }
 
-static bool one_request(struct kit *k)
+static bool one_request(struct client_fixture *f)
 {
-    return peer_requests(k->peer) >= 1;
+    return peer_requests(f->peer) >= 1;
 }
 
-static void test_cancel(void **state)
+static void cancels_a_call(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     uint64_t id;
-    kit_open_live(k);
-    assert_int_equal(kit_call(k, "hang", AR_FAIL_FAST, AR_NEVER, &id), AR_OK);
-    kit_until(k, one_request);
-    assert_int_equal(ar_cancel(k->client, id), AR_OK);
-    kit_until(k, one_reply);
-    kit_until(k, one_cancel);
-    assert_int_equal(atomic_load(&k->codes[-AR_E_CANCELLED]), 1);
+    client_fixture_open_live(f);
+    assert_int_equal(client_fixture_call(f, "hang", AR_FAIL_FAST, AR_NEVER, &id), AR_OK);
+    client_fixture_run_until(f, one_request);
+    assert_int_equal(ar_cancel(f->client, id), AR_OK);
+    client_fixture_run_until(f, one_reply);
+    client_fixture_run_until(f, one_cancel);
+    assert_int_equal(atomic_load(&f->codes[-AR_E_CANCELLED]), 1);
 }
 
-static void test_progress_comes_before_the_reply(void **state)
+static void progress_comes_before_the_reply(void **state)
 {
-    struct kit *k = *state;
-    kit_open_live(k);
-    assert_int_equal(kit_call(k, "progress", AR_FAIL_FAST, 0, NULL), AR_OK);
-    kit_until(k, one_reply);
-    assert_int_equal(atomic_load(&k->progress), 1);
-    assert_int_equal(atomic_load(&k->codes[0]), 1);
+    struct client_fixture *f = *state;
+    client_fixture_open_live(f);
+    assert_int_equal(client_fixture_call(f, "progress", AR_FAIL_FAST, 0, NULL), AR_OK);
+    client_fixture_run_until(f, one_reply);
+    assert_int_equal(atomic_load(&f->progress), 1);
+    assert_int_equal(atomic_load(&f->codes[0]), 1);
 }
 
-static bool one_notification(struct kit *k)
+static bool one_notification(struct client_fixture *f)
 {
-    return atomic_load(&k->notifications) >= 1;
+    return atomic_load(&f->notifications) >= 1;
 }
 
-static bool two_sent(struct kit *k)
+static bool two_sent(struct client_fixture *f)
 {
-    return peer_notifications(k->peer) >= 2;
+    return peer_notifications(f->peer) >= 2;
 }
 
-static void test_notifications(void **state)
+static void passes_notifications_both_ways(void **state)
 {
-    struct kit *k = *state;
-    kit_open_live(k);
-    peer_say(k->peer, "{\"jsonrpc\":\"2.0\",\"method\":\"agent.status\",\"params\":{}}");
-    kit_until(k, one_notification);
-    assert_int_equal(ar_notify(k->client, "notifications/roots/list_changed", NULL, 0), AR_OK);
-    assert_int_equal(ar_notify(k->client, "hello", "{\"a\":1}", 0), AR_OK);
-    kit_until(k, two_sent);
-    assert_int_equal(ar_notify(k->client, "notifications/initialized", NULL, 0), AR_E_INVALID);
-    assert_int_equal(ar_notify(k->client, "hello", "{\"a\":", 0), AR_E_INVALID);
-    assert_int_equal(ar_notify(k->client, NULL, NULL, 0), AR_E_INVALID);
-    peer_set_listening(k->peer, false);
-    peer_drop_all(k->peer, false);
-    kit_until(k, kit_is_degraded);
-    assert_int_equal(ar_notify(k->client, "hello", NULL, 0), AR_E_DEGRADED);
+    struct client_fixture *f = *state;
+    client_fixture_open_live(f);
+    peer_send(f->peer, "{\"jsonrpc\":\"2.0\",\"method\":\"agent.status\",\"params\":{}}");
+    client_fixture_run_until(f, one_notification);
+    assert_int_equal(ar_notify(f->client, "notifications/roots/list_changed", NULL, 0), AR_OK);
+    assert_int_equal(ar_notify(f->client, "hello", "{\"a\":1}", 0), AR_OK);
+    client_fixture_run_until(f, two_sent);
+    assert_int_equal(ar_notify(f->client, "notifications/initialized", NULL, 0), AR_E_INVALID);
+    assert_int_equal(ar_notify(f->client, "hello", "{\"a\":", 0), AR_E_INVALID);
+    assert_int_equal(ar_notify(f->client, NULL, NULL, 0), AR_E_INVALID);
+    peer_set_listening(f->peer, false);
+    peer_drop_all(f->peer, false);
+    client_fixture_run_until(f, client_fixture_is_degraded);
+    assert_int_equal(ar_notify(f->client, "hello", NULL, 0), AR_E_DEGRADED);
 }
 
-static void test_policies_while_degraded(void **state)
+static void policies_while_degraded(void **state)
 {
-    struct kit *k = *state;
-    kit_open_live(k);
-    peer_set_listening(k->peer, false);
-    peer_drop_all(k->peer, true);
-    kit_until(k, kit_is_degraded);
-    assert_int_equal(kit_call(k, "tools/list", AR_FAIL_FAST, 0, NULL), AR_OK);
-    assert_int_equal(kit_call(k, "tools/list", AR_MOCK, 0, NULL), AR_OK);
-    assert_int_equal(kit_call(k, "echo", AR_WAIT, AR_NEVER, NULL), AR_OK);
-    kit_until(k, one_reply);
-    peer_set_listening(k->peer, true);
-    kit_until(k, one_request);
-    kit_until(k, kit_is_live);
-    assert_int_equal(atomic_load(&k->codes[-AR_E_DEGRADED]), 1);
-    assert_int_equal(atomic_load(&k->mocked), 1);
-    kit_close(k);
-    assert_int_equal(atomic_load(&k->replies), 3);
+    struct client_fixture *f = *state;
+    client_fixture_open_live(f);
+    peer_set_listening(f->peer, false);
+    peer_drop_all(f->peer, true);
+    client_fixture_run_until(f, client_fixture_is_degraded);
+    assert_int_equal(client_fixture_call(f, "tools/list", AR_FAIL_FAST, 0, NULL), AR_OK);
+    assert_int_equal(client_fixture_call(f, "tools/list", AR_MOCK, 0, NULL), AR_OK);
+    assert_int_equal(client_fixture_call(f, "echo", AR_WAIT, AR_NEVER, NULL), AR_OK);
+    client_fixture_run_until(f, one_reply);
+    peer_set_listening(f->peer, true);
+    client_fixture_run_until(f, one_request);
+    client_fixture_run_until(f, client_fixture_is_live);
+    assert_int_equal(atomic_load(&f->codes[-AR_E_DEGRADED]), 1);
+    assert_int_equal(atomic_load(&f->mocked), 1);
+    client_fixture_close(f);
+    assert_int_equal(atomic_load(&f->replies), 3);
 }
 
-static void test_refuses_what_cannot_be_sent(void **state)
+static void refuses_what_cannot_be_sent(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     struct ar_call c;
-    kit_open_live(k);
-    assert_int_equal(ar_call(k->client, NULL, NULL), AR_E_INVALID);
+    client_fixture_open_live(f);
+    assert_int_equal(ar_call(f->client, NULL, NULL), AR_E_INVALID);
     memset(&c, 0, sizeof(c));
     c.method = "echo";
-    assert_int_equal(ar_call(k->client, &c, NULL), AR_E_INVALID); /* not initialised */
+    assert_int_equal(ar_call(f->client, &c, NULL), AR_E_INVALID); /* not initialised */
     ar_call_init(&c);
-    assert_int_equal(ar_call(k->client, &c, NULL), AR_E_INVALID);
+    assert_int_equal(ar_call(f->client, &c, NULL), AR_E_INVALID);
     c.method = "initialize";
-    assert_int_equal(ar_call(k->client, &c, NULL), AR_E_INVALID);
+    assert_int_equal(ar_call(f->client, &c, NULL), AR_E_INVALID);
     c.method = "echo";
     c.params = "[1,";
-    assert_int_equal(ar_call(k->client, &c, NULL), AR_E_INVALID);
-    size_t size = k->options.frame_max_bytes;
+    assert_int_equal(ar_call(f->client, &c, NULL), AR_E_INVALID);
+    size_t size = f->options.frame_max_bytes;
     char *large = malloc(size + 3);
     assert_non_null(large);
     memset(large, 'x', size);
@@ -348,42 +348,42 @@ static void test_refuses_what_cannot_be_sent(void **state)
     large[size - 1] = ']';
     large[size] = '\0';
     c.params = large;
-    assert_int_equal(ar_call(k->client, &c, NULL), AR_E_TOO_LARGE);
+    assert_int_equal(ar_call(f->client, &c, NULL), AR_E_TOO_LARGE);
     free(large);
     struct ar_health h = {.size = 1};
-    assert_int_equal(ar_health(k->client, &h), AR_E_INVALID);
-    assert_int_equal(ar_health(k->client, NULL), AR_E_INVALID);
+    assert_int_equal(ar_health(f->client, &h), AR_E_INVALID);
+    assert_int_equal(ar_health(f->client, NULL), AR_E_INVALID);
 }
 
 /* ---- waiting for an answer ---- */
 
-static void test_call_wait(void **state)
+static void waits_for_a_call(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     struct ar_call c;
     struct ar_reply *reply;
-    kit_open_live(k);
+    client_fixture_open_live(f);
     ar_call_init(&c);
     c.method = "echo";
     c.params = "{\"n\":2}";
-    if (k->host) {
-        assert_int_equal(ar_call_wait(k->client, &c, &reply), AR_E_WOULD_DEADLOCK);
+    if (f->host) {
+        assert_int_equal(ar_call_wait(f->client, &c, &reply), AR_E_WOULD_DEADLOCK);
         return;
     }
-    assert_int_equal(ar_call_wait(k->client, &c, &reply), AR_OK);
+    assert_int_equal(ar_call_wait(f->client, &c, &reply), AR_OK);
     assert_int_equal(reply->code, AR_OK);
     assert_string_equal(reply->result, "{\"echo\":{\"n\":2}}");
     assert_int_equal(reply->result_len, strlen(reply->result));
     ar_reply_free(reply);
     c.method = "fail";
-    assert_int_equal(ar_call_wait(k->client, &c, &reply), AR_OK);
+    assert_int_equal(ar_call_wait(f->client, &c, &reply), AR_OK);
     assert_int_equal(reply->code, AR_E_SERVER);
     assert_int_equal(reply->error_code, -32000);
     assert_string_equal(reply->message, "it failed");
     assert_string_equal(reply->error_data, "{\"why\":1}");
     ar_reply_free(reply);
     c.method = NULL;
-    assert_int_equal(ar_call_wait(k->client, &c, &reply), AR_E_INVALID);
+    assert_int_equal(ar_call_wait(f->client, &c, &reply), AR_E_INVALID);
     ar_reply_free(NULL);
 }
 
@@ -400,21 +400,21 @@ static void wait_inside(struct ar_client *client, const struct ar_reply *reply, 
     if (rc == AR_E_WOULD_DEADLOCK)
         rc = ar_close_wait(client);
     atomic_store(&wait_code, rc);
-    (void)atomic_fetch_add(&((struct kit *)data)->replies, 1);
+    (void)atomic_fetch_add(&((struct client_fixture *)data)->replies, 1);
 }
 
-static void test_waiting_in_a_callback_would_deadlock(void **state)
+static void waiting_in_a_callback_would_deadlock(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     struct ar_call c;
-    kit_open_live(k);
+    client_fixture_open_live(f);
     atomic_store(&wait_code, 0);
     ar_call_init(&c);
     c.method = "echo";
     c.on_reply = wait_inside;
-    c.data = k;
-    assert_int_equal(ar_call(k->client, &c, NULL), AR_OK);
-    kit_until(k, one_reply);
+    c.data = f;
+    assert_int_equal(ar_call(f->client, &c, NULL), AR_OK);
+    client_fixture_run_until(f, one_reply);
     assert_int_equal(atomic_load(&wait_code), AR_E_WOULD_DEADLOCK);
 }
 
@@ -433,53 +433,53 @@ static void call_again(struct ar_client *client, const struct ar_reply *reply, v
     (void)ar_call(client, &c, NULL); /* refused once it closes */
 }
 
-static bool long_chain(struct kit *k)
+static bool long_chain(struct client_fixture *f)
 {
-    (void)k;
+    (void)f;
     return atomic_load(&chain) >= 200;
 }
 
-static void test_calls_from_completions(void **state)
+static void takes_calls_from_completions(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     struct ar_call c;
-    kit_open_live(k);
+    client_fixture_open_live(f);
     atomic_store(&chain, 0);
     ar_call_init(&c);
     c.method = "echo";
     c.on_reply = call_again;
-    assert_int_equal(ar_call(k->client, &c, NULL), AR_OK);
-    kit_until(k, long_chain);
-    peer_set_listening(k->peer, false); /* fails fast now, at once, each time: a loop without end */
-    peer_drop_all(k->peer, false);
-    kit_until(k, kit_is_degraded);
-    peer_set_listening(k->peer, true);
-    kit_until(k, kit_is_live);
+    assert_int_equal(ar_call(f->client, &c, NULL), AR_OK);
+    client_fixture_run_until(f, long_chain);
+    peer_set_listening(f->peer, false); /* fails fast now, at once, each time: a loop without end */
+    peer_drop_all(f->peer, false);
+    client_fixture_run_until(f, client_fixture_is_degraded);
+    peer_set_listening(f->peer, true);
+    client_fixture_run_until(f, client_fixture_is_live);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KIT_TESTS(test_is_live),
-        KIT_TESTS(test_over_ip6),
-        KIT_TESTS(test_over_unix),
-        KIT_TESTS(test_tries_every_address),
-        KIT_TESTS(test_start_order_is_free),
-        KIT_TESTS(test_name_that_does_not_exist),
-        KIT_TESTS(test_first_agents_are_told_at_once),
-        KIT_TESTS(falls_back_from_live_to_stale_to_mock),
-        KIT_TESTS(test_health_probe),
-        KIT_TESTS(test_call),
-        KIT_TESTS(test_call_fails),
-        KIT_TESTS(test_call_runs_out_of_time),
-        KIT_TESTS(test_cancel),
-        KIT_TESTS(test_progress_comes_before_the_reply),
-        KIT_TESTS(test_notifications),
-        KIT_TESTS(test_policies_while_degraded),
-        KIT_TESTS(test_refuses_what_cannot_be_sent),
-        KIT_TESTS(test_call_wait),
-        KIT_TESTS(test_waiting_in_a_callback_would_deadlock),
-        KIT_TESTS(test_calls_from_completions),
+        CLIENT_TESTS(becomes_live),
+        CLIENT_TESTS(becomes_live_over_ip6),
+        CLIENT_TESTS(becomes_live_over_a_unix_socket),
+        CLIENT_TESTS(tries_every_address),
+        CLIENT_TESTS(start_order_is_free),
+        CLIENT_TESTS(reports_a_name_that_does_not_exist),
+        CLIENT_TESTS(publishes_the_first_agents_at_once),
+        CLIENT_TESTS(falls_back_from_live_to_stale_to_mock),
+        CLIENT_TESTS(asks_the_health_address),
+        CLIENT_TESTS(completes_a_call),
+        CLIENT_TESTS(completes_a_call_that_fails),
+        CLIENT_TESTS(completes_a_call_at_its_deadline),
+        CLIENT_TESTS(cancels_a_call),
+        CLIENT_TESTS(progress_comes_before_the_reply),
+        CLIENT_TESTS(passes_notifications_both_ways),
+        CLIENT_TESTS(policies_while_degraded),
+        CLIENT_TESTS(refuses_what_cannot_be_sent),
+        CLIENT_TESTS(waits_for_a_call),
+        CLIENT_TESTS(waiting_in_a_callback_would_deadlock),
+        CLIENT_TESTS(takes_calls_from_completions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

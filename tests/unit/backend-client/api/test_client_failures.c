@@ -1,4 +1,4 @@
-/* What FAILURES 16 and 20 ask of a client library, on a thread of its own and on the host's loop: overflow,
+/* What reconnecting clients are known to get wrong, on a thread of its own and on the host's loop: overflow,
  * long outages, no signals, no output, no processes; and several clients at once. Closing has its own file.
  */
 #include <setjmp.h>
@@ -28,49 +28,49 @@
 #define GROWTH_MAX_KIB 256L
 #endif
 
-static bool one_reply(struct kit *k)
+static bool one_reply(struct client_fixture *f)
 {
-    return atomic_load(&k->replies) >= 1;
+    return atomic_load(&f->replies) >= 1;
 }
 
-static bool all_replied(struct kit *k)
+static bool all_replied(struct client_fixture *f)
 {
-    return atomic_load(&k->replies) >= 40;
+    return atomic_load(&f->replies) >= 40;
 }
 
-static void test_failures_20_queue_overflow_fires_its_failures(void **state)
+static void queue_overflow_fires_its_failures(void **state)
 {
-    struct kit *k = *state;
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    k->options.queue_max_calls = 10;
-    peer_set_listening(k->peer, false);
-    kit_open(k);
-    kit_until(k, kit_is_degraded);
+    struct client_fixture *f = *state;
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    f->options.queue_max_calls = 10;
+    peer_set_listening(f->peer, false);
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_degraded);
     for (int i = 0; i < 40; i++)
-        assert_int_equal(kit_call(k, "echo", AR_WAIT, AR_NEVER, NULL), AR_OK);
-    peer_set_listening(k->peer, true);
-    kit_until(k, all_replied);
-    assert_int_equal(atomic_load(&k->codes[-AR_E_QUEUE_FULL]), 30);
-    assert_int_equal(atomic_load(&k->codes[0]), 10);
+        assert_int_equal(client_fixture_call(f, "echo", AR_WAIT, AR_NEVER, NULL), AR_OK);
+    peer_set_listening(f->peer, true);
+    client_fixture_run_until(f, all_replied);
+    assert_int_equal(atomic_load(&f->codes[-AR_E_QUEUE_FULL]), 30);
+    assert_int_equal(atomic_load(&f->codes[0]), 10);
 }
 
 /* Thousands of failed attempts, and it is as eager as before. */
-static void test_failures_16_reconnects_after_a_long_outage(void **state)
+static void reconnects_after_a_long_outage(void **state)
 {
-    struct kit *k = *state;
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    k->options.backoff_cap_ms = 1;
-    peer_set_listening(k->peer, false);
-    kit_open(k);
-    kit_until(k, kit_is_degraded);
-    while (kit_health(k).attempts < 1000)
-        kit_iterations(k, 1);
-    peer_set_listening(k->peer, true);
-    kit_until(k, kit_is_live);
-    assert_int_equal(kit_health(k).links, 1);
-    assert_int_equal(kit_health(k).attempts, 0);
+    struct client_fixture *f = *state;
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    f->options.backoff_cap_ms = 1;
+    peer_set_listening(f->peer, false);
+    client_fixture_open(f);
+    client_fixture_run_until(f, client_fixture_is_degraded);
+    while (client_fixture_health(f).attempts < 1000)
+        client_fixture_iterations(f, 1);
+    peer_set_listening(f->peer, true);
+    client_fixture_run_until(f, client_fixture_is_live);
+    assert_int_equal(client_fixture_health(f).links, 1);
+    assert_int_equal(client_fixture_health(f).attempts, 0);
 }
 
 static void count_handle(uv_handle_t *handle, void *count)
@@ -79,10 +79,10 @@ static void count_handle(uv_handle_t *handle, void *count)
     ++*(unsigned *)count;
 }
 
-static unsigned handles(struct kit *k)
+static unsigned handles(struct client_fixture *f)
 {
     unsigned count = 0;
-    uv_walk(&k->loop, count_handle, &count);
+    uv_walk(&f->loop, count_handle, &count);
     return count;
 }
 
@@ -101,43 +101,43 @@ static long resident_kib(void)
 }
 
 static uint64_t links_wanted;
-static bool has_links(struct kit *k)
+static bool has_links(struct client_fixture *f)
 {
-    return kit_is_live(k) && kit_health(k).links >= links_wanted;
+    return client_fixture_is_live(f) && client_fixture_health(f).links >= links_wanted;
 }
 
 /* A thousand reconnects, with a health address that refuses: probes, timers, descriptors and memory stay
  * flat. */
-static void test_failures_16_a_thousand_reconnects(void **state)
+static void a_thousand_reconnects(void **state)
 {
-    struct kit *k = *state;
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    k->options.backoff_cap_ms = 1;
-    k->options.health_url = "http://127.0.0.1:1/health";
-    kit_open(k);
+    struct client_fixture *f = *state;
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    f->options.backoff_cap_ms = 1;
+    f->options.health_url = "http://127.0.0.1:1/health";
+    client_fixture_open(f);
     unsigned descriptors = 0, at_first = 0;
     long memory_kib = 0;
     for (links_wanted = 1; links_wanted <= 1100; links_wanted++) {
-        kit_until(k, has_links);
+        client_fixture_run_until(f, has_links);
         if (links_wanted == 100) { /* every buffer has its size by now */
-            descriptors = kit_descriptors();
-            at_first = k->host ? handles(k) : 0;
+            descriptors = client_fixture_descriptors();
+            at_first = f->host ? handles(f) : 0;
             memory_kib = resident_kib();
         }
         if (links_wanted < 1100)
-            peer_drop_all(k->peer, links_wanted % 2 == 0);
+            peer_drop_all(f->peer, links_wanted % 2 == 0);
     }
-    assert_int_equal(kit_health(k).losses, 1099);
-    assert_int_equal(kit_descriptors(), descriptors);
-    assert_int_equal(k->host ? handles(k) : 0, at_first);
+    assert_int_equal(client_fixture_health(f).losses, 1099);
+    assert_int_equal(client_fixture_descriptors(), descriptors);
+    assert_int_equal(f->host ? handles(f) : 0, at_first);
     assert_true(resident_kib() - memory_kib < GROWTH_MAX_KIB);
 }
 
 /* The peer is gone while we write, and SIGPIPE is at its default: the process lives. */
-static void test_failures_20_signal_free(void **state)
+static void touches_no_signals(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     struct sigaction before[NSIG];
     sigset_t mask_before;
     struct sigaction after;
@@ -149,19 +149,19 @@ static void test_failures_20_signal_free(void **state)
         (void)sigaction(i, NULL, &before[i]); /* two are the C library's own, and cannot be asked for */
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
     assert_true(before[SIGPIPE].sa_handler == SIG_DFL);
-    k->peer = peer_start(PEER_UNIX); /* a path says EPIPE to the first send already */
-    kit_quick(k, peer_url(k->peer));
-    kit_open(k);
+    f->peer = peer_start(PEER_UNIX); /* a path says EPIPE to the first send already */
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    client_fixture_open(f);
     for (int round = 0; round < 20; round++) {
-        kit_until(k, kit_is_live);
+        client_fixture_run_until(f, client_fixture_is_live);
         for (int i = 0; i < 50; i++)
-            assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
-        peer_drop_all(k->peer, round % 2 == 0);
+            assert_int_equal(client_fixture_call(f, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
+        peer_drop_all(f->peer, round % 2 == 0);
         for (int i = 0; i < 50; i++)
-            assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
+            assert_int_equal(client_fixture_call(f, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
     }
-    kit_close(k);
-    assert_int_equal(atomic_load(&k->replies), 2000);
+    client_fixture_close(f);
+    assert_int_equal(atomic_load(&f->replies), 2000);
     for (int i = 1; i < NSIG; i++) {
         if (sigaction(i, NULL, &after) == 0)
             assert_true(after.sa_handler == before[i].sa_handler);
@@ -170,9 +170,9 @@ static void test_failures_20_signal_free(void **state)
     assert_memory_equal(&mask_before, &mask_after, sizeof(mask_before));
 }
 
-static void test_failures_20_fork_free_and_log_free(void **state)
+static void fork_free_and_log_free(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
     (void)fflush(NULL);
@@ -180,13 +180,13 @@ static void test_failures_20_fork_free_and_log_free(void **state)
     int err = dup(STDERR_FILENO);
     (void)dup2(fds[1], STDOUT_FILENO);
     (void)dup2(fds[1], STDERR_FILENO);
-    kit_open_live(k);
-    peer_set_raw(k->peer, "garbage\ngarbage\n", 16);
-    peer_set_mode(k->peer, PEER_RAW_CLOSE);
-    peer_drop_all(k->peer, true);
-    kit_until(k, kit_is_degraded);
-    (void)kit_call(k, "echo", AR_WAIT, AR_NEVER, NULL);
-    kit_close(k);
+    client_fixture_open_live(f);
+    peer_set_raw(f->peer, "garbage\ngarbage\n", 16);
+    peer_set_mode(f->peer, PEER_RAW_CLOSE);
+    peer_drop_all(f->peer, true);
+    client_fixture_run_until(f, client_fixture_is_degraded);
+    (void)client_fixture_call(f, "echo", AR_WAIT, AR_NEVER, NULL);
+    client_fixture_close(f);
     (void)fflush(NULL);
     (void)dup2(out, STDOUT_FILENO);
     (void)dup2(err, STDERR_FILENO);
@@ -226,9 +226,9 @@ static void *picky_realloc(void *p, size_t size)
 
 /* A large call and its large answer. AR_E_NO_MEMORY from ar_call_wait itself only where the server never saw
  * the call: whoever repeats it must not run it twice. */
-static void test_waiting_without_memory(void **state)
+static void waiting_without_memory(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     static const struct allocator picky = {picky_malloc, picky_calloc, picky_realloc, free};
     static char params[100000];
     struct ar_call c;
@@ -238,26 +238,26 @@ static void test_waiting_without_memory(void **state)
     params[1] = params[sizeof(params) - 3] = '"';
     params[sizeof(params) - 2] = ']';
     mem_set(&picky);
-    kit_open_live(k);
+    client_fixture_open_live(f);
     ar_call_init(&c);
     c.method = "echo";
     c.params = params;
     for (int n = 1; n < 50; n++) {
         struct ar_reply *reply;
-        kit_until(k, kit_is_live);
-        uint64_t before = peer_requests(k->peer);
+        client_fixture_run_until(f, client_fixture_is_live);
+        uint64_t before = peer_requests(f->peer);
         atomic_store(&large_left, n);
-        int rc = ar_call_wait(k->client, &c, &reply);
+        int rc = ar_call_wait(f->client, &c, &reply);
         bool spent = atomic_exchange(&large_left, 0) <= 0;
         if (rc != AR_OK) {
             assert_int_equal(rc, AR_E_NO_MEMORY);
-            assert_int_equal(peer_requests(k->peer), before);
+            assert_int_equal(peer_requests(f->peer), before);
             continue;
         }
         if (reply->code == AR_E_NO_MEMORY) {
             short_replies++;
             assert_true(reply->message[0] != '\0');
-            assert_true(reply->may_have_run || peer_requests(k->peer) == before);
+            assert_true(reply->may_have_run || peer_requests(f->peer) == before);
         }
         bool whole = reply->code == AR_OK && reply->result_len == sizeof(params) - 1 + strlen("{\"echo\":}");
         ar_reply_free(reply);
@@ -267,7 +267,7 @@ static void test_waiting_without_memory(void **state)
         }
     }
     assert_true(short_replies >= 1);
-    kit_close(k);
+    client_fixture_close(f);
     mem_set(NULL);
 }
 
@@ -278,39 +278,39 @@ static void note_closed(void *data)
     atomic_store((atomic_bool *)data, true);
 }
 
-static void test_two_clients_on_one_loop(void **state)
+static void two_clients_on_one_loop(void **state)
 {
-    struct kit *k = *state;
-    kit_open_live(k);
-    struct kit *other = calloc(1, sizeof(*other));
+    struct client_fixture *f = *state;
+    client_fixture_open_live(f);
+    struct client_fixture *other = calloc(1, sizeof(*other));
     assert_non_null(other);
-    kit_quick(other, peer_url(k->peer));
-    other->host = k->host;
-    other->options.loop = k->options.loop;
+    client_fixture_use_quick_options(other, peer_url(f->peer));
+    other->host = f->host;
+    other->options.loop = f->options.loop;
     char problem[AR_PROBLEM_SIZE];
     assert_int_equal(ar_open(&other->options, &other->client, problem, sizeof(problem)), AR_OK);
-    while (!kit_is_live(other))
-        kit_iterations(k, 1);
+    while (!client_fixture_is_live(other))
+        client_fixture_iterations(f, 1);
     ar_close(other->client, note_closed, &other->closed);
-    assert_int_equal(kit_call(k, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
-    kit_until(k, one_reply);
-    assert_int_equal(atomic_load(&k->codes[0]), 1);
-    while (!kit_is_closed(other) || peer_open_now(k->peer) > 1)
-        kit_iterations(k, 1);
-    assert_true(kit_is_live(k));
+    assert_int_equal(client_fixture_call(f, "echo", AR_FAIL_FAST, 0, NULL), AR_OK);
+    client_fixture_run_until(f, one_reply);
+    assert_int_equal(atomic_load(&f->codes[0]), 1);
+    while (!client_fixture_is_closed(other) || peer_open_now(f->peer) > 1)
+        client_fixture_iterations(f, 1);
+    assert_true(client_fixture_is_live(f));
     free(other);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KIT_TESTS(test_failures_20_queue_overflow_fires_its_failures),
-        KIT_TESTS(test_failures_16_reconnects_after_a_long_outage),
-        KIT_TESTS(test_failures_16_a_thousand_reconnects),
-        KIT_TESTS(test_failures_20_signal_free),
-        KIT_TESTS(test_failures_20_fork_free_and_log_free),
-        KIT_TEST(test_waiting_without_memory, kit_on_thread),
-        KIT_TESTS(test_two_clients_on_one_loop),
+        CLIENT_TESTS(queue_overflow_fires_its_failures),
+        CLIENT_TESTS(reconnects_after_a_long_outage),
+        CLIENT_TESTS(a_thousand_reconnects),
+        CLIENT_TESTS(touches_no_signals),
+        CLIENT_TESTS(fork_free_and_log_free),
+        CLIENT_TEST(waiting_without_memory, client_fixture_on_thread),
+        CLIENT_TESTS(two_clients_on_one_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@
 #define OPEN_MAX_PER_THREAD 64
 
 struct worker {
-    struct kit *kit;
+    struct client_fixture *fixture;
     unsigned number;
     pthread_t thread;
     atomic_uint accepted;
@@ -64,10 +64,10 @@ static void call_once(struct worker *w, unsigned round)
     c.deadline_ms = 5 + round % 40;
     c.on_reply = on_reply;
     c.data = w;
-    int rc = ar_call(w->kit->client, &c, &id);
+    int rc = ar_call(w->fixture->client, &c, &id);
     note(w, rc);
     if (rc == AR_OK && round % 5 == 0) {
-        int cancelled = ar_cancel(w->kit->client, id);
+        int cancelled = ar_cancel(w->fixture->client, id);
         assert_true(cancelled == AR_OK || cancelled == AR_E_CLOSED);
     }
 }
@@ -80,7 +80,7 @@ static void wait_once(struct worker *w, unsigned round)
     c.method = round % 2 == 0 ? "echo" : "hang";
     c.policy = (enum ar_policy)(round % 3);
     c.deadline_ms = 20;
-    int rc = ar_call_wait(w->kit->client, &c, &reply);
+    int rc = ar_call_wait(w->fixture->client, &c, &reply);
     if (rc == AR_OK) {
         assert_true(reply->code == AR_OK || reply->message);
         ar_reply_free(reply);
@@ -89,16 +89,16 @@ static void wait_once(struct worker *w, unsigned round)
     }
 }
 
-static void look(struct kit *k)
+static void look(struct client_fixture *f)
 {
-    const struct ar_snapshot *s = ar_agents(k->client);
+    const struct ar_snapshot *s = ar_agents(f->client);
     bool live = ar_snapshot_source(s) != AR_SOURCE_MOCK;
     for (size_t i = 0; i < ar_snapshot_count(s); i++) {
         assert_non_null(ar_snapshot_agent(s, i)->id);
         assert_true(ar_snapshot_agent(s, i)->mock != live);
     }
     ar_snapshot_release(s);
-    struct ar_health h = kit_health(k);
+    struct ar_health h = client_fixture_health(f);
     assert_true(h.completions <= h.calls);
     assert_true(h.calls - h.completions == h.in_flight + h.waiting);
 }
@@ -108,11 +108,11 @@ static void *work(void *data)
     struct worker *w = data;
     for (unsigned round = 0; round < ROUNDS; round++) {
         call_once(w, round);
-        look(w->kit);
+        look(w->fixture);
         if (round % 16 == 0)
             wait_once(w, round / 16);
         if (round % 7 == 0) {
-            int rc = ar_notify(w->kit->client, "hello", "[1]", 0);
+            int rc = ar_notify(w->fixture->client, "hello", "[1]", 0);
             assert_true(rc == AR_OK || rc == AR_E_DEGRADED || rc == AR_E_CLOSED || rc == AR_E_QUEUE_FULL);
         }
         while (atomic_load(&w->accepted) - atomic_load(&w->completed) > OPEN_MAX_PER_THREAD)
@@ -122,10 +122,10 @@ static void *work(void *data)
     return NULL;
 }
 
-static void start_all(struct worker *workers, struct kit *k)
+static void start_all(struct worker *workers, struct client_fixture *f)
 {
     for (unsigned i = 0; i < THREADS; i++) {
-        workers[i].kit = k;
+        workers[i].fixture = f;
         workers[i].number = i;
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
@@ -154,33 +154,33 @@ static void check_all(const struct worker *workers)
     }
 }
 
-static void set_up_quick(struct kit *k)
+static void set_up_quick(struct client_fixture *f)
 {
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    k->options.stale_max_ms = 30;
-    k->options.in_flight_max = 32;
-    kit_open(k);
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    f->options.stale_max_ms = 30;
+    f->options.in_flight_max = 32;
+    client_fixture_open(f);
 }
 
-static void test_eight_threads(void **state)
+static void eight_threads(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     static struct worker workers[THREADS];
     memset(workers, 0, sizeof(workers));
-    set_up_quick(k);
-    start_all(workers, k);
+    set_up_quick(f);
+    start_all(workers, f);
     for (unsigned n = 0; !all_done(workers); n++) {
-        kit_iterations(k, 20);
+        client_fixture_iterations(f, 20);
         if (n % 3 == 2)
-            peer_drop_all(k->peer, n % 2 == 0);
+            peer_drop_all(f->peer, n % 2 == 0);
         if (n % 4 == 1)
-            peer_set_listening(k->peer, n % 8 != 1);
+            peer_set_listening(f->peer, n % 8 != 1);
     }
     join_all(workers);
-    peer_set_listening(k->peer, true);
-    kit_until(k, kit_is_live);
-    kit_close(k);
+    peer_set_listening(f->peer, true);
+    client_fixture_run_until(f, client_fixture_is_live);
+    client_fixture_close(f);
     check_all(workers);
 }
 
@@ -197,18 +197,18 @@ static void hold_until_done(void *data)
         (void)usleep(1000);
 }
 
-static void test_closed_under_eight_threads(void **state)
+static void closed_under_eight_threads(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     static struct worker workers[THREADS];
     struct gate gate = {workers};
     memset(workers, 0, sizeof(workers));
-    set_up_quick(k);
-    start_all(workers, k);
-    kit_iterations(k, 30);
-    ar_close(k->client, hold_until_done, &gate);
-    assert_int_equal(ar_close_wait(k->client), AR_OK);
-    k->client = NULL;
+    set_up_quick(f);
+    start_all(workers, f);
+    client_fixture_iterations(f, 30);
+    ar_close(f->client, hold_until_done, &gate);
+    assert_int_equal(ar_close_wait(f->client), AR_OK);
+    f->client = NULL;
     join_all(workers);
     check_all(workers);
     unsigned refused = 0;
@@ -223,11 +223,11 @@ static atomic_bool stop_reading;
 
 static void *read_snapshots(void *data)
 {
-    struct kit *k = data;
-    const struct ar_snapshot *held = ar_agents(k->client);
+    struct client_fixture *f = data;
+    const struct ar_snapshot *held = ar_agents(f->client);
     uint64_t version = 0;
     while (!atomic_load(&stop_reading)) {
-        const struct ar_snapshot *s = ar_agents(k->client);
+        const struct ar_snapshot *s = ar_agents(f->client);
         assert_true(ar_snapshot_version(s) >= version); /* never an older one */
         version = ar_snapshot_version(s);
         assert_non_null(ar_snapshot_agent(s, 0)->id);
@@ -238,22 +238,22 @@ static void *read_snapshots(void *data)
     return NULL;
 }
 
-static bool many_versions(struct kit *k)
+static bool many_versions(struct client_fixture *f)
 {
-    return kit_health(k).snapshot_version >= 30;
+    return client_fixture_health(f).snapshot_version >= 30;
 }
 
-static void test_readers_while_it_changes(void **state)
+static void readers_while_it_changes(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     pthread_t threads[THREADS];
-    kit_quick(k, "127.0.0.1:1");
-    k->options.mock_refresh_ms = 1;
-    kit_open(k);
+    client_fixture_use_quick_options(f, "127.0.0.1:1");
+    f->options.mock_refresh_ms = 1;
+    client_fixture_open(f);
     atomic_store(&stop_reading, false);
     for (unsigned i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, read_snapshots, k), 0);
-    kit_until(k, many_versions);
+        assert_int_equal(pthread_create(&threads[i], NULL, read_snapshots, f), 0);
+    client_fixture_run_until(f, many_versions);
     atomic_store(&stop_reading, true);
     for (unsigned i = 0; i < THREADS; i++)
         (void)pthread_join(threads[i], NULL);
@@ -262,11 +262,11 @@ static void test_readers_while_it_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KIT_TEST(test_eight_threads, kit_on_thread),
-        KIT_TEST(test_eight_threads, kit_on_host),
-        KIT_TEST(test_closed_under_eight_threads, kit_on_thread),
-        KIT_TEST(test_readers_while_it_changes, kit_on_thread),
-        KIT_TEST(test_readers_while_it_changes, kit_on_host),
+        CLIENT_TEST(eight_threads, client_fixture_on_thread),
+        CLIENT_TEST(eight_threads, client_fixture_on_host),
+        CLIENT_TEST(closed_under_eight_threads, client_fixture_on_thread),
+        CLIENT_TEST(readers_while_it_changes, client_fixture_on_thread),
+        CLIENT_TEST(readers_while_it_changes, client_fixture_on_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

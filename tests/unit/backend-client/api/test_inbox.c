@@ -88,7 +88,7 @@ static uint64_t push_call(void)
 /* ---- order ---- */
 
 /* What went in: 1, 2, cancel 1, notify, 3, cancel 3. */
-static void test_order_is_kept(void **state)
+static void order_is_kept(void **state)
 {
     (void)state;
     assert_int_equal(push_call(), 1);
@@ -121,7 +121,7 @@ static void test_order_is_kept(void **state)
     assert_false(inbox_take(&seen.inbox, &load)); /* empty, without asking twice */
 }
 
-static void test_ids_that_were_never_given_out(void **state)
+static void ids_that_were_never_given_out(void **state)
 {
     (void)state;
     assert_int_equal(inbox_push_cancel(&seen.inbox, 0), AR_E_NOT_FOUND);
@@ -140,7 +140,7 @@ static unsigned wakes_now(void)
     return seen.wakes;
 }
 
-static void test_wakes_when_it_was_empty(void **state)
+static void wakes_when_it_was_empty(void **state)
 {
     (void)state;
     (void)push_call();
@@ -160,7 +160,7 @@ static void *push_from_elsewhere(void *data)
 }
 
 /* The loop's own thread, inside an event, looks by itself before it waits; another thread must still wake. */
-static void test_does_not_wake_itself(void **state)
+static void does_not_wake_itself(void **state)
 {
     (void)state;
     pthread_t thread;
@@ -175,7 +175,7 @@ static void test_does_not_wake_itself(void **state)
 
 /* ---- limits ---- */
 
-static void test_number_of_things(void **state)
+static void bounds_the_number_of_items(void **state)
 {
     (void)state;
     for (size_t i = 0; i + 1 < INBOX_MAX_ITEMS; i++)
@@ -191,7 +191,7 @@ static void test_number_of_things(void **state)
     assert_int_equal(id, INBOX_MAX_ITEMS);
 }
 
-static void test_number_of_bytes(void **state)
+static void bounds_the_number_of_bytes(void **state)
 {
     (void)state;
     struct call *call = make_call("[1]");
@@ -206,7 +206,7 @@ static void test_number_of_bytes(void **state)
     assert_int_equal(inbox_push_notify(&seen.inbox, "hello", other), AR_OK);
 }
 
-static void test_without_memory(void **state)
+static void survives_without_memory(void **state)
 {
     (void)state;
     (void)push_call();
@@ -220,7 +220,7 @@ static void test_without_memory(void **state)
 
 /* ---- closing ---- */
 
-static void test_closing(void **state)
+static void refuses_everything_while_closing(void **state)
 {
     (void)state;
     (void)push_call();
@@ -248,10 +248,14 @@ static void test_closing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        INBOX_TEST(test_order_is_kept),           INBOX_TEST(test_ids_that_were_never_given_out),
-        INBOX_TEST(test_wakes_when_it_was_empty), INBOX_TEST(test_does_not_wake_itself),
-        INBOX_TEST(test_number_of_things),        INBOX_TEST(test_number_of_bytes),
-        INBOX_TEST(test_without_memory),          INBOX_TEST(test_closing),
+        INBOX_TEST(order_is_kept),
+        INBOX_TEST(ids_that_were_never_given_out),
+        INBOX_TEST(wakes_when_it_was_empty),
+        INBOX_TEST(does_not_wake_itself),
+        INBOX_TEST(bounds_the_number_of_items),
+        INBOX_TEST(bounds_the_number_of_bytes),
+        INBOX_TEST(survives_without_memory),
+        INBOX_TEST(refuses_everything_while_closing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static int plain_environment(void **state)
 
 /* ---- what is taken ---- */
 
-static void test_defaults(void **state)
+static void fills_in_defaults(void **state)
 {
     (void)state;
     struct options o;
@@ -60,7 +60,7 @@ static void test_defaults(void **state)
     options_done(&o);
 }
 
-static void test_environment(void **state)
+static void reads_the_environment(void **state)
 {
     (void)state;
     struct options o;
@@ -90,7 +90,7 @@ static void test_environment(void **state)
 }
 
 /* Nothing of the caller's is looked at later. */
-static void test_strings_are_copied(void **state)
+static void strings_are_copied(void **state)
 {
     (void)state;
     struct options o;
@@ -111,7 +111,7 @@ static void test_strings_are_copied(void **state)
 
 /* ---- structures of other versions ---- */
 
-static void test_sizes(void **state)
+static void takes_structures_of_any_size(void **state)
 {
     (void)state;
     struct options o;
@@ -174,7 +174,7 @@ static void test_sizes(void **state)
         options_done(&taken_options);                                                                        \
     } while (0)
 
-static void test_limits(void **state)
+static void checks_limits(void **state)
 {
     (void)state;
     static char long_text[3000];
@@ -226,14 +226,14 @@ static int try_open(const struct ar_options *o)
     return rc;
 }
 
-static void test_open_refuses(void **state)
+static void open_refuses(void **state)
 {
     (void)state;
     struct ar_options o;
     uv_loop_t first; /* the process's first one keeps descriptors of libuv's own */
     assert_int_equal(uv_loop_init(&first), 0);
     assert_int_equal(uv_loop_close(&first), 0);
-    unsigned descriptors = kit_descriptors();
+    unsigned descriptors = client_fixture_descriptors();
     ar_options_init(&o);
     o.url = "tls://relay:9500";
     assert_int_equal(try_open(&o), AR_E_INVALID);
@@ -257,55 +257,55 @@ static void test_open_refuses(void **state)
     assert_int_equal(ar_open(NULL, NULL, problem, sizeof(problem)), AR_E_INVALID);
     assert_int_equal(ar_close_wait(NULL), AR_E_INVALID);
     ar_close(NULL, NULL, NULL);
-    assert_int_equal(kit_descriptors(), descriptors);
+    assert_int_equal(client_fixture_descriptors(), descriptors);
 }
 
 /* ---- no memory ---- */
 
-static bool one_reply(struct kit *k)
+static bool one_reply(struct client_fixture *f)
 {
-    return atomic_load(&k->replies) >= 1;
+    return atomic_load(&f->replies) >= 1;
 }
 
 /* Opening on the host's loop, a session with a call, closing: each allocation fails once. What may be refused
  * is refused with nothing left; what was accepted completes; the client is live in the end. */
-static void test_without_memory(void **state)
+static void survives_without_memory(void **state)
 {
-    struct kit *k = *state;
+    struct client_fixture *f = *state;
     size_t refused = 0;
     size_t n = 1;
-    k->peer = peer_start(PEER_IP4);
-    kit_quick(k, peer_url(k->peer));
-    k->options.health_url = "http://127.0.0.1:1/";
+    f->peer = peer_start(PEER_IP4);
+    client_fixture_use_quick_options(f, peer_url(f->peer));
+    f->options.health_url = "http://127.0.0.1:1/";
     fault_alloc_install();
     for (;; n++) {
-        atomic_store(&k->replies, 0);
-        atomic_store(&k->closed, false);
+        atomic_store(&f->replies, 0);
+        atomic_store(&f->closed, false);
         fault_alloc_fail_at(n);
-        int rc = ar_open(&k->options, &k->client, problem, sizeof(problem));
+        int rc = ar_open(&f->options, &f->client, problem, sizeof(problem));
         if (rc != AR_OK) {
             assert_int_equal(rc, AR_E_NO_MEMORY);
             assert_true(fault_alloc_fired());
             assert_non_null(strstr(problem, "emory"));
             assert_int_equal(fault_alloc_live(), 0);
-            k->client = NULL;
+            f->client = NULL;
             refused++;
             continue;
         }
-        kit_until(k, kit_is_live);
-        rc = kit_call(k, "echo", AR_WAIT, 0, NULL);
+        client_fixture_run_until(f, client_fixture_is_live);
+        rc = client_fixture_call(f, "echo", AR_WAIT, 0, NULL);
         if (rc == AR_OK)
-            kit_until(k, one_reply);
+            client_fixture_run_until(f, one_reply);
         else
             assert_int_equal(rc, AR_E_NO_MEMORY);
-        int cancelled = ar_cancel(k->client, 1);
+        int cancelled = ar_cancel(f->client, 1);
         assert_true(cancelled == AR_OK || cancelled == AR_E_NO_MEMORY || cancelled == AR_E_NOT_FOUND);
-        int notified = ar_notify(k->client, "hello", NULL, 0);
+        int notified = ar_notify(f->client, "hello", NULL, 0);
         assert_true(notified == AR_OK || notified == AR_E_NO_MEMORY || notified == AR_E_DEGRADED);
-        peer_drop_all(k->peer, true);
-        kit_until(k, kit_is_degraded);
-        kit_until(k, kit_is_live);
-        kit_close(k);
+        peer_drop_all(f->peer, true);
+        client_fixture_run_until(f, client_fixture_is_degraded);
+        client_fixture_run_until(f, client_fixture_is_live);
+        client_fixture_close(f);
         assert_int_equal(fault_alloc_live(), 0);
         if (!fault_alloc_fired())
             break;
@@ -320,13 +320,13 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PLAIN_TEST(test_defaults),
-        PLAIN_TEST(test_environment),
-        PLAIN_TEST(test_strings_are_copied),
-        PLAIN_TEST(test_sizes),
-        PLAIN_TEST(test_limits),
-        PLAIN_TEST(test_open_refuses),
-        KIT_TEST(test_without_memory, kit_on_host),
+        PLAIN_TEST(fills_in_defaults),
+        PLAIN_TEST(reads_the_environment),
+        PLAIN_TEST(strings_are_copied),
+        PLAIN_TEST(takes_structures_of_any_size),
+        PLAIN_TEST(checks_limits),
+        PLAIN_TEST(open_refuses),
+        CLIENT_TEST(survives_without_memory, client_fixture_on_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What the tests of backend-client/src/call.c share. A check that does not hold fails the test that asked. */
+/* What the tests of backend-client/src/engine/call.c share. A check that does not hold fails the test. */
 #include "tests/unit/backend-client/engine/call_fixture.h"
 
 #include <setjmp.h>
@@ -11,20 +11,20 @@
 #include "base/alloc.h"
 #include "tests/unit/common/fault_alloc.h"
 
-void call_on_progress(struct ar_client *client, const char *params, size_t params_len, void *data)
+void call_fixture_on_progress(struct ar_client *client, const char *params, size_t params_len, void *data)
 {
     (void)client, (void)params, (void)params_len, (void)data;
 }
 
-struct ar_call call_asked(const char *method, const char *params, bool progress)
+struct ar_call call_fixture_options(const char *method, const char *params, bool progress)
 {
     return (struct ar_call){.size = sizeof(struct ar_call),
                             .method = method,
                             .params = params,
-                            .on_progress = progress ? call_on_progress : NULL};
+                            .on_progress = progress ? call_fixture_on_progress : NULL};
 }
 
-int call_try(const struct ar_call *o, size_t frame_max, struct call **ret_call)
+int call_fixture_try(const struct ar_call *o, size_t frame_max, struct call **ret_call)
 {
     struct call none;
     struct call *c = &none;
@@ -40,17 +40,17 @@ int call_try(const struct ar_call *o, size_t frame_max, struct call **ret_call)
     return AR_OK;
 }
 
-struct call *call_must(const struct ar_call *o)
+struct call *call_fixture_make(const struct ar_call *o)
 {
     struct call *c = NULL;
-    assert_int_equal(call_try(o, CALL_FRAME_MAX, &c), AR_OK);
+    assert_int_equal(call_fixture_try(o, CALL_FRAME_MAX, &c), AR_OK);
     if (!c)
         abort();
     c->id = CALL_ID;
     return c;
 }
 
-char *call_line(const struct call *c)
+char *call_fixture_line(const struct call *c)
 {
     struct buf out;
     buf_init(&out, CALL_FRAME_MAX);
@@ -67,14 +67,14 @@ char *call_line(const struct call *c)
     return line;
 }
 
-int call_tests_begin(void **state)
+int call_fixture_set_up(void **state)
 {
     (void)state;
     fault_alloc_install();
     return 0;
 }
 
-int call_tests_end(void **state)
+int call_fixture_tear_down(void **state)
 {
     (void)state;
     size_t left = fault_alloc_live();

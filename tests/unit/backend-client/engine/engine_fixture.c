@@ -1,4 +1,4 @@
-/* The shell around an engine under test: ops that record, a virtual clock, calls. Purpose and use:
+/* The I/O driver of an engine under test: ops that record, a virtual clock, calls. Purpose and use:
  * engine_fixture.h. The peer is engine_fixture_peer.c. The fixture's own memory comes from the C library, so that a
  * failing allocator fails the engine alone.
  */

@@ -1,4 +1,4 @@
-/* What the tests of the client's engine share: a shell that records what the engine asks for, a virtual
+/* What the tests of the client's engine share: an I/O driver that records what the engine asks for, a virtual
  * clock, and a scripted peer that reads what the engine sends, line by line, and answers, or does not.
  *
  * Whatever a test does, the fixture holds the engine to its contract at every step and fails the test where it
@@ -113,7 +113,7 @@ struct engine_fixture {
     bool raw_peer;      /* the peer says what the fixture does not know of: some checks are off */
     bool out_of_memory; /* allocations fail: the engine may publish its static snapshot */
 
-    /* the shell */
+    /* the I/O driver */
     bool connecting;
     bool linked;
     unsigned link;     /* the number of this one, from 1 */

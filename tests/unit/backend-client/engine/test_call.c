@@ -1,4 +1,4 @@
-/* backend-client/src/call.c, call_new: every refusal but for size, and what an accepted call keeps. Sizes and
+/* backend-client/src/engine/call.c, call_new: every refusal but for size, and what an accepted call keeps. Sizes and
  * lines: test_client_call_lines.c.
  */
 #include <setjmp.h>
@@ -26,7 +26,7 @@ static void on_reply(struct ar_client *client, const struct ar_reply *reply, voi
 static void gives(const struct ar_call *o, int wanted)
 {
     struct call *c = NULL;
-    int rc = call_try(o, CALL_FRAME_MAX, &c);
+    int rc = call_fixture_try(o, CALL_FRAME_MAX, &c);
     call_free(c);
     if (rc != wanted)
         fail_msg("method %s, params %s, progress %d: %d, not %d", o->method ? o->method : "(none)",
@@ -42,7 +42,7 @@ static void accepts(const struct ar_call *o)
 static void refuses_params(const char *params, size_t len)
 {
     for (int progress = 0; progress < 2; progress++) {
-        struct ar_call o = call_asked("tools/call", params, progress != 0);
+        struct ar_call o = call_fixture_options("tools/call", params, progress != 0);
         o.params_len = len;
         gives(&o, AR_E_INVALID);
     }
@@ -53,21 +53,21 @@ static void refuses_params(const char *params, size_t len)
 static void what_is_no_call_is_refused(void **state)
 {
     (void)state;
-    struct ar_call o = call_asked("ping", NULL, false);
+    struct ar_call o = call_fixture_options("ping", NULL, false);
     struct call *c;
     accepts(&o);
-    assert_int_equal(call_try(NULL, CALL_FRAME_MAX, &c), AR_E_INVALID);
+    assert_int_equal(call_fixture_try(NULL, CALL_FRAME_MAX, &c), AR_E_INVALID);
     o.size = 0;
     gives(&o, AR_E_INVALID);
     o.size = sizeof(o) + 1;
     gives(&o, AR_E_INVALID);
     o.size = offsetof(struct ar_call, method); /* a structure without any member */
     gives(&o, AR_E_INVALID);
-    o = call_asked("ping", NULL, false);
+    o = call_fixture_options("ping", NULL, false);
     o.params_len = 1;
     gives(&o, AR_E_INVALID);
     for (int policy = -1; policy <= AR_MOCK + 1; policy++) {
-        o = call_asked("ping", "{}", false);
+        o = call_fixture_options("ping", "{}", false);
         o.policy = (enum ar_policy)policy;
         gives(&o, policy >= AR_FAIL_FAST && policy <= AR_MOCK ? AR_OK : AR_E_INVALID);
     }
@@ -102,11 +102,11 @@ static void methods_that_cannot_be_sent(void **state)
         "relay/ping",  " ",          "notifications\\/a",
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct ar_call o = call_asked(bad[i], "{}", i % 2 == 0);
+        struct ar_call o = call_fixture_options(bad[i], "{}", i % 2 == 0);
         gives(&o, AR_E_INVALID);
     }
     for (size_t i = 0; i < COUNT(good); i++) {
-        struct ar_call o = call_asked(good[i], "{}", i % 2 == 0);
+        struct ar_call o = call_fixture_options(good[i], "{}", i % 2 == 0);
         accepts(&o);
     }
 }
@@ -193,7 +193,7 @@ static void params_that_are_cut(void **state)
         if (n < len) {
             refuses_params(piece, n);
         } else {
-            struct ar_call o = call_asked("m", piece, true);
+            struct ar_call o = call_fixture_options("m", piece, true);
             o.params_len = n;
             accepts(&o);
         }
@@ -213,7 +213,7 @@ static void params_at_the_depth_limit(void **state)
             text[2 * depth] = '\0';
             if (newline)
                 memcpy(text + 2 * depth - 1, "\n]", 3);
-            struct ar_call o = call_asked("m", text, false);
+            struct ar_call o = call_fixture_options("m", text, false);
             gives(&o, depth < RPC_MAX_DEPTH ? AR_OK : AR_E_INVALID);
         }
     }
@@ -242,11 +242,11 @@ static void params_that_cannot_carry_a_token(void **state)
         "{\"_meta\":{\"progressToken\":1,\"progressToken\":2}}",
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        struct ar_call o = call_asked("m", bad[i], true);
+        struct ar_call o = call_fixture_options("m", bad[i], true);
         gives(&o, AR_E_INVALID);
         o.on_progress = NULL; /* then it is the peer's to judge, and goes out as it is */
-        struct call *c = call_must(&o);
-        char *line = call_line(c);
+        struct call *c = call_fixture_make(&o);
+        char *line = call_fixture_line(c);
         char tail[256];
         (void)snprintf(tail, sizeof(tail), ",\"params\":%s}", bad[i]);
         assert_non_null(strstr(line, tail));
@@ -263,12 +263,12 @@ static void a_call_keeps_copies(void **state)
     char method[] = "tools/call";
     char params[] = " {\"a\":1}\n";
     int mark;
-    struct ar_call o = call_asked(method, params, true);
+    struct ar_call o = call_fixture_options(method, params, true);
     o.policy = AR_WAIT;
     o.idempotent = true;
     o.on_reply = on_reply;
     o.data = &mark;
-    struct call *c = call_must(&o);
+    struct call *c = call_fixture_make(&o);
     assert_string_equal(params, " {\"a\":1}\n");
     memset(method, 'x', sizeof(method) - 1);
     memset(params, 'x', sizeof(params) - 1);
@@ -281,7 +281,7 @@ static void a_call_keeps_copies(void **state)
     assert_int_equal(c->state, CALL_NEW);
     assert_int_equal(c->policy, AR_WAIT);
     assert_true(c->idempotent && !c->to_relay && !c->may_have_run);
-    assert_ptr_equal(c->on_progress, call_on_progress);
+    assert_ptr_equal(c->on_progress, call_fixture_on_progress);
     assert_ptr_equal(c->on_reply, on_reply);
     assert_ptr_equal(c->data, &mark);
     assert_true(c->began_at_ms == CALL_NOW_MS && c->not_before_ms == 0 && c->retry_after_poll == 0 &&
@@ -300,8 +300,8 @@ static void relay_methods_are_known(void **state)
     } cases[] = {{"relay/ping", true},  {"relay/", true},       {"relay", false},
                  {"Relay/ping", false}, {"xrelay/ping", false}, {"relay\\/ping", false}};
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct ar_call o = call_asked(cases[i].method, NULL, false);
-        struct call *c = call_must(&o);
+        struct ar_call o = call_fixture_options(cases[i].method, NULL, false);
+        struct call *c = call_fixture_make(&o);
         assert_int_equal(c->to_relay, cases[i].to_relay);
         assert_null(c->params);
         assert_int_equal(c->bytes, strlen(cases[i].method));
@@ -320,7 +320,7 @@ static void an_older_structure_is_taken(void **state)
     o.method = "m";
     o.params = "{}tail";
     o.params_len = 2;
-    struct call *c = call_must(&o);
+    struct call *c = call_fixture_make(&o);
     assert_string_equal(c->params, "{}");
     assert_int_equal(c->policy, AR_FAIL_FAST);
     assert_int_equal(c->deadline_at_ms, CALL_NOW_MS + CALL_DEFAULT_MS);
@@ -331,14 +331,14 @@ static void an_older_structure_is_taken(void **state)
 static void params_len_counts_when_it_is_given(void **state)
 {
     (void)state;
-    struct ar_call o = call_asked("m", "{\"a\":1}", false);
-    struct call *c = call_must(&o);
+    struct ar_call o = call_fixture_options("m", "{\"a\":1}", false);
+    struct call *c = call_fixture_make(&o);
     assert_string_equal(c->params, "{\"a\":1}");
     call_free(c);
     refuses_params("{}{}", 0);
     o.params = "{}{}";
     o.params_len = 2;
-    c = call_must(&o);
+    c = call_fixture_make(&o);
     assert_string_equal(c->params, "{}");
     call_free(c);
     o.params = "{}\0x"; /* strlen's length: the NUL is no part of it */
@@ -372,7 +372,7 @@ static void deadlines(void **state)
         {UINT64_MAX, AR_NEVER, 1, UINT64_MAX},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct ar_call o = call_asked("m", NULL, false);
+        struct ar_call o = call_fixture_options("m", NULL, false);
         struct call *c;
         o.deadline_ms = cases[i].asked;
         assert_int_equal(call_new(&o, cases[i].now, cases[i].by_default, CALL_FRAME_MAX, &c), AR_OK);
@@ -399,5 +399,5 @@ int main(void)
         cmocka_unit_test(params_len_counts_when_it_is_given),
         cmocka_unit_test(deadlines),
     };
-    return cmocka_run_group_tests_name("client_call", tests, call_tests_begin, call_tests_end);
+    return cmocka_run_group_tests_name("client_call", tests, call_fixture_set_up, call_fixture_tear_down);
 }

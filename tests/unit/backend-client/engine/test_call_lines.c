@@ -1,4 +1,4 @@
-/* backend-client/src/call.c, call_write: every line that it makes; sizes at the frame's limit and at the
+/* backend-client/src/engine/call.c, call_write: every line that it makes; sizes at the frame's limit and at the
  * buffer's, too little memory. A line is read back twice: by the relay's envelope scan (wire/rpc.h) and as a
  * tree (wire/json.h).
  */
@@ -108,9 +108,9 @@ static void check_envelope(const char *line, const struct ar_call *o)
 /* `tail`: what stands behind the method. */
 static void writes(const char *params, bool progress, const char *tail)
 {
-    struct ar_call o = call_asked("tools/call", params, progress);
-    struct call *c = call_must(&o);
-    char *line = call_line(c);
+    struct ar_call o = call_fixture_options("tools/call", params, progress);
+    struct call *c = call_fixture_make(&o);
+    char *line = call_fixture_line(c);
     char wanted[1024];
     (void)snprintf(wanted, sizeof(wanted),
                    "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64 ",\"method\":\"tools/call\"%s", CALL_ID, tail);
@@ -212,9 +212,9 @@ static void a_method_is_escaped(void **state)
     static const char *const params[] = {NULL, "{}", "{\"a\":1}", "{\"x\":0,\"_meta\":{\"b\":1}}"};
     for (size_t i = 0; i < COUNT(methods) * COUNT(params) * 2; i++) {
         struct ar_call o =
-            call_asked(methods[i / 2 / COUNT(params)], params[i / 2 % COUNT(params)], i % 2 != 0);
-        struct call *c = call_must(&o);
-        char *line = call_line(c);
+            call_fixture_options(methods[i / 2 / COUNT(params)], params[i / 2 % COUNT(params)], i % 2 != 0);
+        struct call *c = call_fixture_make(&o);
+        char *line = call_fixture_line(c);
         check_envelope(line, &o);
         check_tree(line, &o);
         mem_free(line);
@@ -228,10 +228,10 @@ static void an_id_stands_twice_where_there_is_a_token(void **state)
     static const uint64_t ids[] = {
         1, 9, 10, 99, 100, (UINT64_C(1) << 53) - 1, UINT64_C(10000000000000000000), UINT64_MAX};
     for (size_t i = 0; i < COUNT(ids); i++) {
-        struct ar_call o = call_asked("m", "{\"a\":1}", true);
-        struct call *c = call_must(&o);
+        struct ar_call o = call_fixture_options("m", "{\"a\":1}", true);
+        struct call *c = call_fixture_make(&o);
         c->id = ids[i];
-        char *line = call_line(c);
+        char *line = call_fixture_line(c);
         char wanted[256];
         (void)snprintf(wanted, sizeof(wanted),
                        "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64
@@ -253,7 +253,7 @@ static size_t frame_needed(const struct ar_call *o)
     for (size_t limit = 0; limit < 1000; limit++) {
         struct call *c;
         fault_alloc_fail_at(0);
-        int rc = call_try(o, limit, &c);
+        int rc = call_fixture_try(o, limit, &c);
         if (rc == AR_OK) {
             needed = needed ? needed : limit;
             call_free(c);
@@ -270,9 +270,9 @@ static size_t frame_needed(const struct ar_call *o)
 /* The line with the longest id, its newline not counted. */
 static size_t longest_line(const struct ar_call *o)
 {
-    struct call *c = call_must(o);
+    struct call *c = call_fixture_make(o);
     c->id = UINT64_MAX;
-    char *line = call_line(c);
+    char *line = call_fixture_line(c);
     size_t len = strlen(line);
     mem_free(line);
     call_free(c);
@@ -302,7 +302,7 @@ static void the_frame_limit_is_exact(void **state)
         {"\xc3\xa9", "[]", false, 10},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct ar_call o = call_asked(cases[i].method, cases[i].params, cases[i].progress);
+        struct ar_call o = call_fixture_options(cases[i].method, cases[i].params, cases[i].progress);
         size_t needed = frame_needed(&o);
         size_t sent = longest_line(&o);
         assert_in_range(needed, sent, sent + cases[i].slack);
@@ -316,21 +316,21 @@ static void lengths_beyond_all_bounds(void **state)
     char *two = mem_dup("{}", 2);
     assert_non_null(two);
     for (int progress = 0; progress < 2; progress++) {
-        struct ar_call o = call_asked("m", two, progress != 0);
+        struct ar_call o = call_fixture_options("m", two, progress != 0);
         struct call *c;
         for (size_t less = 0; less < 200; less++) {
             const size_t lens[] = {SIZE_MAX - less, SIZE_MAX / 2 - less, CALL_FRAME_MAX + 200 - less};
             for (size_t i = 0; i < COUNT(lens); i++) {
                 o.params_len = lens[i];
-                assert_int_equal(call_try(&o, CALL_FRAME_MAX, &c), AR_E_TOO_LARGE);
+                assert_int_equal(call_fixture_try(&o, CALL_FRAME_MAX, &c), AR_E_TOO_LARGE);
             }
         }
         o.params_len = SIZE_MAX; /* no limit allows what no size_t can say */
-        assert_int_equal(call_try(&o, SIZE_MAX, &c), AR_E_TOO_LARGE);
+        assert_int_equal(call_fixture_try(&o, SIZE_MAX, &c), AR_E_TOO_LARGE);
         o.params_len = SIZE_MAX - 40;
-        assert_int_equal(call_try(&o, SIZE_MAX, &c), AR_E_TOO_LARGE);
+        assert_int_equal(call_fixture_try(&o, SIZE_MAX, &c), AR_E_TOO_LARGE);
         o.params_len = 2;
-        assert_int_equal(call_try(&o, SIZE_MAX, &c), AR_OK);
+        assert_int_equal(call_fixture_try(&o, SIZE_MAX, &c), AR_OK);
         call_free(c);
     }
     mem_free(two);
@@ -344,14 +344,14 @@ static void a_method_may_be_too_large(void **state)
     assert_non_null(method);
     memset(method, 'm', len);
     method[len] = '\0';
-    struct ar_call o = call_asked(method, NULL, false);
+    struct ar_call o = call_fixture_options(method, NULL, false);
     struct call *c;
-    assert_int_equal(call_try(&o, len, &c), AR_E_TOO_LARGE);
-    assert_int_equal(call_try(&o, 2 * len, &c), AR_OK);
+    assert_int_equal(call_fixture_try(&o, len, &c), AR_E_TOO_LARGE);
+    assert_int_equal(call_fixture_try(&o, 2 * len, &c), AR_OK);
     call_free(c);
     memset(method, '\x01', len); /* six bytes each in the line */
-    assert_int_equal(call_try(&o, 6 * len, &c), AR_E_TOO_LARGE);
-    assert_int_equal(call_try(&o, 7 * len, &c), AR_OK);
+    assert_int_equal(call_fixture_try(&o, 6 * len, &c), AR_E_TOO_LARGE);
+    assert_int_equal(call_fixture_try(&o, 7 * len, &c), AR_OK);
     call_free(c);
     mem_free(method);
 }
@@ -393,13 +393,13 @@ static void all_or_nothing_at_the_buffers_limit(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(written); i++) {
-        struct ar_call o = call_asked(written[i].method, written[i].params, written[i].progress);
+        struct ar_call o = call_fixture_options(written[i].method, written[i].params, written[i].progress);
         struct call *c = NULL;
         size_t frame = 0;
-        while (call_try(&o, frame, &c) != AR_OK)
+        while (call_fixture_try(&o, frame, &c) != AR_OK)
             frame++;
         c->id = UINT64_MAX;
-        char *line = call_line(c);
+        char *line = call_fixture_line(c);
         const size_t len = strlen(line);
         for (size_t room = 2; room < frame + 10; room++) {
             struct buf out;
@@ -423,7 +423,7 @@ static void all_or_nothing_at_the_buffers_limit(void **state)
 static int new_and_write(const struct ar_call *o, struct buf *out)
 {
     struct call *c;
-    int rc = call_try(o, CALL_FRAME_MAX, &c);
+    int rc = call_fixture_try(o, CALL_FRAME_MAX, &c);
     if (rc != AR_OK)
         return rc;
     c->id = CALL_ID;
@@ -436,7 +436,7 @@ static void the_nth_allocation_fails(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(written); i++) {
-        struct ar_call o = call_asked(written[i].method, written[i].params, written[i].progress);
+        struct ar_call o = call_fixture_options(written[i].method, written[i].params, written[i].progress);
         size_t failed = 0;
         for (size_t n = 1;; n++) {
             struct buf out;
@@ -480,5 +480,6 @@ int main(void)
         cmocka_unit_test(all_or_nothing_at_the_buffers_limit),
         cmocka_unit_test(the_nth_allocation_fails),
     };
-    return cmocka_run_group_tests_name("client_call_lines", tests, call_tests_begin, call_tests_end);
+    return cmocka_run_group_tests_name("client_call_lines", tests, call_fixture_set_up,
+                                       call_fixture_tear_down);
 }

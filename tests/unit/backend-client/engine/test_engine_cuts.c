@@ -113,8 +113,8 @@ static void closing_at_every_event(void **state)
     cut_everywhere(EVENT, close_it, 80);
 }
 
-/* FAILURES 10: the verdict must not depend on how the bytes were chunked. */
-static void failures_10_chunks_make_no_difference(void **state)
+/* The verdict must not depend on how the bytes were chunked. */
+static void chunks_make_no_difference(void **state)
 {
     char *whole = NULL;
     (void)state;
@@ -202,7 +202,7 @@ static void closing_before_the_start(void **state)
     assert_int_equal(fault_alloc_live(), 0);
 }
 
-static void failures_20_closing_during_a_reconnect(void **state)
+static void closing_during_a_reconnect(void **state)
 {
     (void)state;
     for (int moment = 0; moment < 4; moment++) {
@@ -224,17 +224,12 @@ static void failures_20_closing_during_a_reconnect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_conversation_as_it_is),
-        cmocka_unit_test(lost_at_every_byte_of_the_peers),
-        cmocka_unit_test(lost_at_every_byte_of_ours),
-        cmocka_unit_test(closing_at_every_byte_of_the_peers),
-        cmocka_unit_test(closing_at_every_byte_of_ours),
-        cmocka_unit_test(closing_at_every_event),
-        cmocka_unit_test(failures_10_chunks_make_no_difference),
-        cmocka_unit_test(answers_in_one_piece_cut_anywhere),
-        cmocka_unit_test(closing_twice_is_closing_once),
-        cmocka_unit_test(closing_before_the_start),
-        cmocka_unit_test(failures_20_closing_during_a_reconnect),
+        cmocka_unit_test(the_conversation_as_it_is),     cmocka_unit_test(lost_at_every_byte_of_the_peers),
+        cmocka_unit_test(lost_at_every_byte_of_ours),    cmocka_unit_test(closing_at_every_byte_of_the_peers),
+        cmocka_unit_test(closing_at_every_byte_of_ours), cmocka_unit_test(closing_at_every_event),
+        cmocka_unit_test(chunks_make_no_difference),     cmocka_unit_test(answers_in_one_piece_cut_anywhere),
+        cmocka_unit_test(closing_twice_is_closing_once), cmocka_unit_test(closing_before_the_start),
+        cmocka_unit_test(closing_during_a_reconnect),
     };
     engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_cuts", tests, NULL, NULL);

@@ -246,7 +246,7 @@ static void progress_goes_to_its_call_and_not_after_its_end(void **state)
     assert_int_equal(fixture.calls[mute].progress, 0);
     assert_int_equal(fixture.calls[array].progress, 0);
     engine_fixture_answer(&fixture, b);
-    engine_fixture_sendf(&fixture, tick, (unsigned long long)b); /* FAILURES case 3 */
+    engine_fixture_sendf(&fixture, tick, (unsigned long long)b);
 #pragma GCC diagnostic pop
     assert_int_equal(fixture.calls[b].progress, 2);
     assert_int_equal(fixture.last.state, AR_LIVE);

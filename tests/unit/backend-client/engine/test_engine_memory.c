@@ -208,8 +208,8 @@ static void a_snapshot_that_memory_was_short_for_comes_soon(void **state)
     assert_int_equal(fault_alloc_live(), 0);
 }
 
-/* FAILURES 16: out of memory while offline. */
-static void failures_16_a_day_offline_with_calls_costs_no_memory(void **state)
+/* Out of memory while offline. */
+static void a_day_offline_with_calls_costs_no_memory(void **state)
 {
     (void)state;
     struct ar_options o = engine_fixture_options();
@@ -234,7 +234,7 @@ static void failures_16_a_day_offline_with_calls_costs_no_memory(void **state)
     assert_int_equal(fault_alloc_live(), 0);
 }
 
-static void failures_16_a_thousand_reconnects_leave_memory_flat(void **state)
+static void a_thousand_reconnects_leave_memory_flat(void **state)
 {
     (void)state;
     fault_alloc_install();
@@ -283,8 +283,8 @@ int main(void)
         cmocka_unit_test(what_one_event_costs_without_memory),
         cmocka_unit_test(no_part_of_a_line_goes_out),
         cmocka_unit_test(a_snapshot_that_memory_was_short_for_comes_soon),
-        cmocka_unit_test(failures_16_a_day_offline_with_calls_costs_no_memory),
-        cmocka_unit_test(failures_16_a_thousand_reconnects_leave_memory_flat),
+        cmocka_unit_test(a_day_offline_with_calls_costs_no_memory),
+        cmocka_unit_test(a_thousand_reconnects_leave_memory_flat),
         cmocka_unit_test(steady_calls_allocate_next_to_nothing),
     };
     engine_fixture_on_failure = (void (*)(const char *, int))_fail;

@@ -189,7 +189,7 @@ static void a_retry_comes_also_when_the_list_goes_away(void **state)
 
 /* ---- limits ---- */
 
-static void failures_20_queue_overflow_fires_its_failures(void **state)
+static void queue_overflow_fires_its_failures(void **state)
 {
     (void)state;
     struct ar_options o = engine_fixture_options();
@@ -409,7 +409,7 @@ int main(void)
         cmocka_unit_test(relay_methods_queue_among_the_others),
         cmocka_unit_test(without_a_list_the_time_alone_decides_about_a_retry),
         cmocka_unit_test(a_retry_comes_also_when_the_list_goes_away),
-        cmocka_unit_test(failures_20_queue_overflow_fires_its_failures),
+        cmocka_unit_test(queue_overflow_fires_its_failures),
         cmocka_unit_test(the_queue_is_bounded_in_bytes),
         cmocka_unit_test(no_more_than_in_flight_max_are_in_flight_whatever_their_policy),
         cmocka_unit_test(those_that_wait_for_a_place_follow_their_policy_when_the_link_goes),

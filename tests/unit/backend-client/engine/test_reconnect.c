@@ -248,7 +248,7 @@ static void stable_for_ever_never_starts_over(void **state)
     assert_int_equal(reconnect_bound_ms(&r), 30000);
 }
 
-/* FAILURES 16 and 20: reconnecting that stops after a long outage. 2^40 failures are too many to play, but
+/* Reconnecting that stops after a long outage. 2^40 failures are too many to play, but
  * the step is at its cap after five, and from then on each failure is the same one. */
 static void an_outage_without_end(void **state)
 {

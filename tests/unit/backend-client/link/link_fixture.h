@@ -1,4 +1,4 @@
-/* What the tests of the client's link share: a link on a loop, a server by hand, and what its callbacks told.
+/* What the tests of the client's link share: a link on a loop, a server by hand, and what its callbacks reported.
  * Include after cmocka.h. A test fails when it leaves a handle behind.
  */
 #ifndef TESTS_LINK_LINK_FIXTURE_H
@@ -16,7 +16,7 @@
 enum act { ACT_NONE, ACT_CLOSE, ACT_REOPEN, ACT_DONE };
 
 /* The link, and what happened to it. */
-struct seen {
+struct link_fixture {
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t tick;
@@ -31,23 +31,23 @@ struct seen {
     int server; /* the accepted side; -1: none */
 };
 
-extern struct seen seen;
-extern const struct link_conn_ops link_test_ops;
+extern struct link_fixture fixture;
+extern const struct link_conn_ops link_fixture_ops;
 
 /* A link to an address; nothing has happened yet when it returns. */
-void open_url(const char *url);
+void link_fixture_open_url(const char *url);
 /* To a listening socket of the test's; then also connected and accepted. */
-void open_link(void);
-void connect_it(void);
+void link_fixture_open(void);
+void link_fixture_connect(void);
 /* The accepted side is closed with a reset. */
-void reset_server(void);
-void iterate(int count);
+void link_fixture_reset_server(void);
+void link_fixture_iterate(int count);
 /* Until the counter has just this value. */
-void iterate_until(const unsigned *counter, unsigned value);
+void link_fixture_run_until(const unsigned *counter, unsigned value);
 
-int link_set_up(void **state);
-int link_tear_down(void **state);
+int link_fixture_set_up(void **state);
+int link_fixture_tear_down(void **state);
 
-#define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, link_set_up, link_tear_down)
+#define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, link_fixture_set_up, link_fixture_tear_down)
 
 #endif

@@ -1,4 +1,4 @@
-/* The relay made of plain sockets. Purpose and use: peer_kit.h.
+/* The relay made of plain sockets. Purpose and use: peer_fixture.h.
  *
  * One thread polls an eventfd (commands), the listening socket and the connections. Commands are done by the
  * thread while the caller waits, so what a test asked for has happened when it goes on. Sends are blocking:
@@ -94,7 +94,7 @@ static void send_all(const struct peer *p, const struct conn *c, const char *byt
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return; /* the client is gone; reading will tell */
+            return; /* the client is gone; reading will show it */
         bytes += n;
         len -= (size_t)n;
     }
@@ -451,7 +451,7 @@ void peer_set_listening(struct peer *p, bool on)
     order(p, COMMAND_LISTEN);
 }
 
-void peer_say(struct peer *p, const char *line)
+void peer_send(struct peer *p, const char *line)
 {
     p->text = line;
     p->text_len = strlen(line);

@@ -1,5 +1,5 @@
 /* A relay made of plain sockets on a thread of its own, for the tests of the client library: it answers what
- * a relay answers, and misbehaves as told. It allocates with the C library alone, so that a failing allocator
+ * a relay answers, and misbehaves as scripted. It allocates with the C library alone, so that a failing allocator
  * under test never hits it, and shares no code with the library.
  *
  *     struct peer *peer = peer_start(PEER_IP4);
@@ -50,7 +50,7 @@ void peer_drop_all(struct peer *p, bool reset);
 /* Closes, or opens again, the listening socket, at the same address. */
 void peer_set_listening(struct peer *p, bool on);
 /* A line to every connection; the newline is added. */
-void peer_say(struct peer *p, const char *line);
+void peer_send(struct peer *p, const char *line);
 
 /* Counters since the start. */
 unsigned peer_accepted(const struct peer *p);

@@ -1,5 +1,5 @@
-/* The health probe on a real loop, against an HTTP server of plain sockets that answers what it is told to:
- * verdicts, bounds, and closing at any moment. Names are the kit's (client_kit.h).
+/* The health probe on a real loop, against an HTTP server of plain sockets that answers as scripted:
+ * results, bounds, and closing at any moment. Names are resolved by client_fixture.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,7 +134,7 @@ static void answer(const char *text)
 
 /* ---- verdicts ---- */
 
-static void test_statuses(void **state)
+static void reports_statuses(void **state)
 {
     (void)state;
     make_for_peer("127.0.0.1", "/health");
@@ -152,7 +152,7 @@ static void test_statuses(void **state)
 }
 
 /* A redirect is an answer, not a way to somewhere else. */
-static void test_redirect(void **state)
+static void follows_no_redirect(void **state)
 {
     (void)state;
     make_for_peer("127.0.0.1", "/");
@@ -162,7 +162,7 @@ static void test_redirect(void **state)
     assert_int_equal(peer_requests(seen.peer), 1);
 }
 
-static void test_refused(void **state)
+static void reports_a_refused_connection(void **state)
 {
     (void)state;
     make_for_peer("127.0.0.1", "/health");
@@ -172,7 +172,7 @@ static void test_refused(void **state)
     assert_non_null(strstr(seen.text, "connect"));
 }
 
-static void test_garbage(void **state)
+static void reports_an_answer_that_is_no_http(void **state)
 {
     (void)state;
     make_for_peer("127.0.0.1", "/health");
@@ -186,7 +186,7 @@ static void test_garbage(void **state)
     assert_true(seen.text[0] != '\0');
 }
 
-static void test_silence(void **state)
+static void a_silent_peer(void **state)
 {
     (void)state;
     make_for_peer("127.0.0.1", "/health");
@@ -199,7 +199,7 @@ static void test_silence(void **state)
 }
 
 /* The status came; a body that does not end does not hide it. */
-static void test_slow_body(void **state)
+static void a_slow_body(void **state)
 {
     (void)state;
     make_for_peer("127.0.0.1", "/health");
@@ -210,7 +210,7 @@ static void test_slow_body(void **state)
     assert_int_equal(seen.status, 200);
 }
 
-static void test_large_body(void **state)
+static void a_large_body(void **state)
 {
     (void)state;
     static char text[4 << 20];
@@ -224,7 +224,7 @@ static void test_large_body(void **state)
     assert_int_equal(seen.status, 200);
 }
 
-static void test_endless_head(void **state)
+static void an_endless_head(void **state)
 {
     (void)state;
     static char text[4 << 20];
@@ -239,30 +239,30 @@ static void test_endless_head(void **state)
 
 /* ---- names ---- */
 
-static void test_name(void **state)
+static void resolves_a_name(void **state)
 {
     (void)state;
     make_for_peer("both.test", "/health"); /* ::1, where nobody listens, and 127.0.0.1 */
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    unsigned asked = kit_dns_asked();
+    unsigned asked = client_fixture_dns_asked();
     ask();
     assert_int_equal(seen.status, 200);
-    assert_int_equal(kit_dns_asked(), asked + 1); /* by us, not by libcurl */
+    assert_int_equal(client_fixture_dns_asked(), asked + 1); /* by us, not by libcurl */
 }
 
 /* A dot at its end makes it another name, and is no reason to look it up again. */
-static void test_name_with_a_dot(void **state)
+static void resolves_a_name_with_a_dot(void **state)
 {
     (void)state;
     make_for_peer("both.test.", "/health");
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    unsigned asked = kit_dns_asked();
+    unsigned asked = client_fixture_dns_asked();
     ask();
     assert_int_equal(seen.status, 200);
-    assert_int_equal(kit_dns_asked(), asked + 1);
+    assert_int_equal(client_fixture_dns_asked(), asked + 1);
 }
 
-static void test_name_that_does_not_exist(void **state)
+static void reports_a_name_that_does_not_exist(void **state)
 {
     (void)state;
     make_for_peer("none.test", "/health");
@@ -271,7 +271,7 @@ static void test_name_that_does_not_exist(void **state)
     assert_non_null(strstr(seen.text, "none.test does not resolve"));
 }
 
-static void test_name_that_hangs(void **state)
+static void gives_up_a_name_that_hangs(void **state)
 {
     (void)state;
     make_for_peer("hang.test", "/health");
@@ -286,8 +286,8 @@ static void test_name_that_hangs(void **state)
     assert_int_equal(seen.verdicts, 1);
     assert_int_equal(seen.status, 0);
     assert_true(longest < UINT64_C(4000000000)); /* the loop went on */
-    assert_int_equal(kit_dns_waiting(), 1);
-    kit_dns_release();
+    assert_int_equal(client_fixture_dns_waiting(), 1);
+    client_fixture_dns_release();
 }
 
 /* ---- closing ---- */
@@ -298,7 +298,7 @@ static void close_now(void)
     seen.probe = NULL;
 }
 
-static void test_close_unused(void **state)
+static void close_unused(void **state)
 {
     (void)state;
     make("https://[::1]:8443/health");
@@ -306,7 +306,7 @@ static void test_close_unused(void **state)
     assert_int_equal(seen.closed, 1);
 }
 
-static void test_close_none(void **state)
+static void close_none(void **state)
 {
     (void)state;
     probe_close(NULL, on_closed, &seen);
@@ -314,7 +314,7 @@ static void test_close_none(void **state)
 }
 
 /* At every loop iteration of a request. */
-static void test_close_at_any_moment(void **state)
+static void close_at_any_moment(void **state)
 {
     (void)state;
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -333,7 +333,7 @@ static void test_close_at_any_moment(void **state)
     }
 }
 
-static void test_close_inside(void **state)
+static void closes_inside_the_callback(void **state)
 {
     (void)state;
     make_for_peer("127.0.0.1", "/health");
@@ -344,7 +344,7 @@ static void test_close_inside(void **state)
 
 /* ---- no memory ---- */
 
-static void test_without_memory(void **state)
+static void survives_without_memory(void **state)
 {
     (void)state;
     char problem[AR_PROBLEM_SIZE];
@@ -383,7 +383,7 @@ static void test_without_memory(void **state)
 
 /* ---- addresses ---- */
 
-static void test_addresses(void **state)
+static void checks_addresses(void **state)
 {
     (void)state;
     static const struct {
@@ -434,7 +434,7 @@ static void test_addresses(void **state)
 
 /* ---- SIGPIPE ---- */
 
-static void test_pipe_guard(void **state)
+static void guards_against_sigpipe(void **state)
 {
     (void)state;
     struct pipe_guard g;
@@ -469,25 +469,25 @@ static void test_pipe_guard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PROBE_TEST(test_without_memory), /* first: the failing allocator is not for several threads */
-        PROBE_TEST(test_statuses),
-        PROBE_TEST(test_redirect),
-        PROBE_TEST(test_refused),
-        PROBE_TEST(test_garbage),
-        PROBE_TEST(test_silence),
-        PROBE_TEST(test_slow_body),
-        PROBE_TEST(test_large_body),
-        PROBE_TEST(test_endless_head),
-        PROBE_TEST(test_name),
-        PROBE_TEST(test_name_with_a_dot),
-        PROBE_TEST(test_name_that_does_not_exist),
-        PROBE_TEST(test_name_that_hangs),
-        PROBE_TEST(test_close_unused),
-        PROBE_TEST(test_close_none),
-        PROBE_TEST(test_close_at_any_moment),
-        PROBE_TEST(test_close_inside),
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_pipe_guard),
+        PROBE_TEST(survives_without_memory), /* first: the failing allocator is not for several threads */
+        PROBE_TEST(reports_statuses),
+        PROBE_TEST(follows_no_redirect),
+        PROBE_TEST(reports_a_refused_connection),
+        PROBE_TEST(reports_an_answer_that_is_no_http),
+        PROBE_TEST(a_silent_peer),
+        PROBE_TEST(a_slow_body),
+        PROBE_TEST(a_large_body),
+        PROBE_TEST(an_endless_head),
+        PROBE_TEST(resolves_a_name),
+        PROBE_TEST(resolves_a_name_with_a_dot),
+        PROBE_TEST(reports_a_name_that_does_not_exist),
+        PROBE_TEST(gives_up_a_name_that_hangs),
+        PROBE_TEST(close_unused),
+        PROBE_TEST(close_none),
+        PROBE_TEST(close_at_any_moment),
+        PROBE_TEST(closes_inside_the_callback),
+        cmocka_unit_test(checks_addresses),
+        cmocka_unit_test(guards_against_sigpipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
