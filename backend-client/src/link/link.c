@@ -6,7 +6,7 @@
  *
  * Failure modes: the peer ends or resets, or the kernel reports an error (libuv then says UV_EBADF and stops
  * watching): what was received before is read first, since answers may stand in front of the end; then
- * on_lost. A send that fails: LINK_BREAKING; told from the loop, again after what can be read. A socket's own
+ * on_lost. A send that fails: LINK_BREAKING; reported from the loop, again after what can be read. A socket's own
  * error (SO_ERROR) names the reason where reading does not. No memory for the handle: the attempt fails
  * as any other.
  */
@@ -22,6 +22,27 @@
 
 #define LINK_READS_PER_EVENT  8
 #define LINK_SMALL_READ_BYTES 2048
+
+/* ---- the phase ---- */
+
+#define BIT(phase) (1u << (phase))
+
+static const unsigned moves[] = {
+    [LINK_IDLE] = BIT(LINK_STARTING) | BIT(LINK_DONE),
+    [LINK_STARTING] = BIT(LINK_RESOLVING) | BIT(LINK_CONNECTING) | BIT(LINK_IDLE),
+    [LINK_RESOLVING] = BIT(LINK_CONNECTING) | BIT(LINK_IDLE),
+    [LINK_CONNECTING] = BIT(LINK_CONNECTING) | BIT(LINK_UP) | BIT(LINK_IDLE),
+    [LINK_UP] = BIT(LINK_BREAKING) | BIT(LINK_IDLE),
+    [LINK_BREAKING] = BIT(LINK_IDLE),
+    [LINK_DONE] = 0,
+};
+
+void link_move(struct link_conn *l, enum link_phase to)
+{
+    assert((moves[l->phase] & BIT(to)) != 0);
+    (void)moves;
+    l->phase = to;
+}
 
 /* ---- letting go ---- */
 
@@ -57,19 +78,6 @@ void link_drop_socket(struct link_conn *l)
     l->watching_write = false;
 }
 
-void link_release(struct link_conn *l)
-{
-    (void)uv_timer_stop(&l->timer); /* cannot fail */
-    if (l->resolve)
-        resolve_cancel(l->resolve);
-    l->resolve = NULL;
-    if (l->addresses)
-        freeaddrinfo(l->addresses);
-    l->addresses = NULL;
-    l->next = NULL;
-    link_drop_socket(l);
-}
-
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct link_conn *l = handle->data;
@@ -79,10 +87,18 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void link_close(struct link_conn *l)
 {
-    if (l->phase == LINK_DONE)
+    if (l->phase == LINK_DONE || l->phase == LINK_IDLE)
         return;
-    link_release(l);
-    l->phase = LINK_IDLE;
+    (void)uv_timer_stop(&l->timer); /* cannot fail */
+    if (l->resolve)
+        resolve_cancel(l->resolve);
+    l->resolve = NULL;
+    if (l->addresses)
+        freeaddrinfo(l->addresses);
+    l->addresses = NULL;
+    l->next = NULL;
+    link_drop_socket(l);
+    link_move(l, LINK_IDLE);
 }
 
 void link_done(struct link_conn *l)
@@ -90,7 +106,7 @@ void link_done(struct link_conn *l)
     if (l->phase == LINK_DONE)
         return;
     link_close(l);
-    l->phase = LINK_DONE;
+    link_move(l, LINK_DONE);
     uv_close((uv_handle_t *)&l->timer, on_timer_closed);
 }
 
@@ -159,8 +175,9 @@ static int drain(struct link_conn *l, bool *ret_gone)
     return end == UV_EAGAIN ? 0 : end;
 }
 
-void link_report_broken(struct link_conn *l)
+static void on_broken(uv_timer_t *timer)
 {
+    struct link_conn *l = timer->data;
     bool gone = false;
     int end = drain(l, &gone);
     if (gone)
@@ -242,9 +259,10 @@ ssize_t link_send(struct link_conn *l, const char *bytes, size_t len)
             break;
         } else if (errno != EINTR) {
             l->broken = -errno;
-            l->phase = LINK_BREAKING;
-            link_schedule(l);
-            return sent > 0 ? (ssize_t)sent : l->broken; /* what was taken may have been read */
+            link_move(l, LINK_BREAKING);
+            /* Reported from the loop: on_lost never runs inside a link_* call. */
+            (void)uv_timer_start(&l->timer, on_broken, 1, 0); /* cannot fail before link_done */
+            return sent > 0 ? (ssize_t)sent : l->broken;      /* what was taken may have been read */
         }
     }
     return (ssize_t)sent;

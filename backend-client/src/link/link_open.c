@@ -52,7 +52,7 @@ static void go_up(struct link_conn *l)
         freeaddrinfo(l->addresses);
     l->addresses = NULL;
     l->next = NULL;
-    l->phase = LINK_UP;
+    link_move(l, LINK_UP);
     l->ops->on_up(l, l->peer);
 }
 
@@ -138,7 +138,7 @@ static int try_address(struct link_conn *l, const struct sockaddr *address, sock
         link_drop_socket(l);
         return rc;
     }
-    l->phase = LINK_CONNECTING;
+    link_move(l, LINK_CONNECTING);
     start_timer(l, l->connect_timeout_ms);
     return 0;
 }
@@ -196,7 +196,7 @@ static void begin(struct link_conn *l)
         fail(l);
         return;
     }
-    l->phase = LINK_RESOLVING;
+    link_move(l, LINK_RESOLVING);
     start_timer(l, LINK_RESOLVE_TIMEOUT_MS);
 }
 
@@ -256,21 +256,9 @@ static void on_timer(uv_timer_t *timer)
     case LINK_CONNECTING:
         on_connect_timeout(l);
         break;
-    case LINK_BREAKING:
-        link_report_broken(l);
-        break;
-    case LINK_IDLE:
-    case LINK_UP:
-    case LINK_DONE:
+    default: /* no other phase has this timer */
         break;
     }
-}
-
-void link_schedule(struct link_conn *l)
-{
-    /* Not 0: this libuv runs a timer that its own callback sets to 0 again within the same iteration, so a failing
-     * attempt that is followed by the next would keep the loop. Cannot fail before link_done. */
-    (void)uv_timer_start(&l->timer, on_timer, 1, 0);
 }
 
 void link_init(struct link_conn *l, uv_loop_t *loop, uv_async_t *wake, const struct link_conn_ops *ops,
@@ -292,6 +280,8 @@ void link_open(struct link_conn *l)
 {
     if (l->phase != LINK_IDLE)
         return;
-    l->phase = LINK_STARTING;
-    link_schedule(l);
+    link_move(l, LINK_STARTING);
+    /* Not 0: this libuv runs a timer that its own callback sets to 0 again within the same iteration, so a
+     * failing attempt that is followed by the next would keep the loop. Cannot fail before link_done. */
+    (void)uv_timer_start(&l->timer, on_timer, 1, 0);
 }
