@@ -14,9 +14,10 @@
 #include "base/list.h"
 #include "base/map.h"
 
+/* Moved by engine_queue.c alone, which has the table of allowed moves. */
 enum call_state {
-    CALL_NEW,       /* not yet with the engine */
-    CALL_WAITING,   /* in a queue */
+    CALL_UNQUEUED,  /* in no list of the engine's: new, or between two lists */
+    CALL_WAITING,   /* in one of the waiting lists */
     CALL_IN_FLIGHT, /* written to the link's buffer, not answered */
     CALL_DONE,      /* completed; about to be freed */
 };

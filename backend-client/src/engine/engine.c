@@ -51,6 +51,7 @@ static void init_times(struct engine *e, uint64_t seed, uint64_t now_ms, int64_t
     e->mock_offset_ms = e->wall_offset_ms;
     e->next_mock_at_ms = UINT64_MAX;
     e->next_publish_at_ms = UINT64_MAX;
+    e->attempt_at_ms = UINT64_MAX;
 }
 
 int engine_init(struct engine *e, const struct engine_ops *ops, void *data, const struct ar_options *options,
@@ -94,7 +95,7 @@ void engine_start(struct engine *e, uint64_t now_ms)
     e->fallback.state_at_ms = now_ms;
     engine_publish(e, now_ms);
     e->attempt_at_ms = now_ms;
-    engine_attempt_tick(e, now_ms);
+    engine_attempt(e, now_ms);
 }
 
 void engine_close(struct engine *e, uint64_t now_ms)
@@ -102,7 +103,7 @@ void engine_close(struct engine *e, uint64_t now_ms)
     if (e->link == ENGINE_CLOSED)
         return;
     bool busy = e->link != ENGINE_IDLE;
-    e->link = ENGINE_CLOSED;
+    engine_move(e, ENGINE_CLOSED, now_ms);
     if (busy)
         e->ops->drop(e);
     engine_calls_close(e, now_ms);
@@ -112,27 +113,105 @@ void engine_close(struct engine *e, uint64_t now_ms)
     engine_publish_closed(e, now_ms);
 }
 
+/* ---- a link comes ---- */
+
+void engine_link_up(struct engine *e, const char *peer, uint64_t now_ms)
+{
+    if (e->link != ENGINE_CONNECTING)
+        return;
+    copy_text(e->counters.peer, sizeof(e->counters.peer), peer);
+    engine_link_reset(e);
+    frame_reader_done(&e->reader);
+    frame_reader_init(&e->reader, e->options.frame_max_bytes, ENGINE_ID_MAX);
+    engine_move(e, ENGINE_INITIALIZING, now_ms);
+    e->counters.links++;
+    e->sent_total = 0;
+    e->queued_total = 0;
+    e->acked_total = 0;
+    e->received_at_ms = now_ms;
+    e->last_ack_at_ms = now_ms;
+    engine_initialize_send(e, now_ms);
+    engine_dispatch(e, now_ms);
+}
+
+/* ---- time ---- */
+
+static uint64_t link_due_ms(const struct engine *e)
+{
+    if (e->link == ENGINE_IDLE)
+        return e->attempt_at_ms;
+    if (!engine_has_link(e))
+        return UINT64_MAX;
+    uint64_t due_ms = earlier(engine_deadlines_due_ms(e), engine_ping_due_ms(e));
+    return earlier(due_ms, earlier(e->next_init_at_ms, e->next_poll_at_ms));
+}
+
 uint64_t engine_due_ms(const struct engine *e)
 {
     if (e->link == ENGINE_CLOSED)
         return UINT64_MAX;
     const struct heap_node *deadline = heap_first(&e->deadlines);
-    uint64_t due_ms = earlier(engine_link_due_ms(e), engine_publish_due_ms(e));
+    uint64_t due_ms = earlier(link_due_ms(e), engine_publish_due_ms(e));
     if (deadline)
         due_ms = earlier(due_ms, deadline->key);
     return earlier(due_ms, e->retry_at_ms);
 }
 
+/* The relay's failures end the link; the server's leave that to the file that asked. */
+static void act_on_overdue(struct engine *e, uint64_t now_ms)
+{
+    struct fault why;
+    switch (engine_check_deadlines(e, now_ms)) {
+    case ENGINE_OVERDUE_NOTHING:
+        return;
+    case ENGINE_OVERDUE_SILENCE:
+        fault_silent(&why, e->address, now_ms - e->received_at_ms);
+        break;
+    case ENGINE_OVERDUE_LINE:
+        fault_slow_line(&why, e->address, now_ms - e->line_at_ms);
+        break;
+    case ENGINE_OVERDUE_WRITE:
+        fault_stalled(&why, e->address, now_ms - e->stall_at_ms);
+        break;
+    case ENGINE_OVERDUE_INITIALIZE:
+        engine_initialize_timed_out(e, now_ms);
+        return;
+    case ENGINE_OVERDUE_POLL:
+        engine_agents_timed_out(e, now_ms);
+        return;
+    }
+    engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
+}
+
+static void link_tick(struct engine *e, uint64_t now_ms)
+{
+    if (!engine_has_link(e)) {
+        engine_link_release(e);
+        return;
+    }
+    if (earlier(engine_ping_due_ms(e), e->next_poll_at_ms) <= now_ms)
+        engine_link_trim(e);
+    engine_watch_writes(e, now_ms);
+    act_on_overdue(e, now_ms);
+    if (engine_has_link(e) && engine_ping_due_ms(e) <= now_ms)
+        engine_ping(e, now_ms);
+    if (e->link == ENGINE_INITIALIZING && e->next_init_at_ms <= now_ms)
+        engine_initialize_send(e, now_ms);
+}
+
+/* In this order: calls expire first, since a deadline that has passed counts before what becomes of the link;
+ * the link decides what is published and polled; retries and the next attempt follow whatever ended the link or
+ * made room; dispatch is last, so that one pass writes all that the steps above let go. */
 void engine_tick(struct engine *e, uint64_t now_ms)
 {
     if (e->link == ENGINE_CLOSED)
         return;
     engine_calls_expire(e, now_ms);
-    engine_link_tick(e, now_ms);
+    link_tick(e, now_ms);
     engine_publish_tick(e, now_ms);
     engine_agents_run(e, now_ms);
     if (e->retry_at_ms <= now_ms)
         engine_calls_retry(e, now_ms);
-    engine_attempt_tick(e, now_ms);
+    engine_attempt(e, now_ms);
     engine_dispatch(e, now_ms);
 }

@@ -19,30 +19,6 @@ static struct call *call_of(struct list *node)
     return CONTAINER_OF(node, struct call, node);
 }
 
-/* ---- completion ---- */
-
-void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms)
-{
-    if (c->state != CALL_DONE)
-        engine_call_remove(e, c);
-    c->state = CALL_DONE;
-    reply->elapsed_ms = now_ms > c->began_at_ms ? now_ms - c->began_at_ms : 0;
-    if (!reply->message)
-        reply->message = reply->code == AR_OK ? "" : ar_code_text(reply->code);
-    if (!reply->error_data)
-        reply->error_data = "";
-    e->counters.completions++;
-    e->ops->complete(e, c, reply);
-}
-
-void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
-                 uint64_t now_ms)
-{
-    struct ar_reply reply = {
-        .code = code, .may_have_run = may_have_run || c->may_have_run, .message = message};
-    engine_complete(e, c, &reply, now_ms);
-}
-
 /* The words of what is wrong, for a call that fails because of it. */
 static const char *fault_text(const struct engine *e)
 {
@@ -111,7 +87,7 @@ void engine_dispatch(struct engine *e, uint64_t now_ms)
         engine_call_unlist(e, c);
         send(e, c, now_ms);
     }
-    engine_link_watch_out(e, now_ms);
+    engine_watch_writes(e, now_ms);
 }
 
 /* It cannot go now: what its policy says. */
@@ -139,16 +115,16 @@ static void dispatch_or_queue(struct engine *e, struct call *c, uint64_t now_ms)
         engine_fail(e, c, AR_E_QUEUE_FULL, false, NULL, now_ms);
 }
 
-/* A call that the table does not have: it cannot be removed from it. */
+/* A call that was never admitted. */
 static void refuse(struct engine *e, struct call *c, int code, uint64_t now_ms)
 {
-    c->state = CALL_DONE;
+    engine_call_refuse(e, c);
     engine_fail(e, c, code, false, NULL, now_ms);
 }
 
 void engine_submit(struct engine *e, struct call *c, uint64_t now_ms)
 {
-    assert(c->state == CALL_NEW && !list_linked(&c->node));
+    assert(c->state == CALL_UNQUEUED && !list_linked(&c->node));
     e->counters.calls++;
     if (e->link == ENGINE_CLOSED)
         refuse(e, c, AR_E_CLOSED, now_ms);
@@ -158,7 +134,7 @@ void engine_submit(struct engine *e, struct call *c, uint64_t now_ms)
         refuse(e, c, AR_E_NO_MEMORY, now_ms);
     else
         dispatch_or_queue(e, c, now_ms);
-    engine_link_watch_out(e, now_ms);
+    engine_watch_writes(e, now_ms);
 }
 
 /* ---- given up ---- */

@@ -45,6 +45,12 @@ double engine_request_elapsed_ms(const struct engine *e, const struct pending_re
     return ms > 0 ? ms : 0;
 }
 
+void engine_watch_writes(struct engine *e, uint64_t now_ms)
+{
+    if (e->stall_at_ms == UINT64_MAX && buf_len(&e->out) > 0)
+        e->stall_at_ms = now_ms;
+}
+
 static uint64_t after(uint64_t at_ms, uint64_t wait_ms)
 {
     return at_ms > UINT64_MAX - wait_ms ? UINT64_MAX : at_ms + wait_ms;
@@ -119,7 +125,8 @@ static uint64_t stall_deadline_ms(const struct engine *e)
 }
 
 /* On its way, the time runs only while nothing moves. */
-static uint64_t answer_deadline_ms(const struct engine *e, const struct pending_request *a, uint32_t timeout_ms)
+static uint64_t answer_deadline_ms(const struct engine *e, const struct pending_request *a,
+                                   uint32_t timeout_ms)
 {
     if (a->id == 0)
         return UINT64_MAX;
@@ -162,26 +169,20 @@ static void detect_suspension(struct engine *e, uint64_t now_ms)
         e->grace_until_ms = now_ms + ENGINE_SUSPEND_GRACE_MS;
 }
 
-void engine_check_deadlines(struct engine *e, uint64_t now_ms)
+enum engine_overdue engine_check_deadlines(struct engine *e, uint64_t now_ms)
 {
-    struct fault why;
     detect_suspension(e, now_ms);
     if (earlier(ack_check_due_ms(e), earliest_deadline_ms(e)) <= now_ms)
         check_acks(e, now_ms);
     if (now_ms < e->grace_until_ms)
-        return;
-    if (silence_deadline_ms(e) <= now_ms) {
-        fault_silent(&why, e->address, now_ms - e->received_at_ms);
-        engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
-    } else if (line_deadline_ms(e) <= now_ms) {
-        fault_slow_line(&why, e->address, now_ms - e->line_at_ms);
-        engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
-    } else if (stall_deadline_ms(e) <= now_ms) {
-        fault_stalled(&why, e->address, now_ms - e->stall_at_ms);
-        engine_end_link(e, &why, ENGINE_END_BAD, now_ms);
-    } else if (initialize_deadline_ms(e) <= now_ms) {
-        engine_initialize_timed_out(e, now_ms);
-    } else if (poll_deadline_ms(e) <= now_ms) {
-        engine_agents_timed_out(e, now_ms);
-    }
+        return ENGINE_OVERDUE_NOTHING;
+    if (silence_deadline_ms(e) <= now_ms)
+        return ENGINE_OVERDUE_SILENCE;
+    if (line_deadline_ms(e) <= now_ms)
+        return ENGINE_OVERDUE_LINE;
+    if (stall_deadline_ms(e) <= now_ms)
+        return ENGINE_OVERDUE_WRITE;
+    if (initialize_deadline_ms(e) <= now_ms)
+        return ENGINE_OVERDUE_INITIALIZE;
+    return poll_deadline_ms(e) <= now_ms ? ENGINE_OVERDUE_POLL : ENGINE_OVERDUE_NOTHING;
 }

@@ -53,7 +53,7 @@ void engine_initialize_send(struct engine *e, uint64_t now_ms)
 
 static void initialized(struct engine *e, uint64_t now_ms)
 {
-    e->link = ENGINE_READY;
+    engine_move(e, ENGINE_READY, now_ms);
     if (engine_send_notification(e, "notifications/initialized", NULL, 0) != 0) {
         engine_end_no_memory(e, now_ms);
         return;

@@ -67,6 +67,10 @@ void engine_note_fault(struct engine *e, const struct fault *why, uint64_t now_m
 
 /* ---- engine_link.c: connections, and what they owe ---- */
 
+/* The one place where e->link changes; asserts that the move is allowed (the table in engine.h). Entering
+ * ENGINE_IDLE draws the back-off and sets attempt_at_ms. */
+void engine_move(struct engine *e, enum engine_link to, uint64_t now_ms);
+
 enum engine_end {
     ENGINE_END_LOST,    /* the link is gone already */
     ENGINE_END_BAD,     /* it is to be dropped: the relay's fault, or ours */
@@ -78,25 +82,40 @@ void engine_end_no_memory(struct engine *e, uint64_t now_ms);
 /* The server behind a good link does not answer, or not as it should. */
 void engine_server_down(struct engine *e, const struct fault *why, uint64_t now_ms);
 void engine_link_reset(struct engine *e);
-/* Starts the clock that runs while bytes wait to leave. At the end of whatever may have written. */
-void engine_link_watch_out(struct engine *e, uint64_t now_ms);
 /* Asks whether the relay is there. */
 void engine_ping(struct engine *e, uint64_t now_ms);
 void engine_ping_answered(struct engine *e, uint64_t now_ms);
-void engine_link_tick(struct engine *e, uint64_t now_ms);
-void engine_attempt_tick(struct engine *e, uint64_t now_ms);
-uint64_t engine_link_due_ms(const struct engine *e);
+uint64_t engine_ping_due_ms(const struct engine *e);
+/* Asks for a connection when the back-off is over. */
+void engine_attempt(struct engine *e, uint64_t now_ms);
+/* Gives storage back: now and then on a link, never while a line is borrowed; without a link, half a line and
+ * a long answer of the mock as well. */
+void engine_link_trim(struct engine *e);
+void engine_link_release(struct engine *e);
 
-/* ---- engine_deadlines.c: what the peer owes ---- */
+/* ---- engine_deadlines.c: by when the peer must answer, read, and end a line ---- */
 
-/* A request of the engine's own has just been written. */
+/* A request of the engine's own has just been written: starts its clock. */
 void engine_request_sent(struct engine *e, struct pending_request *a, uint64_t id, uint64_t now_ms);
-/* How long ago, with what there is of a fraction. */
+/* From when it had arrived, as far as was seen, to now. */
 double engine_request_elapsed_ms(const struct engine *e, const struct pending_request *a, uint64_t now_ms);
-/* A line has ended that was under way since then. */
+/* A line that began at `began_at_ms` has ended: an answer may have stood behind it. */
 void engine_line_ended(struct engine *e, uint64_t began_at_ms, uint64_t now_ms);
-/* Ends the link, or calls the server down, where something owed is overdue. */
-void engine_check_deadlines(struct engine *e, uint64_t now_ms);
+/* Starts the clock that runs while bytes wait to leave. At the end of whatever may have written. */
+void engine_watch_writes(struct engine *e, uint64_t now_ms);
+
+enum engine_overdue {
+    ENGINE_OVERDUE_NOTHING,
+    ENGINE_OVERDUE_SILENCE,    /* nothing came, and nothing was acknowledged, for dead_after_ms */
+    ENGINE_OVERDUE_LINE,       /* a line begun has not ended for ENGINE_FRAME_MS */
+    ENGINE_OVERDUE_WRITE,      /* no byte has left for ENGINE_FRAME_MS */
+    ENGINE_OVERDUE_INITIALIZE, /* unanswered for init_timeout_ms */
+    ENGINE_OVERDUE_POLL,       /* unanswered for agents_timeout_ms */
+};
+
+/* The first deadline that has passed; looks at the acknowledgements where that is due. What follows is
+ * engine.c's to do. */
+MUSTCHECK enum engine_overdue engine_check_deadlines(struct engine *e, uint64_t now_ms);
 uint64_t engine_deadlines_due_ms(const struct engine *e);
 
 /* ---- engine_requests.c: what the engine itself writes ---- */
@@ -169,8 +188,10 @@ void engine_agents_run(struct engine *e, uint64_t now_ms);
 struct call *engine_call_find(const struct engine *e, uint64_t id);
 /* -ENOMEM: it is not with the engine. */
 MUSTCHECK int engine_call_admit(struct engine *e, struct call *c);
-/* Out of everything; its memory is not touched. */
+/* Out of the table, the heap and its list: CALL_DONE, and the caller's to complete. */
 void engine_call_remove(struct engine *e, struct call *c);
+/* CALL_DONE without ever having been admitted. */
+void engine_call_refuse(struct engine *e, struct call *c);
 /* Into one of the waiting lists, in the order of ids. `near`: a node of it, or the list itself, from where
  * its place is looked for. */
 void engine_call_wait(struct engine *e, struct call *c, struct list *list, struct list *near);
@@ -184,10 +205,6 @@ struct call *engine_call_next(const struct engine *e);
 
 /* ---- engine_calls.c ---- */
 
-/* Fills what every reply has, hands it out; the call is out of the engine. */
-void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms);
-void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
-                 uint64_t now_ms);
 /* The relay refused a call in flight for the moment: it waits for its retry, or fails when the queue is full. */
 void engine_call_retry_later(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms);
 /* The link is gone. */
@@ -202,6 +219,10 @@ void engine_dispatch(struct engine *e, uint64_t now_ms);
 
 /* ---- engine_reply.c: replies, and what callbacks borrow ---- */
 
+/* Fills what every reply has, hands it out; the call is out of the engine. */
+void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms);
+void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
+                 uint64_t now_ms);
 /* Room for `len` bytes, borrowed until the next such call; NULL without memory. */
 char *engine_text(struct engine *e, size_t len);
 /* Decodes a JSON string into `out` as valid UTF-8 without NUL, and adds a NUL; returns the length. `out` has

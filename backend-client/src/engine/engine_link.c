@@ -7,10 +7,32 @@
  * Failure modes: no memory for a ping: the link is dropped. What a link that is gone held is given back with
  * the next tick.
  */
+#include <assert.h>
+
 #include "engine_internal.h"
 
 /* What a burst took above this is given back. */
 #define KEEP_BYTES ((size_t)64 << 10)
+
+/* ---- the state ---- */
+
+#define BIT(state) (1u << (state))
+
+static const unsigned moves[] = {
+    [ENGINE_IDLE] = BIT(ENGINE_CONNECTING) | BIT(ENGINE_CLOSED),
+    [ENGINE_CONNECTING] = BIT(ENGINE_INITIALIZING) | BIT(ENGINE_IDLE) | BIT(ENGINE_CLOSED),
+    [ENGINE_INITIALIZING] = BIT(ENGINE_READY) | BIT(ENGINE_IDLE) | BIT(ENGINE_CLOSED),
+    [ENGINE_READY] = BIT(ENGINE_IDLE) | BIT(ENGINE_CLOSED),
+    [ENGINE_CLOSED] = 0,
+};
+
+void engine_move(struct engine *e, enum engine_link to, uint64_t now_ms)
+{
+    assert((moves[e->link] & BIT(to)) != 0);
+    (void)moves;
+    e->link = to;
+    e->attempt_at_ms = to == ENGINE_IDLE ? now_ms + reconnect_next_ms(&e->reconnect) : UINT64_MAX;
+}
 
 /* ---- the end of a link ---- */
 
@@ -24,17 +46,10 @@ void engine_link_reset(struct engine *e)
     e->ack_check_at_ms = UINT64_MAX;
     e->next_init_at_ms = UINT64_MAX;
     e->next_poll_at_ms = UINT64_MAX;
-    e->attempt_at_ms = UINT64_MAX;
     e->poll_again = false;
     e->got_good_line = false;
     e->bad_lines = 0;
     e->abandoned = 0;
-}
-
-static void wait_for_attempt(struct engine *e, uint64_t now_ms)
-{
-    e->link = ENGINE_IDLE;
-    e->attempt_at_ms = now_ms + reconnect_next_ms(&e->reconnect);
 }
 
 void engine_end_link(struct engine *e, const struct fault *why, enum engine_end how, uint64_t now_ms)
@@ -47,7 +62,7 @@ void engine_end_link(struct engine *e, const struct fault *why, enum engine_end 
     e->counters.server = refused ? AR_REACH_DOWN : AR_REACH_UNKNOWN;
     engine_link_reset(e);
     reconnect_note_down(&e->reconnect, now_ms);
-    wait_for_attempt(e, now_ms);
+    engine_move(e, ENGINE_IDLE, now_ms);
     engine_note_fault(e, why, now_ms);
     engine_go_down(e, now_ms);
     engine_calls_link_lost(e, now_ms);
@@ -71,25 +86,6 @@ void engine_server_down(struct engine *e, const struct fault *why, uint64_t now_
 
 /* ---- what the shell tells ---- */
 
-void engine_link_up(struct engine *e, const char *peer, uint64_t now_ms)
-{
-    if (e->link != ENGINE_CONNECTING)
-        return;
-    copy_text(e->counters.peer, sizeof(e->counters.peer), peer);
-    engine_link_reset(e);
-    frame_reader_done(&e->reader);
-    frame_reader_init(&e->reader, e->options.frame_max_bytes, ENGINE_ID_MAX);
-    e->link = ENGINE_INITIALIZING;
-    e->counters.links++;
-    e->sent_total = 0;
-    e->queued_total = 0;
-    e->acked_total = 0;
-    e->received_at_ms = now_ms;
-    e->last_ack_at_ms = now_ms;
-    engine_initialize_send(e, now_ms);
-    engine_dispatch(e, now_ms);
-}
-
 void engine_link_failed(struct engine *e, const struct fault *why, const char *peer, uint64_t now_ms)
 {
     if (e->link != ENGINE_CONNECTING)
@@ -97,7 +93,7 @@ void engine_link_failed(struct engine *e, const struct fault *why, const char *p
     copy_text(e->counters.peer, sizeof(e->counters.peer), peer);
     e->counters.relay = AR_REACH_DOWN;
     e->counters.server = AR_REACH_UNKNOWN;
-    wait_for_attempt(e, now_ms);
+    engine_move(e, ENGINE_IDLE, now_ms);
     engine_note_fault(e, why, now_ms);
     engine_go_down(e, now_ms);
 }
@@ -120,12 +116,6 @@ void engine_link_sent(struct engine *e, size_t len, uint64_t now_ms)
     engine_dispatch(e, now_ms);
 }
 
-void engine_link_watch_out(struct engine *e, uint64_t now_ms)
-{
-    if (e->stall_at_ms == UINT64_MAX && buf_len(&e->out) > 0)
-        e->stall_at_ms = now_ms;
-}
-
 /* ---- the heartbeat ---- */
 
 void engine_ping(struct engine *e, uint64_t now_ms)
@@ -144,7 +134,7 @@ void engine_ping_answered(struct engine *e, uint64_t now_ms)
     e->requests.ping.id = 0;
 }
 
-static uint64_t ping_due_ms(const struct engine *e)
+uint64_t engine_ping_due_ms(const struct engine *e)
 {
     return e->requests.ping.id == 0 ? e->received_at_ms + later(e->options.heartbeat_ms, 1) : UINT64_MAX;
 }
@@ -152,7 +142,7 @@ static uint64_t ping_due_ms(const struct engine *e)
 /* ---- time ---- */
 
 /* Now and then, and never while a line is borrowed. */
-static void trim(struct engine *e)
+void engine_link_trim(struct engine *e)
 {
     buf_clear(&e->text);
     buf_trim(&e->text, KEEP_BYTES);
@@ -162,7 +152,7 @@ static void trim(struct engine *e)
 }
 
 /* Half a line, or a long answer of the mock, is not held through an outage. */
-static void release(struct engine *e)
+void engine_link_release(struct engine *e)
 {
     if (e->reader.partial.cap > 0) {
         frame_reader_done(&e->reader);
@@ -172,38 +162,11 @@ static void release(struct engine *e)
     buf_trim(&e->text, KEEP_BYTES);
 }
 
-void engine_link_tick(struct engine *e, uint64_t now_ms)
-{
-    if (!engine_has_link(e)) {
-        release(e);
-        return;
-    }
-    if (earlier(ping_due_ms(e), e->next_poll_at_ms) <= now_ms)
-        trim(e);
-    engine_link_watch_out(e, now_ms);
-    engine_check_deadlines(e, now_ms);
-    if (engine_has_link(e) && ping_due_ms(e) <= now_ms)
-        engine_ping(e, now_ms);
-    if (e->link == ENGINE_INITIALIZING && e->next_init_at_ms <= now_ms)
-        engine_initialize_send(e, now_ms);
-}
-
-void engine_attempt_tick(struct engine *e, uint64_t now_ms)
+void engine_attempt(struct engine *e, uint64_t now_ms)
 {
     if (e->link != ENGINE_IDLE || e->attempt_at_ms > now_ms)
         return;
-    e->link = ENGINE_CONNECTING;
-    e->attempt_at_ms = UINT64_MAX;
+    engine_move(e, ENGINE_CONNECTING, now_ms);
     e->counters.attempts++;
     e->ops->connect(e);
-}
-
-uint64_t engine_link_due_ms(const struct engine *e)
-{
-    if (e->link == ENGINE_IDLE)
-        return e->attempt_at_ms;
-    if (!engine_has_link(e))
-        return UINT64_MAX;
-    uint64_t due_ms = earlier(engine_deadlines_due_ms(e), ping_due_ms(e));
-    return earlier(due_ms, earlier(e->next_init_at_ms, e->next_poll_at_ms));
 }

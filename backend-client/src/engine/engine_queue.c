@@ -29,6 +29,31 @@ struct call *engine_call_find(const struct engine *e, uint64_t id)
     return node ? CONTAINER_OF(node, struct call, by_id) : NULL;
 }
 
+/* ---- the state ---- */
+
+#define BIT(state) (1u << (state))
+
+static const unsigned moves[] = {
+    [CALL_UNQUEUED] = BIT(CALL_WAITING) | BIT(CALL_IN_FLIGHT) | BIT(CALL_DONE),
+    [CALL_WAITING] = BIT(CALL_UNQUEUED),
+    [CALL_IN_FLIGHT] = BIT(CALL_UNQUEUED),
+    [CALL_DONE] = 0,
+};
+
+/* The counts follow the state, so that they cannot differ from the lists. */
+static void move(struct engine *e, struct call *c, enum call_state to)
+{
+    assert((moves[c->state] & BIT(to)) != 0);
+    (void)moves;
+    e->waiting_count = e->waiting_count - (c->state == CALL_WAITING) + (to == CALL_WAITING);
+    e->in_flight_count = e->in_flight_count - (c->state == CALL_IN_FLIGHT) + (to == CALL_IN_FLIGHT);
+    if (c->state == CALL_WAITING)
+        e->waiting_bytes -= c->bytes;
+    if (to == CALL_WAITING)
+        e->waiting_bytes += c->bytes;
+    c->state = to;
+}
+
 int engine_call_admit(struct engine *e, struct call *c)
 {
     int rc = map_add(&e->calls, &c->by_id, hash_u64(c->id));
@@ -42,14 +67,10 @@ int engine_call_admit(struct engine *e, struct call *c)
 
 void engine_call_unlist(struct engine *e, struct call *c)
 {
-    if (c->state == CALL_WAITING) {
-        e->waiting_count--;
-        e->waiting_bytes -= c->bytes;
-    } else if (c->state == CALL_IN_FLIGHT) {
-        e->in_flight_count--;
-    }
+    if (c->state == CALL_UNQUEUED)
+        return;
     list_remove(&c->node);
-    c->state = CALL_NEW;
+    move(e, c, CALL_UNQUEUED);
 }
 
 void engine_call_remove(struct engine *e, struct call *c)
@@ -57,6 +78,12 @@ void engine_call_remove(struct engine *e, struct call *c)
     engine_call_unlist(e, c);
     map_remove(&e->calls, &c->by_id);
     heap_remove(&e->deadlines, &c->deadline);
+    move(e, c, CALL_DONE);
+}
+
+void engine_call_refuse(struct engine *e, struct call *c)
+{
+    move(e, c, CALL_DONE);
 }
 
 /* The node of the list (the list itself: before all) behind which `id` belongs, looked for from `near`. */
@@ -71,19 +98,14 @@ static struct list *place_of(struct list *list, struct list *near, uint64_t id)
 
 void engine_call_wait(struct engine *e, struct call *c, struct list *list, struct list *near)
 {
-    assert(c->state == CALL_NEW);
+    move(e, c, CALL_WAITING);
     list_push_front(place_of(list, near, c->id), &c->node);
-    c->state = CALL_WAITING;
-    e->waiting_count++;
-    e->waiting_bytes += c->bytes;
 }
 
 void engine_call_set_in_flight(struct engine *e, struct call *c)
 {
-    assert(c->state == CALL_NEW);
+    move(e, c, CALL_IN_FLIGHT);
     list_push_back(&e->in_flight, &c->node);
-    c->state = CALL_IN_FLIGHT;
-    e->in_flight_count++;
 }
 
 bool engine_queue_has_room(const struct engine *e, const struct call *c)

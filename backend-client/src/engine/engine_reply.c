@@ -12,6 +12,31 @@
 #include "engine_internal.h"
 #include "wire/rpc.h"
 
+/* ---- completion ---- */
+
+void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms)
+{
+    if (c->state != CALL_DONE)
+        engine_call_remove(e, c);
+    reply->elapsed_ms = now_ms > c->began_at_ms ? now_ms - c->began_at_ms : 0;
+    if (!reply->message)
+        reply->message = reply->code == AR_OK ? "" : ar_code_text(reply->code);
+    if (!reply->error_data)
+        reply->error_data = "";
+    e->counters.completions++;
+    e->ops->complete(e, c, reply);
+}
+
+void engine_fail(struct engine *e, struct call *c, int code, bool may_have_run, const char *message,
+                 uint64_t now_ms)
+{
+    struct ar_reply reply = {
+        .code = code, .may_have_run = may_have_run || c->may_have_run, .message = message};
+    engine_complete(e, c, &reply, now_ms);
+}
+
+/* ---- what a reply borrows ---- */
+
 char *engine_text(struct engine *e, size_t len)
 {
     char *room;

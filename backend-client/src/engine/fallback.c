@@ -10,6 +10,8 @@
  */
 #include "fallback.h"
 
+#include <assert.h>
+
 void fallback_init(struct fallback *l, uint64_t stale_max_ms, uint64_t now_ms)
 {
     *l = (struct fallback){
@@ -35,10 +37,21 @@ static bool is_fresh(const struct fallback *l, uint64_t now_ms)
     return never_ends(l) || age_ms < l->stale_max_ms;
 }
 
+#define BIT(state) (1u << (state))
+
+static const unsigned moves[] = {
+    [AR_CONNECTING] = BIT(AR_LIVE) | BIT(AR_DEGRADED) | BIT(AR_CLOSED),
+    [AR_LIVE] = BIT(AR_DEGRADED) | BIT(AR_CLOSED),
+    [AR_DEGRADED] = BIT(AR_LIVE) | BIT(AR_CLOSED),
+    [AR_CLOSED] = 0,
+};
+
 static unsigned enter(struct fallback *l, enum ar_state state, uint64_t now_ms)
 {
     if (l->state == state)
         return 0;
+    assert((moves[l->state] & BIT(state)) != 0);
+    (void)moves;
     l->state = state;
     l->state_at_ms = now_ms;
     return FALLBACK_STATE;

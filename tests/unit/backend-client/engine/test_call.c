@@ -278,7 +278,7 @@ static void a_call_keeps_copies(void **state)
     assert_string_equal(c->params, "{\"a\":1}");
     assert_int_equal(c->params_len, 7);
     assert_int_equal(c->bytes, 17);
-    assert_int_equal(c->state, CALL_NEW);
+    assert_int_equal(c->state, CALL_UNQUEUED);
     assert_int_equal(c->policy, AR_WAIT);
     assert_true(c->idempotent && !c->to_relay && !c->may_have_run);
     assert_ptr_equal(c->on_progress, call_fixture_on_progress);
