@@ -1,15 +1,13 @@
-/* A client's life: opening, closing, its thread.
+/* A client's opening, and its thread. Closing: client_close.c.
  *
  * Happy path: ar_open takes the options, makes the engine and the probe, then the handles, and starts the
  * engine: the first snapshot stands before ar_open returns. On a loop of its own a thread then runs that loop
- * until no handle is left. ar_close leaves its wish in the inbox; the event that finds it completes every
- * call, closes every handle, and the last close callback (host's loop) or the thread after uv_run (own loop)
- * runs on_closed and frees.
+ * until no handle is left, runs on_closed, and frees.
  *
  * Failure modes: everything that can fail in ar_open without a handle comes before the first handle, since
  * a handle on the host's loop could only be closed asynchronously: the async handle is the one whose making
- * can fail, and it is made first. No thread: the loop, which is ours alone, is run to its end in ar_open.
- * ar_close_wait while the thread is already ending: whoever comes last frees.
+ * can fail, and it is made first. No thread: the loop, which is the library's alone, is run to its end in
+ * ar_open.
  */
 #include "client.h"
 
@@ -42,62 +40,6 @@ static void seed_once(void)
 
 static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 
-/* ---- the end ---- */
-
-/* Everything but the structure itself; the handles are closed. */
-static void release(struct ar_client *c)
-{
-    engine_done(&c->engine);
-    client_view_done(&c->published);
-    inbox_done(&c->inbox);
-    (void)pthread_cond_destroy(&c->over_cond);
-    options_done(&c->options);
-}
-
-static void run_on_closed(struct ar_client *c)
-{
-    inbox_lock(&c->inbox);
-    ar_closed_cb *on_closed = c->on_closed;
-    void *data = c->closed_data;
-    inbox_unlock(&c->inbox);
-    if (on_closed)
-        on_closed(data);
-}
-
-void client_handle_closed(struct ar_client *c)
-{
-    if (--c->handles > 0 || c->owns_loop)
-        return; /* its own loop ends by itself now, and the thread goes on from there */
-    run_on_closed(c);
-    release(c);
-    mem_free(c);
-}
-
-static void on_handle_closed(uv_handle_t *handle)
-{
-    client_handle_closed(handle->data);
-}
-
-static void on_probe_closed(void *data)
-{
-    client_handle_closed(data);
-}
-
-void client_begin_close(struct ar_client *c)
-{
-    if (c->closing)
-        return;
-    c->closing = true;
-    /* The inbox is empty: the wish to close was the last thing to go in. */
-    engine_close(&c->engine, c->now_ms);
-    c->handles = 4;
-    link_done(&c->link);
-    probe_close(c->probe, on_probe_closed, c);
-    c->probe = NULL;
-    uv_close((uv_handle_t *)&c->timer, on_handle_closed);
-    uv_close((uv_handle_t *)&c->async, on_handle_closed); /* last: link and probe may have had it sent */
-}
-
 /* ---- the thread ---- */
 
 static int make_loop(struct ar_client *c)
@@ -129,7 +71,7 @@ static void *run_thread(void *data)
     (void)pthread_setname_np(pthread_self(), "agent-relay");
     (void)uv_run(c->loop, UV_RUN_DEFAULT);
     drop_loop(c);
-    run_on_closed(c);
+    client_run_on_closed(c);
 
     inbox_lock(&c->inbox);
     c->over = true;
@@ -139,7 +81,7 @@ static void *run_thread(void *data)
     inbox_unlock(&c->inbox);
     if (!waited_for) {
         (void)pthread_detach(pthread_self());
-        release(c);
+        client_release(c);
         mem_free(c);
     }
     return NULL;
@@ -233,7 +175,7 @@ static void drop_parts(struct ar_client *c)
 {
     engine_close(&c->engine, c->now_ms);
     probe_close(c->probe, NULL, NULL);
-    release(c);
+    client_release(c);
 }
 
 /* The handles; the first one's making can fail, and nothing is left then. */
@@ -294,7 +236,7 @@ static int open_on_thread(struct ar_client *c, struct ar_client **ret_client, ch
     client_begin_close(c);
     (void)uv_run(c->loop, UV_RUN_DEFAULT);
     drop_loop(c);
-    release(c);
+    client_release(c);
     return say(problem, size, AR_E_SYSTEM, "no thread", -EAGAIN);
 }
 
@@ -332,40 +274,4 @@ fail_open:
 fail_options:
     mem_free(c);
     return rc;
-}
-
-/* ---- closing ---- */
-
-void ar_close(struct ar_client *client, ar_closed_cb *on_closed, void *data)
-{
-    if (!client)
-        return;
-    inbox_lock(&client->inbox);
-    if (!client->on_closed) {
-        client->on_closed = on_closed;
-        client->closed_data = data;
-    }
-    inbox_close_locked(&client->inbox);
-    inbox_unlock(&client->inbox);
-}
-
-int ar_close_wait(struct ar_client *client)
-{
-    if (!client)
-        return AR_E_INVALID;
-    if (!client->owns_loop || inbox_on_loop_thread(&client->inbox))
-        return AR_E_WOULD_DEADLOCK;
-    inbox_lock(&client->inbox);
-    client->waiters++;
-    inbox_close_locked(&client->inbox);
-    while (!client->over)
-        (void)pthread_cond_wait(&client->over_cond, &client->inbox.mutex);
-    bool last = --client->waiters == 0;
-    inbox_unlock(&client->inbox);
-    if (last) {
-        (void)pthread_join(client->thread, NULL);
-        release(client);
-        mem_free(client);
-    }
-    return AR_OK;
 }

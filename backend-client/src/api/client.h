@@ -1,7 +1,8 @@
 /* The client: an engine with a link, a health probe, a timer and an inbox, on a loop of its own or the
  * host's. What the files client*.c share; the public functions are in agent_relay.h.
  *
- *   client.c        opening and closing, the thread
+ *   client.c        opening, the thread
+ *   client_close.c  closing
  *   client_loop.c   the I/O driver: events into the engine, the engine's requests out
  *   client_calls.c  ar_call and its kin, on any thread
  *   client_view.c   what any thread may read: the snapshot, the health
@@ -56,7 +57,7 @@ struct ar_client {
     uint64_t probe_at_ms;
     bool probed;       /* probe_at_ms counts */
     bool quiet;        /* ar_open is not over: no callback of the user's runs */
-    bool announce;     /* the first snapshot is still to be told */
+    bool announce;     /* on_agents is still to run for the first snapshot */
     bool close_wanted; /* ar_close was called: client_event_end begins it */
     bool closing;
     unsigned handles; /* whose close callback is to come */
@@ -97,11 +98,14 @@ void client_event_end(struct ar_client *c);
 void client_on_async(uv_async_t *async);
 void client_on_probe(void *data, int status, const char *text);
 
-/* ---- client.c ---- */
+/* ---- client_close.c ---- */
 
 /* From the loop: everything is completed and every handle closed; the end comes with the last one. */
 void client_begin_close(struct ar_client *c);
 /* One of the handles that client_begin_close closed is gone. */
 void client_handle_closed(struct ar_client *c);
+void client_run_on_closed(struct ar_client *c);
+/* Frees everything but the structure itself; the handles are closed. */
+void client_release(struct ar_client *c);
 
 #endif
