@@ -1,5 +1,5 @@
 /* From what servers say to agents: the agent control system's shape, those of claude-flow 2 and 3, ruv-swarm
- * and their kin, one set. Pure.
+ * and similar ones, one set. Pure.
  *
  * Where the list is looked for, in this order; the first array found counts, even an empty one:
  *   result.agents; the JSON text in result.content[i].text, there again as follows; then

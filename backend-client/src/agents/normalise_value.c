@@ -93,7 +93,7 @@ static bool read_offset(const char *text, int *ret_minutes)
 
 int64_t value_iso_time(const char *text)
 {
-    char utc[64]; /* the part up to the offset; no fraction that anybody writes is longer */
+    char utc[64]; /* the part up to the offset; no fraction in use is longer */
     uint64_t unix_ms;
     int minutes = 0;
     size_t len = strlen(text);

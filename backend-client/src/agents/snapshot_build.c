@@ -1,10 +1,10 @@
-/* Sets of agents, their making: gathered in a builder, then made into one block that nobody writes to again.
+/* Sets of agents, their making: gathered in a builder, then made into one block that is never written again.
  *
  * Purpose: hold what a server (or the mock) said of its agents, for readers on any thread, for as long as any
  * of them likes. Happy path: set_builder_add copies each agent's strings behind each other and notes where
  * they stand; set_builder_finish allocates one block (the agents, their capability lists, the order of the
  * ids, the text) and makes pointers of offsets. The order of the ids is kept sorted while building: it finds
- * duplicates then and agents later, and unlike a hash table it cannot be aimed at by whoever chooses the ids.
+ * duplicates then and agents later, and unlike a hash table it cannot be attacked by a peer that chooses the ids.
  *
  * Failure modes: more agents or text than a set may hold (ERR_FULL, ERR_TOO_LARGE), no memory (-ENOMEM): the
  * error sticks, and finishing gives it instead of a set, so a torn list is never shown. No id: that agent

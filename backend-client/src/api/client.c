@@ -94,7 +94,7 @@ static int start_thread(struct ar_client *c)
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    /* Held meanwhile, so that whoever asks which thread is the loop's, that one included, is told right. */
+    /* Held meanwhile, so that inbox_on_loop_thread is right on every thread, the new one included. */
     inbox_lock(&c->inbox);
     int rc = pthread_create(&c->thread, NULL, run_thread, c);
     if (rc == 0)

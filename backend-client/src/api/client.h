@@ -4,7 +4,7 @@
  *   client.c        opening, the thread
  *   client_close.c  closing
  *   client_loop.c   the I/O driver: events into the engine, the engine's requests out
- *   client_calls.c  ar_call and its kin, on any thread
+ *   client_calls.c  ar_call, ar_call_wait, ar_cancel, ar_notify, on any thread
  *   client_view.c   what any thread may read: the snapshot, the health
  */
 #ifndef CLIENT_CLIENT_H

@@ -2,7 +2,7 @@
  *
  * Happy path: the loop's thread builds a snapshot or a health, then swaps it in under a mutex that is held
  * for a pointer and a count, or for one memcpy. Readers hold it as briefly. What is replaced is released
- * outside the mutex, so that nobody ever waits for memory to be freed.
+ * outside the mutex, so that no thread ever waits for memory to be freed.
  *
  * Times in the published health count from when it was published; a reader adds what has passed since. No
  * failure modes but a size that is none.

@@ -50,7 +50,7 @@ struct inbox {
     size_t max_bytes;
     uint64_t next_id;
     bool woken;            /* a wake-up is on its way */
-    pthread_t loop_thread; /* at first whoever called inbox_init */
+    pthread_t loop_thread; /* at first the thread that called inbox_init */
     bool in_event;         /* of the loop's thread: it will look before it waits, and need not be woken */
     atomic_bool filled;    /* read without the mutex */
 };

@@ -5,7 +5,7 @@
  * copies every string into one block.
  *
  * Failure modes: a value that cannot be: AR_E_INVALID, and the problem names the option, what stood there and
- * what may. A structure that was never initialised is told by its size. No memory: AR_E_NO_MEMORY. Nothing is
+ * what may. A structure that was never initialised shows by its size. No memory: AR_E_NO_MEMORY. Nothing is
  * left behind then.
  */
 #include "options.h"

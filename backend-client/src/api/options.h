@@ -1,5 +1,5 @@
 /* ar_options checked and completed: what was not set takes its default, strings are copied, so that the
- * engine and the shell never look at the caller's memory after ar_open. */
+ * engine and the I/O driver never look at the caller's memory after ar_open. */
 #ifndef CLIENT_OPTIONS_H
 #define CLIENT_OPTIONS_H
 

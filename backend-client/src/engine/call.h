@@ -1,5 +1,5 @@
 /* One call, from ar_call to its completion: made on the caller's thread, handed to the engine through the
- * inbox, completed exactly once, freed by whoever completed it. */
+ * inbox, completed exactly once, and freed by the code that completed it. */
 #ifndef CLIENT_CALL_H
 #define CLIENT_CALL_H
 

@@ -1,11 +1,11 @@
-/* The engine's beginning, end, and clock.
+/* The engine's start and end, a link that comes up, and the order of what a tick does.
  *
  * Happy path: engine_init makes the mock and empty tables; engine_start publishes the mock and asks for the first
  * connection; engine_tick, at engine_due_ms, does what is due; engine_close completes what is left;
  * engine_done frees.
  *
- * Failure modes: engine_init without memory, or with a cast that is none: nothing is left. Afterwards every
- * failure is a state of its own, told in the file that meets it.
+ * Failure modes: engine_init without memory, or with seed data that is none: nothing is left. Afterwards every
+ * failure is a state of its own; the table in engine.h lists them.
  */
 #include "engine.h"
 

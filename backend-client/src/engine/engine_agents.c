@@ -23,7 +23,7 @@
 #define PUSH_GAP_MS    UINT64_C(100)
 #define NONE_POLL_MS   UINT64_C(30000) /* a server without a list: tools may come with an update */
 #define DOWN_POLL_MS   UINT64_C(5000)  /* at most, while the server is down */
-#define DOWN_FLOOR_MS  UINT64_C(100)   /* full jitter may draw 0: but no loop without a breath */
+#define DOWN_FLOOR_MS  UINT64_C(100)   /* full jitter may draw 0, and polls would spin */
 #define REASON_SIZE    256
 #define ERROR_LOOK_MAX 512 /* bytes of an error in which to look for words */
 
@@ -247,7 +247,7 @@ void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t n
     }
 }
 
-/* Whether the relay itself still hears, a ping tells. */
+/* The server may be at fault or the relay: the ping decides. */
 void engine_agents_timed_out(struct engine *e, uint64_t now_ms)
 {
     struct fault why;

@@ -64,7 +64,7 @@ static void answer_error(struct engine *e, struct call *c, const struct answer *
     relay_error_read(&relay, a->json, a->len);
     if (relay.relay && relay.code == RPC_E_SERVER_UNAVAILABLE && !c->to_relay)
         engine_agents_push(e, now_ms);
-    /* Retryable and sent is a contradiction: whoever says so is not taken at its word. */
+    /* Retryable and sent contradict each other: such an error is not retried. */
     bool again = relay.retryable && !relay.sent;
     if (again && c->policy == AR_WAIT) {
         engine_call_retry_later(e, c, relay.retry_after_ms, now_ms);

@@ -4,7 +4,7 @@
  * Where it cannot be written now, the policy says whether it waits, is mocked or fails; what waits is written
  * by engine_dispatch, in order, as soon as it may be.
  *
- * Failure modes: deadline and cancel end a call wherever it is, and the server is told of one in flight; a
+ * Failure modes: deadline and cancel end a call wherever it is, and the server gets a cancel for one in flight; a
  * link that goes settles what was in flight by whether it had left and whether it may run twice; a full queue
  * refuses; without memory the one call fails. Every way out goes through engine_complete.
  */
@@ -19,7 +19,7 @@ static struct call *call_of(struct list *node)
     return CONTAINER_OF(node, struct call, node);
 }
 
-/* The words of what is wrong, for a call that fails because of it. */
+/* The last fault's text, for a call that fails because of it. */
 static const char *fault_text(const struct engine *e)
 {
     return e->fault.text[0] ? e->fault.text : NULL;

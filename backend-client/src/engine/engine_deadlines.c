@@ -1,23 +1,23 @@
-/* What the peer owes, and by when: an answer to initialize, to a poll, to a ping; the end of a line once
- * begun; the reading of what was sent.
+/* The peer's deadlines: an answer to initialize, to a poll, to a ping; the end of a line once begun; the reading
+ * of what was sent.
  *
  * Happy path: engine_request_sent starts a request's clock when it is written; the answer stops it. Where one runs
- * out, engine_check_deadlines ends the link, or calls the server behind it down.
+ * out, engine_check_deadlines says which, and engine.c ends the link or calls the server behind it down.
  *
  * A request may stand behind megabytes of a call on its way over a slow link. So its clock does not run
  * before the peer's system has acknowledged it: a second after it was written, and each second from then on
- * while it is on its way, the engine looks (ops.unacked). A link is dead when nothing has come and nothing
+ * while it is in transit, the engine checks (ops.unacked). A link is dead when nothing has come and nothing
  * was acknowledged for dead_after_ms. Likewise a poll's answer may stand behind a long line that is still
  * coming in.
  *
- * Failure modes: none of its own. Nothing is judged when the tick comes late by itself: the host stood still,
- * and the answer may be there, unread.
+ * Failure modes: none of its own. No deadline counts when the tick comes late by itself: the host was suspended,
+ * and the answer may lie in the socket, unread.
  */
 #include "engine_internal.h"
 
 #define ACK_CHECK_MS UINT64_C(1000)
 
-/* As far as the kernel can tell; never less than before. */
+/* As far as the kernel knows; never less than before. */
 static uint64_t acked_now(struct engine *e)
 {
     uint64_t left = e->ops->unacked(e);
@@ -56,7 +56,7 @@ static uint64_t after(uint64_t at_ms, uint64_t wait_ms)
     return at_ms > UINT64_MAX - wait_ms ? UINT64_MAX : at_ms + wait_ms;
 }
 
-/* ---- on its way ---- */
+/* ---- in transit ---- */
 
 static void update_transit(const struct engine *e, struct pending_request *a, uint64_t now_ms)
 {
@@ -124,7 +124,7 @@ static uint64_t stall_deadline_ms(const struct engine *e)
     return after(e->stall_at_ms, ENGINE_FRAME_MS);
 }
 
-/* On its way, the time runs only while nothing moves. */
+/* In transit, the time runs only while nothing moves. */
 static uint64_t answer_deadline_ms(const struct engine *e, const struct pending_request *a,
                                    uint32_t timeout_ms)
 {
@@ -159,9 +159,9 @@ uint64_t engine_deadlines_due_ms(const struct engine *e)
     return earlier(later(earliest_deadline_ms(e), e->grace_until_ms), ack_check_due_ms(e));
 }
 
-/* ---- the verdict ---- */
+/* ---- overdue ---- */
 
-/* A tick that is late by itself puts judgement off, once for each thing owed. */
+/* A tick that comes late by itself puts the check off, once for each deadline. */
 static void detect_suspension(struct engine *e, uint64_t now_ms)
 {
     uint64_t owed_ms = earliest_deadline_ms(e);

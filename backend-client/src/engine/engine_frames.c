@@ -16,7 +16,7 @@
 #include "wire/rpc.h"
 #include "wire/rpc_error.h"
 
-/* An id that long is no id that anybody waits for. */
+/* A longer id is not worth the bytes of an answer. */
 #define PEER_ID_MAX 1024
 
 static const char *const change_methods[] = {
@@ -48,7 +48,7 @@ static void take_progress(struct engine *e, const struct frame *f)
         return;
     char *params = engine_text(e, env->params.len + 1);
     if (!params)
-        return; /* the next one tells more anyway */
+        return; /* the next one has newer figures */
     memcpy(params, at(f, env->params), env->params.len);
     params[env->params.len] = '\0';
     e->ops->progress(e, c, params, env->params.len);

@@ -1,6 +1,6 @@
 /* What the client says of itself: the last fault, and the health that ar_health gives.
  *
- * Happy path: whoever met a fault notes it; the health probe's verdict is added to its words, and again to
+ * Happy path: the file that met a fault notes it; the health probe's result is added to its text, and again to
  * those of the next one, until the client is live. engine_health copies the counters and works out the rest.
  * Nothing here can fail.
  */

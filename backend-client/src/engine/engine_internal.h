@@ -1,4 +1,9 @@
-/* What the engine's files tell each other. */
+/* What the files of the engine offer each other, by file; its members: engine_state.h. The calls among them go
+ * downward in this order, without a circle:
+ *
+ *   engine, engine_frames -> engine_answers -> engine_initialize -> engine_agents -> engine_link -> engine_calls
+ *   -> engine_reply -> engine_queue, engine_deadlines, engine_requests, engine_publish, engine_health
+ */
 #ifndef CLIENT_ENGINE_INTERNAL_H
 #define CLIENT_ENGINE_INTERNAL_H
 
@@ -8,7 +13,7 @@
 
 /* The longest retryAfterMs that the engine follows. */
 #define ENGINE_RETRY_MAX_MS UINT64_C(60000)
-/* Ids longer than those of our own requests are nobody's. */
+/* Longer ids than these belong to no request. */
 #define ENGINE_ID_MAX ((size_t)64)
 /* Without memory for a snapshot: tried again after. */
 #define ENGINE_MEMORY_MS UINT64_C(100)
@@ -54,7 +59,7 @@ static inline int64_t engine_unix_ms(const struct engine *e, uint64_t now_ms)
 /* ---- engine_publish.c: the fallback policy and what is published ---- */
 
 void engine_publish(struct engine *e, uint64_t now_ms);
-/* The server has told its agents; takes the reference. */
+/* The server has listed its agents; takes the reference. */
 void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms);
 void engine_go_down(struct engine *e, uint64_t now_ms);
 void engine_publish_closed(struct engine *e, uint64_t now_ms);
@@ -65,7 +70,7 @@ uint64_t engine_publish_due_ms(const struct engine *e);
 
 void engine_note_fault(struct engine *e, const struct fault *why, uint64_t now_ms);
 
-/* ---- engine_link.c: connections, and what they owe ---- */
+/* ---- engine_link.c: the link's state, its end, the heartbeat ---- */
 
 /* The one place where e->link changes; asserts that the move is allowed (the table in engine.h). Entering
  * ENGINE_IDLE draws the back-off and sets attempt_at_ms. */
@@ -74,7 +79,7 @@ void engine_move(struct engine *e, enum engine_link to, uint64_t now_ms);
 enum engine_end {
     ENGINE_END_LOST,    /* the link is gone already */
     ENGINE_END_BAD,     /* it is to be dropped: the relay's fault, or ours */
-    ENGINE_END_REFUSED, /* likewise: the server behind it is not to be had */
+    ENGINE_END_REFUSED, /* likewise: the server behind it does not accept it */
 };
 
 void engine_end_link(struct engine *e, const struct fault *why, enum engine_end how, uint64_t now_ms);
@@ -125,7 +130,7 @@ uint64_t engine_send_request(struct engine *e, const char *method, const char *p
 /* `params` NULL: none. */
 MUSTCHECK int engine_send_notification(struct engine *e, const char *method, const char *params,
                                        size_t params_len);
-/* Those two say nothing when they fail: the peer then is not told. */
+/* These two fail silently: the peer then gets no line. */
 void engine_send_cancelled(struct engine *e, const char *id);
 /* `key` is result or error. */
 void engine_send_reply(struct engine *e, const char *id, size_t id_len, const char *key, const char *json);
@@ -162,7 +167,7 @@ struct relay_error {
     bool relay; /* it is the relay's own */
     bool retryable;
     bool sent;
-    uint64_t retry_after_ms; /* 0: not told; at most ENGINE_RETRY_MAX_MS */
+    uint64_t retry_after_ms; /* 0: absent; at most ENGINE_RETRY_MAX_MS */
 };
 
 void relay_error_read(struct relay_error *ret_error, const char *error, size_t len);
@@ -209,7 +214,7 @@ struct call *engine_call_next(const struct engine *e);
 void engine_call_retry_later(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms);
 /* The link is gone. */
 void engine_calls_link_lost(struct engine *e, uint64_t now_ms);
-/* It is not live any more: who does not want to wait is settled. */
+/* The client is not live any more: calls that do not wait are failed or mocked. */
 void engine_calls_not_live(struct engine *e, uint64_t now_ms);
 void engine_calls_close(struct engine *e, uint64_t now_ms);
 /* After a good poll, or at retry_at_ms: calls whose wait is over queue again. */

@@ -1,4 +1,4 @@
-/* The link's life: attempts, the back-off between them, the heartbeat. What the peer owes: engine_deadlines.c.
+/* The link's life: attempts, the back-off between them, the heartbeat. The peer's deadlines: engine_deadlines.c.
  *
  * Happy path: an attempt -> engine_link_up -> initialize (engine_initialize.c) -> bytes, and a ping after each
  * silence. Every way in which a link ends goes through engine_end_link, which schedules the next attempt,
@@ -84,7 +84,7 @@ void engine_server_down(struct engine *e, const struct fault *why, uint64_t now_
     engine_calls_not_live(e, now_ms);
 }
 
-/* ---- what the shell tells ---- */
+/* ---- events of the I/O driver ---- */
 
 void engine_link_failed(struct engine *e, const struct fault *why, const char *peer, uint64_t now_ms)
 {

@@ -2,7 +2,7 @@
  *
  * Happy path: a good poll -> engine_go_live -> a live snapshot; a failure -> engine_go_down -> the same
  * agents as a stale one; time -> mock ones, made anew every mock_refresh_ms; each published, and then the
- * state's change told. The version grows when agents, source or state differ from what was shown last; a new
+ * state's change reported. The version grows when agents, source or state differ from the last publication; a new
  * poll with the same agents publishes the same set, taken later.
  *
  * Failure modes: no memory for a snapshot, or for mock agents: a stand-in without agents, marked mock, is

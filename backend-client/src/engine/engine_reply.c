@@ -4,7 +4,7 @@
  * that a call costs no allocation here; the callback borrows it.
  *
  * Failure modes: no memory for the copy: the call gets AR_E_NO_MEMORY, and it may have run. A message that is
- * no string: the code's own words stand in. What the mock does not know is AR_E_NOT_MOCKED.
+ * no string: ar_code_text stands in. A method that the mock does not know is AR_E_NOT_MOCKED.
  */
 #include <errno.h>
 #include <string.h>

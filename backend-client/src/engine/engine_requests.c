@@ -4,7 +4,7 @@
  * requests are the strings "ar-1", "ar-2" ..., which no call's number meets.
  *
  * Failure modes: no memory, or no room (a peer that asks much and reads nothing): the line is not there, not
- * a part of it, and the caller is told, where it matters.
+ * a part of it, and the caller learns it by the return value, where it matters.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,7 +83,7 @@ void engine_send_cancelled(struct engine *e, const char *id)
     write_member_string(&w, "reason", "the caller no longer waits");
     write_object_end(&w);
     int rc = end_line(e, &w, before);
-    (void)rc; /* then it is not told, and works for nobody */
+    (void)rc; /* the server then works on for a call that is over */
 }
 
 void engine_send_reply(struct engine *e, const char *id, size_t id_len, const char *key, const char *json)

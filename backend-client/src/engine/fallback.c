@@ -65,7 +65,7 @@ static unsigned set_source(struct fallback *l, enum ar_source source)
     return FALLBACK_SOURCE;
 }
 
-/* What can be shown while nobody answers. Mock stays mock: only a new answer leads up again. */
+/* The best source left while the server does not answer. Mock stays mock: only a new answer makes it live. */
 static unsigned fall_back(struct fallback *l, uint64_t now_ms)
 {
     bool keep = l->source != AR_SOURCE_MOCK && is_fresh(l, now_ms);

@@ -6,7 +6,7 @@
  *
  * Each function returns what changed (FALLBACK_* bits, 0: nothing), and is legal in every state; closed is the
  * last one, in which nothing changes any more. Closing while live is also the end of live: what was shown
- * becomes stale (or mock, with stale_max_ms 0), since nobody vouches for it any longer.
+ * becomes stale (or mock, with stale_max_ms 0), since no server confirms it any longer.
  */
 #ifndef CLIENT_FALLBACK_H
 #define CLIENT_FALLBACK_H
@@ -28,7 +28,7 @@ struct fallback {
 };
 
 void fallback_init(struct fallback *l, uint64_t stale_max_ms, uint64_t now_ms);
-/* The server has told its agents (or that it has none to tell), at now_ms. While live, it renews taken_at_ms
+/* The server has listed its agents (or has no list), at now_ms. While live, it renews taken_at_ms
  * and nothing else. */
 unsigned fallback_live(struct fallback *l, uint64_t now_ms);
 /* The link, or the server behind it, does not answer. Again while degraded: as fallback_tick. */

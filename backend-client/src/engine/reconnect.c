@@ -61,6 +61,6 @@ uint64_t reconnect_next_ms(struct reconnect *r)
     uint64_t bound_ms = reconnect_bound_ms(r);
     uint64_t drawn = next_random(r);
     grow(r);
-    /* The remainder favours small numbers by bound / 2^64: nothing at any wait that anybody would choose. */
+    /* The remainder favours small numbers by bound / 2^64: nothing at any wait that makes sense. */
     return bound_ms == UINT64_MAX ? drawn : drawn % (bound_ms + 1);
 }

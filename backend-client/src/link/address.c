@@ -6,7 +6,7 @@
  * Failure modes: each text that is no address is refused with what to write instead. Nothing is guessed: bare
  * IPv6 addresses need brackets (which colon is the port's?), a lone number is no host (the resolver would
  * take 9500 for 0.0.37.28), blanks, paths and user names are refused rather than dropped. A scheme that the
- * relay will speak one day is told apart from one that it never will.
+ * relay will speak one day gets another text than one that it never will.
  */
 #include "address.h"
 

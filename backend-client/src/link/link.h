@@ -5,7 +5,7 @@
  * at its default, where send(MSG_NOSIGNAL) gives EPIPE. Non-blocking, CLOEXEC, TCP_NODELAY.
  *
  * Happy path: link_init -> link_open -> on_up -> on_bytes ... ; link_send gives what the kernel took, and
- * after a short count on_writable tells when there is room again. An attempt that fails as a whole:
+ * after a short count on_writable comes when there is room again. An attempt that fails as a whole:
  * on_failed, once, with the last address's fault; a link that breaks: on_lost, once. Then, or at any time,
  * link_close and, when wanted again, link_open anew: names are resolved again each time. link_close is
  * idempotent and silences every callback at once; link_done ends for good, with on_closed as the last
@@ -91,9 +91,9 @@ void link_init(struct link_conn *l, uv_loop_t *loop, uv_async_t *wake, const str
 void link_open(struct link_conn *l);
 void link_wake(struct link_conn *l);
 /* Bytes that the kernel took (0: none now), or a negative libuv code: not connected, or broken before it took
- * any. A link that broke tells by on_lost, which comes by itself. */
+ * any. A link that broke is reported by on_lost, which comes by itself. */
 MUSTCHECK ssize_t link_send(struct link_conn *l, const char *bytes, size_t len);
-/* Bytes sent that the peer's system has not acknowledged; 0 where the kernel does not tell. */
+/* Bytes sent that the peer's system has not acknowledged; 0 where the kernel does not know. */
 size_t link_unacked(const struct link_conn *l);
 /* Reads what has come and was not looked at yet: libuv runs timers before it looks at descriptors, so on a
  * loop that stood still an answer may lie there that came in time. Of the loop's callbacks, as link_wake. */

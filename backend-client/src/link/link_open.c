@@ -4,7 +4,7 @@
  * connect(2) -> the socket becomes writable without an error -> on_up.
  *
  * Failure modes, each of which goes on with the next address and, after the last, ends in on_failed with that
- * address's fault: no socket or handle to be had; refused (at once, or when the socket becomes writable); no
+ * address's fault: no socket or handle; refused (at once, or when the socket becomes writable); no
  * answer within connect_timeout_ms; a full backlog (EAGAIN, Unix); connected to itself: connecting to a free
  * port in the range from which the kernel draws source ports can meet in the middle, and would then keep the
  * relay from taking its own port. The resolver failing or hanging ends the attempt as a whole.
@@ -123,7 +123,7 @@ static void start_timer(struct link_conn *l, uint64_t ms)
     (void)uv_timer_start(&l->timer, on_timer, ms + behind_ms, 0); /* cannot fail before link_done */
 }
 
-/* 0: under way, on_connect_event or the timer tells; else the reason, and the socket is gone. */
+/* 0: under way, on_connect_event or the timer goes on; else the reason, and the socket is gone. */
 static int try_address(struct link_conn *l, const struct sockaddr *address, socklen_t size)
 {
     int rc = make_socket(l, address->sa_family);

@@ -98,7 +98,7 @@ static void end_request(struct probe *p)
         resolve_cancel(p->resolve);
     p->resolve = NULL;
     struct pipe_guard g;
-    pipe_guard_begin(&g); /* TLS says goodbye */
+    pipe_guard_begin(&g); /* TLS sends its close_notify */
     if (p->easy && p->multi)
         (void)p->curl->multi_remove_handle(p->multi, p->easy);
     p->curl->easy_cleanup(p->easy);

@@ -5,7 +5,7 @@
  * frees.
  *
  * Failure modes: no thread, or too many of them (a resolver that hangs for ever): UV_EAGAIN, and the next
- * attempt tries again. Cancelled: under the mutex the request loses its loop; whoever is last frees it. The
+ * attempt tries again. Cancelled: under the mutex the request loses its loop; the last of the two frees it. The
  * resolver fails: its EAI_* becomes libuv's code for it.
  */
 #include "resolve.h"

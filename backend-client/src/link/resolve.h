@@ -1,4 +1,4 @@
-/* Name resolution that can be walked away from: getaddrinfo on a short-lived thread of its own.
+/* Name resolution that can be cancelled at once: getaddrinfo on a short-lived thread of its own.
  *
  * Not uv_getaddrinfo: its request belongs to the loop until the resolver answers, so a loop could not be
  * closed while a name server is silent, and it takes one of the few threads that libuv's pool has for the
@@ -22,7 +22,7 @@ struct resolve; /* opaque */
 
 /* Stream addresses of both families. `done` is sent once the answer is there, from the other thread, never
  * after resolve_cancel has returned; it outlives the request. `host` is copied. -ENOMEM; UV_EAGAIN: no
- * thread to be had. */
+ * thread. */
 MUSTCHECK int resolve_start(const char *host, uint16_t port, uv_async_t *done, struct resolve **ret_request);
 /* false: not yet. true: the request is freed; status 0: the addresses are the caller's (freeaddrinfo); else a
  * libuv code. */
@@ -32,7 +32,7 @@ void resolve_cancel(struct resolve *r);
 
 /* The numeric address of a socket, "127.0.0.1:9500" or "[::1]:9500"; "" for a family that is neither. */
 void resolve_numeric_text(const struct sockaddr *address, char *ret_text, size_t size);
-/* true: `host` is a numeric address, and nobody has to be asked. */
+/* true: `host` is a numeric address, and needs no resolver. */
 MUSTCHECK bool resolve_numeric(const char *host, uint16_t port, struct sockaddr_storage *ret_address);
 
 #endif
