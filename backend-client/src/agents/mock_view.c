@@ -75,15 +75,6 @@ static void stage_free(struct mock_stage *stage)
     mem_free(stage);
 }
 
-static int stage_initialize(struct mock_stage *stage, uint64_t now_unix_ms)
-{
-    struct mock_answer answer;
-    int rc = stage_call(stage, "initialize", INITIALIZE, sizeof(INITIALIZE) - 1, now_unix_ms, &answer);
-    if (rc != 0)
-        return rc;
-    return answer.result ? 0 : -ENOMEM; /* the one reason why the server could refuse this */
-}
-
 /* -ENOMEM; the recipe is known to be good. */
 static int stage_new(const struct mock_options *recipe, struct mock_stage **ret_stage)
 {
@@ -98,7 +89,10 @@ static int stage_new(const struct mock_options *recipe, struct mock_stage **ret_
     mcp_init(&stage->server, stage->mock);
     stage->server.clock_stands = true;
     buf_init(&stage->request, MCP_MAX_FRAME_BYTES);
-    rc = stage_initialize(stage, recipe->start_ms);
+    struct mock_answer answer;
+    rc = stage_call(stage, "initialize", INITIALIZE, sizeof(INITIALIZE) - 1, recipe->start_ms, &answer);
+    if (rc == 0 && !answer.result)
+        rc = -ENOMEM; /* the one reason why the server could refuse this */
     if (rc != 0) {
         stage_free(stage);
         return rc;
@@ -223,16 +217,6 @@ static void begin(struct mock_stage *stage, uint64_t now_unix_ms)
     stage->server.fixed_now_ms = now_unix_ms;
 }
 
-/* In JSON a newline stands between values only, where any blank does; the scan takes it for the line's end.
- */
-static void make_one_line(struct buf *request)
-{
-    char *at = buf_data(request);
-    char *end = at + buf_len(request);
-    while ((at = memchr(at, '\n', (size_t)(end - at))))
-        *at++ = ' ';
-}
-
 static int write_request(struct mock_stage *stage, const char *method, const char *params, size_t params_len)
 {
     struct writer w;
@@ -245,9 +229,15 @@ static int write_request(struct mock_stage *stage, const char *method, const cha
         write_member_raw(&w, "params", params, params_len);
     write_object_end(&w);
     int rc = writer_end(&w);
-    if (rc == 0)
-        make_one_line(&stage->request);
-    return rc;
+    if (rc != 0)
+        return rc;
+    /* In JSON a newline stands between values only, where any blank does; the scan would take it for the line's
+     * end. */
+    char *at = buf_data(&stage->request);
+    char *end = at + buf_len(&stage->request);
+    while ((at = memchr(at, '\n', (size_t)(end - at))))
+        *at++ = ' ';
+    return 0;
 }
 
 /* Ends what would take its time: each pass makes one step due, by letting more time seem to have passed than

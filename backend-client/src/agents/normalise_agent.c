@@ -24,23 +24,17 @@ struct subject {
 
 /* ---- which rules have a value ---- */
 
-static void note_key(struct subject *s, enum group group, const char *key, json_node value)
-{
-    for (size_t i = 0; i < NORMALISE_RULES; i++) {
-        const struct rule *rule = &normalise_rules[i];
-        if (rule->group == group && rule->key[0] == key[0] && strcmp(rule->key, key) == 0)
-            s->values[i] = value;
-    }
-}
-
 static void note_object(struct subject *s, enum group group, json_node object)
 {
     if (json_type(s->doc, object) != JSON_OBJECT)
         return;
     for (json_node at = json_first(s->doc, object); at != JSON_ABSENT; at = json_next(s->doc, at)) {
         const char *key = json_string(s->doc, at, NULL);
-        if (key)
-            note_key(s, group, key, json_value(s->doc, at));
+        for (size_t i = 0; key && i < NORMALISE_RULES; i++) {
+            const struct rule *rule = &normalise_rules[i];
+            if (rule->group == group && rule->key[0] == key[0] && strcmp(rule->key, key) == 0)
+                s->values[i] = json_value(s->doc, at);
+        }
     }
 }
 
@@ -76,48 +70,6 @@ static void read_words(struct subject *s, json_node value)
     s->agent.capability_count = count;
 }
 
-static bool counts_health_in_shares(const struct subject *s)
-{
-    return json_get(s->doc, s->node, "agentId") != JSON_ABSENT &&
-           json_get(s->doc, s->node, "agentType") != JSON_ABSENT;
-}
-
-static double read_health(struct subject *s, json_node value)
-{
-    double number;
-    const char *word = json_string(s->doc, value, NULL);
-    if (word)
-        return value_health_word(word);
-    return json_double(s->doc, value, &number) ? value_health(number, counts_health_in_shares(s)) : AR_ABSENT;
-}
-
-static double read_share(const struct subject *s, json_node value)
-{
-    double number;
-    return json_double(s->doc, value, &number) ? value_share(number) : AR_ABSENT;
-}
-
-static int64_t read_count(const struct subject *s, json_node value)
-{
-    int64_t number;
-    return json_int(s->doc, value, 0, INT64_MAX, &number) ? number : AR_ABSENT;
-}
-
-static int64_t read_time(struct subject *s, json_node value)
-{
-    double number;
-    const char *text = json_string(s->doc, value, NULL);
-    if (text)
-        return value_iso_time(text);
-    return json_double(s->doc, value, &number) ? value_unix_time(number) : AR_ABSENT;
-}
-
-static bool read_flag(const struct subject *s, json_node value)
-{
-    bool flag;
-    return json_bool(s->doc, value, &flag) && flag;
-}
-
 static bool read_is(struct subject *s, json_node value, const char *word)
 {
     const char *text = json_string(s->doc, value, NULL);
@@ -132,42 +84,66 @@ static void *member_of(struct subject *s, const struct rule *rule)
     return (char *)&s->agent + rule->member;
 }
 
-static void fill_text(struct subject *s, const struct rule *rule, json_node value)
+/* Where both of these keys stand, health is a share of 1, not of 100. */
+static bool counts_health_in_shares(const struct subject *s)
 {
-    const char **member = member_of(s, rule);
-    if (!*member)
-        *member = read_text(s, value);
+    return json_get(s->doc, s->node, "agentId") != JSON_ABSENT &&
+           json_get(s->doc, s->node, "agentType") != JSON_ABSENT;
 }
 
 static void fill_real(struct subject *s, const struct rule *rule, json_node value)
 {
     double *member = member_of(s, rule);
-    if (*member < 0)
-        *member = rule->reading == HEALTH ? read_health(s, value) : read_share(s, value);
+    double number;
+    const char *word = rule->reading == HEALTH ? json_string(s->doc, value, NULL) : NULL;
+    if (*member >= 0)
+        return;
+    if (word)
+        *member = value_health_word(word);
+    else if (!json_double(s->doc, value, &number))
+        *member = AR_ABSENT;
+    else if (rule->reading == HEALTH)
+        *member = value_health(number, counts_health_in_shares(s));
+    else
+        *member = value_share(number);
 }
 
 static void fill_whole(struct subject *s, const struct rule *rule, json_node value)
 {
     int64_t *member = member_of(s, rule);
-    if (*member < 0)
-        *member = rule->reading == COUNT ? read_count(s, value) : read_time(s, value);
+    int64_t whole;
+    double number;
+    const char *text = rule->reading == TIME ? json_string(s->doc, value, NULL) : NULL;
+    if (*member >= 0)
+        return;
+    if (text)
+        *member = value_iso_time(text);
+    else if (rule->reading == TIME)
+        *member = json_double(s->doc, value, &number) ? value_unix_time(number) : AR_ABSENT;
+    else
+        *member = json_int(s->doc, value, 0, INT64_MAX, &whole) ? whole : AR_ABSENT;
 }
 
 static void fill_flag(struct subject *s, const struct rule *rule, json_node value)
 {
     bool *member = member_of(s, rule);
-    bool says = rule->reading == FLAG      ? read_flag(s, value)
+    bool flag;
+    bool says = rule->reading == FLAG      ? json_bool(s->doc, value, &flag) && flag
                 : rule->reading == IS_MOCK ? read_is(s, value, "mock")
                                            : read_is(s, value, "mock-swarm");
     *member = *member || says;
 }
 
+/* The rules of one member run in the order of the table: the first that reads a value wins. */
 static void apply(struct subject *s, const struct rule *rule, json_node value)
 {
     switch (rule->reading) {
-    case TEXT:
-        fill_text(s, rule, value);
+    case TEXT: {
+        const char **member = member_of(s, rule);
+        if (!*member)
+            *member = read_text(s, value);
         break;
+    }
     case WORDS:
         if (s->agent.capability_count == 0)
             read_words(s, value);

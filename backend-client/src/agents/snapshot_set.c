@@ -66,29 +66,20 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_capabilities(const struct ar_agent *a, const struct ar_agent *b)
+static bool same_agent(const struct ar_agent *a, const struct ar_agent *b)
 {
-    bool same = a->capability_count == b->capability_count;
+    bool same = same_text(a->id, b->id) && same_text(a->name, b->name) && same_text(a->type, b->type) &&
+                same_text(a->status, b->status) && same_text(a->swarm_id, b->swarm_id) &&
+                same_text(a->activity, b->activity) && a->capability_count == b->capability_count &&
+                a->health == b->health && a->cpu == b->cpu && a->memory == b->memory &&
+                a->workload == b->workload && a->success_rate == b->success_rate &&
+                a->tasks_active == b->tasks_active && a->tasks_completed == b->tasks_completed &&
+                a->tasks_failed == b->tasks_failed && a->tokens == b->tokens &&
+                a->created_at_ms == b->created_at_ms && a->last_activity_ms == b->last_activity_ms &&
+                a->mock == b->mock;
     for (size_t i = 0; same && i < a->capability_count; i++)
         same = same_text(a->capabilities[i], b->capabilities[i]);
     return same;
-}
-
-static bool same_numbers(const struct ar_agent *a, const struct ar_agent *b)
-{
-    return a->health == b->health && a->cpu == b->cpu && a->memory == b->memory &&
-           a->workload == b->workload && a->success_rate == b->success_rate &&
-           a->tasks_active == b->tasks_active && a->tasks_completed == b->tasks_completed &&
-           a->tasks_failed == b->tasks_failed && a->tokens == b->tokens &&
-           a->created_at_ms == b->created_at_ms && a->last_activity_ms == b->last_activity_ms &&
-           a->mock == b->mock;
-}
-
-static bool same_agent(const struct ar_agent *a, const struct ar_agent *b)
-{
-    return same_text(a->id, b->id) && same_text(a->name, b->name) && same_text(a->type, b->type) &&
-           same_text(a->status, b->status) && same_text(a->swarm_id, b->swarm_id) &&
-           same_text(a->activity, b->activity) && same_capabilities(a, b) && same_numbers(a, b);
 }
 
 bool agent_set_equal(const struct agent_set *a, const struct agent_set *b)

@@ -171,13 +171,6 @@ fail_inbox:
     return AR_E_INVALID;
 }
 
-static void drop_parts(struct ar_client *c)
-{
-    engine_close(&c->engine, c->now_ms);
-    probe_close(c->probe, NULL, NULL);
-    client_release(c);
-}
-
 /* The handles; the first one's making can fail, and nothing is left then. */
 static int make_handles(struct ar_client *c)
 {
@@ -192,13 +185,6 @@ static int make_handles(struct ar_client *c)
     return 0;
 }
 
-static void start_engine(struct ar_client *c)
-{
-    client_event_begin(c);
-    engine_start(&c->engine, c->now_ms);
-    client_event_end(c);
-}
-
 static int open_on_host(struct ar_client *c, char *problem, size_t size)
 {
     int rc = make_parts(c, problem, size);
@@ -206,10 +192,14 @@ static int open_on_host(struct ar_client *c, char *problem, size_t size)
         return rc;
     int uv = make_handles(c);
     if (uv != 0) {
-        drop_parts(c);
+        engine_close(&c->engine, c->now_ms);
+        probe_close(c->probe, NULL, NULL);
+        client_release(c);
         return say(problem, size, code_of(uv), "no descriptor for waking the loop", uv);
     }
-    start_engine(c);
+    client_event_begin(c);
+    engine_start(&c->engine, c->now_ms);
+    client_event_end(c);
     c->quiet = false;
     if (c->announce)
         (void)uv_async_send(&c->async); /* open: cannot fail */

@@ -178,16 +178,13 @@ void ar_reply_free(struct ar_reply *reply)
 
 /* ---- notifications ---- */
 
-/* The library's own: a server that got them from the host would not know what to think. */
-static bool is_ours(const char *method)
-{
-    return strcmp(method, "notifications/initialized") == 0 || strcmp(method, "notifications/cancelled") == 0;
-}
-
 int ar_notify(struct ar_client *client, const char *method, const char *params, size_t params_len)
 {
     static const char prefix[] = "notifications/";
-    if (!client || !method || is_ours(method))
+    if (!client || !method)
+        return AR_E_INVALID;
+    /* The library's own: a server that got them from the host would take them for a part of the handshake. */
+    if (strcmp(method, "notifications/initialized") == 0 || strcmp(method, "notifications/cancelled") == 0)
         return AR_E_INVALID;
     /* Checked and copied as a call's method and params are; calls may not begin with the prefix. */
     bool prefixed = strncmp(method, prefix, sizeof(prefix) - 1) == 0;

@@ -141,15 +141,6 @@ void client_event_begin(struct ar_client *c)
     }
 }
 
-static void take_item(struct ar_client *c, struct inbox_item *item)
-{
-    if (item->kind == INBOX_CANCEL)
-        engine_cancel(&c->engine, item->id, c->now_ms);
-    else
-        engine_notify(&c->engine, item->method, item->params->params, item->params->params_len);
-    inbox_item_free(item);
-}
-
 static bool take_inbox(struct ar_client *c)
 {
     struct inbox_load load;
@@ -158,10 +149,15 @@ static bool take_inbox(struct ar_client *c)
     if (!inbox_take(&c->inbox, &load))
         return false;
     while (inbox_next(&load, &call, &item)) {
-        if (call)
+        if (call) {
             engine_submit(&c->engine, call, c->now_ms);
+            continue;
+        }
+        if (item->kind == INBOX_CANCEL)
+            engine_cancel(&c->engine, item->id, c->now_ms);
         else
-            take_item(c, item);
+            engine_notify(&c->engine, item->method, item->params->params, item->params->params_len);
+        inbox_item_free(item);
     }
     c->close_wanted = c->close_wanted || load.closing;
     return true;

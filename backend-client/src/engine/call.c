@@ -61,13 +61,6 @@ static bool is_utf8(const char *text, size_t len)
     return true;
 }
 
-static bool method_is_sound(const char *method, size_t len)
-{
-    static const char notifications[] = "notifications/";
-    return len > 0 && strcmp(method, "initialize") != 0 &&
-           strncmp(method, notifications, sizeof(notifications) - 1) != 0 && is_utf8(method, len);
-}
-
 static bool is_white(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -91,11 +84,6 @@ static void blank_line_ends(char *text, size_t len)
         if (text[i] == '\n' || text[i] == '\r')
             text[i] = ' ';
     }
-}
-
-static bool has_line_ends(const char *text, size_t len)
-{
-    return memchr(text, '\n', len) || memchr(text, '\r', len);
 }
 
 static bool next_is(const char *text, size_t len, size_t at, char wanted)
@@ -211,9 +199,14 @@ static void fill(struct call *c, const struct ar_call *o, uint64_t now_ms, uint3
 
 static bool options_are_sound(const struct ar_call *o)
 {
+    static const char notifications[] = "notifications/";
     bool policy_known = o->policy == AR_FAIL_FAST || o->policy == AR_WAIT || o->policy == AR_MOCK;
-    return policy_known && o->method && method_is_sound(o->method, strlen(o->method)) &&
-           (o->params || o->params_len == 0);
+    if (!policy_known || !o->method || o->method[0] == '\0' || (!o->params && o->params_len > 0))
+        return false;
+    /* initialize is the library's own, and a notification has no answer to wait for. */
+    return strcmp(o->method, "initialize") != 0 &&
+           strncmp(o->method, notifications, sizeof(notifications) - 1) != 0 &&
+           is_utf8(o->method, strlen(o->method));
 }
 
 int call_new(const struct ar_call *options, uint64_t now_ms, uint32_t default_timeout_ms,
@@ -234,7 +227,8 @@ int call_new(const struct ar_call *options, uint64_t now_ms, uint32_t default_ti
     if (params)
         trim(&params, &params_len);
     /* A line end inside a string would be blanked into something valid: so such params are proved first. */
-    if (params && has_line_ends(params, params_len) && rpc_check_json(params, params_len, NULL) != RPC_OK)
+    bool line_ends = params && (memchr(params, '\n', params_len) || memchr(params, '\r', params_len));
+    if (line_ends && rpc_check_json(params, params_len, NULL) != RPC_OK)
         return AR_E_INVALID;
     struct call *c = allocate(&o, params, params_len);
     if (!c)
@@ -290,23 +284,6 @@ static char *put_params(char *at, const struct call *c)
     return c->params ? put(at, c->params + c->token_at, c->params_len - c->token_at) : at;
 }
 
-/* An unusual method: escaped by the writer, which may fail. */
-static int append_quoted(struct buf *out, const char *text, size_t len)
-{
-    struct writer w;
-    writer_init(&w, out);
-    write_string(&w, text, len);
-    return writer_end(&w);
-}
-
-static char *put_method(char *at, const struct call *c)
-{
-    *at++ = '"';
-    at = put(at, c->method, c->method_len);
-    *at++ = '"';
-    return at;
-}
-
 /* There is room for the whole of a plain line. */
 static int write_line(const struct call *c, struct buf *out, char *room, bool plain)
 {
@@ -314,10 +291,15 @@ static int write_line(const struct call *c, struct buf *out, char *room, bool pl
     at = put_number(at, c->id);
     at = put(at, LINE_METHOD, sizeof(LINE_METHOD) - 1);
     if (plain) {
-        at = put_method(at, c);
-    } else {
+        *at++ = '"';
+        at = put(at, c->method, c->method_len);
+        *at++ = '"';
+    } else { /* escaped by the writer, which may fail */
+        struct writer w;
         buf_commit(out, (size_t)(at - room));
-        int rc = append_quoted(out, c->method, c->method_len);
+        writer_init(&w, out);
+        write_string(&w, c->method, c->method_len);
+        int rc = writer_end(&w);
         if (rc != 0)
             return rc;
         rc = buf_reserve(out, params_max(c->params_len, c->token != CALL_TOKEN_NONE) + 2, &room);

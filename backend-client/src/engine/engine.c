@@ -136,25 +136,18 @@ void engine_link_up(struct engine *e, const char *peer, uint64_t now_ms)
 
 /* ---- time ---- */
 
-static uint64_t link_due_ms(const struct engine *e)
-{
-    if (e->link == ENGINE_IDLE)
-        return e->attempt_at_ms;
-    if (!engine_has_link(e))
-        return UINT64_MAX;
-    uint64_t due_ms = earlier(engine_deadlines_due_ms(e), engine_ping_due_ms(e));
-    return earlier(due_ms, earlier(e->next_init_at_ms, e->next_poll_at_ms));
-}
-
 uint64_t engine_due_ms(const struct engine *e)
 {
     if (e->link == ENGINE_CLOSED)
         return UINT64_MAX;
     const struct heap_node *deadline = heap_first(&e->deadlines);
-    uint64_t due_ms = earlier(link_due_ms(e), engine_publish_due_ms(e));
+    uint64_t due_ms = earlier(e->attempt_at_ms, earlier(engine_publish_due_ms(e), e->retry_at_ms));
     if (deadline)
         due_ms = earlier(due_ms, deadline->key);
-    return earlier(due_ms, e->retry_at_ms);
+    if (!engine_has_link(e))
+        return due_ms;
+    due_ms = earlier(due_ms, earlier(engine_deadlines_due_ms(e), engine_ping_due_ms(e)));
+    return earlier(due_ms, earlier(e->next_init_at_ms, e->next_poll_at_ms));
 }
 
 /* The relay's failures end the link; the server's leave that to the file that asked. */

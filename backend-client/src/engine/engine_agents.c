@@ -137,13 +137,6 @@ static void put_off(struct engine *e, const struct fault *why, uint64_t wait_ms,
     end_round(e, earlier(now_ms + later(wait_ms, earlier(poll_ms(e), DOWN_POLL_MS)), end_ms), now_ms);
 }
 
-static void put_off_no_memory(struct engine *e, uint64_t now_ms)
-{
-    struct fault why;
-    fault_no_memory(&why);
-    put_off(e, &why, 0, now_ms);
-}
-
 static void unusable(struct engine *e, const char *reason, uint64_t now_ms)
 {
     struct fault why;
@@ -187,12 +180,6 @@ static bool is_unknown(const struct engine *e, const struct relay_error *relay, 
     return names_unknown_tool(text);
 }
 
-static bool is_busy(const struct relay_error *relay)
-{
-    return relay->relay && (relay->code == RPC_E_OVERLOADED || relay->code == RPC_E_RATE_LIMITED ||
-                            relay->code == RPC_E_DRAINING);
-}
-
 static void take_error(struct engine *e, const struct answer *a, uint64_t now_ms)
 {
     struct relay_error relay;
@@ -203,7 +190,9 @@ static void take_error(struct engine *e, const struct answer *a, uint64_t now_ms
         return;
     }
     fault_rpc(&why, poll_name[e->polling], a->json, a->len, e->address);
-    if (is_busy(&relay))
+    bool busy = relay.relay && (relay.code == RPC_E_OVERLOADED || relay.code == RPC_E_RATE_LIMITED ||
+                                relay.code == RPC_E_DRAINING);
+    if (busy)
         put_off(e, &why, relay.retry_after_ms, now_ms);
     else
         failed(e, &why, now_ms);
@@ -214,6 +203,8 @@ static void take_list(struct engine *e, const struct answer *a, uint64_t now_ms)
     struct set_builder builder;
     struct agent_set *set = NULL;
     char reason[REASON_SIZE] = "";
+    struct fault why;
+    fault_no_memory(&why);
     set_builder_init(&builder);
     int rc = normalise_agents(a->json, a->len, &builder, reason, sizeof(reason));
     if (rc == 0)
@@ -222,7 +213,7 @@ static void take_list(struct engine *e, const struct answer *a, uint64_t now_ms)
     if (rc == 0)
         succeeded(e, set, e->polling, now_ms);
     else if (rc == -ENOMEM)
-        put_off_no_memory(e, now_ms);
+        put_off(e, &why, 0, now_ms);
     else if (rc == ERR_TYPE && e->polling == ENGINE_LIST_TOOL && names_unknown_tool(reason))
         unknown(e, now_ms);
     else

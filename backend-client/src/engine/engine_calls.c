@@ -43,12 +43,6 @@ static struct list *queue_of(struct engine *e, const struct call *c)
     return c->to_relay ? &e->to_relay : &e->waiting;
 }
 
-static void enqueue(struct engine *e, struct call *c)
-{
-    struct list *queue = queue_of(e, c);
-    engine_call_wait(e, c, queue, queue->prev);
-}
-
 /* Where the last call went that went back to its queue; at first the queues themselves. */
 struct requeue_hints {
     struct list *server;
@@ -110,7 +104,7 @@ static void dispatch_or_queue(struct engine *e, struct call *c, uint64_t now_ms)
     else if (goes && engine_may_write(e) && !engine_call_next(e))
         send(e, c, now_ms);
     else if (engine_queue_has_room(e, c))
-        enqueue(e, c);
+        engine_call_wait(e, c, queue_of(e, c), queue_of(e, c)->prev);
     else
         engine_fail(e, c, AR_E_QUEUE_FULL, false, NULL, now_ms);
 }
@@ -139,22 +133,17 @@ void engine_submit(struct engine *e, struct call *c, uint64_t now_ms)
 
 /* ---- given up ---- */
 
-static void send_cancelled(struct engine *e, const struct call *c)
-{
-    char id[24];
-    e->abandoned++;
-    if (c->to_relay)
-        return;
-    (void)snprintf(id, sizeof(id), "%" PRIu64, c->id);
-    engine_send_cancelled(e, id);
-}
-
 /* Of a call in flight the bytes can be taken back no more: even where they have not left, they will. */
 static void abandon(struct engine *e, struct call *c, int code, const char *message, uint64_t now_ms)
 {
     bool in_flight = c->state == CALL_IN_FLIGHT;
     if (in_flight)
-        send_cancelled(e, c);
+        e->abandoned++;
+    if (in_flight && !c->to_relay) {
+        char id[24];
+        (void)snprintf(id, sizeof(id), "%" PRIu64, c->id);
+        engine_send_cancelled(e, id);
+    }
     engine_fail(e, c, code, in_flight, message, now_ms);
 }
 
@@ -186,11 +175,6 @@ void engine_calls_expire(struct engine *e, uint64_t now_ms)
 
 /* ---- refused for the moment: retried later ---- */
 
-static bool may_retry(const struct engine *e, const struct call *c, uint64_t now_ms)
-{
-    return c->not_before_ms <= now_ms && c->retry_after_poll <= e->good_polls;
-}
-
 void engine_call_retry_later(struct engine *e, struct call *c, uint64_t retry_after_ms, uint64_t now_ms)
 {
     bool poll_decides = !c->to_relay && engine_polls(e) && e->list != ENGINE_LIST_NONE;
@@ -213,7 +197,7 @@ void engine_calls_retry(struct engine *e, uint64_t now_ms)
     LIST_EACH(node, safe, &e->retry_later)
     {
         struct call *c = call_of(node);
-        if (may_retry(e, c, now_ms))
+        if (c->not_before_ms <= now_ms && c->retry_after_poll <= e->good_polls)
             requeue(e, c, &last);
         else if (c->not_before_ms > now_ms)
             e->retry_at_ms = earlier(e->retry_at_ms, c->not_before_ms);

@@ -161,18 +161,13 @@ uint64_t engine_deadlines_due_ms(const struct engine *e)
 
 /* ---- overdue ---- */
 
-/* A tick that comes late by itself puts the check off, once for each deadline. */
-static void detect_suspension(struct engine *e, uint64_t now_ms)
-{
-    uint64_t owed_ms = earliest_deadline_ms(e);
-    if (now_ms > after(owed_ms, ENGINE_SUSPEND_GRACE_MS) && e->grace_until_ms <= owed_ms)
-        e->grace_until_ms = now_ms + ENGINE_SUSPEND_GRACE_MS;
-}
-
 enum engine_overdue engine_check_deadlines(struct engine *e, uint64_t now_ms)
 {
-    detect_suspension(e, now_ms);
-    if (earlier(ack_check_due_ms(e), earliest_deadline_ms(e)) <= now_ms)
+    uint64_t deadline_ms = earliest_deadline_ms(e);
+    /* A tick that comes late by itself (the host was suspended) puts the check off, once for each deadline. */
+    if (now_ms > after(deadline_ms, ENGINE_SUSPEND_GRACE_MS) && e->grace_until_ms <= deadline_ms)
+        e->grace_until_ms = now_ms + ENGINE_SUSPEND_GRACE_MS;
+    if (earlier(ack_check_due_ms(e), deadline_ms) <= now_ms)
         check_acks(e, now_ms);
     if (now_ms < e->grace_until_ms)
         return ENGINE_OVERDUE_NOTHING;

@@ -44,17 +44,6 @@ static bool is_published(const struct engine *e, enum ar_source source)
     return e->any_published && !e->short_of_memory && e->published.source == source;
 }
 
-/* Mock agents of this moment; false: no memory. */
-static bool make_mock(struct engine *e, struct agent_set **ret_set, uint64_t now_ms)
-{
-    uint64_t at_ms = (uint64_t)((int64_t)now_ms + e->mock_offset_ms);
-    if (mock_view_agents(e->mock, at_ms, ret_set) != 0)
-        return false;
-    e->mock_at_ms = now_ms;
-    e->mock_at_unix_ms = engine_unix_ms(e, now_ms);
-    return true;
-}
-
 static void schedule_mock(struct engine *e, bool is_mock, uint64_t now_ms)
 {
     uint64_t refresh_ms = later(e->options.mock_refresh_ms, 1);
@@ -64,15 +53,20 @@ static void schedule_mock(struct engine *e, bool is_mock, uint64_t now_ms)
         e->next_mock_at_ms = now_ms + refresh_ms;
 }
 
-/* The agents of the fallback policy's source, as a reference of the caller's. */
+/* The agents of the fallback policy's source, as a reference of the caller's; `fresh`: mock agents of this
+ * moment. false: no memory. */
 static bool choose(struct engine *e, bool fresh, struct agent_set **ret_set, uint64_t now_ms)
 {
-    if (e->fallback.source != AR_SOURCE_MOCK)
-        *ret_set = retain(e->live);
-    else if (!fresh && is_published(e, AR_SOURCE_MOCK))
-        *ret_set = retain(e->set);
-    else
-        return make_mock(e, ret_set, now_ms);
+    bool mock = e->fallback.source == AR_SOURCE_MOCK;
+    if (!mock || (!fresh && is_published(e, AR_SOURCE_MOCK))) {
+        *ret_set = retain(mock ? e->set : e->live);
+        return true;
+    }
+    uint64_t at_ms = (uint64_t)((int64_t)now_ms + e->mock_offset_ms);
+    if (mock_view_agents(e->mock, at_ms, ret_set) != 0)
+        return false;
+    e->mock_at_ms = now_ms;
+    e->mock_at_unix_ms = engine_unix_ms(e, now_ms);
     return true;
 }
 

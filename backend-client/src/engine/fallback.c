@@ -28,15 +28,6 @@ static bool never_ends(const struct fallback *l)
     return l->stale_max_ms >= AR_NEVER;
 }
 
-/* May the last live snapshot still be shown? */
-static bool is_fresh(const struct fallback *l, uint64_t now_ms)
-{
-    if (l->taken_at_ms == UINT64_MAX)
-        return false;
-    uint64_t age_ms = now_ms > l->taken_at_ms ? now_ms - l->taken_at_ms : 0;
-    return never_ends(l) || age_ms < l->stale_max_ms;
-}
-
 #define BIT(state) (1u << (state))
 
 static const unsigned moves[] = {
@@ -68,7 +59,9 @@ static unsigned set_source(struct fallback *l, enum ar_source source)
 /* The best source left while the server does not answer. Mock stays mock: only a new answer makes it live. */
 static unsigned fall_back(struct fallback *l, uint64_t now_ms)
 {
-    bool keep = l->source != AR_SOURCE_MOCK && is_fresh(l, now_ms);
+    bool had_live = l->source != AR_SOURCE_MOCK && l->taken_at_ms != UINT64_MAX;
+    uint64_t age_ms = now_ms > l->taken_at_ms ? now_ms - l->taken_at_ms : 0;
+    bool keep = had_live && (never_ends(l) || age_ms < l->stale_max_ms);
     return set_source(l, keep ? AR_SOURCE_STALE : AR_SOURCE_MOCK);
 }
 

@@ -49,18 +49,13 @@ uint64_t reconnect_bound_ms(const struct reconnect *r)
     return r->step_ms < (double)r->options.cap_ms ? (uint64_t)r->step_ms : r->options.cap_ms;
 }
 
-static void grow(struct reconnect *r)
-{
-    double cap_ms = (double)r->options.cap_ms;
-    double longer_ms = r->step_ms * r->options.factor;
-    r->step_ms = longer_ms < cap_ms ? longer_ms : cap_ms; /* the cap also for an infinity or a NaN */
-}
-
 uint64_t reconnect_next_ms(struct reconnect *r)
 {
     uint64_t bound_ms = reconnect_bound_ms(r);
     uint64_t drawn = next_random(r);
-    grow(r);
+    double longer_ms = r->step_ms * r->options.factor;
+    double cap_ms = (double)r->options.cap_ms;
+    r->step_ms = longer_ms < cap_ms ? longer_ms : cap_ms; /* the cap also for an infinity or a NaN */
     /* The remainder favours small numbers by bound / 2^64: nothing at any wait that makes sense. */
     return bound_ms == UINT64_MAX ? drawn : drawn % (bound_ms + 1);
 }

@@ -128,15 +128,6 @@ static void finish(struct probe *p, const char *why)
     p->on_verdict(p->data, (int)status, status != 0 ? "" : why); /* may close p */
 }
 
-static void check_done(struct probe *p)
-{
-    int left;
-    const CURLMsg *message = p->curl->multi_info_read(p->multi, &left);
-    if (!message || message->msg != CURLMSG_DONE)
-        return;
-    finish(p, p->text[0] != '\0' ? p->text : p->curl->easy_strerror(message->data.result));
-}
-
 /* ---- what libcurl asks for ---- */
 
 static void drive(struct probe *p, curl_socket_t fd, int events)
@@ -146,10 +137,14 @@ static void drive(struct probe *p, curl_socket_t fd, int events)
     pipe_guard_begin(&g);
     CURLMcode rc = p->curl->multi_socket_action(p->multi, fd, events, &running);
     pipe_guard_end(&g);
-    if (rc != CURLM_OK)
+    if (rc != CURLM_OK) {
         finish(p, p->curl->multi_strerror(rc));
-    else
-        check_done(p);
+        return;
+    }
+    int left;
+    const CURLMsg *message = p->curl->multi_info_read(p->multi, &left);
+    if (message && message->msg == CURLMSG_DONE)
+        finish(p, p->text[0] != '\0' ? p->text : p->curl->easy_strerror(message->data.result));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -235,19 +230,14 @@ static size_t on_curl_body(const char *bytes, size_t size, size_t count, void *d
 
 /* ---- a request ---- */
 
-/* Only what its address says, which may be http or https alone (probe_url.h), is ever asked for: a libcurl
- * before 7.85, which does not know the option, loses nothing by it. */
-static bool restrict_protocols(struct probe *p)
-{
-    CURLcode rc = p->curl->easy_setopt(p->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    return rc == CURLE_OK || rc == CURLE_UNKNOWN_OPTION;
-}
-
 static bool set_up_easy(struct probe *p)
 {
     CURL *e = p->easy;
     bool ok = p->curl->easy_setopt(e, CURLOPT_URL, p->url) == CURLE_OK;
-    ok = ok && restrict_protocols(p);
+    /* The address may be http or https alone (probe_url.h): a libcurl before 7.85, which does not know the
+     * option, loses nothing by it. */
+    CURLcode protocols = p->curl->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    ok = ok && (protocols == CURLE_OK || protocols == CURLE_UNKNOWN_OPTION);
     ok = ok && p->curl->easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
     ok = ok && p->curl->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
     ok = ok && p->curl->easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;

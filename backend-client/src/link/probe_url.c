@@ -75,18 +75,13 @@ static bool take_authority(const char *at, struct probe_url *ret_url)
     return *host_end == ':' && take_port(host_end + 1, (size_t)(end - host_end - 1), &ret_url->port);
 }
 
-/* In the authority; of a text that has none, anywhere. */
-static bool holds_user(const char *text)
-{
-    return memchr(text, '@', strcspn(text, "/?#"));
-}
-
 int probe_url_parse(const char *url, struct probe_url *ret_url, char *problem, size_t problem_size)
 {
     static const char advice[] = "write one such as http://relay:8080/health";
     struct probe_url parsed = {.port = 0};
     const char *authority = is_printable(url) ? after_scheme(url, &parsed.port) : NULL;
-    if (holds_user(authority ? authority : url)) {
+    const char *text = authority ? authority : url; /* without an authority a user may stand anywhere */
+    if (memchr(text, '@', strcspn(text, "/?#"))) {
         (void)snprintf(problem, problem_size, "the health address holds a user or password: %s", advice);
         return ERR_SYNTAX;
     }
