@@ -19,7 +19,7 @@
 
 /* ---- a long time ---- */
 
-/* A day offline with somebody who calls on and on: 10^5 calls that make things, some bad ones between. Memory
+/* A day offline with a host that calls on and on: 10^5 calls that make things, some bad ones between. Memory
  * stands still once the world is as full as it gets, and the world goes on answering. */
 static void a_hundred_thousand_calls(void **state)
 {
@@ -215,7 +215,7 @@ static void weigh_free(void *p)
 
 static const struct allocator weighing = {weigh_malloc, weigh_calloc, weigh_realloc, weigh_free};
 
-/* Until somebody calls, a view is its recipe: a look at the agents makes a world and keeps nothing of it. */
+/* Until the first call, a view is its recipe: a look at the agents makes a world and keeps nothing of it. */
 static void a_look_is_not_kept(void **state)
 {
     live_bytes = 0;

@@ -193,7 +193,7 @@ static void deep_nesting(void **state)
     (void)snprintf(inside, sizeof(inside), "{\"agents\":%s", deep);
     check_refused(agents_fixture_tool_text(inside), ERR_DEPTH, TOO_DEEP);
 
-    /* As deep as is allowed, in a value that nobody reads. */
+    /* As deep as is allowed, in a value that is never read. */
     static char open[130], shut[130];
     memset(open, '[', 120);
     memset(shut, ']', 120);

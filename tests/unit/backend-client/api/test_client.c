@@ -78,7 +78,7 @@ static void tries_every_address(void **state)
     assert_int_equal(atomic_load(&f->states[AR_DEGRADED]), 0);
 }
 
-/* Nobody there at first: mock, degraded, with the reason; live by itself. */
+/* No relay at first: mock, degraded, with the reason; live by itself. */
 static void start_order_is_free(void **state)
 {
     struct client_fixture *f = *state;

@@ -323,7 +323,7 @@ static bool descriptors_are_back(struct client_fixture *f)
     return peer_open_now(f->peer) == 0 && client_fixture_descriptors() == before_open;
 }
 
-/* Without on_closed, and nobody waits: it ends and frees by itself. */
+/* Without on_closed and without a waiter: it ends and frees by itself. */
 static void close_and_forget(void **state)
 {
     struct client_fixture *f = *state;

@@ -225,7 +225,7 @@ static void *picky_realloc(void *p, size_t size)
 }
 
 /* A large call and its large answer. AR_E_NO_MEMORY from ar_call_wait itself only where the server never saw
- * the call: whoever repeats it must not run it twice. */
+ * the call: a caller that repeats it must not run it twice. */
 static void waiting_without_memory(void **state)
 {
     struct client_fixture *f = *state;

@@ -109,7 +109,7 @@ struct engine_fixture {
     bool closed;
     bool drops_lines;   /* keep no lines, for long runs */
     bool not_reading;   /* engine_fixture_pump does nothing: the peer does not read */
-    size_t unacked;     /* of what it read, so much has not arrived as far as the kernel can tell */
+    size_t unacked;     /* of what it read, so much has not arrived as far as the kernel knows */
     bool raw_peer;      /* the peer says what the fixture does not know of: some checks are off */
     bool out_of_memory; /* allocations fail: the engine may publish its static snapshot */
 
@@ -178,7 +178,7 @@ extern const char engine_fixture_other_agents[]; /* one of them changed */
 
 /* The library's defaults; the client's name is "fixture". */
 struct ar_options engine_fixture_options(void);
-/* `o` NULL: the defaults. engine_init's verdict; where it fails nothing is left. The fixture is zeroed first. */
+/* `o` NULL: the defaults. engine_init's code; where it fails nothing is left. The fixture is zeroed first. */
 int engine_fixture_try_open(struct engine_fixture *f, const struct ar_options *o);
 void engine_fixture_open(struct engine_fixture *f, const struct ar_options *o);
 /* Closes the engine unless it is closed, requires that every call is complete, and frees everything. */

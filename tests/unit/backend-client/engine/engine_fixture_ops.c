@@ -1,4 +1,4 @@
-/* What the engine asks of its shell, recorded, and held against its contract. Purpose and use: engine_fixture.h.
+/* What the engine asks of its I/O driver, recorded, and held against its contract. Purpose and use: engine_fixture.h.
  * A violation ends the test at once (REQUIRE), with what was seen.
  */
 #include <stdio.h>
@@ -118,7 +118,7 @@ static void on_progress(struct engine *e, struct call *c, const char *params, si
     struct engine_fixture *f = engine_fixture_of(e);
     REQUIRE(c->id >= 1 && c->id <= f->calls_made, "progress of no call");
     struct call_record *k = &f->calls[c->id];
-    REQUIRE(!k->done && k->progress_wanted, "call %llu: progress that nobody waits for",
+    REQUIRE(!k->done && k->progress_wanted, "call %llu: progress that no call waits for",
             (unsigned long long)c->id);
     REQUIRE(is_strict_json(params, len), "progress that is not JSON");
     k->progress++;

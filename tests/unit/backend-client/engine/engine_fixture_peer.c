@@ -298,7 +298,7 @@ void engine_fixture_answer_line(struct engine_fixture *f, const char *method, en
 static void note_call(struct engine_fixture *f, const struct received_line *line)
 {
     uint64_t id = line->call_id;
-    REQUIRE(id <= f->calls_made, "a call %llu that nobody made", (unsigned long long)id);
+    REQUIRE(id <= f->calls_made, "a call %llu that was never made", (unsigned long long)id);
     struct call_record *k = &f->calls[id];
     REQUIRE(!k->done || k->may_have_run || f->raw_peer, "call %llu (%s) was said not to have run, and comes",
             (unsigned long long)id, engine_fixture_code_name(k->code));

@@ -244,7 +244,7 @@ static void params_that_cannot_carry_a_token(void **state)
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct ar_call o = call_fixture_options("m", bad[i], true);
         gives(&o, AR_E_INVALID);
-        o.on_progress = NULL; /* then it is the peer's to judge, and goes out as it is */
+        o.on_progress = NULL; /* then the peer decides about it, and it goes out as it is */
         struct call *c = call_fixture_make(&o);
         char *line = call_fixture_line(c);
         char tail[256];

@@ -153,7 +153,7 @@ static void a_poll_refused_for_being_busy_keeps_it_live_for_a_while(void **state
     }
 }
 
-/* A call tells sooner than the next poll. */
+/* A refused call shows it sooner than the next poll. */
 static void a_call_refused_as_unavailable_is_polled_for_at_once(void **state)
 {
     (void)state;

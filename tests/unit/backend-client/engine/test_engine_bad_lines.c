@@ -1,4 +1,4 @@
-/* A peer that is somebody else, an HTTP or SSH server on the relay's port; bad lines; and floods.
+/* A peer that is no relay, an HTTP or SSH server on the relay's port; bad lines; and floods.
  */
 #include <setjmp.h>
 #include <stdarg.h>

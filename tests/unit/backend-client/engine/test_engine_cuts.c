@@ -113,7 +113,7 @@ static void closing_at_every_event(void **state)
     cut_everywhere(EVENT, close_it, 80);
 }
 
-/* The verdict must not depend on how the bytes were chunked. */
+/* The outcome must not depend on how the bytes were chunked. */
 static void chunks_make_no_difference(void **state)
 {
     char *whole = NULL;

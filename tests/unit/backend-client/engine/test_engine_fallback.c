@@ -1,4 +1,4 @@
-/* What the engine is_published and says of itself: live, stale, mock and live again, to the millisecond; versions;
+/* What the engine publishes and says of itself: live, stale, mock and live again, to the millisecond; versions;
  * the probe.
  */
 #include <setjmp.h>
@@ -61,7 +61,7 @@ static void live_stale_mock_live_at_their_times(void **state)
     engine_fixture_close(&fixture);
 }
 
-/* The trace's lines that tell of publications and states, without their versions and counts. */
+/* The trace's lines about publications and states, without their versions and counts. */
 static const char *shown_and_told(void)
 {
     static char text[4096];

@@ -118,7 +118,7 @@ static void an_answer_before_its_request_left_is_nobodys_to_give(void **state)
         engine_fixture_until(&fixture, engine_due_ms(&fixture.engine));
     engine_fixture_connect(&fixture);
     engine_fixture_sendf(&fixture, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}", (unsigned long long)id);
-    engine_fixture_expect_open(&fixture, id); /* it waits: nobody can have answered it */
+    engine_fixture_expect_open(&fixture, id); /* it waits: no peer can have answered it */
     engine_fixture_close(&fixture);
 }
 

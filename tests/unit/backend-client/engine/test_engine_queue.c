@@ -148,7 +148,7 @@ static void relay_methods_queue_among_the_others(void **state)
     engine_fixture_close(&fixture);
 }
 
-/* Nothing tells when the server is back but time. */
+/* Time alone decides when the server is asked again. */
 static void without_a_list_the_time_alone_decides_about_a_retry(void **state)
 {
     (void)state;

@@ -90,7 +90,7 @@ static void a_link_on_which_nothing_moves_is_dead(void **state)
     engine_fixture_close(&fixture);
 }
 
-/* The same without polls, after calls whose arrival nobody had looked at. */
+/* The same without polls, after calls whose arrival was never checked. */
 static void what_had_arrived_before_is_no_movement(void **state)
 {
     (void)state;

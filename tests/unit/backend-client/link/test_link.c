@@ -74,7 +74,7 @@ static void reports_a_refused_connection(void **state)
     assert_int_equal(fixture.failed, 1);
 }
 
-/* A numeric host needs nobody to be asked. */
+/* A numeric host needs no resolver. */
 static void a_numeric_address_needs_no_resolver(void **state)
 {
     (void)state;
@@ -269,7 +269,7 @@ static void end_while_another_holds_the_socket(void **state)
     (void)close(other);
 }
 
-/* What the kernel took before may be on its way: whoever asks whether a request may have run must know. */
+/* What the kernel took before may be on its way: the engine needs it to know whether a request may have run. */
 static void breaking_half_way(void **state)
 {
     (void)state;

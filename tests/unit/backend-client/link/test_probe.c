@@ -234,7 +234,7 @@ static void an_endless_head(void **state)
         text[i] = head[i];
     make_for_peer("127.0.0.1", "/health");
     peer_set_raw(seen.peer, text, sizeof(text));
-    ask(); /* whatever the verdict: it comes */
+    ask(); /* whatever the result: it comes */
 }
 
 /* ---- names ---- */
@@ -242,7 +242,7 @@ static void an_endless_head(void **state)
 static void resolves_a_name(void **state)
 {
     (void)state;
-    make_for_peer("both.test", "/health"); /* ::1, where nobody listens, and 127.0.0.1 */
+    make_for_peer("both.test", "/health"); /* ::1, where nothing listens, and 127.0.0.1 */
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     unsigned asked = client_fixture_dns_asked();
     ask();
