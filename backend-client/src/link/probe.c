@@ -2,7 +2,7 @@
  *
  * Happy path: probe_start -> (next loop iteration) the name is resolved and pinned -> a multi and an easy handle of
  * this request's own; libcurl says which descriptors to watch and when to be called, uv_poll and uv_timer do
- * that -> the transfer is done -> everything of libcurl's is given back -> on_verdict.
+ * that -> the transfer is done -> everything of libcurl's is given back -> on_result.
  *
  * Failure modes: no answer within PROBE_TIMEOUT_MS, the resolver included: the request is given up; a status
  * line that has come by then counts as the answer, so a slow body does not hide it. A body above
@@ -12,6 +12,7 @@
  */
 #include "probe.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,18 +29,26 @@
 #define PINS_MAX 8 /* addresses tried */
 #define PIN_SIZE (PROBE_HOST_MAX + 16 + PINS_MAX * 60)
 
+enum probe_phase {
+    PROBE_IDLE,
+    PROBE_STARTING, /* begins with the next loop iteration */
+    PROBE_RESOLVING,
+    PROBE_TRANSFER, /* libcurl's */
+    PROBE_CLOSED,   /* freed with its last handle */
+};
+
 struct probe {
     const struct curl_api *curl; /* static */
     uv_loop_t *loop;             /* borrowed */
     uv_async_t *wake;            /* borrowed */
-    probe_cb *on_verdict;
+    probe_cb *on_result;
     void *data;
     char *url; /* owned */
     struct probe_url where;
     bool has_handles;    /* the two timers */
     uv_timer_t timer;    /* libcurl's */
     uv_timer_t deadline; /* ours, for everything */
-    bool busy;
+    enum probe_phase phase;
     bool read_once_more;     /* the deadline has passed; one more loop iteration */
     struct resolve *resolve; /* under way, or NULL */
     CURLM *multi;            /* both NULL outside a transfer */
@@ -48,8 +57,7 @@ struct probe {
     struct list sockets; /* struct watched.node */
     size_t body_bytes;
     char text[CURL_ERROR_SIZE];
-    unsigned handles; /* whose close callback is to come, once closing */
-    bool closing;
+    unsigned handles; /* whose close callback is to come, once PROBE_CLOSED */
     void (*on_closed)(void *data);
     void *closed_data;
 };
@@ -61,11 +69,30 @@ struct watched {
     struct probe *probe;
 };
 
+/* ---- the phase ---- */
+
+#define BIT(phase) (1u << (phase))
+
+static const unsigned moves[] = {
+    [PROBE_IDLE] = BIT(PROBE_STARTING) | BIT(PROBE_CLOSED),
+    [PROBE_STARTING] = BIT(PROBE_RESOLVING) | BIT(PROBE_TRANSFER) | BIT(PROBE_IDLE),
+    [PROBE_RESOLVING] = BIT(PROBE_TRANSFER) | BIT(PROBE_IDLE),
+    [PROBE_TRANSFER] = BIT(PROBE_IDLE),
+    [PROBE_CLOSED] = 0,
+};
+
+static void move(struct probe *p, enum probe_phase to)
+{
+    assert((moves[p->phase] & BIT(to)) != 0);
+    (void)moves;
+    p->phase = to;
+}
+
 /* ---- the end of a request ---- */
 
 static void maybe_freed(struct probe *p)
 {
-    if (!p->closing || p->handles > 0)
+    if (p->phase != PROBE_CLOSED || p->handles > 0)
         return;
     void (*on_closed)(void *data) = p->on_closed;
     void *data = p->closed_data;
@@ -93,7 +120,8 @@ static void unwatch(struct watched *w)
 /* Gives back everything of this request's. */
 static void end_request(struct probe *p)
 {
-    p->busy = false;
+    if (p->phase != PROBE_IDLE)
+        move(p, PROBE_IDLE);
     if (p->resolve)
         resolve_cancel(p->resolve);
     p->resolve = NULL;
@@ -125,7 +153,7 @@ static void finish(struct probe *p, const char *why)
     if (status < 200 || status > 999)
         status = 0;
     end_request(p);
-    p->on_verdict(p->data, (int)status, status != 0 ? "" : why); /* may close p */
+    p->on_result(p->data, (int)status, status != 0 ? "" : why); /* may close p */
 }
 
 /* ---- what libcurl asks for ---- */
@@ -262,6 +290,7 @@ static bool set_up_multi(struct probe *p)
 
 static void begin_transfer(struct probe *p)
 {
+    move(p, PROBE_TRANSFER);
     p->text[0] = '\0';
     p->body_bytes = 0;
     p->multi = p->curl->multi_init();
@@ -334,14 +363,16 @@ static void begin(struct probe *p)
         begin_transfer(p);
         return;
     }
-    if (resolve_start(p->where.host, p->where.port, p->wake, &p->resolve) != 0)
+    if (resolve_start(p->where.host, p->where.port, p->wake, &p->resolve) == 0)
+        move(p, PROBE_RESOLVING);
+    else
         finish(p, "no thread to resolve its name");
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct probe *p = timer->data;
-    if (!p->multi)
+    if (p->phase == PROBE_STARTING)
         begin(p);
     else
         drive(p, CURL_SOCKET_TIMEOUT, 0);
@@ -364,7 +395,7 @@ static void on_deadline(uv_timer_t *timer)
 
 void probe_start(struct probe *p)
 {
-    if (p->busy || p->closing)
+    if (p->phase != PROBE_IDLE)
         return;
     if (!p->has_handles) {
         (void)uv_timer_init(p->loop, &p->timer);    /* cannot fail */
@@ -372,7 +403,7 @@ void probe_start(struct probe *p)
         p->timer.data = p->deadline.data = p;
         p->has_handles = true;
     }
-    p->busy = true;
+    move(p, PROBE_STARTING);
     p->read_once_more = false;
     (void)uv_timer_start(&p->timer, on_timer, 0, 0);                      /* open: cannot fail */
     (void)uv_timer_start(&p->deadline, on_deadline, PROBE_TIMEOUT_MS, 0); /* likewise */
@@ -380,7 +411,7 @@ void probe_start(struct probe *p)
 
 /* ---- life ---- */
 
-int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_verdict, void *data,
+int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_result, void *data,
               struct probe **ret_probe, char *problem, size_t problem_size)
 {
     const struct curl_api *curl;
@@ -390,7 +421,7 @@ int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_v
     struct probe *p = mem_zalloc(sizeof(*p));
     if (!p)
         return -ENOMEM;
-    *p = (struct probe){.curl = curl, .loop = loop, .wake = wake, .on_verdict = on_verdict, .data = data};
+    *p = (struct probe){.curl = curl, .loop = loop, .wake = wake, .on_result = on_result, .data = data};
     list_init(&p->sockets);
     rc = probe_url_parse(url, &p->where, problem, problem_size);
     if (rc == 0 && !(p->url = mem_strdup(url)))
@@ -418,7 +449,7 @@ void probe_close(struct probe *p, void (*on_closed)(void *data), void *data)
         return;
     }
     end_request(p);
-    p->closing = true;
+    move(p, PROBE_CLOSED);
     p->on_closed = on_closed;
     p->closed_data = data;
     if (p->has_handles) {

@@ -27,7 +27,7 @@ typedef void probe_cb(void *data, int status, const char *text);
 /* Makes no handle on the loop yet. `wake` is the owner's, which calls probe_wake whenever it fires; closed
  * not before probe_close. ERR_SYNTAX for an address that is no http(s) URL, ERR_NOT_FOUND without libcurl
  * (problem says what to do), -ENOMEM. */
-MUSTCHECK int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_verdict, void *data,
+MUSTCHECK int probe_new(uv_loop_t *loop, uv_async_t *wake, const char *url, probe_cb *on_result, void *data,
                         struct probe **ret_probe, char *problem, size_t problem_size);
 /* Nothing while one is under way. */
 void probe_start(struct probe *p);
