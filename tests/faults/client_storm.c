@@ -313,7 +313,7 @@ static uint64_t outage(struct peer *peer, enum outage kind)
     if (kind == OUTAGE_NO_SERVER)
         peer_set_mode(peer, PEER_UNAVAILABLE);
     else if (kind == OUTAGE_SILENT)
-        peer_set_mode(peer, PEER_DEAF);
+        peer_set_mode(peer, PEER_NOT_READING);
     else if (kind == OUTAGE_GONE)
         peer_set_listening(peer, false);
     if (kind != OUTAGE_NO_SERVER && kind != OUTAGE_SILENT)

@@ -1,5 +1,5 @@
 /* The client's engine under a sequence of events that the input chooses: links come and go, the peer reads,
- * answers, talks nonsense and falls silent, calls are made and cancelled, time passes or leaps, memory fails
+ * answers, sends nonsense and falls silent, calls are made and cancelled, time passes or leaps, memory fails
  * once, the end comes at any moment. What must hold is the engine fixture's to check at each step
  * (tests/unit/backend-client/engine/engine_fixture.h); at the end every call has its one completion, and no allocation is left.
  *
@@ -118,7 +118,7 @@ static void answer(struct input *in)
     }
 }
 
-static void say(struct input *in)
+static void send_line(struct input *in)
 {
     static const char *const texts[] = {
         "{\"jsonrpc\":\"2.0\",\"method\":\"agent.spawned\",\"params\":{\"id\":\"a\"}}\n",
@@ -139,7 +139,7 @@ static void say(struct input *in)
 }
 
 /* A length, and so many bytes of the input; or many of the same. */
-static void say_raw(struct input *in)
+static void send_raw(struct input *in)
 {
     unsigned len = take(in);
     size_t left = (size_t)(in->end - in->at);
@@ -218,10 +218,10 @@ static void event(struct input *in)
         answer(in);
         break;
     case 6:
-        say(in);
+        send_line(in);
         break;
     case 7:
-        say_raw(in);
+        send_raw(in);
         break;
     case 8:
         change_script(in);

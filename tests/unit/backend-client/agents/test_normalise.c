@@ -249,7 +249,7 @@ static const char *ask_mock(const char *request)
 }
 
 /* What the mock's world holds, as far as one of its two lists has it. */
-static struct ar_agent told_by(size_t index, bool control)
+static struct ar_agent reported_by(size_t index, bool control)
 {
     struct mock_agent m;
     struct ar_agent expected;
@@ -283,7 +283,7 @@ static void check_world(const char *request, bool control)
     struct agent_set *set = agents_fixture_read(ask_mock(request));
     assert_int_equal(agent_set_count(set), mock_agent_count(world));
     for (size_t i = 0; i < agent_set_count(set); i++) {
-        struct ar_agent expected = told_by(i, control);
+        struct ar_agent expected = reported_by(i, control);
         agents_fixture_check(agent_set_get(set, i), &expected);
     }
     agent_set_release(set);

@@ -174,7 +174,7 @@ static void closes_while_the_relay_does_not_read(void **state)
 {
     struct client_fixture *f = *state;
     client_fixture_open_live(f);
-    peer_set_mode(f->peer, PEER_DEAF);
+    peer_set_mode(f->peer, PEER_NOT_READING);
     enum { COUNT = 200 };
     static char params[64 << 10];
     params[0] = '[';
@@ -267,7 +267,7 @@ static void close_in_on_progress(void **state)
 }
 
 /* The state is reported first. */
-static bool is_lost_told(struct client_fixture *f)
+static bool is_lost_reported(struct client_fixture *f)
 {
     return atomic_load(&f->states[AR_DEGRADED]) > 0 && atomic_load(&f->codes[-AR_E_CONNECTION_LOST]) > 0;
 }
@@ -294,7 +294,7 @@ static void disconnect_inside_a_callback(void **state)
     assert_int_equal(client_fixture_call(f, "hang", AR_FAIL_FAST, AR_NEVER, NULL),
                      AR_OK); /* first: the other one drops */
     assert_int_equal(ar_call(f->client, &c, NULL), AR_OK);
-    client_fixture_run_until(f, is_lost_told);
+    client_fixture_run_until(f, is_lost_reported);
     assert_int_equal(atomic_load(&f->codes[-AR_E_CONNECTION_LOST]), 1);
     peer_set_listening(f->peer, true);
     client_fixture_run_until(f, client_fixture_is_live);

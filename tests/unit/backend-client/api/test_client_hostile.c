@@ -188,7 +188,7 @@ static void a_peer_that_freezes(void **state)
     assert_int_equal(client_fixture_call(f, "hang", AR_FAIL_FAST, AR_NEVER, NULL), AR_OK);
     while (peer_requests(f->peer) == 0)
         client_fixture_iterations(f, 1);
-    peer_set_mode(f->peer, PEER_DEAF);
+    peer_set_mode(f->peer, PEER_NOT_READING);
     client_fixture_run_until(f, client_fixture_is_degraded);
     client_fixture_run_until(f, one_reply);
     assert_int_equal(atomic_load(&f->codes[-AR_E_CONNECTION_LOST]), 1);

@@ -42,8 +42,8 @@ static void copy_cut(char *to, size_t size, const char *text, size_t len)
 }
 
 /* What a completion may say: source, and whether it may have run, against what the peer knows. */
-static void check_verdict(const struct engine_fixture *f, const struct call_record *k, unsigned long long id,
-                          const struct ar_reply *r)
+static void check_result(const struct engine_fixture *f, const struct call_record *k, unsigned long long id,
+                         const struct ar_reply *r)
 {
     unsigned ran = k->seen - k->disclaimed;
     if (!r->may_have_run)
@@ -89,7 +89,7 @@ static void on_complete(struct engine *e, struct call *c, const struct ar_reply 
     REQUIRE(c->state == CALL_DONE && !list_linked(&c->node) && !heap_has(&c->deadline),
             "call %llu is complete and linked still", id);
     check_reply(r, id);
-    check_verdict(f, k, id, r);
+    check_result(f, k, id, r);
     REQUIRE(r->elapsed_ms == f->now_ms - k->began_at_ms, "call %llu: %llu ms?", id,
             (unsigned long long)r->elapsed_ms);
     k->done = true;

@@ -19,7 +19,7 @@ const char engine_fixture_other_agents[] = CAST("busy");
 /* ---- speaking ---- */
 
 /* In memory as large as what is said, so that a sanitizer sees a read past its end. */
-static void say_piece(struct engine_fixture *f, const char *bytes, size_t len)
+static void send_piece(struct engine_fixture *f, const char *bytes, size_t len)
 {
     char *copy = malloc(len > 0 ? len : 1);
     REQUIRE(copy, "no memory for the test itself");
@@ -39,7 +39,7 @@ void engine_fixture_send_bytes(struct engine_fixture *f, const char *bytes, size
         if (n > left)
             n = (size_t)left;
         if (n > 0)
-            say_piece(f, bytes, n);
+            send_piece(f, bytes, n);
         bytes += n;
         len -= n;
         if (f->sent_bytes >= f->send_at_most) {

@@ -70,7 +70,7 @@ static void answer_some(struct engine_fixture *f)
     engine_fixture_pump(f);
 }
 
-static void speak_of_this_and_that(struct engine_fixture *f)
+static void send_various_messages(struct engine_fixture *f)
 {
     engine_fixture_send(f, "{\"jsonrpc\":\"2.0\",\"id\":\"s1\",\"method\":\"ping\"}");
     engine_fixture_send(f, "{\"jsonrpc\":\"2.0\",\"id\":\"s2\",\"method\":\"roots/list\"}");
@@ -90,7 +90,7 @@ void engine_script_run(struct engine_fixture *f)
     ask_one_of_each(f);
     ask_one_of_each(f);
     answer_some(f);
-    speak_of_this_and_that(f);
+    send_various_messages(f);
     engine_fixture_advance(f, 2500);
     answer_some(f);
     engine_notify(&f->engine, "notifications/x", "{}", 2);

@@ -184,7 +184,7 @@ static void a_flood_of_pushed_changes_makes_few_polls(void **state)
     engine_fixture_close(&fixture);
 }
 
-static void a_flood_of_requests_from_one_who_does_not_read_is_bounded(void **state)
+static void a_flood_of_requests_from_a_peer_that_does_not_read_is_bounded(void **state)
 {
     (void)state;
     engine_fixture_open_live(&fixture, NULL);
@@ -228,7 +228,7 @@ int main(void)
         cmocka_unit_test(a_batch_is_understood_or_disregarded_and_no_more),
         cmocka_unit_test(a_flood_of_notifications_costs_no_memory),
         cmocka_unit_test(a_flood_of_pushed_changes_makes_few_polls),
-        cmocka_unit_test(a_flood_of_requests_from_one_who_does_not_read_is_bounded),
+        cmocka_unit_test(a_flood_of_requests_from_a_peer_that_does_not_read_is_bounded),
         cmocka_unit_test(a_flood_of_unknown_answers_is_counted),
     };
     engine_fixture_on_failure = (void (*)(const char *, int))_fail;

@@ -55,7 +55,7 @@ static void refused_calls_count_against_the_bytes_too(void **state)
     engine_fixture_close(&fixture);
 }
 
-static void what_was_sent_is_not_sent_again_whoever_calls_it_retryable(void **state)
+static void what_was_sent_is_not_sent_again_even_if_called_retryable(void **state)
 {
     (void)state;
     static const enum ar_policy policies[] = {AR_FAIL_FAST, AR_WAIT, AR_MOCK};
@@ -81,11 +81,11 @@ static void the_link_is_dead_only_after_dead_after_ms(void **state)
     o.dead_after_ms = 300000;
     engine_fixture_open_live(&fixture, &o);
     fixture.script.ping = REPLY_NONE;
-    uint64_t heard_at_ms = fixture.now_ms;
-    engine_fixture_until(&fixture, heard_at_ms + 299999);
+    uint64_t received_at_ms = fixture.now_ms;
+    engine_fixture_until(&fixture, received_at_ms + 299999);
     assert_true(fixture.linked);
     assert_int_equal(fixture.last.state, AR_LIVE);
-    engine_fixture_until(&fixture, heard_at_ms + 300000);
+    engine_fixture_until(&fixture, received_at_ms + 300000);
     assert_false(fixture.linked);
     engine_fixture_close(&fixture);
 }
@@ -195,7 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_relay_that_refuses_all_does_not_fill_the_queue_without_end),
         cmocka_unit_test(refused_calls_count_against_the_bytes_too),
-        cmocka_unit_test(what_was_sent_is_not_sent_again_whoever_calls_it_retryable),
+        cmocka_unit_test(what_was_sent_is_not_sent_again_even_if_called_retryable),
         cmocka_unit_test(the_link_is_dead_only_after_dead_after_ms),
         cmocka_unit_test(a_busy_relay_has_its_time_also_where_polls_are_rare),
         cmocka_unit_test(calls_go_back_to_their_old_places),

@@ -29,7 +29,7 @@ static void close_it(struct engine_fixture *k)
 enum cut { SAID, HEARD, EVENT };
 
 /* Gives false when the conversation was over before the cut. */
-static bool talk_until(enum cut cut, uint64_t at, void (*then)(struct engine_fixture *k))
+static bool run_script_until(enum cut cut, uint64_t at, void (*then)(struct engine_fixture *k))
 {
     struct ar_options o = engine_script_options();
     fault_alloc_install();
@@ -55,7 +55,7 @@ static bool talk_until(enum cut cut, uint64_t at, void (*then)(struct engine_fix
 static void cut_everywhere(enum cut cut, void (*then)(struct engine_fixture *k), uint64_t at_least)
 {
     uint64_t at = 0;
-    while (talk_until(cut, at, then))
+    while (run_script_until(cut, at, then))
         at++;
     printf("%llu cuts\n", (unsigned long long)at);
     assert_true(at >= at_least);

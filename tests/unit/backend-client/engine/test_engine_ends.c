@@ -254,7 +254,7 @@ static void progress_goes_to_its_call_and_not_after_its_end(void **state)
     engine_fixture_close(&fixture);
 }
 
-static void progress_tokens_that_are_none_of_ours_reach_nobody(void **state)
+static void progress_tokens_of_no_call_reach_no_callback(void **state)
 {
     static const char *const tokens[] = {
         "\"1\"",    "1.0", "-1", "1e0", "null", "true", "[1]", "{}", "0", "01", "18446744073709551617",
@@ -321,7 +321,7 @@ int main(void)
         cmocka_unit_test(one_that_may_have_run_says_so_whatever_ends_it),
         cmocka_unit_test(idempotent_means_nothing_to_those_that_do_not_wait),
         cmocka_unit_test(progress_goes_to_its_call_and_not_after_its_end),
-        cmocka_unit_test(progress_tokens_that_are_none_of_ours_reach_nobody),
+        cmocka_unit_test(progress_tokens_of_no_call_reach_no_callback),
         cmocka_unit_test(notifications_go_out_while_ready_and_are_dropped_else),
     };
     engine_fixture_on_failure = (void (*)(const char *, int))_fail;

@@ -62,7 +62,7 @@ static void live_stale_mock_live_at_their_times(void **state)
 }
 
 /* The trace's lines about publications and states, without their versions and counts. */
-static const char *shown_and_told(void)
+static const char *published_and_reported(void)
 {
     static char text[4096];
     char *trace = strdup(fixture.trace);
@@ -85,7 +85,7 @@ static const char *shown_and_told(void)
 }
 
 /* Each change is published, once, and then reported. */
-static void each_step_is_shown_and_then_told(void **state)
+static void each_step_is_published_and_then_reported(void **state)
 {
     (void)state;
     struct ar_options o = engine_fixture_options();
@@ -102,7 +102,7 @@ static void each_step_is_shown_and_then_told(void **state)
     fixture.script.list = REPLY_UNAVAILABLE;
     engine_fixture_advance(&fixture, 2000);
     engine_fixture_close_engine(&fixture);
-    assert_string_equal(shown_and_told(),
+    assert_string_equal(published_and_reported(),
                         "connecting/mock degraded/mock degraded! live/live live! degraded/stale degraded! "
                         "degraded/mock live/live live! degraded/mock degraded! closed/mock closed! ");
     engine_fixture_close(&fixture);
@@ -112,7 +112,7 @@ static void each_step_is_shown_and_then_told(void **state)
     engine_fixture_start(&fixture);
     engine_fixture_connect(&fixture);
     engine_fixture_close_engine(&fixture);
-    assert_string_equal(shown_and_told(), "connecting/mock live/live live! closed/stale closed! ");
+    assert_string_equal(published_and_reported(), "connecting/mock live/live live! closed/stale closed! ");
     engine_fixture_close(&fixture);
 }
 
@@ -231,7 +231,7 @@ static void without_polls_it_is_live_with_an_empty_set(void **state)
 
 /* ---- the probe ---- */
 
-static void the_probe_tells_relay_down_from_server_down(void **state)
+static void the_probe_distinguishes_relay_down_from_server_down(void **state)
 {
     (void)state;
     engine_fixture_open(&fixture, NULL);
@@ -254,7 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(live_stale_mock_live_at_their_times),
-        cmocka_unit_test(each_step_is_shown_and_then_told),
+        cmocka_unit_test(each_step_is_published_and_then_reported),
         cmocka_unit_test(stale_max_0_is_mock_at_once),
         cmocka_unit_test(stale_for_ever_where_it_is_asked_for),
         cmocka_unit_test(the_mock_moves_while_it_is_shown_and_only_then),
@@ -262,7 +262,7 @@ int main(void)
         cmocka_unit_test(the_version_grows_when_something_changed_alone),
         cmocka_unit_test(polls_come_at_their_pace),
         cmocka_unit_test(without_polls_it_is_live_with_an_empty_set),
-        cmocka_unit_test(the_probe_tells_relay_down_from_server_down),
+        cmocka_unit_test(the_probe_distinguishes_relay_down_from_server_down),
     };
     engine_fixture_on_failure = (void (*)(const char *, int))_fail;
     return cmocka_run_group_tests_name("engine_fallback", tests, NULL, NULL);

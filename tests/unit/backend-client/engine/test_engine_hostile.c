@@ -66,7 +66,7 @@ static void answers_under_ids_that_are_none_complete_nothing(void **state)
     engine_fixture_close(&fixture);
 }
 
-static void the_second_answer_is_nobodys(void **state)
+static void the_second_answer_has_no_request(void **state)
 {
     (void)state;
     engine_fixture_open_live(&fixture, NULL);
@@ -107,7 +107,7 @@ static void the_second_answer_to_a_poll_changes_nothing(void **state)
 }
 
 /* An answer that waited on the old link's id must not answer the new link's request. */
-static void an_answer_before_its_request_left_is_nobodys_to_give(void **state)
+static void an_answer_before_its_request_left_is_not_trusted(void **state)
 {
     (void)state;
     engine_fixture_open_live(&fixture, NULL);
@@ -311,7 +311,7 @@ static void a_line_is_too_long_beyond_its_limit_and_not_at_it(void **state)
     }
 }
 
-static void an_over_long_line_of_nobodys_is_passed_over(void **state)
+static void an_over_long_line_without_a_call_is_passed_over(void **state)
 {
     (void)state;
     struct ar_options o = engine_fixture_options();
@@ -351,9 +351,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_under_ids_that_are_none_complete_nothing),
-        cmocka_unit_test(the_second_answer_is_nobodys),
+        cmocka_unit_test(the_second_answer_has_no_request),
         cmocka_unit_test(the_second_answer_to_a_poll_changes_nothing),
-        cmocka_unit_test(an_answer_before_its_request_left_is_nobodys_to_give),
+        cmocka_unit_test(an_answer_before_its_request_left_is_not_trusted),
         cmocka_unit_test(an_answer_that_is_no_response_is_a_bad_reply),
         cmocka_unit_test(own_requests_answered_badly_are_refused),
         cmocka_unit_test(a_request_under_an_endless_id_is_passed_over),
@@ -362,7 +362,7 @@ int main(void)
         cmocka_unit_test(halves_on_two_links_are_no_line),
         cmocka_unit_test(an_over_long_answer_is_too_large_for_its_call_alone),
         cmocka_unit_test(a_line_is_too_long_beyond_its_limit_and_not_at_it),
-        cmocka_unit_test(an_over_long_line_of_nobodys_is_passed_over),
+        cmocka_unit_test(an_over_long_line_without_a_call_is_passed_over),
         cmocka_unit_test(crlf_will_do),
     };
     engine_fixture_on_failure = (void (*)(const char *, int))_fail;

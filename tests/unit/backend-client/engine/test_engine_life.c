@@ -24,10 +24,10 @@ static void after_silence_the_relay_is_asked(void **state)
     (void)state;
     go_live_without_polls();
     for (unsigned i = 1; i <= 5; i++) {
-        uint64_t heard_at_ms = fixture.now_ms;
-        engine_fixture_until(&fixture, heard_at_ms + 4999);
+        uint64_t received_at_ms = fixture.now_ms;
+        engine_fixture_until(&fixture, received_at_ms + 4999);
         assert_int_equal(fixture.methods_received[METHOD_PING], i - 1);
-        engine_fixture_until(&fixture, heard_at_ms + 5000);
+        engine_fixture_until(&fixture, received_at_ms + 5000);
         assert_int_equal(fixture.methods_received[METHOD_PING], i);
     }
     assert_true(engine_fixture_health(&fixture).round_trip_ms >= 0);
@@ -63,14 +63,14 @@ static void a_silent_relay_is_given_up_at_dead_after_ms(void **state)
     (void)state;
     go_live_without_polls();
     fixture.script.ping = REPLY_NONE;
-    uint64_t heard_at_ms = fixture.now_ms;
-    engine_fixture_until(&fixture, heard_at_ms + 9999);
+    uint64_t received_at_ms = fixture.now_ms;
+    engine_fixture_until(&fixture, received_at_ms + 9999);
     assert_true(fixture.linked);
     assert_int_equal(fixture.last.state, AR_LIVE);
     assert_int_equal(fixture.methods_received[METHOD_PING], 1);
-    engine_fixture_until(&fixture, heard_at_ms + 10000);
+    engine_fixture_until(&fixture, received_at_ms + 10000);
     assert_false(fixture.linked);
-    assert_int_equal(fixture.dropped_at_ms, heard_at_ms + 10000);
+    assert_int_equal(fixture.dropped_at_ms, received_at_ms + 10000);
     assert_int_equal(fixture.last.state, AR_DEGRADED);
     assert_int_equal(fixture.last.source, AR_SOURCE_STALE);
     assert_string_equal(engine_fixture_health(&fixture).last_error_name, "RELAY_SILENT");

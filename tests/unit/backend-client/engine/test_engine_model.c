@@ -84,11 +84,12 @@ static void answer_something(void)
         return;
     uint64_t id = line->call_id;
     if (id == 0) {
-        static const enum peer_reply moods[] = {REPLY_GOOD,        REPLY_GOOD,  REPLY_GOOD,    REPLY_UNKNOWN,
-                                                REPLY_UNAVAILABLE, REPLY_ERROR, REPLY_UNUSABLE};
+        static const enum peer_reply replies[] = {REPLY_GOOD,    REPLY_GOOD,        REPLY_GOOD,
+                                                  REPLY_UNKNOWN, REPLY_UNAVAILABLE, REPLY_ERROR,
+                                                  REPLY_UNUSABLE};
         char method[64];
         (void)snprintf(method, sizeof(method), "%s", line->method);
-        engine_fixture_answer_line(&fixture, method, moods[draw(7)]);
+        engine_fixture_answer_line(&fixture, method, replies[draw(7)]);
         return;
     }
     switch (draw(6)) {
@@ -107,7 +108,7 @@ static void answer_something(void)
     }
 }
 
-static void say_something(void)
+static void send_something(void)
 {
     static const char *const lines[] = {
         "{\"jsonrpc\":\"2.0\",\"method\":\"agent.spawned\",\"params\":{\"id\":\"a\"}}",
@@ -145,7 +146,7 @@ static void say_something(void)
 }
 
 /* Mostly well: else nothing would ever be live. */
-static enum peer_reply some_mood(void)
+static enum peer_reply some_reply(void)
 {
     uint64_t n = draw(40);
     return n < 6 ? (enum peer_reply)n : draw(3) == 0 ? REPLY_NONE : REPLY_GOOD;
@@ -154,11 +155,11 @@ static enum peer_reply some_mood(void)
 static void change_script(void)
 {
     fixture.script = (struct peer_script){
-        .init = some_mood(),
-        .list = some_mood(),
-        .tool = some_mood(),
+        .init = some_reply(),
+        .list = some_reply(),
+        .tool = some_reply(),
         .ping = draw(5) ? REPLY_GOOD : REPLY_NONE,
-        .call = draw(2) ? REPLY_NONE : some_mood(),
+        .call = draw(2) ? REPLY_NONE : some_reply(),
         .agents = draw(2) ? engine_fixture_agents : engine_fixture_other_agents,
         .retry_after_ms = draw(3) ? 0 : (unsigned)draw(4000),
     };
@@ -205,7 +206,7 @@ static void step(bool ticking, bool leaping)
         break;
     case 8:
         if (draw(4) == 0)
-            say_something();
+            send_something();
         break;
     case 9:
         if (draw(4) == 0)

@@ -102,11 +102,11 @@ static void a_call_to_retry_later_does_not_hold_up_the_rest(void **state)
     (void)engine_fixture_submit_plain(&fixture, AR_WAIT);
     engine_fixture_pump(&fixture);
     engine_fixture_answer_relay_error(&fixture, 1, true, false, 20000);
-    uint64_t told_at_ms = fixture.now_ms;
+    uint64_t reported_at_ms = fixture.now_ms;
     (void)engine_fixture_submit_plain(&fixture, AR_WAIT);
     engine_fixture_advance(&fixture, 2100);
     assert_string_equal(held(), "2");
-    engine_fixture_until(&fixture, told_at_ms + 19999);
+    engine_fixture_until(&fixture, reported_at_ms + 19999);
     assert_string_equal(held(), "2");
     engine_fixture_advance(&fixture, 2001);
     assert_string_equal(held(), "2 1");

@@ -78,12 +78,12 @@ static void a_link_on_which_nothing_moves_is_dead(void **state)
     (void)state;
     engine_fixture_open_live(&fixture, NULL);
     fixture.script.list = fixture.script.ping = REPLY_NONE;
-    uint64_t heard_at_ms = fixture.now_ms;
+    uint64_t received_at_ms = fixture.now_ms;
     fixture.unacked = 1000000; /* cut: nothing is acknowledged any more */
-    engine_fixture_until(&fixture, heard_at_ms + 20000);
+    engine_fixture_until(&fixture, received_at_ms + 20000);
     assert_false(fixture.linked);
     /* What went as far as the kernel, the poll after 2 s and the ping after 5 s, has not moved. */
-    assert_int_equal(fixture.dropped_at_ms, heard_at_ms + 10000);
+    assert_int_equal(fixture.dropped_at_ms, received_at_ms + 10000);
     assert_string_equal(engine_fixture_health(&fixture).last_error_name, "RELAY_SILENT");
     fixture.unacked = 0;
     engine_fixture_back_to_live(&fixture);
@@ -104,19 +104,19 @@ static void what_had_arrived_before_is_no_movement(void **state)
         engine_fixture_advance(&fixture, 100);
     }
     fixture.script.ping = REPLY_NONE;
-    uint64_t heard_at_ms = fixture.now_ms - 100;
-    engine_fixture_until(&fixture, heard_at_ms + 4999);
-    engine_fixture_until(&fixture, heard_at_ms + 5000);
+    uint64_t received_at_ms = fixture.now_ms - 100;
+    engine_fixture_until(&fixture, received_at_ms + 4999);
+    engine_fixture_until(&fixture, received_at_ms + 5000);
     fixture.unacked = 64; /* the ping, and no more */
     assert_int_equal(fixture.engine.requests.ping.end - fixture.engine.acked_total, fixture.unacked);
-    engine_fixture_until(&fixture, heard_at_ms + 20000);
-    assert_int_equal(fixture.dropped_at_ms, heard_at_ms + 10000);
+    engine_fixture_until(&fixture, received_at_ms + 20000);
+    assert_int_equal(fixture.dropped_at_ms, received_at_ms + 10000);
     engine_fixture_close(&fixture);
 }
 
 /* A peer on a Unix socket that talks and reads nothing: for the kernel, what it has not read has not arrived.
  */
-static void a_peer_that_talks_and_does_not_read_is_found_out(void **state)
+static void a_peer_that_sends_and_does_not_read_is_found_out(void **state)
 {
     (void)state;
     engine_fixture_open_live(&fixture, NULL);
@@ -238,7 +238,7 @@ int main(void)
         cmocka_unit_test(what_the_kernel_still_holds_has_not_arrived),
         cmocka_unit_test(a_link_on_which_nothing_moves_is_dead),
         cmocka_unit_test(what_had_arrived_before_is_no_movement),
-        cmocka_unit_test(a_peer_that_talks_and_does_not_read_is_found_out),
+        cmocka_unit_test(a_peer_that_sends_and_does_not_read_is_found_out),
         cmocka_unit_test(a_healthy_link_is_not_looked_at),
         cmocka_unit_test(a_server_that_is_silent_behind_it_is_found_out),
         cmocka_unit_test(a_poll_behind_a_long_line_has_time),

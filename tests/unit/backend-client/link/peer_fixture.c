@@ -350,7 +350,7 @@ static void *run(void *data)
     struct peer *p = data;
     struct pollfd fds[CONNS_MAX + 2];
     for (;;) {
-        short readable = atomic_load(&p->mode) == PEER_DEAF ? 0 : POLLIN;
+        short readable = atomic_load(&p->mode) == PEER_NOT_READING ? 0 : POLLIN;
         unsigned count = p->conn_count;
         fds[0] = (struct pollfd){.fd = p->wake, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = p->listener, .events = POLLIN};

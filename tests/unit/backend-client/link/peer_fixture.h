@@ -24,7 +24,7 @@ enum peer_family { PEER_IP4, PEER_IP6, PEER_UNIX };
 enum peer_mode {
     PEER_SERVE,
     PEER_SILENT,      /* accepts and reads, never answers */
-    PEER_DEAF,        /* accepts and does not even read */
+    PEER_NOT_READING, /* accepts and does not even read */
     PEER_CLOSE,       /* closes each new connection at once */
     PEER_RAW,         /* sends peer_set_raw's bytes to each new connection, then does as PEER_SILENT */
     PEER_RAW_CLOSE,   /* sends them, then closes */

@@ -30,7 +30,7 @@ struct seen {
     uv_timer_t tick;
     struct probe *probe;
     struct peer *peer;
-    unsigned verdicts;
+    unsigned results;
     unsigned closed;
     bool close_inside;
     int status;
@@ -45,11 +45,11 @@ static void on_closed(void *data)
     seen.closed++;
 }
 
-static void on_verdict(void *data, int status, const char *text)
+static void on_result(void *data, int status, const char *text)
 {
     assert_ptr_equal(data, &seen);
     assert_int_equal(seen.closed, 0);
-    seen.verdicts++;
+    seen.results++;
     seen.status = status;
     (void)snprintf(seen.text, sizeof(seen.text), "%s", text);
     if (seen.close_inside) {
@@ -101,7 +101,7 @@ static void make(const char *url)
 {
     char problem[AR_PROBLEM_SIZE];
     assert_int_equal(
-        probe_new(&seen.loop, &seen.wake, url, on_verdict, &seen, &seen.probe, problem, sizeof(problem)), 0);
+        probe_new(&seen.loop, &seen.wake, url, on_result, &seen, &seen.probe, problem, sizeof(problem)), 0);
 }
 
 static void make_for_peer(const char *host, const char *path)
@@ -111,19 +111,19 @@ static void make_for_peer(const char *host, const char *path)
     make(url);
 }
 
-static void await(unsigned verdicts)
+static void await(unsigned results)
 {
-    for (int i = 0; i < ITERATIONS_MAX && seen.verdicts < verdicts; i++)
+    for (int i = 0; i < ITERATIONS_MAX && seen.results < results; i++)
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
-    assert_int_equal(seen.verdicts, verdicts);
+    assert_int_equal(seen.results, results);
 }
 
 static void ask(void)
 {
-    unsigned before = seen.verdicts;
+    unsigned before = seen.results;
     probe_start(seen.probe);
     probe_start(seen.probe); /* while one is under way: nothing */
-    assert_int_equal(seen.verdicts, before);
+    assert_int_equal(seen.results, before);
     await(before + 1);
 }
 
@@ -132,7 +132,7 @@ static void answer(const char *text)
     peer_set_raw(seen.peer, text, strlen(text));
 }
 
-/* ---- verdicts ---- */
+/* ---- results ---- */
 
 static void reports_statuses(void **state)
 {
@@ -277,13 +277,13 @@ static void gives_up_a_name_that_hangs(void **state)
     make_for_peer("hang.test", "/health");
     uint64_t longest = 0;
     probe_start(seen.probe);
-    for (int i = 0; i < ITERATIONS_MAX && seen.verdicts == 0; i++) {
+    for (int i = 0; i < ITERATIONS_MAX && seen.results == 0; i++) {
         uint64_t from = uv_hrtime();
         (void)uv_run(&seen.loop, UV_RUN_ONCE);
         uint64_t took = uv_hrtime() - from;
         longest = took > longest ? took : longest;
     }
-    assert_int_equal(seen.verdicts, 1);
+    assert_int_equal(seen.results, 1);
     assert_int_equal(seen.status, 0);
     assert_true(longest < UINT64_C(4000000000)); /* the loop went on */
     assert_int_equal(client_fixture_dns_waiting(), 1);
@@ -324,12 +324,12 @@ static void close_at_any_moment(void **state)
         probe_start(seen.probe);
         for (int i = 0; i < after; i++)
             (void)uv_run(&seen.loop, UV_RUN_ONCE);
-        unsigned verdicts = seen.verdicts;
+        unsigned results = seen.results;
         close_now();
         for (int i = 0; i < ITERATIONS_MAX && seen.closed == 0; i++)
             (void)uv_run(&seen.loop, UV_RUN_ONCE);
         assert_int_equal(seen.closed, 1);
-        assert_int_equal(seen.verdicts, verdicts);
+        assert_int_equal(seen.results, results);
     }
 }
 
@@ -352,7 +352,7 @@ static void survives_without_memory(void **state)
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     for (size_t n = 1;; n++) {
         fault_alloc_fail_at(n);
-        int rc = probe_new(&seen.loop, &seen.wake, "http://127.0.0.1/", on_verdict, &seen, &seen.probe,
+        int rc = probe_new(&seen.loop, &seen.wake, "http://127.0.0.1/", on_result, &seen, &seen.probe,
                            problem, sizeof(problem));
         if (!fault_alloc_fired()) {
             assert_int_equal(rc, 0);
