@@ -207,6 +207,8 @@ static void arm(struct ar_client *c)
     (void)uv_timer_start(&c->timer, on_timer, due_ms > loop_ms ? due_ms - loop_ms : 0, 0); /* open: cannot */
 }
 
+/* The inbox before the flush, so that what callbacks of this event submitted leaves with it; closing instead of
+ * the timer, which has no handle afterwards; the health last, with all that the event changed. */
 void client_event_end(struct ar_client *c)
 {
     for (int pass = 0; pass < INBOX_PASSES && take_inbox(c); pass++)
@@ -224,7 +226,7 @@ void client_event_end(struct ar_client *c)
     c->inbox.in_event = false;
 }
 
-/* ---- what happens ---- */
+/* ---- events of the loop ---- */
 
 void client_on_async(uv_async_t *async)
 {

@@ -103,6 +103,7 @@ void engine_close(struct engine *e, uint64_t now_ms)
     if (e->link == ENGINE_CLOSED)
         return;
     bool busy = e->link != ENGINE_IDLE;
+    /* Closed before anything else: what the calls' callbacks submit is refused, and nothing reconnects. */
     engine_move(e, ENGINE_CLOSED, now_ms);
     if (busy)
         e->ops->drop(e);

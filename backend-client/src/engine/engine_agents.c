@@ -111,6 +111,7 @@ static void succeeded(struct engine *e, struct agent_set *set, enum engine_list 
     e->list = how;
     e->good_polls++;
     end_round(e, now_ms + interval_ms(e), now_ms);
+    /* Live before the retries: a call that waited for this poll can be sent only then. */
     engine_go_live(e, set, now_ms);
     engine_calls_retry(e, now_ms);
 }

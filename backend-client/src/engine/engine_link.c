@@ -60,9 +60,11 @@ void engine_end_link(struct engine *e, const struct fault *why, enum engine_end 
     e->counters.losses += !refused;
     e->counters.relay = refused ? AR_REACH_UNKNOWN : AR_REACH_DOWN;
     e->counters.server = refused ? AR_REACH_DOWN : AR_REACH_UNKNOWN;
-    engine_link_reset(e);
+    engine_link_reset(e); /* sent_total stays: it says which calls the server may have seen */
     reconnect_note_down(&e->reconnect, now_ms);
     engine_move(e, ENGINE_IDLE, now_ms);
+    /* The fault first, since the state's callback reports it and failing calls quote it; the calls last, since
+     * where they go depends on the client being live no more. */
     engine_note_fault(e, why, now_ms);
     engine_go_down(e, now_ms);
     engine_calls_link_lost(e, now_ms);
