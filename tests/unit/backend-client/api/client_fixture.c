@@ -13,12 +13,14 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "backend-client/src/api/client.h"
 #include "tests/unit/backend-client/api/client_fixture.h"
 
 #define LIMIT_MS 20000
@@ -166,9 +168,20 @@ static void await_news(void)
     (void)pthread_mutex_unlock(&news_mutex);
 }
 
+static bool has_waiter(struct ar_client *client)
+{
+    inbox_lock(&client->inbox);
+    bool has = client->waiters > 0;
+    inbox_unlock(&client->inbox);
+    return has;
+}
+
 static void on_closed(void *data)
 {
     struct client_fixture *f = data;
+    /* The handle is valid until this returns, and by then the ar_close_wait that follows must have begun. */
+    while (atomic_load(&f->wait_follows) && !has_waiter(f->client))
+        (void)sched_yield();
     atomic_store(&f->closed, true);
     bring_news();
 }
@@ -315,6 +328,7 @@ void client_fixture_close(struct client_fixture *f)
 {
     if (!f->client)
         return;
+    atomic_store(&f->wait_follows, !f->host);
     ar_close(f->client, on_closed, f);
     if (f->host) {
         assert_int_equal(ar_close_wait(f->client), AR_E_WOULD_DEADLOCK);
@@ -322,6 +336,7 @@ void client_fixture_close(struct client_fixture *f)
     } else {
         assert_int_equal(ar_close_wait(f->client), AR_OK);
         assert_true(atomic_load(&f->closed));
+        atomic_store(&f->wait_follows, false);
         f->client = NULL;
     }
 }

@@ -51,6 +51,7 @@ struct client_fixture {
     atomic_uint codes[CODES_MAX];
     atomic_uint mocked; /* replies from the mock */
     atomic_uint may_have_run;
+    atomic_bool wait_follows; /* ar_close, and ar_close_wait after it */
     atomic_bool closed;
     atomic_bool late; /* a callback came after on_closed */
     char last_result[256];
