@@ -106,22 +106,15 @@ static void take_request(struct engine *e, const struct frame *f)
 
 /* ---- what is wrong ---- */
 
-/* A fault inside the id leaves only a part of it. */
-static bool id_is_usable(const struct frame *f)
+static bool is_answer(const struct rpc_envelope *env)
 {
-    const struct rpc_envelope *env = &f->env;
-    if (!span_found(env->id) || env->id_null || env->has_method)
-        return false;
-    bool text_fault = env->fault != RPC_OK && rpc_fault_code(env->fault) == RPC_E_PARSE_ERROR;
-    if (text_fault && env->fault_at >= env->id.off && env->fault_at <= env->id.off + env->id.len)
-        return false;
-    return true;
+    return span_found(env->id) && !env->id_null && !env->has_method;
 }
 
 static void end_request(struct engine *e, const struct frame *f, enum answer_kind kind, uint64_t now_ms)
 {
     const struct answer a = {.kind = kind};
-    if (id_is_usable(f))
+    if (is_answer(&f->env) && frame_id_is_sound(f))
         engine_answer(e, at(f, f->env.id), f->env.id.len, &a, now_ms);
 }
 
