@@ -54,7 +54,7 @@ static enum ctl_exit show_once(struct ctl *ctl)
         return refuse_unsupported(ctl);
     bool live = ctl->health.source == AR_SOURCE_LIVE;
     if (!live && ctl->args->policy != AR_MOCK) {
-        enum ctl_exit code = ctl_verdict_health(&ctl->health);
+        enum ctl_exit code = exit_code_of_health(&ctl->health);
         return ctl_say_outage(ctl, code == CTL_EXIT_OK ? CTL_EXIT_TIMEOUT : code);
     }
     const struct ar_snapshot *s = ar_agents(ctl->client);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "backend-client/cli/ctl.h"
-#include "backend-client/cli/safe.h"
 #include "backend-client/cli/status_view.h"
 #include "backend-client/cli/table.h"
 #include "backend-client/cli/units.h"
@@ -109,7 +108,7 @@ static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
     for (json_node s = wanted(ctl, doc, json_first(doc, list)); s != JSON_ABSENT && rc == 0;
          s = wanted(ctl, doc, json_next(doc, s))) {
         const char *name = name_of(doc, s);
-        rc = safe_append_name(&ctl->out, name, name ? strlen(name) : 0);
+        rc = table_append_name(&ctl->out, name, name ? strlen(name) : 0);
     }
     return rc;
 }

@@ -22,11 +22,12 @@
 
 #include "backend-client/cli/ctl.h"
 #include "backend-client/cli/direct_status.h"
-#include "backend-client/cli/safe.h"
+#include "backend-client/cli/outage_text.h"
 #include "backend-client/cli/status_view.h"
 #include "backend-client/cli/units.h"
 #include "wire/json.h"
 #include "wire/rpc_error.h"
+#include "wire/sanitize.h"
 #include "wire/writer.h"
 
 #define TOKENS_MAX 500000
@@ -155,7 +156,7 @@ static bool is_the_servers(const struct ar_reply *r)
     if (r->code == AR_OK)
         return true;
     if (r->code == AR_E_SERVER)
-        return !ctl_verdict_is_relays(r) || r->error_code == RPC_E_TOO_LARGE;
+        return !r->from_relay || r->error_code == RPC_E_TOO_LARGE;
     return r->code == AR_E_TOO_LARGE;
 }
 
@@ -176,8 +177,8 @@ static enum ctl_exit ask_server(struct ctl *ctl, char *error, size_t size)
     } else if (a && a->reply.code == AR_E_SERVER) {
         (void)snprintf(error, size, "tools/list: %s (error %d)", a->reply.message, a->reply.error_code);
     } else if (ctl->health.state != AR_LIVE) {
-        code = ctl_verdict_health(&ctl->health);
-        ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
+        code = exit_code_of_health(&ctl->health);
+        outage_text(&ctl->health, ctl->timeout_ms, error, size);
         return code;
     } else {
         (void)snprintf(error, size, "tools/list: %s", a->reply.message);
@@ -193,7 +194,7 @@ static enum ctl_exit judge(struct ctl *ctl, bool *ret_asked, char *error, size_t
     if (code == CTL_EXIT_OK)
         return ask_server(ctl, error, size);
     if (code != CTL_EXIT_INTERRUPTED)
-        ctl_verdict_text(&ctl->health, ctl->timeout_ms, error, size);
+        outage_text(&ctl->health, ctl->timeout_ms, error, size);
     return code;
 }
 
@@ -228,16 +229,16 @@ static enum ctl_exit ask(struct ctl *ctl)
     code = judge(ctl, &asked, error, sizeof(error));
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
-    bool told = is_answered(a) && a->reply.code == AR_OK;
+    bool answered = is_answered(a) && a->reply.code == AR_OK;
     struct view v = {.code = code,
                      .address = ctl->health.address,
                      .peer = ctl->health.peer,
                      .round_trip_ms = -1,
-                     .status = told ? a->reply.result : NULL,
-                     .status_len = told ? a->reply.result_len : 0,
+                     .status = answered ? a->reply.result : NULL,
+                     .status_len = answered ? a->reply.result_len : 0,
                      .server = server_of(ctl, code, asked),
                      .error = error[0] ? error : NULL};
-    if (told && code == CTL_EXIT_OK)
+    if (answered && code == CTL_EXIT_OK)
         ask_again(ctl, &v);
     return show(ctl, &v);
 }
@@ -248,7 +249,8 @@ static enum ctl_exit refuse_stranger(struct ctl *ctl, struct view *v, const stru
 {
     char line[81];
     char error[500];
-    safe_copy(line, sizeof(line), direct->line, direct->len < sizeof(line) ? direct->len : sizeof(line) - 1);
+    sanitize_copy(line, sizeof(line), direct->line,
+                  direct->len < sizeof(line) ? direct->len : sizeof(line) - 1, SANITIZE_ESCAPE);
     (void)snprintf(
         error, sizeof(error),
         "%s does not speak JSON-RPC in lines: it sent \"%s\". The address must name the port where the relay listens (--relay, or AGENT_CONTROL_URL)",

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "backend-client/cli/ctl.h"
-#include "backend-client/cli/safe.h"
 #include "backend-client/cli/table.h"
 #include "wire/json.h"
 
@@ -79,7 +78,7 @@ static enum ctl_exit refuse_page(struct ctl *ctl, int rc)
     const char *why = rc == ERR_TYPE    ? "the answer to tools/list holds no list of tools"
                       : rc == ERR_RANGE ? "the server gives the same page of tools again"
                                         : err_text(rc);
-    return ctl_refuse(ctl, CTL_EXIT_ERROR, "AR_E_BAD_REPLY", why);
+    return ctl_refuse(ctl, CTL_EXIT_ERROR, "BAD_REPLY", why);
 }
 
 static enum ctl_exit gather(struct ctl *ctl, struct pages *p)
@@ -166,7 +165,7 @@ static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
          tool = json_next(doc, tool)) {
         size_t len = 0;
         const char *name = json_string(doc, json_get(doc, tool, "name"), &len);
-        rc = safe_append_name(&ctl->out, name, len);
+        rc = table_append_name(&ctl->out, name, len);
     }
     return rc;
 }

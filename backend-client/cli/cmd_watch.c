@@ -10,7 +10,7 @@
 
 #include "backend-client/cli/ctl.h"
 #include "backend-client/cli/json_text.h"
-#include "backend-client/cli/safe.h"
+#include "wire/sanitize.h"
 #include "wire/writer.h"
 
 #define POLL_MS 2000
@@ -101,7 +101,7 @@ static void write_state_line(struct ctl *ctl, const struct ar_health *h)
     const char *why = h->state == AR_LIVE ? "" : h->last_error[0] ? h->last_error : "no answer yet";
     len = snprintf(text, sizeof(text), "  %s%s%s", h->address, why[0] ? ": " : "", why);
     if (rc == 0 && len > 0)
-        rc = safe_append(&ctl->out, text, strlen(text), SAFE_ONE_LINE);
+        rc = sanitize_append(&ctl->out, text, strlen(text), SANITIZE_ESCAPE);
     finish(ctl, rc);
 }
 
@@ -174,7 +174,7 @@ static void on_notification(struct ctl *ctl, const char *method, const char *par
     }
     int rc = write_head(ctl, "notification");
     if (rc == 0)
-        rc = safe_append(&ctl->out, method, strlen(method), SAFE_ONE_LINE);
+        rc = sanitize_append(&ctl->out, method, strlen(method), SANITIZE_ESCAPE);
     if (rc == 0 && len > 0)
         rc = buf_append(&ctl->out, "  ", 2);
     if (rc == 0 && len > 0)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "backend-client/cli/json_text.h"
-#include "backend-client/cli/safe.h"
+#include "wire/sanitize.h"
 #include "base/alloc.h"
 #include "wire/json.h"
 #include "wire/rpc.h"
@@ -21,7 +21,7 @@
 struct print {
     struct buf *out;
     struct json_doc *doc;
-    bool harmless;
+    bool escaped;
     int error;
 };
 
@@ -34,14 +34,15 @@ static void put(struct print *p, const char *bytes, size_t len)
 static void put_safe(struct print *p, const char *text, size_t len)
 {
     if (p->error == 0)
-        p->error = safe_append(p->out, text, len, SAFE_ONE_LINE);
+        p->error = sanitize_append(p->out, text, len, SANITIZE_ESCAPE);
 }
 
 static void put_decoded(struct print *p, const char *text, size_t len)
 {
     if (p->error != 0)
         return;
-    p->error = p->harmless ? safe_append(p->out, text, len, SAFE_KEEP_LINES) : buf_append(p->out, text, len);
+    p->error = p->escaped ? sanitize_append(p->out, text, len, SANITIZE_ESCAPE_LINES)
+                          : buf_append(p->out, text, len);
     if (len == 0 || text[len - 1] != '\n')
         put(p, "\n", 1);
 }
@@ -110,7 +111,7 @@ static void put_json(struct print *p, json_node node)
     size_t len;
     const char *raw = json_raw(p->doc, node, &len);
     if (p->error == 0)
-        p->error = json_text_print(p->out, raw, len, JSON_SPREAD, p->harmless);
+        p->error = json_text_print(p->out, raw, len, JSON_SPREAD, p->escaped);
     put(p, "\n", 1);
 }
 
@@ -129,9 +130,9 @@ static void put_result(struct print *p)
         put_part(p, part);
 }
 
-int content_print(struct buf *out, const char *result, size_t len, bool harmless, bool *ret_is_error)
+int content_print(struct buf *out, const char *result, size_t len, bool escaped, bool *ret_is_error)
 {
-    struct print p = {.out = out, .harmless = harmless};
+    struct print p = {.out = out, .escaped = escaped};
     bool is_error = false;
     int rc = json_parse(result, len, JSON_STRICT, TOKENS_MAX, &p.doc, NULL);
     if (rc != 0)

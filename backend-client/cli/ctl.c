@@ -94,7 +94,7 @@ enum ctl_exit ctl_start(struct ctl *ctl)
     if (rc != 0) {
         char text[200];
         (void)snprintf(text, sizeof(text), "the system refused a resource: %s", uv_strerror(rc));
-        return ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(AR_E_SYSTEM), text);
+        return ctl_refuse(ctl, CTL_EXIT_ERROR, "SYSTEM", text);
     }
     ctl->started = true;
     ctl->started_ms = ctl_now_ms(ctl);
@@ -174,7 +174,7 @@ static uint32_t connect_ms(uint32_t timeout_ms)
     return ms < CONNECT_MAX_MS ? ms : CONNECT_MAX_MS;
 }
 
-/* While initialize is not answered, a relay that is asked itself answers: asking after half of the time tells
+/* While initialize is not answered, a relay that is asked itself answers: asking after half of the time shows
  * a server that is starting from a peer that is silent. ping asks by itself, and counts what it asks. */
 static uint32_t heartbeat_ms(const struct ctl *ctl)
 {
@@ -219,7 +219,7 @@ enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms)
         ctl->client = NULL;
         const char *text = problem[0] ? problem : ar_code_text(rc);
         return rc == AR_E_INVALID ? ctl_refuse_address(ctl, text) /* the rest is ours, and valid */
-                                  : ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(rc), text);
+                                  : ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(rc) + strlen("AR_E_"), text);
     }
     ctl_look(ctl);
     return CTL_EXIT_OK;
@@ -242,7 +242,7 @@ enum ctl_exit ctl_settle(struct ctl *ctl)
     if (ctl_wait(ctl, has_settled, ctl, ctl->deadline_ms) == CTL_STOPPED)
         return CTL_EXIT_INTERRUPTED;
     ctl_look(ctl);
-    return ctl_verdict_health(&ctl->health);
+    return exit_code_of_health(&ctl->health);
 }
 
 static bool has_begun(void *data)
@@ -314,7 +314,7 @@ enum ctl_exit ctl_done(struct ctl *ctl, enum ctl_exit code)
 
 /* JSON may hold C1 controls and signs of direction as they are: on a terminal they become escapes. Each flush
  * is one document then. */
-static int make_json_harmless(struct ctl *ctl)
+static int escape_json(struct ctl *ctl)
 {
     struct buf safe;
     const struct ctl_args *a = ctl->args;
@@ -333,7 +333,7 @@ static int make_json_harmless(struct ctl *ctl)
 
 bool ctl_flush(struct ctl *ctl)
 {
-    int rc = make_json_harmless(ctl);
+    int rc = escape_json(ctl);
     if (rc != 0) { /* nothing rather than half a document */
         buf_clear(&ctl->out);
         ctl->term.failed = true;

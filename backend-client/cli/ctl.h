@@ -13,7 +13,7 @@
 #include "agent_relay.h"
 #include "backend-client/cli/args.h"
 #include "backend-client/cli/term.h"
-#include "backend-client/cli/verdict.h"
+#include "backend-client/cli/exit_code.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "wire/writer.h"
@@ -68,7 +68,7 @@ uint64_t ctl_now_ms(struct ctl *ctl);
 enum ctl_exit ctl_settle(struct ctl *ctl);
 /* For the watching commands, once open: until a signal, or the end of the output. What there is while the
  * first connection is being made is a mock that is replaced at once: `begun` is false then. Live or degraded,
- * it is set before on_state or on_agents tells of it; where neither has come within --timeout, it is set all
+ * it is set before on_state or on_agents reports it; where neither has come within --timeout, it is set all
  * the same, and `show` called. */
 void ctl_watch(struct ctl *ctl, void (*show)(struct ctl *ctl));
 /* Fills `health` with the present. */
@@ -94,10 +94,11 @@ void ctl_say_mock(struct ctl *ctl);
 #define CTL_USAGE "USAGE" /* the name of what exits with CTL_EXIT_USAGE */
 
 struct ctl_error {
-    const char *name; /* "AR_E_TIMEOUT", "ECONNREFUSED", CTL_USAGE ... */
+    const char *name; /* "TIMEOUT", "SERVER_UNAVAILABLE", "ECONNREFUSED", CTL_USAGE ... */
     int code;         /* JSON-RPC's; 0: none */
     const char *message;
-    const char *data; /* raw JSON, data_len 0: none */
+    const char *suggestion; /* NULL or "": none */
+    const char *data;       /* raw JSON, data_len 0: none */
     size_t data_len;
     bool mock; /* the mock made it */
 };
@@ -136,7 +137,7 @@ MUSTCHECK enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, str
 /* Says why a call has failed (answer may be NULL: an outage), and gives `code` back. */
 enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
                               const char *what);
-/* Why a call has failed, for a reply that is no error of the server's. Not made harmless yet. */
+/* Why a call has failed, for a reply that is no error of the server's. Not sanitized yet. */
 void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *out, size_t size);
 /* Those that are complete. */
 void ctl_answers_free(struct ctl *ctl);

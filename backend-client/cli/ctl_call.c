@@ -26,13 +26,22 @@ static char *copy(const char *text, size_t len)
     return mem_strndup(text ? text : "", text ? len : 0);
 }
 
+static char *copy_string(const char *text)
+{
+    return copy(text, text ? strlen(text) : 0);
+}
+
 static void keep_reply(struct answer *a, const struct ar_reply *reply)
 {
     a->reply = *reply;
     a->reply.result = copy(reply->result, reply->result_len);
-    a->reply.message = copy(reply->message, reply->message ? strlen(reply->message) : 0);
+    a->reply.message = copy_string(reply->message);
     a->reply.error_data = copy(reply->error_data, reply->error_data_len);
-    if (!a->reply.result || !a->reply.message || !a->reply.error_data)
+    a->reply.error_name = copy_string(reply->error_name);
+    a->reply.error_text = copy_string(reply->error_text);
+    a->reply.suggestion = copy_string(reply->suggestion);
+    if (!a->reply.result || !a->reply.message || !a->reply.error_data || !a->reply.error_name ||
+        !a->reply.error_text || !a->reply.suggestion)
         a->reply.code = AR_E_NO_MEMORY;
 }
 
@@ -59,6 +68,9 @@ static void answer_free(struct answer *a)
     mem_free((char *)(uintptr_t)a->reply.result); /* ours: keep_reply's copies */
     mem_free((char *)(uintptr_t)a->reply.message);
     mem_free((char *)(uintptr_t)a->reply.error_data);
+    mem_free((char *)(uintptr_t)a->reply.error_name);
+    mem_free((char *)(uintptr_t)a->reply.error_text);
+    mem_free((char *)(uintptr_t)a->reply.suggestion);
     mem_free(a);
 }
 
@@ -96,7 +108,7 @@ static void draw_progress(struct ctl *ctl, const struct answer *a)
 {
     char line[1024];
     uint64_t elapsed = ctl_now_ms(ctl) - ctl->started_ms;
-    if (!a->progress->told && elapsed < SILENT_MS)
+    if (!a->progress->reported && elapsed < SILENT_MS)
         return;
     size_t columns = term_columns(2);
     progress_line(a->progress, elapsed, columns > 1 ? columns - 1 : 79, line, sizeof(line));
@@ -145,11 +157,13 @@ static void fill_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer 
 
 static enum ctl_exit refuse(struct ctl *ctl, struct answer *a, int rc)
 {
-    struct ar_reply reply = {.code = rc, .message = ar_code_text(rc)};
+    static const char prefix[] = "AR_E_";
+    struct ar_reply reply = {
+        .code = rc, .message = ar_code_text(rc), .error_name = ar_code_name(rc) + sizeof(prefix) - 1};
     keep_reply(a, &reply);
     a->done = true;
     ctl_look(ctl);
-    return ctl_verdict_reply(&a->reply, &ctl->health);
+    return exit_code_of_reply(&a->reply, &ctl->health);
 }
 
 enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer **ret_answer)
@@ -183,7 +197,7 @@ enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer
     if (how == CTL_STOPPED)
         return CTL_EXIT_INTERRUPTED;
     if (how == CTL_CAME && a->done && a->reply.code != AR_E_CANCELLED)
-        return ctl_verdict_reply(&a->reply, &ctl->health);
+        return exit_code_of_reply(&a->reply, &ctl->health);
     *ret_answer = NULL;
     return how == CTL_LATE ? CTL_EXIT_TIMEOUT : CTL_EXIT_UNREACHABLE;
 }
@@ -202,12 +216,18 @@ void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *ou
         (void)snprintf(out + len, size - len, "; it may have run all the same");
 }
 
-/* "method: message (code -32601)"; the stderr of a server that never came up says most. */
+/* What answers at the relay's address does not know a method of the relay's. */
+static bool is_no_relay(const struct answer *a)
+{
+    return a->to_relay && a->reply.error_code == RPC_E_METHOD_NOT_FOUND && !a->reply.from_relay;
+}
+
+/* "method: message (error -32601)"; the stderr of a server that never came up says most. */
 static void say_server_error(struct ctl *ctl, const struct answer *a, const char *what)
 {
     const struct ar_reply *r = &a->reply;
     bool made_up = r->source == AR_SOURCE_MOCK;
-    bool foreign = a->to_relay && r->error_code == RPC_E_METHOD_NOT_FOUND && !ctl_verdict_is_relays(r);
+    bool foreign = is_no_relay(a);
     term_say(&ctl->term, "%s: %s%s (error %d)%s%s%s", what, made_up ? "the mock says: " : "", r->message,
              r->error_code, foreign ? "; what answers at " : "", foreign ? ctl->health.address : "",
              foreign ? " is no Agent Relay" : "");
@@ -223,27 +243,37 @@ static void say_server_error(struct ctl *ctl, const struct answer *a, const char
         ctl_say_mock(ctl);
 }
 
+/* The texts of this program name their own options; the library's suggestion is for all else. */
+static const char *suggestion_of(const struct answer *a)
+{
+    const struct ar_reply *r = &a->reply;
+    bool own = r->code == AR_E_TIMEOUT || r->source == AR_SOURCE_MOCK || is_no_relay(a);
+    return own ? "" : r->suggestion;
+}
+
 static void say_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *a, const char *what)
 {
     char text[800];
     const struct ar_reply *r = &a->reply;
+    const char *suggestion = suggestion_of(a);
+    struct ctl_error error = {.name = r->error_name, .message = text, .suggestion = suggestion};
     if (r->code == AR_E_SERVER) {
         say_server_error(ctl, a, what);
-        struct ctl_error error = {.name = ar_code_name(r->code),
-                                  .code = r->error_code,
-                                  .message = r->message,
-                                  .data = r->error_data,
-                                  .data_len = r->error_data_len,
-                                  .mock = r->source == AR_SOURCE_MOCK};
-        ctl_write_error(ctl, code, &error);
-        return;
+        error.code = r->error_code;
+        error.message = r->message;
+        error.data = r->error_data;
+        error.data_len = r->error_data_len;
+        error.mock = r->source == AR_SOURCE_MOCK;
+    } else {
+        ctl_reply_text(ctl, a, text, sizeof(text));
+        term_say(&ctl->term, "%s: %s", what, text);
     }
-    ctl_reply_text(ctl, a, text, sizeof(text));
-    term_say(&ctl->term, "%s: %s", what, text);
-    ctl_write_error(ctl, code, &(struct ctl_error){.name = ar_code_name(r->code), .message = text});
+    if (suggestion[0] != '\0')
+        term_say(&ctl->term, "  %s", suggestion);
+    ctl_write_error(ctl, code, &error);
 }
 
-/* It is the relay, or the way to it, that does not answer: then that is what to tell. */
+/* It is the relay, or the way to it, that does not answer: then that is what to report. */
 static bool is_outage(const struct ctl *ctl, const struct answer *a)
 {
     if (!a)

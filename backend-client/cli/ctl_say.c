@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend-client/cli/outage_text.h"
 #include "wire/writer.h"
 
 enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, const char *text)
@@ -34,9 +35,7 @@ enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem)
 enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
 {
     char text[200];
-    const char *name = rc == -ENOMEM         ? "AR_E_NO_MEMORY"
-                       : rc == ERR_TOO_LARGE ? "AR_E_TOO_LARGE"
-                                             : "AR_E_BAD_REPLY";
+    const char *name = rc == -ENOMEM ? "NO_MEMORY" : rc == ERR_TOO_LARGE ? "TOO_LARGE" : "BAD_REPLY";
     buf_clear(&ctl->out);
     (void)snprintf(text, sizeof(text), "the answer cannot be shown: %s", err_text(rc));
     if (!ctl->on_state && !ctl->term.broken && !ctl->term.failed)
@@ -59,6 +58,8 @@ void ctl_write_error_members(struct writer *w, enum ctl_exit code, const struct 
     if (error->code != 0)
         write_member_int(w, "code", error->code);
     write_member_string(w, "message", error->message);
+    if (error->suggestion && error->suggestion[0] != '\0')
+        write_member_string(w, "suggestion", error->suggestion);
     if (error->data_len > 0)
         write_member_raw(w, "data", error->data, error->data_len);
     write_object_end(w);
@@ -88,7 +89,7 @@ static const char *outage_name(const struct ctl *ctl, enum ctl_exit code)
 {
     if (ctl->health.last_error_name[0])
         return ctl->health.last_error_name;
-    return code == CTL_EXIT_TIMEOUT ? "AR_E_TIMEOUT" : "AR_E_DEGRADED";
+    return code == CTL_EXIT_TIMEOUT ? "TIMEOUT" : "DEGRADED";
 }
 
 enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
@@ -96,6 +97,6 @@ enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
     char text[800];
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
-    ctl_verdict_text(&ctl->health, ctl->timeout_ms, text, sizeof(text));
+    outage_text(&ctl->health, ctl->timeout_ms, text, sizeof(text));
     return ctl_refuse(ctl, code, outage_name(ctl, code), text);
 }

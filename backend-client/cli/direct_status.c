@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "backend-client/cli/outage_text.h"
 #include "backend-client/src/link/address.h"
 #include "base/alloc.h"
 
@@ -171,8 +172,8 @@ static const struct direct_status *too_late(const struct ctl *ctl)
     struct ar_health health = {.links = atomic_load(&job.connected)};
     memcpy(late.address, job.address.text, sizeof(late.address));
     (void)snprintf(health.address, sizeof(health.address), "%s", job.address.text);
-    late.code = ctl_verdict_health(&health);
-    ctl_verdict_text(&health, ctl->timeout_ms, late.problem, sizeof(late.problem));
+    late.code = exit_code_of_health(&health);
+    outage_text(&health, ctl->timeout_ms, late.problem, sizeof(late.problem));
     return &late;
 }
 

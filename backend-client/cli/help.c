@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backend-client/cli/args.h"
-#include "backend-client/cli/verdict.h"
+#include "backend-client/cli/exit_code.h"
 
 #define LINE_BYTES 600
 

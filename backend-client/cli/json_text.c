@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend-client/cli/safe.h"
-#include "wire/clean.h"
+#include "wire/sanitize.h"
 #include "wire/scan.h"
 
 /* ---- checking ---- */
@@ -73,8 +72,8 @@ static int explain(const char *text, size_t len, enum scan_fault fault, size_t a
     if (at < len) {
         char shown[32];
         size_t used;
-        (void)clean_decode(text + at, len - at, &used);
-        safe_copy(shown, sizeof(shown), text + at, used);
+        (void)sanitize_decode(text + at, len - at, &used);
+        sanitize_copy(shown, sizeof(shown), text + at, used, SANITIZE_ESCAPE);
         (void)snprintf(near, sizeof(near), " at '%s'", shown);
     }
     (void)snprintf(problem, size, "line %zu, column %zu: %s%s; %s", p.line, p.column,
@@ -105,7 +104,7 @@ int json_text_check(const char *text, size_t len, char *problem, size_t problem_
 struct printer {
     struct buf *out;
     enum json_layout layout;
-    bool harmless;
+    bool escaped;
     size_t depth;
     int error;
 };
@@ -149,8 +148,8 @@ static size_t print_string(struct printer *p, const char *text, size_t len, size
     size_t from = at++;
     while (at < len && text[at] != '"') {
         size_t used = text[at] == '\\' && at + 1 < len ? 2 : 1;
-        uint32_t c = used == 2 ? 0 : clean_decode(text + at, len - at, &used);
-        if (p->harmless && c != 0 && clean_is_control(c)) {
+        uint32_t c = used == 2 ? 0 : sanitize_decode(text + at, len - at, &used);
+        if (p->escaped && c != 0 && sanitize_is_control(c)) {
             put(p, text + from, at - from);
             put_escape(p, c);
             from = at + used;
@@ -200,9 +199,9 @@ static size_t print_mark(struct printer *p, const char *text, size_t len, size_t
     }
 }
 
-int json_text_print(struct buf *out, const char *text, size_t len, enum json_layout layout, bool harmless)
+int json_text_print(struct buf *out, const char *text, size_t len, enum json_layout layout, bool escaped)
 {
-    struct printer p = {.out = out, .layout = layout, .harmless = harmless};
+    struct printer p = {.out = out, .layout = layout, .escaped = escaped};
     size_t at = skip_blanks(text, len, 0);
     while (at < len && p.error == 0) {
         if (text[at] == '"')

@@ -18,10 +18,10 @@ enum json_layout {
     JSON_SPREAD,  /* a member or element a line, two blanks a level; short arrays and objects too */
 };
 
-/* Appends strict JSON (checked before, or come from the library) laid out so. `harmless`: characters that a
+/* Appends strict JSON (checked before, or come from the library) laid out so. `escaped`: characters that a
  * terminal might obey are written as \u escapes, which changes no value. */
 MUSTCHECK int json_text_print(struct buf *out, const char *text, size_t len, enum json_layout layout,
-                              bool harmless);
+                              bool escaped);
 
 /* For json_text_check: what a person probably wanted to write where the text stopped being JSON. Static. */
 const char *json_advice(const char *text, size_t len, size_t fault_at, bool truncated, bool in_string);

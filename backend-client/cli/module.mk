@@ -2,8 +2,8 @@
 MODULES     += relayctl
 relayctl_SRC := backend-client/cli/args.c backend-client/cli/commands.c backend-client/cli/help.c \
                 backend-client/cli/json_text.c backend-client/cli/json_advice.c backend-client/cli/params.c \
-                backend-client/cli/safe.c backend-client/cli/width.c backend-client/cli/table.c \
-                backend-client/cli/verdict.c backend-client/cli/ping_stats.c backend-client/cli/progress.c \
+                backend-client/cli/width.c backend-client/cli/table.c \
+                backend-client/cli/exit_code.c backend-client/cli/outage_text.c backend-client/cli/ping_stats.c backend-client/cli/progress.c \
                 backend-client/cli/content.c backend-client/cli/units.c \
                 backend-client/cli/status_view.c
 

@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #include "backend-client/cli/json_text.h"
-#include "backend-client/cli/safe.h"
-#include "wire/clean.h"
+#include "wire/sanitize.h"
 #include "wire/scan.h"
 #include "wire/writer.h"
 
@@ -27,7 +26,7 @@
 static bool is_utf8(const char *text, size_t len)
 {
     for (size_t at = 0, used; at < len; at += used)
-        if (clean_decode(text + at, len - at, &used) == 0xfffd && used == 1)
+        if (sanitize_decode(text + at, len - at, &used) == 0xfffd && used == 1)
             return false;
     return true;
 }
@@ -133,7 +132,7 @@ int params_read(struct buf *out, const char *operand, bool object_only, int stdi
         return ERR_SYNTAX;
     }
     if (operand[0] == '@')
-        safe_copy(name, sizeof(name), operand + 1, strlen(operand + 1));
+        sanitize_copy(name, sizeof(name), operand + 1, strlen(operand + 1), SANITIZE_ESCAPE);
     int rc = operand[0] == '@' ? read_file(operand + 1, &text) : read_all(stdin_fd, &text);
     if (rc == ERR_TOO_LARGE)
         (void)snprintf(problem, problem_size, "%s: more than %zu bytes, which no relay takes in one message",
@@ -212,12 +211,12 @@ static int check_pair(char *const *pairs, size_t index, struct pair *ret, char *
 {
     char shown[NAME_BYTES];
     char why[320];
-    safe_copy(shown, sizeof(shown), pairs[index], strlen(pairs[index]));
+    sanitize_copy(shown, sizeof(shown), pairs[index], strlen(pairs[index]), SANITIZE_ESCAPE);
     if (!split(pairs[index], ret)) {
         (void)snprintf(problem, size, "'%s' is no pair: " WRITE_PAIRS, shown);
         return ERR_SYNTAX;
     }
-    safe_copy(shown, sizeof(shown), ret->key, ret->key_len);
+    sanitize_copy(shown, sizeof(shown), ret->key, ret->key_len, SANITIZE_ESCAPE);
     if (!is_utf8(pairs[index], strlen(pairs[index]))) {
         (void)snprintf(problem, size, "%s: not UTF-8", shown);
         return ERR_SYNTAX;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend-client/cli/safe.h"
+#include "wire/sanitize.h"
 #include "backend-client/cli/width.h"
 #include "wire/json.h"
 
@@ -20,16 +20,16 @@ void progress_take(struct progress *p, const char *params, size_t len)
     size_t message_len = 0;
     const char *message = json_string(doc, json_get(doc, root, "message"), &message_len);
     if (json_double(doc, json_get(doc, root, "progress"), &p->done))
-        p->told = true;
+        p->reported = true;
     (void)json_double(doc, json_get(doc, root, "total"), &p->total);
     if (message)
-        safe_copy(p->message, sizeof(p->message), message, message_len);
+        sanitize_copy(p->message, sizeof(p->message), message, message_len, SANITIZE_ESCAPE);
     json_free(doc);
 }
 
 static void format_amount(const struct progress *p, char *out, size_t size)
 {
-    if (!p->told)
+    if (!p->reported)
         (void)snprintf(out, size, "waiting");
     else if (p->total > 0 && p->done >= 0 && p->done <= p->total)
         (void)snprintf(out, size, "%3.0f%%", 100 * p->done / p->total);

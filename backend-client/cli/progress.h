@@ -1,4 +1,4 @@
-/* The line that tells how far a long call is. Pure: who draws it is ctl_call.c. */
+/* The line that shows how far a long call is. Pure: who draws it is ctl_call.c. */
 #ifndef CTL_PROGRESS_H
 #define CTL_PROGRESS_H
 
@@ -9,16 +9,16 @@
 #define PROGRESS_MESSAGE_SIZE 512
 
 struct progress {
-    bool told; /* some notification came */
+    bool reported; /* some notification came */
     double done;
-    double total; /* 0: not told */
+    double total; /* 0: not given */
     char message[PROGRESS_MESSAGE_SIZE];
 };
 
-/* Takes a notifications/progress' params. What it does not tell keeps its last value; what is none is
+/* Takes a notifications/progress' params. What it does not give keeps its last value; what is none is
  * ignored. */
 void progress_take(struct progress *p, const char *params, size_t len);
-/* The line, harmless and at most `columns` wide: percent (or the bare number), message, seconds. */
+/* The line, escaped and at most `columns` wide: percent (or the bare number), message, seconds. */
 void progress_line(const struct progress *p, uint64_t elapsed_ms, size_t columns, char *out, size_t size);
 
 #endif

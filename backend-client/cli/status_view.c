@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend-client/cli/safe.h"
+#include "wire/sanitize.h"
 #include "backend-client/cli/units.h"
 
 #define KEY_COLUMNS 12
@@ -22,7 +22,7 @@ int status_line(struct buf *out, const char *key, const char *format, ...)
     (void)snprintf(padded, sizeof(padded), "%-*s", KEY_COLUMNS, key);
     int rc = buf_append(out, padded, strlen(padded));
     if (rc == 0)
-        rc = safe_append(out, text, strlen(text), SAFE_ONE_LINE);
+        rc = sanitize_append(out, text, strlen(text), SANITIZE_ESCAPE);
     return rc != 0 ? rc : buf_append(out, "\n", 1);
 }
 

@@ -17,7 +17,7 @@ bool status_server_fails(struct json_doc *doc, json_node server);
 /* The lines of `status` about the relay: itself, that server, clients, others in trouble. */
 MUSTCHECK int status_write_lines(struct buf *out, struct json_doc *doc, json_node status,
                                  const char *address);
-/* "key         value\n", made harmless. */
+/* "key         value\n", sanitized. */
 __attribute__((format(printf, 3, 4))) MUSTCHECK int status_line(struct buf *out, const char *key,
                                                                 const char *format, ...);
 

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend-client/cli/safe.h"
 #include "backend-client/cli/width.h"
+#include "wire/sanitize.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
 #define RESET    "\x1b[0m"
@@ -37,7 +37,7 @@ void table_cell_len(struct table *t, const char *text, size_t len)
 {
     struct table_cell cell = {.at = buf_len(&t->text)};
     if (t->error == 0)
-        t->error = safe_append(&t->text, text, len, SAFE_ONE_LINE);
+        t->error = sanitize_append(&t->text, text, len, SANITIZE_ESCAPE);
     cell.len = buf_len(&t->text) - cell.at;
     if (t->error == 0)
         t->error = buf_append(&t->cells, &cell, sizeof(cell));
@@ -183,4 +183,12 @@ int table_write(struct table *t, bool color, size_t screen_columns, struct buf *
     for (size_t i = 0; i < cell_count(t); i += t->column_count)
         put_row(&d, i, screen_columns);
     return d.error;
+}
+
+int table_append_name(struct buf *out, const char *name, size_t len)
+{
+    if (!name || !sanitize_is_plain(name, len))
+        return 0;
+    int rc = buf_append(out, name, len);
+    return rc != 0 ? rc : buf_append(out, "\n", 1);
 }

@@ -1,4 +1,4 @@
-/* A table of text, its columns aligned by what they take on a screen. Cells are copied and made harmless when
+/* A table of text, its columns aligned by what they take on a screen. Cells are copied and sanitized when
  * they are set.
  */
 #ifndef CTL_TABLE_H
@@ -44,5 +44,9 @@ __attribute__((format(printf, 2, 3))) void table_cellf(struct table *t, const ch
 void table_color(struct table *t, const char *color);
 /* With its titles. `screen_columns` 0: lines may be of any length; else they are cut there. */
 MUSTCHECK int table_write(struct table *t, bool color, size_t screen_columns, struct buf *out);
+
+/* A line of a table of names for scripts: the name and a newline. A name that would have to be escaped is
+ * none that a script could use, and NULL is none: both are left out. ERR_TOO_LARGE, -ENOMEM. */
+MUSTCHECK int table_append_name(struct buf *out, const char *name, size_t len);
 
 #endif

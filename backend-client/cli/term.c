@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backend-client/cli/safe.h"
+#include "wire/sanitize.h"
 #include "backend-client/cli/width.h"
 
 #define SAY_BYTES 2048
@@ -165,7 +165,8 @@ void term_say(struct term *t, const char *format, ...)
     va_end(list);
     term_progress(t, NULL);
     memcpy(text, prefix, sizeof(prefix));
-    safe_copy(text + sizeof(prefix) - 1, sizeof(text) - sizeof(prefix), raw, strlen(raw));
+    sanitize_copy(text + sizeof(prefix) - 1, sizeof(text) - sizeof(prefix), raw, strlen(raw),
+                  SANITIZE_ESCAPE);
     size_t len = strlen(text);
     text[len] = '\n';
     write_err(t, text, len + 1);

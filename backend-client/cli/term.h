@@ -36,7 +36,7 @@ struct term {
 void term_init(struct term *t, enum ctl_color color);
 /* 0; -EPIPE (`broken` is set: say nothing); -EINTR: a signal waits; else -errno of writing, said already. */
 MUSTCHECK int term_out(struct term *t, const char *bytes, size_t len);
-/* A line on standard error: "agent-relayctl: ...", made harmless. */
+/* A line on standard error: "agent-relayctl: ...", sanitized. */
 __attribute__((format(printf, 2, 3))) void term_say(struct term *t, const char *format, ...);
 /* Draws the progress line, or takes it away (NULL). Nothing where standard error is no terminal. */
 void term_progress(struct term *t, const char *line);

@@ -5,8 +5,7 @@
  */
 #include "backend-client/cli/width.h"
 
-#include "backend-client/cli/safe.h"
-#include "wire/clean.h"
+#include "wire/sanitize.h"
 
 struct range {
     uint32_t first;
@@ -126,7 +125,7 @@ size_t width_of_text(const char *text, size_t len)
 {
     size_t columns = 0;
     for (size_t at = 0, used; at < len; at += used)
-        columns += width_of_char(clean_decode(text + at, len - at, &used));
+        columns += width_of_char(sanitize_decode(text + at, len - at, &used));
     return columns;
 }
 
@@ -135,7 +134,7 @@ size_t width_cut(const char *text, size_t len, size_t columns)
     size_t at = 0;
     size_t used;
     for (; at < len; at += used) {
-        unsigned wide = width_of_char(clean_decode(text + at, len - at, &used));
+        unsigned wide = width_of_char(sanitize_decode(text + at, len - at, &used));
         if (wide > columns)
             break;
         columns -= wide;

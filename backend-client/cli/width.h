@@ -7,7 +7,7 @@
 
 /* 0 (combining marks, joiners), 1 or 2 (East Asian wide ones, emoji). */
 unsigned width_of_char(uint32_t c);
-/* Of a text that safe_append made: no control characters. */
+/* Of a text that sanitize_append made with SANITIZE_ESCAPE: no control characters. */
 size_t width_of_text(const char *text, size_t len);
 /* The length in bytes of the longest beginning that is at most `columns` wide. */
 size_t width_cut(const char *text, size_t len, size_t columns);

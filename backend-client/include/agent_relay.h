@@ -125,7 +125,7 @@ struct ar_health {
     uint64_t snapshot_version;
     size_t agents;
     enum ar_reach relay;        /* the link to the relay */
-    enum ar_reach server;       /* the server behind it, as its answers tell */
+    enum ar_reach server;       /* the server behind it, as its answers show */
     enum ar_reach health_probe; /* what options.health_url answered last; UNKNOWN where none is configured */
     int health_probe_status;    /* its HTTP status, 0: none */
     uint64_t attempts;          /* to connect, since the last time it was live */
@@ -152,7 +152,7 @@ AR_API int ar_health(const struct ar_client *client, struct ar_health *h);
 
 /* ---- agents ---- */
 
-/* A number that the server did not tell is AR_ABSENT, a string NULL: nothing is invented. */
+/* A number that the server did not give is AR_ABSENT, a string NULL: nothing is invented. */
 #define AR_ABSENT (-1)
 
 struct ar_agent {
@@ -163,7 +163,7 @@ struct ar_agent {
     const char *swarm_id;
     const char *activity; /* what it is doing, in words */
     const char *const *capabilities;
-    size_t capability_count; /* 0 also where none were told */
+    size_t capability_count; /* 0 also where none were given */
     double health;           /* 0..100 */
     double cpu;              /* 0..1 */
     double memory;           /* 0..1 */
@@ -263,7 +263,7 @@ AR_API void ar_options_init_sized(struct ar_options *o, size_t size);
 AR_API int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *problem,
                    size_t problem_size);
 /* Ends it, without waiting: every call that is not complete is completed with AR_E_CLOSED, then on_closed
- * (may be NULL) runs, last of all, on the client's thread. on_state still tells AR_CLOSED, on_agents runs no
+ * (may be NULL) runs, last of all, on the client's thread. on_state still reports AR_CLOSED, on_agents runs no
  * more. Legal in any callback, and again (the first on_closed counts). The handle is valid until on_closed
  * has returned; where there is none, no longer. */
 AR_API void ar_close(struct ar_client *client, ar_closed_cb *on_closed, void *data);
@@ -279,6 +279,8 @@ enum ar_policy {
     AR_MOCK,      /* not live: answered from the mock, and marked so */
 };
 
+/* Given by the library; later versions may add members at the end. Strings are never NULL, but for `result` of
+ * a reply that is not AR_OK. */
 struct ar_reply {
     int code;              /* AR_OK or why not */
     enum ar_source source; /* LIVE: the server answered; MOCK: the mock did. Meaningless without an answer */
@@ -290,6 +292,16 @@ struct ar_reply {
     const char *error_data;
     size_t error_data_len;
     uint64_t elapsed_ms; /* since ar_call */
+    /* What went wrong; all three "" with AR_OK. The name is for programs: the relay's for an error that it made
+     * ("SERVER_UNAVAILABLE", "DRAINING" ...; "RELAY_ERROR" where it names none), "SERVER_ERROR" for one of the
+     * server's or the mock's own ("BAD_ANSWER" where that is no JSON-RPC error object), ar_health.last_error_name's for AR_E_DEGRADED after a failure ("ECONNREFUSED"
+     * ...), else the code's ("TIMEOUT", "CONNECTION_LOST", "DEGRADED" ...). */
+    const char *error_name;
+    bool from_relay; /* AR_E_SERVER: the relay itself made the error, not the server behind it */
+    const char
+        *error_text; /* AR_E_SERVER: one sentence with all that is known of it: who refused what, why, and
+                               the end of what the server wrote; else as message. Safe to show as it is */
+    const char *suggestion; /* one sentence: what a person can do; "": nothing is known to help */
 };
 
 /* Exactly once for each accepted call; the reply is borrowed for the callback. */
@@ -319,7 +331,7 @@ AR_API void ar_call_init_sized(struct ar_call *c, size_t size);
  * AR_E_QUEUE_FULL (the client's thread is behind with what was handed over): it will not. Methods that
  * begin with relay/ go to the relay itself and need the link alone, not the server. */
 AR_API int ar_call(struct ar_client *client, const struct ar_call *call, uint64_t *ret_id);
-/* Completes the call with AR_E_CANCELLED and tells the server. The answer may have crossed it: the one
+/* Completes the call with AR_E_CANCELLED and notifies the server. The answer may have crossed it: the one
  * completion says what came first. AR_E_NOT_FOUND only where the id was never given out; AR_E_CLOSED,
  * AR_E_NO_MEMORY, AR_E_QUEUE_FULL as ar_call. */
 AR_API int ar_cancel(struct ar_client *client, uint64_t id);

@@ -86,10 +86,10 @@ static void finish_half(struct exchange *x, const struct swarm_job *job, const s
     struct failure f = *why;
     struct writer w;
     f.status = 502;
-    f.from_mock = false; /* write_made tells the source */
+    f.from_mock = false; /* write_made writes the source */
     (void)snprintf(f.code, sizeof(f.code), "AGENTS_NOT_SPAWNED");
-    failure_say(&f, "The swarm was made, but %zu of its %zu agents were not: %s",
-                job->request.type_count - job->done, job->request.type_count, why->text);
+    failure_set_text(&f, "The swarm was made, but %zu of its %zu agents were not: %s",
+                     job->request.type_count - job->done, job->request.type_count, why->text);
     exchange_begin(x, &w);
     failure_write_open(&f, &w);
     write_member_string(&w, "cause", why->code);

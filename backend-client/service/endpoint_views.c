@@ -43,7 +43,7 @@ void endpoint_data(struct exchange *x)
     show(x, view_graph);
 }
 
-/* Telemetry of no agents at all would be figures about nothing. Where they would have come from is told all
+/* Telemetry of no agents at all would be figures about nothing. Where they would have come from is given all
  * the same. */
 static void refuse_empty(struct exchange *x, const struct client_state *state)
 {

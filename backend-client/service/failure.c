@@ -1,9 +1,10 @@
 /* What a request gets when it cannot be served.
  *
- * Purpose: turn the library's codes, the relay's errors and a tool's refusals into an HTTP status, a code for
- * programs, words for people, and a suggestion. Where the relay is not there, the code is made of the name of
- * the last error (ECONNREFUSED: CONNECTION_REFUSED) and the words are the library's, which name what was
- * tried. Failure modes: none of its own; an error that nobody knows is 502 under its own name.
+ * Purpose: turn the library's codes and a tool's refusals into an HTTP status, a code for programs, a text for
+ * people, and a suggestion. Errors of the relay and of the server behind it keep the name, the text and the
+ * suggestion that the library gives them; here they get their status. Where the relay is not there, the code
+ * is made of the name of the last error (ECONNREFUSED: CONNECTION_REFUSED). Failure modes: none of its own; an
+ * error that is in no table is 502 under its own name.
  */
 #include "failure.h"
 
@@ -11,9 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "words.h"
-
-#define FORMAT_SIZE 1024 /* above a text's size, so that it is words_clean that cuts */
+#include "wire/text_builder.h"
 
 struct known {
     const char *name;
@@ -32,6 +31,16 @@ static const struct known link_errors[] = {
     {"EAI_NODATA", "HOST_NOT_FOUND", 503},       {"", "NOT_CONNECTED_YET", 503},
 };
 
+/* Errors that the relay made; any other is 502. */
+static const struct {
+    const char *name;
+    unsigned status;
+} relay_errors[] = {
+    {"SERVER_UNAVAILABLE", 503}, {"TIMEOUT", 504},  {"OVERLOADED", 503},
+    {"RATE_LIMITED", 429},       {"DRAINING", 503}, {"TOO_LARGE", 413},
+};
+
+/* The library's own errors. The suggestions name the endpoints of this service. */
 static const struct {
     const char *code;
     const char *suggestion;
@@ -52,34 +61,43 @@ static const struct {
     {"OUT_OF_MEMORY", "This service is short of memory; try again later.", AR_E_NO_MEMORY, 503},
 };
 
+/* Sanitized; what is too long is cut. */
+static void set_text(char *into, size_t size, const char *text)
+{
+    struct text_builder b;
+    text_builder_begin(&b, into, size);
+    text_builder_quote(&b, text, strlen(text), size);
+}
+
 void failure_set(struct failure *f, unsigned status, const char *code, const char *suggestion,
                  const char *text)
 {
     *f = (struct failure){.status = status};
     (void)snprintf(f->code, sizeof(f->code), "%s", code);
-    words_clean(f->text, sizeof(f->text), text, strlen(text));
-    words_clean(f->suggestion, sizeof(f->suggestion), suggestion, strlen(suggestion));
+    set_text(f->text, sizeof(f->text), text);
+    set_text(f->suggestion, sizeof(f->suggestion), suggestion);
 }
 
 void failure_format(struct failure *f, unsigned status, const char *code, const char *suggestion,
                     const char *format, ...)
 {
-    char text[FORMAT_SIZE];
+    struct text_builder b;
     va_list args;
+    failure_set(f, status, code, suggestion, "");
+    text_builder_begin(&b, f->text, sizeof(f->text));
     va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
+    text_builder_addv(&b, format, args);
     va_end(args);
-    failure_set(f, status, code, suggestion, text);
 }
 
-void failure_say(struct failure *f, const char *format, ...)
+void failure_set_text(struct failure *f, const char *format, ...)
 {
-    char text[FORMAT_SIZE];
+    struct text_builder b;
     va_list args;
+    text_builder_begin(&b, f->text, sizeof(f->text));
     va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
+    text_builder_addv(&b, format, args);
     va_end(args);
-    words_clean(f->text, sizeof(f->text), text, strlen(text));
 }
 
 static const struct known *find_known(const struct known *table, size_t count, const char *name)
@@ -90,8 +108,8 @@ static const struct known *find_known(const struct known *table, size_t count, c
     return NULL;
 }
 
-/* What every failed call says beside: where the relay is, and how things stand. */
-static void tell_relay(struct failure *f, const struct ar_health *h, bool may_have_run)
+/* What every failed call has in details: the relay's address, and the state of the client. */
+static void add_call_details(struct failure *f, const struct ar_health *h, bool may_have_run)
 {
     f->about_call = true;
     f->may_have_run = may_have_run;
@@ -124,7 +142,7 @@ void failure_from_code(struct failure *f, int rc, const struct ar_health *health
     size_t i = 0;
     if (rc == AR_E_DEGRADED) {
         set_degraded(f, health);
-        tell_relay(f, health, false);
+        add_call_details(f, health, false);
         return;
     }
     while (i < count && library_codes[i].rc != rc)
@@ -135,16 +153,15 @@ void failure_from_code(struct failure *f, int rc, const struct ar_health *health
     else
         failure_set(f, 500, ar_code_name(rc), "This is a defect of this service; report it.",
                     ar_code_text(rc));
-    tell_relay(f, health, false);
+    add_call_details(f, health, false);
 }
 
-static void set_server_error(struct failure *f, const struct ar_reply *r, const struct ar_health *h)
+static unsigned status_of(const struct ar_reply *r)
 {
-    if (failure_from_relay(f, r, h->address))
-        return;
-    failure_format(f, 502, "SERVER_ERROR", "Look at the log of the MCP server behind the relay.",
-                   "The server behind the relay at %s answered with error %d: %s", h->address, r->error_code,
-                   r->message ? r->message : ar_code_text(AR_E_SERVER));
+    for (size_t i = 0; r->from_relay && i < sizeof(relay_errors) / sizeof(relay_errors[0]); i++)
+        if (strcmp(relay_errors[i].name, r->error_name) == 0)
+            return relay_errors[i].status;
+    return 502;
 }
 
 /* It never left, because there was nobody to take it: why, in the words of set_degraded. */
@@ -158,7 +175,7 @@ static void set_waited(struct failure *f, const struct ar_health *h)
     char why[FAILURE_TEXT_SIZE];
     set_degraded(f, h);
     (void)snprintf(why, sizeof(why), "%s", f->text);
-    failure_say(f, "It waited, and was not sent: %s", why);
+    failure_set_text(f, "It waited, and was not sent: %s", why);
     (void)snprintf(f->code, sizeof(f->code), "TIMEOUT");
     f->status = 504;
 }
@@ -168,7 +185,7 @@ static void set_by_code(struct failure *f, const struct ar_reply *r, const struc
 {
     failure_from_code(f, r->code, h);
     if (r->code != AR_E_DEGRADED && r->message && r->message[0] != '\0')
-        failure_say(f, "%s", r->message);
+        failure_set_text(f, "%s", r->message);
     if (r->code == AR_E_CONNECTION_LOST && !r->may_have_run)
         (void)snprintf(f->suggestion, sizeof(f->suggestion), "It did not reach the server: send it again.");
 }
@@ -176,26 +193,34 @@ static void set_by_code(struct failure *f, const struct ar_reply *r, const struc
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health)
 {
     if (reply->code == AR_E_SERVER)
-        set_server_error(f, reply, health);
+        failure_set(f, status_of(reply), reply->error_name, reply->suggestion, reply->error_text);
     else if (waited_in_vain(reply, health))
         set_waited(f, health);
     else
         set_by_code(f, reply, health);
-    tell_relay(f, health, reply->may_have_run);
+    add_call_details(f, health, reply->may_have_run);
+}
+
+/* NULL: none. */
+static void copy_words(char *into, size_t size, const char *words, size_t len)
+{
+    struct text_builder b;
+    text_builder_begin(&b, into, size);
+    if (words)
+        text_builder_quote(&b, words, len, size);
 }
 
 void failure_from_tool(struct failure *f, const char *tool, const char *words, size_t len,
                        enum ar_source source, const struct ar_health *health)
 {
     bool mock = source == AR_SOURCE_MOCK;
-    char text[FAILURE_TEXT_SIZE] = "";
-    if (words)
-        words_clean(text, sizeof(text), words, len);
+    char text[FAILURE_TEXT_SIZE];
+    copy_words(text, sizeof(text), words, len);
     failure_format(f, 502, "TOOL_ERROR",
                    mock ? "The mock refused it; leave whenDown away to ask the server when it is back."
                         : "The server behind the relay refused it; change the request as it says.",
                    "%s: %s", tool, text[0] != '\0' ? text : "failed without a reason");
-    tell_relay(f, health, !mock);
+    add_call_details(f, health, !mock);
     f->from_mock = mock;
 }
 
@@ -205,12 +230,12 @@ void failure_from_nameless(struct failure *f, const char *tool, const char *thin
     bool mock = source == AR_SOURCE_MOCK;
     char text[FAILURE_TEXT_SIZE] = "nothing";
     if (words)
-        words_clean(text, sizeof(text), words, len);
+        copy_words(text, sizeof(text), words, len);
     failure_format(
         f, 502, "BAD_ANSWER",
         "Look whether it was done (GET /api/bots/agents) before sending it again; if not, the server behind the relay does not know this tool.",
         "%s named no %s; it answered: %s", tool, thing, text);
-    tell_relay(f, health, !mock);
+    add_call_details(f, health, !mock);
     f->from_mock = mock;
 }
 

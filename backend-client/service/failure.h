@@ -29,7 +29,7 @@ struct failure {
     enum ar_state state;
 };
 
-/* The texts become clean (words.h); what is too long is cut. */
+/* The texts are sanitized (wire/text_builder.h); what is too long is cut. */
 void failure_set(struct failure *f, unsigned status, const char *code, const char *suggestion,
                  const char *text);
 /* As failure_set with a format for the text. */
@@ -38,13 +38,10 @@ __attribute__((format(printf, 5, 6))) void failure_format(struct failure *f, uns
                                                           const char *format, ...);
 
 /* Replaces the text alone. */
-__attribute__((format(printf, 2, 3))) void failure_say(struct failure *f, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void failure_set_text(struct failure *f, const char *format, ...);
 
 /* A call's completion whose code is not AR_OK. */
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health);
-/* The same of an error that the relay made itself (data.relay): false, and nothing done, for a server's own.
- * What every failed call says beside is not filled in. */
-bool failure_from_relay(struct failure *f, const struct ar_reply *reply, const char *address);
 /* ar_call itself refused with `rc`. */
 void failure_from_code(struct failure *f, int rc, const struct ar_health *health);
 /* The tool was reached, or its mock, and says no: its own words (NULL: none). */

@@ -4,7 +4,6 @@ mhd_libs = $(shell pkg-config --libs libmicrohttpd 2>/dev/null || echo -lmicroht
 # All but main, so that the tests can link what they need.
 MODULES     += service
 service_SRC := backend-client/service/settings.c backend-client/service/listen.c backend-client/service/check.c \
-               backend-client/service/words.c backend-client/service/failure_relay.c \
                backend-client/service/guard.c backend-client/service/request.c backend-client/service/tool.c \
                backend-client/service/failure.c backend-client/service/view.c backend-client/service/view_health.c \
                backend-client/service/view_agents.c backend-client/service/view_graph.c \

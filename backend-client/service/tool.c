@@ -116,7 +116,7 @@ void tool_result_done(struct tool_result *r)
     *r = (struct tool_result){.root = JSON_ABSENT};
 }
 
-/* ---- what it tells ---- */
+/* ---- what it holds ---- */
 
 const char *tool_result_string(const struct tool_result *r, const char *thing, const char *key)
 {

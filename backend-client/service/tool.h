@@ -31,7 +31,7 @@ struct tool_result {
 MUSTCHECK int tool_result_read(const char *result, size_t len, struct tool_result *ret);
 void tool_result_done(struct tool_result *r);
 
-/* Where a tool tells of a thing ("task", "swarm", "agent"), it does so in the object itself, or, as ruv-swarm
+/* Where a tool reports a thing ("task", "swarm", "agent"), it does so in the object itself, or, as ruv-swarm
  * does, in the object's member of that name. */
 
 /* The member as a string; NULL when it is none. */

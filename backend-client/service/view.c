@@ -130,7 +130,7 @@ struct leader {
     int index;
 };
 
-/* Agents of which no swarm is told make one group. */
+/* Agents without a swarm make one group. */
 static const char *swarm_of(const struct ar_agent *agent)
 {
     return agent->swarm_id ? agent->swarm_id : "";

@@ -1,6 +1,6 @@
 /* What the GET endpoints answer: a snapshot and the client's health as JSON, in the shapes that clients of
  * the older services know, with the source, the age and the mock marker beside, always. What a server did not
- * tell is null; nothing is invented. Pure.
+ * give is null; nothing is invented. Pure.
  *
  * Shares (cpuUsage, memoryUsage, workload, successRate) are 0..1, health is 0..100, times are ISO 8601 in
  * UTC, ages milliseconds.

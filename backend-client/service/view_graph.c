@@ -1,5 +1,5 @@
 /* The graph: agents as nodes, and an edge from each swarm's coordinator to its other agents. Metadata are
- * strings, as the clients of the older service expect, and null where nothing was told.
+ * strings, as the clients of the older service expect, and null where nothing was given.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -106,7 +106,7 @@ static void write_totals(const struct totals *t, struct writer *w)
     write_key(w, "tokens");
     write_object(w);
     write_sum(w, "total_tokens", &t->tokens);
-    view_write_number(w, "avg_token_rate", AR_ABSENT); /* no server tells it in a form that we know */
+    view_write_number(w, "avg_token_rate", AR_ABSENT); /* no server gives it in a form that we know */
     write_object_end(w);
 }
 

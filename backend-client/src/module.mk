@@ -11,7 +11,7 @@ agentrelay_SRC  := $(addprefix backend-client/src/, \
   link/pipe_guard.c \
   agents/snapshot.c agents/snapshot_build.c agents/snapshot_set.c agents/normalise.c agents/normalise_agent.c \
   agents/normalise_rules.c agents/normalise_value.c agents/mock_view.c \
-  errors/fault.c errors/fault_rpc.c errors/sentence.c errors/names.c)
+  errors/fault.c errors/fault_rpc.c errors/relay_error.c errors/reply_error.c errors/names.c)
 
 # The tests of the engine drive it with a virtual clock and a scripted peer; those of link and api with a real loop and a relay
 # of plain sockets (link/peer_fixture).

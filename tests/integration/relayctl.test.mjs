@@ -298,6 +298,35 @@ test('call: an error is 1, with the code and the data; --json gives a document',
   assert.ok(!run.stderr.includes('\u001b'));
 });
 
+test("call: each error of the relay's comes with its name and a suggestion", async (t) => {
+  const errors = [
+    ['SERVER_UNAVAILABLE', -31001, 3],
+    ['TIMEOUT', -31002, 5],
+    ['OVERLOADED', -31003, 1],
+    ['RATE_LIMITED', -31004, 1],
+    ['UNAUTHENTICATED', -31005, 1],
+    ['FORBIDDEN', -31006, 1],
+    ['TOO_LARGE', -31007, 1],
+    ['NO_SUCH_SERVER', -31008, 1],
+    ['DRAINING', -31009, 3],
+    ['CONNECTION_LOST', -31010, 1],
+    ['BAD_REPLY', -31011, 1],
+    ['RELAY_ERROR', -31999, 1],
+  ];
+  const relay = await fakeRelay(t, {
+    'x/no': ({ params }) => ({ error: { code: params.code, message: 'no', data: { relay: true, sent: false } } }),
+  });
+  for (const [name, code, exits] of errors) {
+    const run = await ctl(relay, ['call', 'x/no', `{"code":${code}}`, '--json']);
+    assertCode(run, exits);
+    const { error, exit } = document(run);
+    assert.deepEqual([error.name, error.code, error.message, exit], [name, code, 'no', exits]);
+    assert.ok(error.suggestion.length > 20, name);
+    assert.ok(run.stderr.includes(`x/no: no (error ${code})\n`), run.stderr);
+    assert.ok(run.stderr.endsWith(`  ${error.suggestion}\n`), run.stderr);
+  }
+});
+
 test('call: time-outs are 5, and the server is told', async (t) => {
   const relay = await fakeRelay(t, { 'x/never': () => undefined });
   const run = await ctl(relay, ['call', 'x/never', '--timeout', String(scaled(1500))]);

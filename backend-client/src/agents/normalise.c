@@ -14,7 +14,7 @@
 #include <errno.h>
 
 #include "normalise_agent.h"
-#include "backend-client/src/errors/sentence.h"
+#include "wire/text_builder.h"
 #include "wire/json.h"
 
 #define QUOTE_BYTES 160 /* of a server's own words */
@@ -29,7 +29,7 @@ static const char *const places[][2] = {
 
 struct search {
     struct set_builder *builder;
-    struct sentence reason;
+    struct text_builder reason;
     bool mock;      /* what was looked through so far says that it is made up */
     bool found;     /* a list was found and its agents were added */
     bool explained; /* the reason is written */
@@ -38,7 +38,7 @@ struct search {
 static int say(struct search *s, int code, const char *words)
 {
     if (!s->explained)
-        sentence_add(&s->reason, words);
+        text_builder_add(&s->reason, words);
     s->explained = true;
     return code;
 }
@@ -46,8 +46,8 @@ static int say(struct search *s, int code, const char *words)
 static int quote(struct search *s, int code, const char *words, const char *text, size_t len)
 {
     if (!s->explained) {
-        sentence_add(&s->reason, words);
-        sentence_quote(&s->reason, text, len, QUOTE_BYTES);
+        text_builder_add(&s->reason, words);
+        text_builder_quote(&s->reason, text, len, QUOTE_BYTES);
     }
     s->explained = true;
     return code;
@@ -219,7 +219,7 @@ int normalise_agents(const char *result, size_t len, struct set_builder *builder
 {
     struct search s = {.builder = builder};
     struct json_doc *doc = NULL;
-    sentence_begin(&s.reason, ret_reason, reason_size);
+    text_builder_begin(&s.reason, ret_reason, reason_size);
     int rc = parse(&s, result, len, &doc);
     if (rc == ERR_SYNTAX)
         rc = say(&s, rc, "the server's answer is not valid JSON");

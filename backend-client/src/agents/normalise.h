@@ -27,7 +27,7 @@
  * is no list of agents in any known place. ERR_TYPE: the server says that it failed (a tool's isError, or
  * "success":false beside the list; ret_reason gets its words). ERR_SYNTAX, ERR_DEPTH, ERR_TOO_LARGE,
  * ERR_FULL, -ENOMEM. After a failure the builder may hold some of the agents. ret_reason (of 64 bytes or
- * more): "" on success, a sentence for people on every failure, made safe to show (sentence.h). */
+ * more): "" on success, a sentence for people on every failure, made safe to show (text_builder.h). */
 MUSTCHECK int normalise_agents(const char *result, size_t len, struct set_builder *builder, char *ret_reason,
                                size_t reason_size);
 

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "backend-client/src/errors/reply_error.h"
 #include "base/alloc.h"
 
 void ar_call_init_sized(struct ar_call *c, size_t size)
@@ -96,10 +97,14 @@ static char *put_text(char *at, const char *text, size_t len, const char **ret_t
 /* Into the copy that is there, or a larger one in its place. false: no memory for that. */
 static bool copy_reply(struct copied_reply **copy, const struct ar_reply *reply)
 {
-    size_t message_len = reply->message ? strlen(reply->message) : 0;
-    size_t text_bytes = message_len + 3;
+    size_t message_len = strlen(reply->message);
+    size_t name_len = strlen(reply->error_name);
+    size_t error_text_len = strlen(reply->error_text);
+    size_t suggestion_len = strlen(reply->suggestion);
+    size_t text_bytes = name_len + error_text_len + suggestion_len + 6; /* a NUL each */
     size_t size;
-    if (!size_add(text_bytes, reply->result_len, &text_bytes) ||
+    if (!size_add(text_bytes, message_len, &text_bytes) ||
+        !size_add(text_bytes, reply->result_len, &text_bytes) ||
         !size_add(text_bytes, reply->error_data_len, &text_bytes) ||
         !size_add(text_bytes, sizeof(**copy), &size))
         return false;
@@ -114,7 +119,10 @@ static bool copy_reply(struct copied_reply **copy, const struct ar_reply *reply)
     char *at = (*copy)->text;
     at = put_text(at, reply->result, reply->result_len, &(*copy)->reply.result);
     at = put_text(at, reply->message, message_len, &(*copy)->reply.message);
-    (void)put_text(at, reply->error_data, reply->error_data_len, &(*copy)->reply.error_data);
+    at = put_text(at, reply->error_data, reply->error_data_len, &(*copy)->reply.error_data);
+    at = put_text(at, reply->error_name, name_len, &(*copy)->reply.error_name);
+    at = put_text(at, reply->error_text, error_text_len, &(*copy)->reply.error_text);
+    (void)put_text(at, reply->suggestion, suggestion_len, &(*copy)->reply.suggestion);
     return true;
 }
 
@@ -125,9 +133,8 @@ static void give_no_memory(struct copied_reply *copy, const struct ar_reply *rep
     copy->reply = (struct ar_reply){.code = AR_E_NO_MEMORY,
                                     .source = reply->source,
                                     .may_have_run = reply->may_have_run || answered,
-                                    .message = ar_code_text(AR_E_NO_MEMORY),
-                                    .error_data = "",
                                     .elapsed_ms = reply->elapsed_ms};
+    reply_error_fill(&copy->reply);
 }
 
 static void on_waited(struct ar_client *client, const struct ar_reply *reply, void *data)

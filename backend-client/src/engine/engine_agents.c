@@ -190,7 +190,7 @@ static void take_error(struct engine *e, const struct answer *a, uint64_t now_ms
         unknown(e, now_ms);
         return;
     }
-    fault_rpc(&why, poll_name[e->polling], a->json, a->len, e->address);
+    fault_rpc(&why, poll_name[e->polling], &relay, e->address);
     bool busy = relay.relay && (relay.code == RPC_E_OVERLOADED || relay.code == RPC_E_RATE_LIMITED ||
                                 relay.code == RPC_E_DRAINING);
     if (busy)

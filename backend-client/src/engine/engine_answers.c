@@ -11,50 +11,8 @@
 #include <string.h>
 
 #include "engine_internal.h"
-#include "wire/json_member.h"
 #include "wire/rpc.h"
 #include "wire/rpc_error.h"
-
-/* ---- what an error says ---- */
-
-/* The member is there, and is this literal. */
-static bool member_is(const char *object, size_t len, const char *key, const char *literal)
-{
-    struct span value;
-    return json_member_find(object, len, key, &value) && value.len == strlen(literal) &&
-           memcmp(object + value.off, literal, value.len) == 0;
-}
-
-/* Whole numbers that fit; anything else is `otherwise`. */
-static int64_t number_of(const char *object, size_t len, const char *key, int64_t otherwise)
-{
-    struct span value;
-    if (!json_member_find(object, len, key, &value))
-        return otherwise;
-    const char *lexeme = object + value.off;
-    bool negative = value.len > 0 && lexeme[0] == '-';
-    uint64_t magnitude;
-    if (!rpc_parse_id(lexeme + negative, value.len - negative, &magnitude))
-        return otherwise;
-    return negative ? -(int64_t)magnitude : (int64_t)magnitude;
-}
-
-void relay_error_read(struct relay_error *ret_error, const char *error, size_t len)
-{
-    struct span data;
-    int64_t code = number_of(error, len, "code", 0);
-    *ret_error = (struct relay_error){.code = code < INT32_MIN || code > INT32_MAX ? 0 : (int)code};
-    if (!json_member_find(error, len, "data", &data))
-        return;
-    const char *json = error + data.off;
-    ret_error->relay = member_is(json, data.len, "relay", "true");
-    if (!ret_error->relay)
-        return;
-    ret_error->retryable = member_is(json, data.len, "retryable", "true");
-    ret_error->sent = !member_is(json, data.len, "sent", "false"); /* in doubt it may have run */
-    int64_t after_ms = number_of(json, data.len, "retryAfterMs", 0);
-    ret_error->retry_after_ms = after_ms > 0 ? earlier((uint64_t)after_ms, ENGINE_RETRY_MAX_MS) : 0;
-}
 
 /* ---- a call's ---- */
 
@@ -74,17 +32,19 @@ static void answer_error(struct engine *e, struct call *c, const struct answer *
         engine_call_mocked(e, c, now_ms);
         return;
     }
-    struct reply_error error = {.code = relay.code, .may_have_run = !relay.relay || relay.sent};
-    struct span message;
-    struct span data;
-    if (json_member_find(a->json, a->len, "message", &message)) {
-        error.message = a->json + message.off;
-        error.message_len = message.len;
-    }
-    if (json_member_find(a->json, a->len, "data", &data)) {
-        error.data = a->json + data.off;
-        error.data_len = data.len;
-    }
+    struct fault why;
+    char text[ENGINE_ERROR_TEXT_BYTES];
+    fault_rpc_text(&why, text, sizeof(text), c->method, &relay, e->address);
+    const struct reply_error error = {.code = relay.code,
+                                      .message = relay.message,
+                                      .message_len = relay.message_len,
+                                      .data = relay.data,
+                                      .data_len = relay.data_len,
+                                      .may_have_run = !relay.relay || relay.sent,
+                                      .from_relay = relay.relay,
+                                      .name = why.name,
+                                      .text = text,
+                                      .suggestion = why.suggestion};
     engine_reply_error(e, c, AR_SOURCE_LIVE, &error, now_ms);
 }
 

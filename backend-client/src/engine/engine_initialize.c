@@ -69,7 +69,7 @@ static void refused(struct engine *e, const struct answer *a, uint64_t now_ms)
     struct relay_error relay;
     struct fault why;
     relay_error_read(&relay, a->json, a->len);
-    fault_rpc(&why, "initialize", a->json, a->len, e->address);
+    fault_rpc(&why, "initialize", &relay, e->address);
     if (!relay.retryable) {
         engine_end_link(e, &why, ENGINE_END_REFUSED, now_ms);
         return;

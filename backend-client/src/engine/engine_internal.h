@@ -9,10 +9,11 @@
 
 #include <string.h>
 
+#include "backend-client/src/errors/relay_error.h"
 #include "engine.h"
 
-/* The longest retryAfterMs that the engine follows. */
-#define ENGINE_RETRY_MAX_MS UINT64_C(60000)
+/* The text of a reply that is an error: long enough for the end of a server's stderr. */
+#define ENGINE_ERROR_TEXT_BYTES ((size_t)512)
 /* Longer ids than these belong to no request. */
 #define ENGINE_ID_MAX ((size_t)64)
 /* Without memory for a snapshot: tried again after. */
@@ -161,17 +162,6 @@ struct answer {
 
 void engine_answer(struct engine *e, const char *id, size_t id_len, const struct answer *a, uint64_t now_ms);
 
-/* What a relay says in an error's data. */
-struct relay_error {
-    int code;
-    bool relay; /* it is the relay's own */
-    bool retryable;
-    bool sent;
-    uint64_t retry_after_ms; /* 0: absent; at most ENGINE_RETRY_MAX_MS */
-};
-
-void relay_error_read(struct relay_error *ret_error, const char *error, size_t len);
-
 /* ---- engine_initialize.c: initialize ---- */
 
 void engine_initialize_send(struct engine *e, uint64_t now_ms);
@@ -242,6 +232,10 @@ struct reply_error {
     const char *data; /* likewise */
     size_t data_len;
     bool may_have_run;
+    bool from_relay;
+    const char *name; /* these three as in struct ar_reply; borrowed, not NULL */
+    const char *text;
+    const char *suggestion;
 };
 void engine_reply_error(struct engine *e, struct call *c, enum ar_source source,
                         const struct reply_error *error, uint64_t now_ms);

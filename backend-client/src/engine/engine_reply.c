@@ -9,20 +9,29 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backend-client/src/errors/reply_error.h"
 #include "engine_internal.h"
 #include "wire/rpc.h"
 
 /* ---- completion ---- */
+
+/* A call that waited in vain for the relay has the outage's name or, where it ran out of time, its own. */
+static void name_error(const struct engine *e, struct ar_reply *reply)
+{
+    bool outage = e->fault.text[0] && !engine_is_live(e) && !reply->may_have_run;
+    if (outage && reply->code == AR_E_DEGRADED)
+        reply->error_name = e->fault.name;
+    if (outage && (reply->code == AR_E_DEGRADED || reply->code == AR_E_TIMEOUT))
+        reply->suggestion = e->fault.suggestion;
+    reply_error_fill(reply);
+}
 
 void engine_complete(struct engine *e, struct call *c, struct ar_reply *reply, uint64_t now_ms)
 {
     if (c->state != CALL_DONE)
         engine_call_remove(e, c);
     reply->elapsed_ms = now_ms > c->began_at_ms ? now_ms - c->began_at_ms : 0;
-    if (!reply->message)
-        reply->message = reply->code == AR_OK ? "" : ar_code_text(reply->code);
-    if (!reply->error_data)
-        reply->error_data = "";
+    name_error(e, reply);
     e->counters.completions++;
     e->ops->complete(e, c, reply);
 }
@@ -93,7 +102,11 @@ void engine_reply_error(struct engine *e, struct call *c, enum ar_source source,
     struct ar_reply reply = {.code = AR_E_SERVER,
                              .source = source,
                              .may_have_run = error->may_have_run || c->may_have_run,
-                             .error_code = error->code};
+                             .error_code = error->code,
+                             .from_relay = error->from_relay,
+                             .error_name = error->name,
+                             .error_text = error->text,
+                             .suggestion = error->suggestion};
     char *text = engine_text(e, error->message_len + error->data_len + 2);
     if (!text) {
         engine_fail(e, c, AR_E_NO_MEMORY, error->may_have_run, NULL, now_ms);
@@ -141,7 +154,13 @@ void engine_call_mocked(struct engine *e, struct call *c, uint64_t now_ms)
         engine_reply_result(e, c, AR_SOURCE_MOCK, answer.result, answer.result_len, now_ms);
         return;
     }
-    const struct reply_error error = {
-        .code = answer.error_code, .message = answer.message, .message_len = answer.message_len};
+    struct fault why;
+    fault_mock(&why, c->method, answer.error_code, answer.message, answer.message_len);
+    const struct reply_error error = {.code = answer.error_code,
+                                      .message = answer.message,
+                                      .message_len = answer.message_len,
+                                      .name = why.name,
+                                      .text = why.text,
+                                      .suggestion = why.suggestion};
     engine_reply_error(e, c, AR_SOURCE_MOCK, &error, now_ms);
 }

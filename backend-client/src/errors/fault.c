@@ -6,7 +6,7 @@
  * of a stage fit any code.
  *
  * Failure modes: codes that libuv does not know get their number as a name; texts of peers are quoted, cut
- * and cleaned by sentence.h.
+ * and cleaned by text_builder.h.
  */
 #include "fault.h"
 
@@ -49,34 +49,34 @@ static const char *code_text(int code)
     }
 }
 
-void fault_begin(struct fault *f, struct sentence *text, const char *name, const char *suggestion)
+void fault_begin(struct fault *f, struct text_builder *text, const char *name, const char *suggestion)
 {
-    struct sentence s;
-    sentence_begin(&s, f->name, sizeof(f->name));
-    sentence_add(&s, name);
-    sentence_begin(&s, f->suggestion, sizeof(f->suggestion));
-    sentence_add(&s, suggestion);
-    sentence_begin(text, f->text, sizeof(f->text));
+    struct text_builder s;
+    text_builder_begin(&s, f->name, sizeof(f->name));
+    text_builder_add(&s, name);
+    text_builder_begin(&s, f->suggestion, sizeof(f->suggestion));
+    text_builder_add(&s, suggestion);
+    text_builder_begin(text, f->text, sizeof(f->text));
 }
 
-void fault_say_address(struct sentence *text, const char *address)
+void fault_say_address(struct text_builder *text, const char *address)
 {
-    sentence_quote(text, address, strlen(address), FAULT_ADDRESS_BYTES);
+    text_builder_quote(text, address, strlen(address), FAULT_ADDRESS_BYTES);
 }
 
-void fault_say_what(struct sentence *text, const char *what)
+void fault_say_what(struct text_builder *text, const char *what)
 {
-    sentence_quote(text, what, strlen(what), FAULT_WHAT_BYTES);
+    text_builder_quote(text, what, strlen(what), FAULT_WHAT_BYTES);
 }
 
-static void say_peer(struct sentence *text, const char *address, const char *peer)
+static void say_peer(struct text_builder *text, const char *address, const char *peer)
 {
     fault_say_address(text, address);
     if (peer[0] == '\0' || strcmp(peer, address) == 0)
         return;
-    sentence_add(text, " (");
-    sentence_quote(text, peer, strlen(peer), PEER_BYTES);
-    sentence_add(text, ")");
+    text_builder_add(text, " (");
+    text_builder_quote(text, peer, strlen(peer), PEER_BYTES);
+    text_builder_add(text, ")");
 }
 
 /* ---- what the system says ---- */
@@ -213,7 +213,7 @@ static const char *opening(enum fault_stage stage)
 
 void fault_system(struct fault *f, enum fault_stage stage, int code, const char *address, const char *peer)
 {
-    struct sentence text;
+    struct text_builder text;
     char number[24];
     const char *name = code_name(code);
     if (!name) {
@@ -221,10 +221,10 @@ void fault_system(struct fault *f, enum fault_stage stage, int code, const char 
         name = number;
     }
     fault_begin(f, &text, name, advice_for(stage, code, address));
-    sentence_add(&text, opening(stage));
+    text_builder_add(&text, opening(stage));
     say_peer(&text, address, peer);
     bool closed = code == UV_EOF && stage == FAULT_READ;
-    sentence_addf(&text, ": %s", closed ? "the relay closed it" : code_text(code));
+    text_builder_addf(&text, ": %s", closed ? "the relay closed it" : code_text(code));
 }
 
 /* ---- what the peer does ---- */
@@ -233,11 +233,11 @@ void fault_system(struct fault *f, enum fault_stage stage, int code, const char 
 static void say_since(struct fault *f, const char *name, const char *suggestion, const char *address,
                       const char *what, uint64_t ms)
 {
-    struct sentence text;
+    struct text_builder text;
     fault_begin(f, &text, name, suggestion);
     fault_say_address(&text, address);
-    sentence_add(&text, what);
-    sentence_add_duration(&text, ms);
+    text_builder_add(&text, what);
+    text_builder_add_duration(&text, ms);
 }
 
 void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
@@ -288,55 +288,55 @@ static const char *who_listens(const char *line, size_t len)
 
 void fault_not_a_relay(struct fault *f, const char *address, const char *line, size_t len)
 {
-    struct sentence text;
+    struct text_builder text;
     char suggestion[sizeof(f->suggestion)];
     (void)snprintf(
         suggestion, sizeof(suggestion),
-        "%sthe relay's address (AGENT_CONTROL_URL or an option) must name the port where the relay listens (9500 unless it is told another)",
+        "%sthe relay's address (AGENT_CONTROL_URL or an option) must name the port where the relay listens (9500 by default)",
         who_listens(line, len));
     fault_begin(f, &text, "NOT_A_RELAY", suggestion);
     fault_say_address(&text, address);
-    sentence_add(&text, " does not speak JSON-RPC in lines");
+    text_builder_add(&text, " does not speak JSON-RPC in lines");
     if (len == 0)
         return;
-    sentence_add(&text, ": it sent \"");
-    sentence_quote(&text, line, len, 80);
-    sentence_add(&text, "\"");
+    text_builder_add(&text, ": it sent \"");
+    text_builder_quote(&text, line, len, 80);
+    text_builder_add(&text, "\"");
 }
 
 void fault_no_answer(struct fault *f, const char *what, uint64_t after_ms, const char *address)
 {
-    struct sentence text;
+    struct text_builder text;
     fault_begin(
         f, &text, "SERVER_SILENT",
         "The relay is connected, the server behind it hangs or is busy: see \"agent-relayctl servers\" and what the server writes in the relay's log");
-    sentence_add(&text, "the server behind ");
+    text_builder_add(&text, "the server behind ");
     fault_say_address(&text, address);
-    sentence_add(&text, " has not answered ");
+    text_builder_add(&text, " has not answered ");
     fault_say_what(&text, what);
-    sentence_add(&text, " within ");
-    sentence_add_duration(&text, after_ms);
+    text_builder_add(&text, " within ");
+    text_builder_add_duration(&text, after_ms);
 }
 
 void fault_bad_answer(struct fault *f, const char *what, const char *reason, const char *address)
 {
-    struct sentence text;
+    struct text_builder text;
     fault_begin(f, &text, "BAD_ANSWER",
                 "The server behind the relay answers in a way that this library does not understand: "
                 "see what it says with \"agent-relayctl call\", and which server the relay runs");
-    sentence_add(&text, "the server behind ");
+    text_builder_add(&text, "the server behind ");
     fault_say_address(&text, address);
-    sentence_add(&text, " answered ");
+    text_builder_add(&text, " answered ");
     fault_say_what(&text, what);
-    sentence_add(&text, " with something that cannot be used: ");
-    sentence_quote(&text, reason, strlen(reason), sentence_room(&text));
+    text_builder_add(&text, " with something that cannot be used: ");
+    text_builder_quote(&text, reason, strlen(reason), text_builder_room(&text));
 }
 
 void fault_no_memory(struct fault *f)
 {
-    struct sentence text;
+    struct text_builder text;
     fault_begin(f, &text, "ENOMEM", NO_MEMORY);
-    sentence_add(&text, "out of memory");
+    text_builder_add(&text, "out of memory");
 }
 
 /* ---- what the probe says ---- */
@@ -353,15 +353,16 @@ static void drop_probe(char *text)
 
 void fault_add_probe(struct fault *f, int status, const char *text)
 {
-    struct sentence s;
+    struct text_builder s;
     drop_probe(f->text);
-    sentence_resume(&s, f->text, sizeof(f->text));
-    sentence_shorten(&s, sizeof(f->text) - 1 - PROBE_BYTES);
-    sentence_add(&s, PROBE_MARK);
+    text_builder_resume(&s, f->text, sizeof(f->text));
+    text_builder_shorten(&s, sizeof(f->text) - 1 - PROBE_BYTES);
+    text_builder_add(&s, PROBE_MARK);
     if (status != 0) {
-        sentence_addf(&s, "answers %d (%s)", status, status >= 200 && status <= 299 ? "well" : "not well");
+        text_builder_addf(&s, "answers %d (%s)", status,
+                          status >= 200 && status <= 299 ? "well" : "not well");
     } else {
-        sentence_add(&s, "does not answer: ");
-        sentence_quote(&s, text, strlen(text), sentence_room(&s));
+        text_builder_add(&s, "does not answer: ");
+        text_builder_quote(&s, text, strlen(text), text_builder_room(&s));
     }
 }

@@ -1,6 +1,6 @@
 /* What went wrong, in the three forms in which people need it: a name for programs, a sentence that names
  * what was tried and what refused it, and a suggestion that is true for that case. Pure; nothing here can
- * fail, and whatever peers wrote comes out clean (sentence.h).
+ * fail, and whatever peers wrote is sanitized (wire/text_builder.h).
  *
  * Names: libuv's for what the system says (ECONNREFUSED, EAI_NONAME, EOF, ENOMEM ...), the relay's for what
  * the relay says (SERVER_UNAVAILABLE, DRAINING ...: wire/rpc_error.h), and
@@ -42,9 +42,16 @@ void fault_slow_line(struct fault *f, const char *address, uint64_t line_ms);
 /* What answered speaks no newline-delimited JSON-RPC (an HTTP or SSH server, say): `line` is what it sent,
  * NULL with 0 where nothing of it is at hand. */
 void fault_not_a_relay(struct fault *f, const char *address, const char *line, size_t len);
-/* A JSON-RPC error object, as JSON text, for `what` ("initialize", "agents/list"). Relay errors (data.relay)
- * keep their name and tell what data holds (server, state, exit, stderrTail); others are SERVER_ERROR. */
-void fault_rpc(struct fault *f, const char *what, const char *error, size_t len, const char *address);
+/* A JSON-RPC error object that answered `what` ("initialize", "agents/list"). Relay errors (data.relay) keep
+ * their name, and their text has what data holds (server, state, exit, stderrTail); others are SERVER_ERROR, or
+ * BAD_ANSWER where it is no error object. */
+struct relay_error;
+void fault_rpc(struct fault *f, const char *what, const struct relay_error *error, const char *address);
+/* The same with a text of another length: it goes into `text` (`size` as f->text's or more), f->text is "". */
+void fault_rpc_text(struct fault *f, char *text, size_t size, const char *what,
+                    const struct relay_error *error, const char *address);
+/* The mock refused `what`. `message`: JSON text of a string, NULL: none. */
+void fault_mock(struct fault *f, const char *what, int code, const char *message, size_t message_len);
 /* The server behind a good link left `what` unanswered for so long. */
 void fault_no_answer(struct fault *f, const char *what, uint64_t after_ms, const char *address);
 /* `what` was answered with something that cannot be used (`reason`). */

@@ -3,7 +3,7 @@
 #define CLIENT_FAULT_INTERNAL_H
 
 #include "fault.h"
-#include "sentence.h"
+#include "wire/text_builder.h"
 
 /* An address as it was configured can be as long as a whole text; more of it than this would push out the
  * reason. */
@@ -11,10 +11,10 @@
 #define FAULT_WHAT_BYTES    40
 
 /* Sets the name and the suggestion, and begins the text. */
-void fault_begin(struct fault *f, struct sentence *text, const char *name, const char *suggestion);
-/* What people were told to look at is the address as configured: shortened when it is very long. */
-void fault_say_address(struct sentence *text, const char *address);
+void fault_begin(struct fault *f, struct text_builder *text, const char *name, const char *suggestion);
+/* The address as configured, shortened when it is very long. */
+void fault_say_address(struct text_builder *text, const char *address);
 /* The method that was answered, or not. */
-void fault_say_what(struct sentence *text, const char *what);
+void fault_say_what(struct text_builder *text, const char *what);
 
 #endif

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "backend-client/src/errors/sentence.h"
+#include "wire/text_builder.h"
 #include "wire/text.h"
 
 #define SHOWN_BYTES 80
@@ -34,17 +34,17 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct parser *p, 
                                                         ...)
 {
     char why[256];
-    struct sentence s;
+    struct text_builder s;
     va_list args;
     if (!p->problem || p->problem_size == 0)
         return rc;
     va_start(args, format);
     (void)vsnprintf(why, sizeof(why), format, args);
     va_end(args);
-    sentence_begin(&s, p->problem, p->problem_size);
-    sentence_add(&s, "\"");
-    sentence_quote(&s, p->address->text, strlen(p->address->text), SHOWN_BYTES);
-    sentence_addf(&s, "\" %s", why);
+    text_builder_begin(&s, p->problem, p->problem_size);
+    text_builder_add(&s, "\"");
+    text_builder_quote(&s, p->address->text, strlen(p->address->text), SHOWN_BYTES);
+    text_builder_addf(&s, "\" %s", why);
     return rc;
 }
 

@@ -381,6 +381,10 @@ static void waits_for_a_call(void **state)
     assert_int_equal(reply->error_code, -32000);
     assert_string_equal(reply->message, "it failed");
     assert_string_equal(reply->error_data, "{\"why\":1}");
+    assert_false(reply->from_relay);
+    assert_string_equal(reply->error_name, "SERVER_ERROR");
+    assert_non_null(strstr(reply->error_text, " refused fail: error -32000: it failed"));
+    assert_true(reply->suggestion[0] != '\0');
     ar_reply_free(reply);
     c.method = NULL;
     assert_int_equal(ar_call_wait(f->client, &c, &reply), AR_E_INVALID);

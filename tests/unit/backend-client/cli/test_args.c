@@ -11,7 +11,7 @@
 #include "backend-client/cli/args.h"
 #include "backend-client/cli/commands.h"
 #include "backend-client/cli/help.h"
-#include "backend-client/cli/verdict.h"
+#include "backend-client/cli/exit_code.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WORDS_MAX    16

@@ -1,4 +1,4 @@
-/* Text for people: made harmless, measured, put into tables; figures, round trips, the progress line. */
+/* Text for people: measured, put into tables; figures, round trips, the progress line. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,6 @@
 
 #include "backend-client/cli/progress.h"
 #include "backend-client/cli/ping_stats.h"
-#include "backend-client/cli/safe.h"
 #include "backend-client/cli/table.h"
 #include "backend-client/cli/units.h"
 #include "backend-client/cli/width.h"
@@ -25,108 +24,6 @@ static void assert_holds(struct buf *b, const char *text)
     if (buf_len(b) != len || (len > 0 && memcmp(buf_data(b), text, len) != 0))
         fail_msg("'%.*s' is not '%s'", (int)buf_len(b), buf_len(b) > 0 ? buf_data(b) : "", text);
     buf_clear(b);
-}
-
-/* ---- harmless ---- */
-
-static const struct {
-    const char *raw;
-    const char *one_line;
-} hostile[] = {
-    {"plain", "plain"},
-    {"", ""},
-    {"h\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80", "h\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80"},
-    {"\x1b]0;title\x07", "\\x1b]0;title\\x07"},
-    {"a\nb\tc\r", "a\\nb\\tc\\r"},
-    {"\x7f", "\\x7f"},
-    {"\xc2\x9b"
-     "31m",
-     "\\u{9b}31m"},
-    {"\xe2\x80\xae"
-     "abc",
-     "\\u{202e}abc"},
-    {"\xe2\x80\xa8", "\\u{2028}"},
-    {"\xf3\xa0\x81\x81", "\\u{e0041}"},
-    {"\xff\xc3(", "\xef\xbf\xbd\xef\xbf\xbd("},
-    {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* a surrogate */
-    {"\xe4\xb8", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* cut off */
-};
-
-static void shows_what_would_be_obeyed(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(hostile); i++) {
-        char out[64];
-        struct buf b;
-        size_t len = strlen(hostile[i].raw);
-        /* of exactly its size, so that a sanitizer sees a byte too many */
-        char *raw = malloc(len + 1);
-        assert_non_null(raw);
-        memcpy(raw, hostile[i].raw, len + 1);
-        raw = realloc(raw, len > 0 ? len : 1);
-        buf_init(&b, 256);
-        assert_int_equal(safe_append(&b, raw, len, SAFE_ONE_LINE), 0);
-        assert_holds(&b, hostile[i].one_line);
-        safe_copy(out, sizeof(out), raw, len);
-        assert_string_equal(out, hostile[i].one_line);
-        buf_done(&b);
-        free(raw);
-    }
-}
-
-static void keeps_lines_where_asked(void **state)
-{
-    (void)state;
-    struct buf b;
-    buf_init(&b, 256);
-    assert_int_equal(safe_append(&b, "a\n\tb\r\x1b", 6, SAFE_KEEP_LINES), 0);
-    assert_holds(&b, "a\n\tb\\r\\x1b");
-    buf_done(&b);
-}
-
-static void knows_what_needs_no_change(void **state)
-{
-    (void)state;
-    assert_true(safe_is_clean("h\xc3\xa9", 3));
-    assert_false(safe_is_clean("", 0));
-    assert_false(safe_is_clean("a\n", 2));
-    assert_false(safe_is_clean("\xc2\x9b", 2));
-}
-
-static void lists_only_names_that_need_no_change(void **state)
-{
-    (void)state;
-    struct buf b;
-    buf_init(&b, 8);
-    assert_int_equal(safe_append_name(&b, "h\xc3\xa9", 3), 0);
-    assert_int_equal(safe_append_name(&b, "a\n", 2), 0);
-    assert_int_equal(safe_append_name(&b, "", 0), 0);
-    assert_int_equal(safe_append_name(&b, NULL, 0), 0);
-    assert_int_equal(safe_append_name(&b, "two", 3), 0);
-    assert_int_equal(safe_append_name(&b, "x", 1), ERR_TOO_LARGE);
-    assert_holds(&b, "h\xc3\xa9\ntwo\n");
-    buf_done(&b);
-}
-
-static void cuts_between_characters(void **state)
-{
-    (void)state;
-    char out[6];
-    safe_copy(out, sizeof(out), "abc\xe4\xb8\xad", 6); /* 3 + 3 bytes and a NUL do not fit */
-    assert_string_equal(out, "abc");
-    safe_copy(out, sizeof(out), "ab\x1b", 3); /* nor half an escape */
-    assert_string_equal(out, "ab");
-    safe_copy(out, 1, "ab", 2);
-    assert_string_equal(out, "");
-}
-
-static void is_bounded(void **state)
-{
-    (void)state;
-    struct buf b;
-    buf_init(&b, 4);
-    assert_int_equal(safe_append(&b, "\x1b\x1b", 2, SAFE_ONE_LINE), ERR_TOO_LARGE);
-    buf_done(&b);
 }
 
 /* ---- width ---- */
@@ -176,6 +73,21 @@ static void fill(struct table *t)
     table_cell(t, NULL);
     table_color(t, "\x1b[31m");
     table_cell(t, "\x1b[2Jtwo");
+}
+
+static void lists_only_names_that_need_no_change(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 8);
+    assert_int_equal(table_append_name(&b, "h\xc3\xa9", 3), 0);
+    assert_int_equal(table_append_name(&b, "a\n", 2), 0);
+    assert_int_equal(table_append_name(&b, "", 0), 0);
+    assert_int_equal(table_append_name(&b, NULL, 0), 0);
+    assert_int_equal(table_append_name(&b, "two", 3), 0);
+    assert_int_equal(table_append_name(&b, "x", 1), ERR_TOO_LARGE);
+    assert_holds(&b, "h\xc3\xa9\ntwo\n");
+    buf_done(&b);
 }
 
 static void aligns_by_width(void **state)
@@ -324,7 +236,7 @@ static void tells_progress(void **state)
     assert_line(&p, 2100, 80, "waiting (2.1 s)");
     take(&p, "{\"progressToken\":1,\"progress\":1,\"total\":4,\"message\":\"reading\"}");
     assert_line(&p, 3140, 80, " 25% reading (3.1 s)");
-    take(&p, "{\"progress\":4}"); /* what is not told stays */
+    take(&p, "{\"progress\":4}"); /* what is not given stays */
     assert_line(&p, 4000, 80, "100% reading (4.0 s)");
     take(&p, "{\"progress\":7,\"message\":\"\\u001b[2J\\n\"}"); /* more than all: no percentage */
     assert_line(&p, 4000, 80, "7 \\x1b[2J\\n (4.0 s)");
@@ -339,7 +251,7 @@ static void ignores_what_is_no_progress(void **state)
     take(&p, "");
     take(&p, "[]");
     take(&p, "{\"progress\":\"much\",\"total\":{},\"message\":7}");
-    assert_false(p.told);
+    assert_false(p.reported);
     assert_line(&p, 0, 80, "waiting (0.0 s)");
 }
 
@@ -355,12 +267,7 @@ static void cuts_the_message_not_the_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shows_what_would_be_obeyed),
-        cmocka_unit_test(keeps_lines_where_asked),
-        cmocka_unit_test(knows_what_needs_no_change),
         cmocka_unit_test(lists_only_names_that_need_no_change),
-        cmocka_unit_test(cuts_between_characters),
-        cmocka_unit_test(is_bounded),
         cmocka_unit_test(knows_how_wide_characters_are),
         cmocka_unit_test(measures_and_cuts_texts),
         cmocka_unit_test(aligns_by_width),

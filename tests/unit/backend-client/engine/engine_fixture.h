@@ -76,6 +76,10 @@ struct call_record {
     char result[160]; /* cut */
     char message[160];
     char error_data[160];
+    bool from_relay;
+    char error_name[40];
+    char error_text[160];
+    char suggestion[160];
 };
 
 /* What the peer received and has not answered. */

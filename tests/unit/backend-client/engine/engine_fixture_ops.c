@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/unit/backend-client/engine/engine_fixture_internal.h"
 #include "tests/unit/common/strict_json.h"
+#include "tests/unit/backend-client/engine/engine_fixture_internal.h"
 
 static struct engine_fixture *engine_fixture_of(struct engine *e)
 {
@@ -65,6 +65,11 @@ static void check_result(const struct engine_fixture *f, const struct call_recor
 
 static void check_reply(const struct ar_reply *r, unsigned long long id)
 {
+    REQUIRE(r->error_name && r->error_text && r->suggestion, "call %llu: a string is NULL", id);
+    REQUIRE((r->code == AR_OK) == (r->error_name[0] == '\0'), "call %llu: %s is called '%s'", id,
+            engine_fixture_code_name(r->code), r->error_name);
+    REQUIRE((r->code == AR_OK) == (r->error_text[0] == '\0'), "call %llu: %s in no words", id,
+            engine_fixture_code_name(r->code));
     if (r->code == AR_OK) {
         REQUIRE(r->result && r->result_len > 0 && r->result[r->result_len] == '\0',
                 "call %llu: the result is no text", id);
@@ -103,6 +108,10 @@ static void on_complete(struct engine *e, struct call *c, const struct ar_reply 
         copy_cut(k->result, sizeof(k->result), r->result, r->result_len);
     else
         copy_cut(k->message, sizeof(k->message), r->message, strlen(r->message));
+    k->from_relay = r->from_relay;
+    copy_cut(k->error_name, sizeof(k->error_name), r->error_name, strlen(r->error_name));
+    copy_cut(k->error_text, sizeof(k->error_text), r->error_text, strlen(r->error_text));
+    copy_cut(k->suggestion, sizeof(k->suggestion), r->suggestion, strlen(r->suggestion));
     if (r->code == AR_E_SERVER)
         copy_cut(k->error_data, sizeof(k->error_data), r->error_data, r->error_data_len);
     f->outstanding--;

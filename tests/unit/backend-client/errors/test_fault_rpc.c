@@ -10,15 +10,24 @@
 #include <cmocka.h>
 
 #include "backend-client/src/errors/fault.h"
+#include "backend-client/src/errors/relay_error.h"
 #include "tests/unit/backend-client/errors/fault_fixture.h"
 #include "wire/rpc_error.h"
 
 static struct fault f;
 
+/* As the engine does it: read once, then put into words. */
+static void explain(const char *error, size_t len)
+{
+    struct relay_error e;
+    memset(&f, 'x', sizeof(f));
+    relay_error_read(&e, error, len);
+    fault_rpc(&f, "initialize", &e, "relay:9500");
+}
+
 static void read_error(const char *error)
 {
-    memset(&f, 'x', sizeof(f));
-    fault_rpc(&f, "initialize", error, strlen(error), "relay:9500");
+    explain(error, strlen(error));
     assert_clean_fault(&f);
     assert_lacks(f.suggestion, "...");
 }
@@ -135,7 +144,7 @@ static void each_error_of_the_relay(void **state)
         {RELAY("-31008", "NO_SUCH_SERVER", "No such server") ",\"known\":[\"memory\",\"files\"]}}",
          "NO_SUCH_SERVER", "No such server; it has memory, files", "configuration does not have"},
         {RELAY("-31009", "DRAINING", "Relay is draining") ",\"retryAfterMs\":1000}}", "DRAINING",
-         "Relay is draining; next try in 1 s", "nothing to do"},
+         "Relay is draining; next try in 1 s", "try again in a moment"},
         {RELAY("-31010", "CONNECTION_LOST", "Connection lost") "}}", "CONNECTION_LOST", ": Connection lost",
          "lost the server"},
         {RELAY("-31011", "BAD_REPLY", "Bad reply from the server") ",\"reason\":\"invalid UTF-8\",\"at\":7}}",

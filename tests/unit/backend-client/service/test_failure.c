@@ -1,5 +1,4 @@
-/* agent-backend: what failures say, of the relay, of its server, and in words of theirs that are fit for
- * people. */
+/* agent-backend: what failures say, of the relay, of its server, and the words of both, sanitized. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -11,10 +10,31 @@
 #include <cmocka.h>
 
 #include "backend-client/service/failure.h"
-#include "backend-client/service/words.h"
+#include "backend-client/src/errors/fault.h"
+#include "backend-client/src/errors/relay_error.h"
 #include "tests/unit/backend-client/service/service_fixture.h"
+#include "wire/rpc_error.h"
 
 static struct failure failure;
+
+/* A reply that the library would make of this answer to tools/call. */
+static struct fault why;
+static char error_text[FAILURE_TEXT_SIZE];
+
+static struct ar_reply reply_of(const char *error)
+{
+    struct relay_error e;
+    relay_error_read(&e, error, strlen(error));
+    fault_rpc_text(&why, error_text, sizeof(error_text), "tools/call", &e, "relay:9500");
+    return (struct ar_reply){.code = AR_E_SERVER,
+                             .error_code = e.code,
+                             .from_relay = e.relay,
+                             .may_have_run = !e.relay || e.sent,
+                             .message = "the peer's own",
+                             .error_name = why.name,
+                             .error_text = error_text,
+                             .suggestion = why.suggestion};
+}
 
 static struct ar_health refused_health(void)
 {
@@ -73,75 +93,104 @@ static void an_unknown_error_keeps_its_name(void **state)
 static void a_server_error_keeps_its_words(void **state)
 {
     (void)state;
-    static const char data[] = "{\"relay\":true,\"code\":\"TIMEOUT\",\"retryable\":false,\"sent\":true}";
     struct ar_health h = refused_health();
-    struct ar_reply r = {
-        .code = AR_E_SERVER, .error_code = -32602, .message = "Unknown tool: x", .may_have_run = true};
+    struct ar_reply r = reply_of("{\"code\":-32602,\"message\":\"Unknown tool: x\"}");
     failure_from_reply(&failure, &r, &h);
     look_at_failure();
     assert_int_equal(failure.status, 502);
     assert_string_equal(kit_text("code"), "SERVER_ERROR");
-    assert_non_null(strstr(kit_text("error"), "-32602: Unknown tool: x"));
+    assert_string_equal(kit_text("error"),
+                        "the server behind relay:9500 refused tools/call: error -32602: Unknown tool: x");
+    assert_string_equal(kit_text("details.suggestion"), why.suggestion);
     assert_true(kit_true("details.mayHaveRun"));
-    r.error_data = data;
-    r.error_data_len = sizeof(data) - 1;
-    failure_from_reply(&failure, &r, &h);
-    assert_int_equal(failure.status, 504);
-    assert_string_equal(failure.code, "TIMEOUT");
+    r = reply_of("{\"code\":-31002,\"message\":\"Request timed out\",\"data\":{\"relay\":false}}");
+    failure_from_reply(&failure, &r, &h); /* the server's own number */
+    assert_int_equal(failure.status, 502);
+    assert_string_equal(failure.code, "SERVER_ERROR");
 }
 
-/* Its reason is read out of the error's data; words of a server among them come out clean. */
-static void a_relay_error_tells_its_reason(void **state)
+/* Name, text and suggestion are the library's; the status is the service's. */
+static void each_error_of_the_relay_has_its_status(void **state)
 {
     (void)state;
-#define DATA(more) "{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\"" more "}"
+#define X(name, number, text) {number, #name},
     static const struct {
-        const char *data, *text, *suggestion;
+        int code;
+        const char *name;
+    } table[] = {RPC_ERRORS(X){-31999, "RELAY_ERROR"}};
+#undef X
+    static const struct {
+        int code;
+        unsigned status;
+    } statuses[] = {{RPC_E_SERVER_UNAVAILABLE, 503}, {RPC_E_TIMEOUT, 504},  {RPC_E_OVERLOADED, 503},
+                    {RPC_E_RATE_LIMITED, 429},       {RPC_E_DRAINING, 503}, {RPC_E_TOO_LARGE, 413}};
+    struct ar_health h = refused_health();
+    h.state = AR_LIVE;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char error[200];
+        unsigned status = 502;
+        (void)snprintf(error, sizeof(error), "{\"code\":%d,\"message\":\"m\",\"data\":{\"relay\":true}}",
+                       table[i].code);
+        for (size_t k = 0; k < sizeof(statuses) / sizeof(statuses[0]); k++)
+            if (statuses[k].code == table[i].code)
+                status = statuses[k].status;
+        struct ar_reply r = reply_of(error);
+        failure_from_reply(&failure, &r, &h);
+        look_at_failure();
+        assert_int_equal(failure.status, status);
+        assert_string_equal(kit_text("code"), table[i].name);
+        assert_string_equal(kit_text("error"), "the relay at relay:9500 refused tools/call: m");
+        assert_string_equal(kit_text("details.suggestion"), why.suggestion);
+        assert_true(strlen(why.suggestion) > 20);
+    }
+}
+
+static void a_relay_error_says_its_reason(void **state)
+{
+    (void)state;
+#define DATA(more)                                                                                                      \
+    "{\"code\":-31001,\"message\":\"Server unavailable\",\"data\":{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\"" more \
+    "}}"
+#define REFUSED "the relay at relay:9500 refused tools/call: Server unavailable"
+    static const struct {
+        const char *error, *text, *suggestion;
     } cases[] = {
         {DATA(
              ",\"server\":\"boom\",\"state\":\"backing-off\",\"exitStatus\":3,\"retryAfterMs\":855,\"stderrTail\":\"one\\nError: cannot open /data/x.db\\n\""),
-         "The relay at relay:9500 answered: Server unavailable; server boom is backing-off, exited "
-         "with status 3; next try in 855 ms; it wrote \"one Error: cannot open /data/x.db\"",
-         "ended by itself"},
+         REFUSED
+         "; server boom is backing-off, exited with status 3; next try in 855 ms; it wrote \"one Error: cannot open /data/x.db\"",
+         "ends by itself"},
         {DATA(",\"server\":\"s\",\"state\":\"down\",\"exitStatus\":127"),
-         "The relay at relay:9500 answered: Server unavailable; server s is down, exited with status 127",
-         "was not found"},
-        {DATA(",\"signal\":9"), "The relay at relay:9500 answered: Server unavailable, killed by SIGKILL",
-         "killed"},
-        {DATA(",\"state\":\"removed\""), "The relay at relay:9500 answered: Server unavailable is removed",
-         "put it back"},
-        {DATA(",\"server\":7,\"exitStatus\":-1,\"stderrTail\":[]"),
-         "The relay at relay:9500 answered: Server unavailable", "agent-relayctl servers"},
-        {"{\"relay\":true,\"code\":\"BAD <b>\"}", "The relay at relay:9500 answered: Server unavailable",
-         "compare its version"},
+         REFUSED "; server s is down, exited with status 127", "was not found"},
+        {DATA(",\"signal\":9"), REFUSED ", killed by SIGKILL", "killed"},
+        {DATA(",\"state\":\"removed\""), REFUSED " is removed", "put it back"},
+        {DATA(",\"server\":7,\"exitStatus\":-1,\"stderrTail\":[]"), REFUSED, "agent-relayctl servers"},
     };
     struct ar_health h = refused_health();
-    struct ar_reply r = {.code = AR_E_SERVER, .error_code = -31001, .message = "Server unavailable"};
     h.state = AR_LIVE;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        r.error_data = cases[i].data;
-        r.error_data_len = strlen(cases[i].data);
+        struct ar_reply r = reply_of(cases[i].error);
         failure_from_reply(&failure, &r, &h);
         assert_string_equal(failure.text, cases[i].text);
         assert_non_null(strstr(failure.suggestion, cases[i].suggestion));
         assert_null(strstr(failure.suggestion, "Start the relay"));
-        assert_string_equal(failure.code, i == 5 ? "RELAY_ERROR" : "SERVER_UNAVAILABLE");
-        assert_int_equal(failure.status, i == 5 ? 502 : 503);
+        assert_string_equal(failure.code, "SERVER_UNAVAILABLE");
+        assert_int_equal(failure.status, 503);
     }
+#undef REFUSED
 #undef DATA
 }
 
 static void a_long_tail_keeps_its_end(void **state)
 {
     (void)state;
-    char data[4096];
+    char error[4096];
     struct ar_health h = refused_health();
-    struct ar_reply r = {.code = AR_E_SERVER, .message = "Server unavailable", .error_data = data};
-    int len = snprintf(
-        data, sizeof(data),
-        "{\"relay\":true,\"code\":\"SERVER_UNAVAILABLE\",\"server\":\"%0200d\",\"stderrTail\":\"%02000d the cause\"}",
+    (void)snprintf(
+        error, sizeof(error),
+        "{\"code\":-31001,\"message\":\"Server unavailable\",\"data\":{\"relay\":true,\"server\":\"%0200d\",\"stderrTail\":\"%02000d the cause\"}}",
         1, 2);
-    r.error_data_len = (size_t)len;
+    struct ar_reply r = reply_of(error);
     failure_from_reply(&failure, &r, &h);
     assert_int_equal(strlen(failure.text), FAILURE_TEXT_SIZE - 1);
     assert_non_null(strstr(failure.text, "; it wrote \"...0"));
@@ -149,7 +198,7 @@ static void a_long_tail_keeps_its_end(void **state)
 }
 
 /* The error of an outage that is over explains nothing. */
-static void an_old_outage_is_not_told(void **state)
+static void an_old_outage_is_not_reported(void **state)
 {
     (void)state;
     struct ar_health h = refused_health();
@@ -183,55 +232,6 @@ static void a_wait_in_vain_says_for_what(void **state)
     assert_string_equal(failure.text, r.message);
 }
 
-static void words_of_others_become_clean(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *words, *clean, *end;
-    } cases[] = {
-        {"plain", "plain", "plain"},
-        {" \t a\r\n\x1b[31mb \n", "a [31mb", "a [31mb"},
-        {"a\xe2\x80\xae"
-         "b\xc2\x85"
-         "c\xef\xbb\xbf",
-         "a b c", "a b c"},
-        {"\xff\xc3", "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"},
-        {"0123456789abcdef", "0123456789ab...", "...456789abcdef"},
-        {"0123456789a\xf0\x9f\x98\x80x", "0123456789a...", "...456789a\xf0\x9f\x98\x80x"},
-        {"\xf0\x9f\x98\x80 0123456789abc", "\xf0\x9f\x98\x80 0123456...", "...123456789abc"},
-        {"", "", ""},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char into[16];
-        words_clean(into, sizeof(into), cases[i].words, strlen(cases[i].words));
-        assert_string_equal(into, cases[i].clean);
-        words_clean_end(into, sizeof(into), cases[i].words, strlen(cases[i].words));
-        assert_string_equal(into, cases[i].end);
-    }
-}
-
-/* Whatever bytes, whatever room: it fits, ends, and is UTF-8 (the writer would replace what is not). */
-static void words_fit_their_room(void **state)
-{
-    (void)state;
-    static const char bytes[] = "a\xf0\x9f\x98\x80\xc3\xa9 \xff\xe2\x82\xac\n\xe2\x80\xa8z\xf0\x9f";
-    for (size_t size = 8; size < 32; size++) {
-        for (size_t len = 0; len < sizeof(bytes); len++) {
-            char into[2][32];
-            words_clean(into[0], size, bytes, len);
-            words_clean_end(into[1], size, bytes, len);
-            for (size_t i = 0; i < 2; i++) {
-                struct writer w;
-                assert_true(strlen(into[i]) < size);
-                kit_write_begin(&w);
-                write_cstring(&w, into[i]);
-                kit_look(&w);
-                assert_string_equal(kit_text(""), into[i]);
-            }
-        }
-    }
-}
-
 static void every_code_has_a_failure(void **state)
 {
     (void)state;
@@ -242,7 +242,10 @@ static void every_code_has_a_failure(void **state)
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (codes[i] == AR_OK)
             continue;
-        failure_from_reply(&failure, &(struct ar_reply){.code = codes[i], .message = ""}, &h);
+        struct ar_reply r = reply_of("{\"code\":-1}");
+        r.code = codes[i];
+        r.message = "";
+        failure_from_reply(&failure, &r, &h);
         assert_in_range(failure.status, 400, 504);
         assert_true(failure.code[0] && failure.text[0] && failure.suggestion[0]);
     }
@@ -251,11 +254,15 @@ static void every_code_has_a_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_refused_connection_is_said),   cmocka_unit_test(an_unknown_error_keeps_its_name),
-        cmocka_unit_test(a_server_error_keeps_its_words), cmocka_unit_test(a_relay_error_tells_its_reason),
-        cmocka_unit_test(a_long_tail_keeps_its_end),      cmocka_unit_test(an_old_outage_is_not_told),
-        cmocka_unit_test(a_wait_in_vain_says_for_what),   cmocka_unit_test(words_of_others_become_clean),
-        cmocka_unit_test(words_fit_their_room),           cmocka_unit_test(every_code_has_a_failure),
+        cmocka_unit_test(a_refused_connection_is_said),
+        cmocka_unit_test(an_unknown_error_keeps_its_name),
+        cmocka_unit_test(a_server_error_keeps_its_words),
+        cmocka_unit_test(each_error_of_the_relay_has_its_status),
+        cmocka_unit_test(a_relay_error_says_its_reason),
+        cmocka_unit_test(a_long_tail_keeps_its_end),
+        cmocka_unit_test(an_old_outage_is_not_reported),
+        cmocka_unit_test(a_wait_in_vain_says_for_what),
+        cmocka_unit_test(every_code_has_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, kit_clean);
 }

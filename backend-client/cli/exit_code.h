@@ -1,9 +1,6 @@
-/* What a command's end means: the exit code, and the words on standard error. Pure. */
-#ifndef CTL_VERDICT_H
-#define CTL_VERDICT_H
-
-#include <stdbool.h>
-#include <stddef.h>
+/* Which exit code a command ends with. Pure. */
+#ifndef CTL_EXIT_CODE_H
+#define CTL_EXIT_CODE_H
 
 #include "agent_relay.h"
 
@@ -25,13 +22,9 @@ enum ctl_exit {
 };
 
 /* How an answered or failed call ends the program. `health` is the client's at that time. */
-enum ctl_exit ctl_verdict_reply(const struct ar_reply *reply, const struct ar_health *health);
-/* The relay itself made this error, not the server behind it. */
-bool ctl_verdict_is_relays(const struct ar_reply *reply);
+enum ctl_exit exit_code_of_reply(const struct ar_reply *reply, const struct ar_health *health);
 /* Where the client stands: OK while live; DEGRADED when the relay answers and its server does not, or not
  * yet; TIMEOUT when there is a connection over which nothing came; UNREACHABLE when there is none. */
-enum ctl_exit ctl_verdict_health(const struct ar_health *health);
-/* In words, for standard error: what was tried, what refused it, what to do. Not made harmless yet. */
-void ctl_verdict_text(const struct ar_health *health, unsigned waited_ms, char *out, size_t size);
+enum ctl_exit exit_code_of_health(const struct ar_health *health);
 
 #endif

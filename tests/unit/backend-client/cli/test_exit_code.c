@@ -8,8 +8,9 @@
 
 #include <cmocka.h>
 
+#include "backend-client/cli/exit_code.h"
+#include "backend-client/cli/outage_text.h"
 #include "backend-client/cli/status_view.h"
-#include "backend-client/cli/verdict.h"
 #include "wire/rpc_error.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -23,19 +24,19 @@ static const struct ar_health refused = {.state = AR_DEGRADED, .server = AR_REAC
 static const struct ar_health silent = {.state = AR_CONNECTING, .links = 1};
 static const struct ar_health nothing = {.state = AR_CONNECTING};
 
-static void judges_health(void **state)
+static void health_decides(void **state)
 {
     (void)state;
-    assert_int_equal(ctl_verdict_health(&live), CTL_EXIT_OK);
-    assert_int_equal(ctl_verdict_health(&no_server), CTL_EXIT_DEGRADED);
-    assert_int_equal(ctl_verdict_health(&no_relay), CTL_EXIT_UNREACHABLE);
-    assert_int_equal(ctl_verdict_health(&starting), CTL_EXIT_DEGRADED);
-    assert_int_equal(ctl_verdict_health(&refused), CTL_EXIT_DEGRADED);
-    assert_int_equal(ctl_verdict_health(&silent), CTL_EXIT_TIMEOUT);
-    assert_int_equal(ctl_verdict_health(&nothing), CTL_EXIT_UNREACHABLE);
+    assert_int_equal(exit_code_of_health(&live), CTL_EXIT_OK);
+    assert_int_equal(exit_code_of_health(&no_server), CTL_EXIT_DEGRADED);
+    assert_int_equal(exit_code_of_health(&no_relay), CTL_EXIT_UNREACHABLE);
+    assert_int_equal(exit_code_of_health(&starting), CTL_EXIT_DEGRADED);
+    assert_int_equal(exit_code_of_health(&refused), CTL_EXIT_DEGRADED);
+    assert_int_equal(exit_code_of_health(&silent), CTL_EXIT_TIMEOUT);
+    assert_int_equal(exit_code_of_health(&nothing), CTL_EXIT_UNREACHABLE);
 }
 
-static void judges_replies(void **state)
+static void replies_decide(void **state)
 {
     (void)state;
     static const struct {
@@ -71,11 +72,28 @@ static void judges_replies(void **state)
         {{.code = -4711}, &live, CTL_EXIT_ERROR},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
-        if (ctl_verdict_reply(&cases[i].reply, cases[i].health) != cases[i].exit)
-            fail_msg("case %zu: %d", i, (int)ctl_verdict_reply(&cases[i].reply, cases[i].health));
+        if (exit_code_of_reply(&cases[i].reply, cases[i].health) != cases[i].exit)
+            fail_msg("case %zu: %d", i, (int)exit_code_of_reply(&cases[i].reply, cases[i].health));
 }
 
-static void has_words(void **state)
+/* Every error that the relay can make, and one that it may make one day. */
+static void each_error_of_the_relay_has_its_exit_code(void **state)
+{
+    (void)state;
+#define X(name, number, text) number,
+    static const int table[] = {RPC_ERRORS(X) - 31999};
+#undef X
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct ar_reply r = {.code = AR_E_SERVER, .error_code = table[i], .from_relay = true};
+        enum ctl_exit want = table[i] == RPC_E_SERVER_UNAVAILABLE || table[i] == RPC_E_DRAINING
+                                 ? CTL_EXIT_DEGRADED
+                             : table[i] == RPC_E_TIMEOUT ? CTL_EXIT_TIMEOUT
+                                                         : CTL_EXIT_ERROR;
+        assert_int_equal(exit_code_of_reply(&r, &live), want);
+    }
+}
+
+static void an_outage_has_words(void **state)
 {
     (void)state;
     char text[600];
@@ -84,42 +102,22 @@ static void has_words(void **state)
                           .address = "relay:9500",
                           .last_error = "cannot connect",
                           .suggestion = "is it running?"};
-    ctl_verdict_text(&h, 100, text, sizeof(text));
+    outage_text(&h, 100, text, sizeof(text));
     assert_string_equal(text, "cannot connect. is it running?");
     h.suggestion[0] = '\0';
-    ctl_verdict_text(&h, 100, text, sizeof(text));
+    outage_text(&h, 100, text, sizeof(text));
     assert_string_equal(text, "cannot connect");
     h.last_error[0] = '\0';
-    ctl_verdict_text(&h, 100, text, sizeof(text));
+    outage_text(&h, 100, text, sizeof(text));
     assert_non_null(strstr(text, "relay:9500 did not take the connection within 100 ms"));
     h.relay = AR_REACH_UNKNOWN;
     h.links = 1;
-    ctl_verdict_text(&h, 100, text, sizeof(text));
+    outage_text(&h, 100, text, sizeof(text));
     assert_non_null(strstr(text, "relay:9500 took the connection, but sent nothing within 100 ms"));
     h.relay = AR_REACH_UP;
-    ctl_verdict_text(&h, 100, text, sizeof(text));
+    outage_text(&h, 100, text, sizeof(text));
     assert_non_null(strstr(text, "relay:9500 answers, but initialize was not answered within 100 ms"));
     assert_non_null(strstr(text, "agent-relayctl servers"));
-}
-
-static void knows_whose_an_error_is(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *data;
-        int code;
-        bool relays;
-    } cases[] = {{"{\"relay\":true,\"code\":\"TIMEOUT\"}", AR_E_SERVER, true},
-                 {"{\"relay\":false}", AR_E_SERVER, false},
-                 {"{\"relay\":\"true\"}", AR_E_SERVER, false},
-                 {"[true]", AR_E_SERVER, false},
-                 {"", AR_E_SERVER, false},
-                 {"{\"relay\":true}", AR_E_TIMEOUT, false}};
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct ar_reply r = {
-            .code = cases[i].code, .error_data = cases[i].data, .error_data_len = strlen(cases[i].data)};
-        assert_int_equal(ctl_verdict_is_relays(&r), cases[i].relays);
-    }
 }
 
 /* ---- relay/status ---- */
@@ -216,10 +214,10 @@ static void writes_lines_of_any_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judges_health),
-        cmocka_unit_test(judges_replies),
-        cmocka_unit_test(has_words),
-        cmocka_unit_test(knows_whose_an_error_is),
+        cmocka_unit_test(health_decides),
+        cmocka_unit_test(replies_decide),
+        cmocka_unit_test(each_error_of_the_relay_has_its_exit_code),
+        cmocka_unit_test(an_outage_has_words),
         cmocka_unit_test(judges_the_default_server_alone),
         cmocka_unit_test(finds_the_server_behind_an_address),
         cmocka_unit_test(writes_lines_of_any_status),
