@@ -1,5 +1,5 @@
-/* What operators may look at: everything the control methods need, in one place. main fills it and keeps it
- * up to date.
+/* What operators may look at: everything the control methods need, in one place. relay.c fills it, reload.c and
+ * shutdown.c keep it up to date.
  */
 #ifndef OPS_OPS_H
 #define OPS_OPS_H

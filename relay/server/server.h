@@ -82,7 +82,5 @@ struct server_info {
 typedef void server_info_cb(void *data, const struct server_info *info);
 /* Every server, in the configuration's order as far as reloads leave it. */
 void server_set_each(struct server_set *set, uint64_t now_ms, server_info_cb *on_server, void *data);
-/* false: no such server. */
-bool server_set_find(struct server_set *set, const char *name, uint64_t now_ms, struct server_info *ret_info);
 
 #endif

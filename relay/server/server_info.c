@@ -1,7 +1,5 @@
 /* What others may know of the servers: one struct server_info each, made when asked for. Nothing here can
  * fail. */
-#include <string.h>
-
 #include "server/server_internal.h"
 
 /* Of a session server's children the one that says most: the first that is ready, else that starts, else that
@@ -80,17 +78,4 @@ void server_set_each(struct server_set *set, uint64_t now_ms, server_info_cb *on
         struct server_info info = make_info(CONTAINER_OF(it, struct server, node), now_ms);
         on_server(data, &info);
     }
-}
-
-bool server_set_find(struct server_set *set, const char *name, uint64_t now_ms, struct server_info *ret_info)
-{
-    LIST_EACH(it, safe, &set->servers)
-    {
-        const struct server *server = CONTAINER_OF(it, struct server, node);
-        if (strcmp(server->name, name) == 0) {
-            *ret_info = make_info(server, now_ms);
-            return true;
-        }
-    }
-    return false;
 }

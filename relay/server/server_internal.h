@@ -48,7 +48,7 @@ const char *server_unavailable(const struct server *server);
 void server_supervisor_closed(struct supervisor *s);
 /* A supervisor has come to rest: the set may have stopped, a removed server may go. */
 void server_supervisor_rests(struct supervisor *s);
-/* server_info.c */
+/* server.c: what the router calls. */
 extern const struct server_ops server_route_ops;
 
 #endif

@@ -168,10 +168,32 @@ void fixture_apply(void)
     begin_config();
 }
 
+struct search {
+    const char *name;
+    struct server_info *info;
+    bool found;
+};
+
+static void on_server(void *data, const struct server_info *info)
+{
+    struct search *search = data;
+    if (strcmp(info->name, search->name) != 0)
+        return;
+    *search->info = *info;
+    search->found = true;
+}
+
+bool fixture_find(const char *name, struct server_info *ret_info)
+{
+    struct search search = {.name = name, .info = ret_info};
+    server_set_each(fx.set, loop_now_ms(&fx.loop), on_server, &search);
+    return search.found;
+}
+
 struct server_info fixture_info(const char *name)
 {
     struct server_info info;
-    assert_true(server_set_find(fx.set, name, loop_now_ms(&fx.loop), &info));
+    assert_true(fixture_find(name, &info));
     return info;
 }
 

@@ -36,6 +36,8 @@ struct server_config *fixture_add_forker(const char *name, const char *mark, con
 /* Applies it and begins the next one as an empty copy of its options. */
 void fixture_apply(void);
 
+/* false: the set has no server of that name. */
+bool fixture_find(const char *name, struct server_info *ret_info);
 struct server_info fixture_info(const char *name);
 const char *fixture_state(const char *name);
 void await_state(const char *name, const char *state);

@@ -128,7 +128,7 @@ static void test_removed_and_added(void **state)
     assert_true(upstream->freed);
     assert_string_equal(route->removed_why, "the server was removed from the configuration");
     struct server_info info;
-    assert_false(server_set_find(fx.set, one, 0, &info));
+    assert_false(fixture_find(one, &info));
     (void)make_ready(two);
     fixture_stop();
     assert_int_equal(kill(keeper, 0), -1);
