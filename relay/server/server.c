@@ -17,7 +17,7 @@
 
 #include "base/alloc.h"
 #include "log/log.h"
-#include "server/keeper_path.h"
+#include "server/process/keeper_path.h"
 #include "server/server_internal.h"
 
 /* Killed processes are reaped within milliseconds, unless the kernel itself holds them. */

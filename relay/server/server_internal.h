@@ -4,7 +4,7 @@
 
 #include "base/list.h"
 #include "server/backoff.h"
-#include "server/reaper.h"
+#include "server/process/reaper.h"
 #include "server/server.h"
 #include "server/supervisor.h"
 

@@ -26,7 +26,7 @@
 #include "base/list.h"
 #include "io/timer.h"
 #include "route/router.h"
-#include "server/child.h"
+#include "server/process/child.h"
 
 struct server;
 

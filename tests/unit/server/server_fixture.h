@@ -5,7 +5,7 @@
 #include "config/config.h"
 #include "server/server.h"
 #include "tests/unit/server/fake_upstream.h"
-#include "tests/unit/server/process_fixture.h"
+#include "tests/unit/server/process/process_fixture.h"
 
 #define FIXTURE_SERVERS 8
 

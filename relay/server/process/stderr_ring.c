@@ -4,7 +4,7 @@
  * in a small buffer of their own. Failure modes: no memory -> the ring wraps at the size it has, or keeps
  * nothing; lines that cannot be gathered are not handed on.
  */
-#include "server/stderr_ring.h"
+#include "server/process/stderr_ring.h"
 
 #include <string.h>
 

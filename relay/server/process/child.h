@@ -9,8 +9,8 @@
  * Every callback runs from the loop, none inside a child_* call. on_exit comes once, however the child ends,
  * after all that it had written was handed in; on_closed comes once after it.
  */
-#ifndef SERVER_CHILD_H
-#define SERVER_CHILD_H
+#ifndef PROCESS_CHILD_H
+#define PROCESS_CHILD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,8 +23,8 @@
 #include "io/stream.h"
 #include "io/timer.h"
 #include "route/link.h"
-#include "server/reaper.h"
-#include "server/stderr_ring.h"
+#include "server/process/reaper.h"
+#include "server/process/stderr_ring.h"
 #include "wire/frame.h"
 
 /* The high-water mark of its link. */

@@ -8,12 +8,12 @@
  * Each step may be entered from any earlier one. A running child that is of no use gets CHILD_LOST_MS to exit
  * before its owner is told: nearly always its exit is on the way.
  */
-#include "server/child_internal.h"
+#include "server/process/child_internal.h"
 
 #include <signal.h>
 
 #include "log/log.h"
-#include "server/keeper.h"
+#include "server/process/keeper.h"
 
 static void close_stdin(struct child *c)
 {

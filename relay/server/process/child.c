@@ -6,7 +6,7 @@
  * Failure modes: whatever fails while starting is undone before child_start returns; when the keeper runs
  * already, closing the lifeline and a SIGKILL end it, and the reaper picks it up as somebody unknown.
  */
-#include "server/child_internal.h"
+#include "server/process/child_internal.h"
 
 #include <ctype.h>
 #include <errno.h>

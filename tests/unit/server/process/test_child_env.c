@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "server/child_env.h"
+#include "server/process/child_env.h"
 #include "tests/unit/common/fault_alloc.h"
 
 static char home[] = "HOME=/root", path[] = "PATH=/bin", secret[] = "AWS_SECRET=x", proxy[] = "https_proxy=p",

@@ -1,8 +1,8 @@
 /* Who are the children of a process: read from /proc. Shared by the relay and the keeper, so it allocates
  * nothing.
  */
-#ifndef SERVER_PROC_H
-#define SERVER_PROC_H
+#ifndef PROCESS_PROC_H
+#define PROCESS_PROC_H
 
 #include <stddef.h>
 #include <sys/types.h>

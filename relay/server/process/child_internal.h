@@ -1,8 +1,8 @@
 /* What the files of child.h share. */
-#ifndef SERVER_CHILD_INTERNAL_H
-#define SERVER_CHILD_INTERNAL_H
+#ifndef PROCESS_CHILD_INTERNAL_H
+#define PROCESS_CHILD_INTERNAL_H
 
-#include "server/child.h"
+#include "server/process/child.h"
 
 /* The parent's ends of a child's pipes, and its keeper. */
 struct child_process {

@@ -1,4 +1,4 @@
-#include "tests/unit/server/process_fixture.h"
+#include "tests/unit/server/process/process_fixture.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -172,12 +172,12 @@ const char *tests_dir(void)
     ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
     assert_true(len > 0);
     path[len] = '\0';
-    /* Under valgrind /proc/self/exe is valgrind's own idea of it, and right. */
-    for (int up = 0; up < 3; up++) { /* unit/server/test_x */
-        char *slash = strrchr(path, '/');
-        assert_non_null(slash);
-        *slash = '\0';
-    }
+    /* Under valgrind /proc/self/exe is valgrind's own idea of it, and right. TESTS/unit/FOLDER/test_x. */
+    char *below = NULL;
+    for (char *at = path; (at = strstr(at, "/unit/")); at++)
+        below = at;
+    assert_non_null(below);
+    *below = '\0';
     return path;
 }
 

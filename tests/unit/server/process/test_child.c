@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "server/child.h"
-#include "tests/unit/server/process_fixture.h"
+#include "server/process/child.h"
+#include "tests/unit/server/process/process_fixture.h"
 
 #define MAX_FRAME ((size_t)4 << 20)
 

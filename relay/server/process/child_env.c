@@ -3,7 +3,7 @@
  * Two passes over the same walk: the first measures, the second writes. A name is taken once: an entry's own
  * value wins, then the relay's. Failure mode: no memory.
  */
-#include "server/child_env.h"
+#include "server/process/child_env.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -9,7 +9,7 @@
  * Failure modes: the list cannot be read (no descriptor left) -> nobody is killed now; the next death looks
  * again.
  */
-#include "server/reaper.h"
+#include "server/process/reaper.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 
 #include "base/alloc.h"
 #include "log/log.h"
-#include "server/proc.h"
+#include "server/process/proc.h"
 
 /* More orphans than this are killed in several rounds: each death leads to another look. */
 #define ORPHANS_PER_ROUND 256

@@ -1,8 +1,8 @@
 /* What the tests of server/ share: bounded waiting on a real loop, processes found by a mark in their command
  * line, and the paths of helper programs.
  */
-#ifndef TESTS_SERVER_PROCESS_FIXTURE_H
-#define TESTS_SERVER_PROCESS_FIXTURE_H
+#ifndef TESTS_PROCESS_FIXTURE_H
+#define TESTS_PROCESS_FIXTURE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ bool none_marked(void *mark);
 pid_t find_marked_child(const char *mark, pid_t parent);
 size_t open_descriptors(void);
 
-/* The folder of this test's executable, and the one of the programs. */
+/* The folder of the test programs (the one that has unit/), and the one of the programs. */
 const char *tests_dir(void);
 const char *bin_dir(void);
 /* bin_dir()/agent-relay-keeper and tests_dir()/forker. */

@@ -6,8 +6,8 @@
  *
  * Nothing else in the process may wait for children or handle SIGCHLD.
  */
-#ifndef SERVER_REAPER_H
-#define SERVER_REAPER_H
+#ifndef PROCESS_REAPER_H
+#define PROCESS_REAPER_H
 
 #include <stdbool.h>
 #include <stdint.h>

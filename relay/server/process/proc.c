@@ -7,7 +7,7 @@
  * Failure modes: no /proc, or no descriptor left -> a negative errno value, and the caller decides. A process
  * that goes while we look is skipped.
  */
-#include "server/proc.h"
+#include "server/process/proc.h"
 
 #include <dirent.h>
 #include <errno.h>

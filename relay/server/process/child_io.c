@@ -10,7 +10,7 @@
  *  - a line that cannot be gathered for want of memory is lost, and logged
  *  - a child that floods its stderr: so many lines per second are logged, the others counted
  */
-#include "server/child_internal.h"
+#include "server/process/child_internal.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "server/stderr_ring.h"
+#include "server/process/stderr_ring.h"
 #include "tests/unit/common/fault_alloc.h"
 
 struct lines {

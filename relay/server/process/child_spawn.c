@@ -7,7 +7,7 @@
  * Failure modes: no descriptors, no memory, no process, no keeper: the negative errno value, and everything
  * is undone. A pipe that cannot be enlarged (unprivileged users have a quota) works as it is.
  */
-#include "server/child_internal.h"
+#include "server/process/child_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "server/child_env.h"
-#include "server/keeper.h"
+#include "server/process/child_env.h"
+#include "server/process/keeper.h"
 
 /* Holds the answers of one turn; the kernel's default of 64 KiB costs half the throughput (LIBRARIES: pipes).
  */

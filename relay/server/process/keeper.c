@@ -17,7 +17,7 @@
  * same instant: the command gets SIGKILL from the kernel; nobody is left to look after what it had started
  *  - a descendant that may not be killed (another user's): waited for, 2 s, then left
  */
-#include "server/keeper.h"
+#include "server/process/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/proc.h"
+#include "server/process/proc.h"
 
 /* Children looked at in one round of the end; what is beyond comes in the next. */
 #define ROUND_MAX 256

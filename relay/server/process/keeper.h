@@ -9,8 +9,8 @@
  * Exit status: the command's own; when it died by a signal, the keeper dies by the same one. 127: the command
  * was not found, 126: it, its folder or a process could not be had; standard error then says why.
  */
-#ifndef SERVER_KEEPER_H
-#define SERVER_KEEPER_H
+#ifndef PROCESS_KEEPER_H
+#define PROCESS_KEEPER_H
 
 #include <signal.h>
 

@@ -1,5 +1,5 @@
 /* Looks for the keeper at start, so that its absence is one clear line and not the failure of every child. */
-#include "server/keeper_path.h"
+#include "server/process/keeper_path.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "log/log.h"
-#include "server/keeper.h"
+#include "server/process/keeper.h"
 
 static int join(char *ret_path, size_t max, const char *dir, const char *below)
 {

@@ -1,6 +1,6 @@
 /* Where the keeper's program is. */
-#ifndef SERVER_KEEPER_PATH_H
-#define SERVER_KEEPER_PATH_H
+#ifndef PROCESS_KEEPER_PATH_H
+#define PROCESS_KEEPER_PATH_H
 
 #include "base/err.h"
 

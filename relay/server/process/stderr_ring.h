@@ -4,8 +4,8 @@
  * The ring is allocated when the first byte comes and grows to its full size; out of memory, it keeps what it
  * has.
  */
-#ifndef SERVER_STDERR_RING_H
-#define SERVER_STDERR_RING_H
+#ifndef PROCESS_STDERR_RING_H
+#define PROCESS_STDERR_RING_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* The environment of a child: a short list of the relay's own variables, those the entry inherits by name,
  * and the entry's own values on top. What is not named does not reach the child: secrets stay here.
  */
-#ifndef SERVER_CHILD_ENV_H
-#define SERVER_CHILD_ENV_H
+#ifndef PROCESS_CHILD_ENV_H
+#define PROCESS_CHILD_ENV_H
 
 #include "base/err.h"
 #include "config/config.h"

@@ -18,9 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "server/keeper.h"
-#include "server/proc.h"
-#include "tests/unit/server/process_fixture.h"
+#include "server/process/keeper.h"
+#include "server/process/proc.h"
+#include "tests/unit/server/process/process_fixture.h"
 
 struct run {
     pid_t keeper;
