@@ -1,6 +1,6 @@
 MODULES    += server
-server_SRC := $(addprefix relay/server/,server.c server_apply.c server_info.c supervisor.c supervisor_end.c backoff.c) \
-              $(addprefix relay/server/process/,child.c child_spawn.c child_io.c child_stop.c child_env.c stderr_ring.c \
+server_SRC := $(addprefix relay/server/,server.c server_apply.c server_info.c supervisor.c supervisor_end.c backoff.c drivers.c) \
+              $(addprefix relay/server/process/,process_driver.c child.c child_spawn.c child_io.c child_stop.c child_env.c stderr_ring.c \
                 keeper_path.c reaper.c proc.c)
 
 PROGRAMS               += agent-relay-keeper

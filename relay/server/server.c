@@ -13,17 +13,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "log/log.h"
-#include "server/process/keeper_path.h"
 #include "server/server_internal.h"
-
-/* Killed processes are reaped within milliseconds, unless the kernel itself holds them. */
-#define ORPHANS_WAIT_MS 2000
-
-extern char **environ;
 
 const char *server_unavailable(const struct server *server)
 {
@@ -91,40 +84,20 @@ const struct server_ops server_route_ops = {on_route_start, on_route_ready, on_r
 
 /* ---- the set ---- */
 
-static void on_orphan(struct reaper *r);
-static void on_linger_over(struct timer *t);
-
-static int start_own_handles(struct server_set *set)
-{
-    int rc = reaper_start(&set->reaper, set->options.loop);
-    if (rc != 0)
-        return rc;
-    rc = timer_init(&set->linger, set->options.loop, on_linger_over);
-    assert(rc == 0); /* as all of libuv's timers */
-    set->reaper.on_orphan = on_orphan;
-    set->open = 2;
-    return rc;
-}
-
 int server_set_new(const struct server_set_options *options, struct server_set **ret_set)
 {
     struct server_set *set = mem_zalloc(sizeof(*set));
     if (!set)
         return -ENOMEM;
     set->options = *options;
-    set->options.program_dir = NULL; /* not needed any more, and borrowed */
-    if (!set->options.environ)
-        set->options.environ = environ;
     list_init(&set->servers);
     list_init(&set->leaving);
-    int rc = keeper_path_find(options->program_dir, &set->keeper);
-    if (rc == 0)
-        rc = start_own_handles(set);
+    int rc = drivers_open(set);
     if (rc != 0) {
-        mem_free(set->keeper);
         mem_free(set);
         return rc;
     }
+    set->options.program_dir = NULL; /* borrowed for this call */
     *ret_set = set;
     return 0;
 }
@@ -164,7 +137,6 @@ void server_set_free(struct server_set *set)
     remove_stopped(CONTAINER_OF(it, struct server, node), now_ms);
     LIST_EACH(it, safe, &set->leaving)
     remove_stopped(CONTAINER_OF(it, struct server, node), now_ms);
-    mem_free(set->keeper);
     mem_free(set);
 }
 
@@ -204,47 +176,17 @@ static size_t open_handles(const struct list *servers)
 
 static void maybe_stopped(struct server_set *set)
 {
-    if (set->open > 0 || set->stopped || open_handles(&set->servers) + open_handles(&set->leaving) > 0)
+    if (set->process_driver || set->stopped || open_handles(&set->servers) + open_handles(&set->leaving) > 0)
         return;
     set->stopped = true;
     set->on_stopped(set->data); /* may free the set */
 }
 
-static void own_handle_closed(struct server_set *set)
+static void on_driver_closed(void *data)
 {
-    set->open--;
+    struct server_set *set = data;
+    set->process_driver = NULL;
     maybe_stopped(set);
-}
-
-static void on_reaper_closed(struct reaper *r)
-{
-    own_handle_closed(CONTAINER_OF(r, struct server_set, reaper));
-}
-
-static void on_linger_closed(struct timer *t)
-{
-    own_handle_closed(CONTAINER_OF(t, struct server_set, linger));
-}
-
-static void close_all(struct server_set *set)
-{
-    set->closing = true;
-    (void)each_supervisor(&set->servers, supervisor_close);
-    (void)each_supervisor(&set->leaving, supervisor_close);
-    timer_close(&set->linger, on_linger_closed);
-    reaper_close(&set->reaper, on_reaper_closed);
-}
-
-/* Somebody who lost their keeper a moment ago may still be dying, with children of their own: once we are
- * gone nobody would look after those. */
-static bool wait_for_orphans(struct server_set *set)
-{
-    if (reaper_sweep(&set->reaper) == 0)
-        return false;
-    if (!set->lingering)
-        timer_set(&set->linger, loop_now_ms(set->options.loop) + ORPHANS_WAIT_MS);
-    set->lingering = true;
-    return true;
 }
 
 static void maybe_close(struct server_set *set)
@@ -252,20 +194,10 @@ static void maybe_close(struct server_set *set)
     if (!set->stopping || set->closing ||
         each_supervisor(&set->servers, NULL) + each_supervisor(&set->leaving, NULL) > 0)
         return;
-    if (!wait_for_orphans(set))
-        close_all(set);
-}
-
-static void on_orphan(struct reaper *r)
-{
-    maybe_close(CONTAINER_OF(r, struct server_set, reaper));
-}
-
-static void on_linger_over(struct timer *t)
-{
-    struct server_set *set = CONTAINER_OF(t, struct server_set, linger);
-    LOG(LOG_ERROR, "processes that had lost their keeper do not end");
-    close_all(set);
+    set->closing = true;
+    (void)each_supervisor(&set->servers, supervisor_close);
+    (void)each_supervisor(&set->leaving, supervisor_close);
+    set->process_driver->ops->close(set->process_driver, on_driver_closed, set);
 }
 
 void server_set_stop(struct server_set *set, void (*on_stopped)(void *data), void *data)

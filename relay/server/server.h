@@ -20,17 +20,21 @@
 #include "io/memory.h"
 #include "route/router.h"
 
+struct driver;
 struct server_set;
 
 struct server_set_options {
     struct loop *loop;     /* borrowed until server_set_free */
     struct router *router; /* borrowed until server_set_free */
     struct memory *memory; /* borrowed until on_stopped; NULL: children's buffers are not counted */
-    struct rlimit
-        original_nofile; /* the relay's before it raised it; children get rlim_cur back. 0: nothing is set */
-    const char *program_dir; /* the keeper is looked for here, then in ../libexec/agent-relay; copied */
-    char *const
-        *environ; /* what children may inherit from; borrowed until on_stopped; NULL: the process's own */
+    /* The relay's own before it was raised; children get rlim_cur back. 0: nothing is set. */
+    struct rlimit original_nofile;
+    /* The keeper is looked for here, then in ../libexec/agent-relay; borrowed for server_set_new. */
+    const char *program_dir;
+    /* What children may inherit from; borrowed until on_stopped. NULL: the process's own. */
+    char *const *environ;
+    /* Runs every server in place of the process driver, which is not opened then: for tests. Taken. NULL: none. */
+    struct driver *driver;
 };
 
 /* Makes the process a subreaper and takes SIGCHLD. ERR_NOT_FOUND: no keeper, logged with the places looked

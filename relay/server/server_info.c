@@ -30,7 +30,7 @@ static void look_at_children(const struct server *server, uint64_t now_ms, struc
     LIST_EACH(it, safe, &server->supervisors)
     {
         const struct supervisor *s = CONTAINER_OF(it, struct supervisor, node);
-        info->children += s->child ? 1 : 0;
+        info->children += s->instance ? 1 : 0;
         if (!first || weight(s) > weight(first))
             first = s;
     }
@@ -41,10 +41,11 @@ static void look_at_children(const struct server *server, uint64_t now_ms, struc
         info->note = first->detail;
     if (first->state == SUPERVISOR_BACKING_OFF || first->state == SUPERVISOR_CRASH_LOOP)
         info->retry_at_ms = first->timer.at_ms;
-    if (!first->child)
+    if (!first->instance)
         return;
-    info->pid = child_pid(first->child);
-    info->keeper_pid = first->child->keeper_pid;
+    struct instance_pids pids = supervisor_pids(first);
+    info->pid = pids.pid;
+    info->keeper_pid = pids.keeper_pid;
     if (first->was_ready)
         info->uptime_ms = now_ms - first->ready_at_ms;
 }

@@ -4,23 +4,18 @@
 
 #include "base/list.h"
 #include "server/backoff.h"
-#include "server/process/reaper.h"
 #include "server/server.h"
 #include "server/supervisor.h"
 
 struct server_set {
     struct server_set_options options;
-    char *keeper;                /* owned; its path */
     const struct config *config; /* borrowed; NULL before the first apply */
-    struct reaper reaper;
-    struct list servers; /* struct server.node */
-    struct list leaving; /* removed from the configuration; their children have not ended yet */
-    size_t active;       /* of both lists: supervisors that are not freed */
+    struct driver *process_driver; /* NULL: it is closed */
+    struct list servers;           /* struct server.node */
+    struct list leaving;           /* removed from the configuration; their children have not ended yet */
+    size_t active;                 /* of both lists: supervisors that are not freed */
     bool stopping;
-    struct timer linger; /* while stopping: how long orphans are waited for */
-    bool lingering;
-    bool closing;  /* no child is left: handles close */
-    unsigned open; /* of the set's own: reaper and timer */
+    bool closing; /* no instance is left: timers and the driver close */
     bool stopped;
     void (*on_stopped)(void *data);
     void *data;
@@ -48,6 +43,9 @@ const char *server_unavailable(const struct server *server);
 void server_supervisor_closed(struct supervisor *s);
 /* A supervisor has come to rest: the set may have stopped, a removed server may go. */
 void server_supervisor_rests(struct supervisor *s);
+/* drivers.c. The codes of process_driver_open. */
+MUSTCHECK int drivers_open(struct server_set *set);
+struct driver *driver_of(const struct server *server);
 /* server.c: what the router calls. */
 extern const struct server_ops server_route_ops;
 

@@ -57,8 +57,9 @@ uint64_t supervisor_now_ms(const struct supervisor *s)
 void supervisor_move(struct supervisor *s, enum supervisor_state to, uint64_t deadline_at_ms)
 {
     assert((allowed_moves[s->state] & BIT(to)) != 0);
-    assert((to == SUPERVISOR_DOWN || to == SUPERVISOR_BACKING_OFF || to == SUPERVISOR_CRASH_LOOP) ? !s->child
-                                                                                                  : 1);
+    assert((to == SUPERVISOR_DOWN || to == SUPERVISOR_BACKING_OFF || to == SUPERVISOR_CRASH_LOOP)
+               ? !s->instance
+               : 1);
     LOG(LOG_DEBUG, "server state", F_STR("server", s->server->name),
         F_STR("from", supervisor_state_name(s->state)), F_STR("to", supervisor_state_name(to)));
     s->state = to;
@@ -67,6 +68,14 @@ void supervisor_move(struct supervisor *s, enum supervisor_state to, uint64_t de
         timer_set(&s->timer, deadline_at_ms);
     else
         timer_clear(&s->timer);
+}
+
+struct instance_pids supervisor_pids(const struct supervisor *s)
+{
+    struct instance_pids pids = {0};
+    if (s->instance)
+        s->instance->driver->get_pids(s->instance, &pids);
+    return pids;
 }
 
 void supervisor_set_detail(struct supervisor *s, const char *text)
@@ -114,21 +123,6 @@ bool supervisor_is_needed(const struct supervisor *s)
 
 /* ---- starting ---- */
 
-static struct child_spec make_spec(const struct server *server)
-{
-    const struct server_set *set = server->set;
-    return (struct child_spec){.loop = set->options.loop,
-                               .reaper = &server->set->reaper,
-                               .memory = set->options.memory,
-                               .name = server->name,
-                               .keeper = set->keeper,
-                               .config = server->config,
-                               .environ = set->options.environ,
-                               .soft_nofile = set->options.original_nofile.rlim_cur,
-                               .max_frame_bytes = (size_t)set->config->max_frame_bytes,
-                               .max_id_bytes = (size_t)set->config->max_id_bytes};
-}
-
 static void forget_last_end(struct supervisor *s)
 {
     supervisor_set_detail(s, NULL);
@@ -142,18 +136,7 @@ static void forget_last_end(struct supervisor *s)
     s->stop = STOP_NONE;
 }
 
-/* What is missing here is the keeper: whether the command is, the keeper finds out. */
-static void cannot_start(struct supervisor *s, int error)
-{
-    char text[512];
-    const char *what = error == -ENOENT || error == -EACCES ? s->server->set->keeper : "a process";
-    (void)snprintf(text, sizeof(text), "cannot start %s: %s", what, err_text(error));
-    LOG(LOG_ERROR, "cannot start child", F_STR("server", s->server->name), F_STR("reason", text));
-    supervisor_set_detail(s, text);
-    supervisor_unasked_end(s);
-}
-
-static void start_child(struct supervisor *s)
+static void start_instance(struct supervisor *s)
 {
     struct server *server = s->server;
     uint64_t now_ms = supervisor_now_ms(s);
@@ -164,17 +147,23 @@ static void start_child(struct supervisor *s)
     server->restarts += s->failed;
     s->failed = false;
     upstream_starting(s->upstream);
-    struct child_spec spec = make_spec(server);
-    int rc = child_start(&spec, &supervisor_child_ops, s, &s->child);
-    if (rc != 0) {
-        cannot_start(s, rc);
+    const struct instance_spec spec = {.name = server->name,
+                                       .config = server->config,
+                                       .max_frame_bytes = (size_t)server->set->config->max_frame_bytes,
+                                       .max_id_bytes = (size_t)server->set->config->max_id_bytes};
+    struct driver *driver = driver_of(server);
+    struct driver_error error;
+    if (driver->ops->start(driver, &spec, &supervisor_events, s, &s->instance, &error) != 0) {
+        LOG(LOG_ERROR, "cannot start child", F_STR("server", server->name), F_STR("reason", error.text));
+        supervisor_set_detail(s, error.text);
+        supervisor_unasked_end(s);
         return;
     }
     s->open++;
     s->attached = true;
     LOG(LOG_INFO, "child started", F_STR("server", server->name), F_STR("command", server->config->shown),
-        F_INT("keeper_pid", s->child->keeper_pid), F_UINT("generation", server->generation));
-    upstream_attach(s->upstream, &s->child->link, now_ms);
+        F_INT("keeper_pid", supervisor_pids(s).keeper_pid), F_UINT("generation", server->generation));
+    upstream_attach(s->upstream, &s->instance->link, now_ms);
 }
 
 void supervisor_start(struct supervisor *s)
@@ -183,7 +172,7 @@ void supervisor_start(struct supervisor *s)
     uint64_t now_ms = supervisor_now_ms(s);
     uint64_t wait_ms = backoff_take(backoff, now_ms);
     if (wait_ms == 0) {
-        start_child(s);
+        start_instance(s);
         return;
     }
     supervisor_move(s, backoff->open ? SUPERVISOR_CRASH_LOOP : SUPERVISOR_BACKING_OFF, now_ms + wait_ms);
@@ -259,7 +248,7 @@ void supervisor_ready(struct supervisor *s)
     s->was_ready = true;
     s->ready_at_ms = supervisor_now_ms(s);
     backoff_note_ready(&s->server->backoff);
-    LOG(LOG_INFO, "child ready", F_STR("server", s->server->name), F_INT("pid", child_pid(s->child)),
+    LOG(LOG_INFO, "child ready", F_STR("server", s->server->name), F_INT("pid", supervisor_pids(s).pid),
         F_UINT("after_ms", s->ready_at_ms - s->began_at_ms));
     /* The idle time is looked at from the loop: no stop can begin inside the router's call. */
     supervisor_move(s, SUPERVISOR_READY, s->ready_at_ms + 1);

@@ -26,7 +26,7 @@
 #include "base/list.h"
 #include "io/timer.h"
 #include "route/router.h"
-#include "server/process/child.h"
+#include "server/driver.h"
 
 struct server;
 
@@ -54,7 +54,7 @@ struct supervisor {
     struct list node;          /* in server->supervisors */
     struct server *server;     /* borrowed; outlives it */
     struct upstream *upstream; /* borrowed; NULL: its server was removed */
-    struct child *child;       /* NULL: none runs */
+    struct instance *instance; /* NULL: none runs */
     enum supervisor_state state;
     enum supervisor_stop stop;
     struct timer timer;     /* the state's deadline */
@@ -72,7 +72,7 @@ struct supervisor {
     int exit_status;
     int term_signal;
     char *detail; /* owned; what the last failure was, or NULL */
-    char *tail;   /* owned, CHILD_TAIL_BYTES; NULL: none */
+    char *tail;   /* owned, INSTANCE_TAIL_BYTES; NULL: none */
     size_t tail_len;
 };
 
@@ -105,6 +105,8 @@ void supervisor_close(struct supervisor *s);
 /* Frees what has closed. */
 void supervisor_free(struct supervisor *s);
 
+/* Of the instance that runs; zero without one. */
+struct instance_pids supervisor_pids(const struct supervisor *s);
 const char *supervisor_state_name(enum supervisor_state state);
 
 #endif

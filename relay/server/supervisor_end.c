@@ -12,19 +12,18 @@
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
 
-static void log_exit(const struct supervisor *s, const struct child *c, bool asked, int exit_status,
-                     int term_signal)
+static void log_exit(const struct supervisor *s, bool asked, int exit_status, int term_signal)
 {
     LOG(asked ? LOG_INFO : LOG_WARN, asked ? "child stopped" : "child exited",
-        F_STR("server", s->server->name), F_INT("pid", c->pid), F_INT("status", exit_status),
+        F_STR("server", s->server->name), F_INT("pid", supervisor_pids(s).pid), F_INT("status", exit_status),
         F_INT("signal", term_signal), F_BOOL("was_ready", s->was_ready));
 }
 
 static void keep_tail(struct supervisor *s)
 {
-    if (s->was_ready || !s->child || (!s->tail && !(s->tail = mem_alloc(CHILD_TAIL_BYTES))))
+    if (s->was_ready || !s->instance || (!s->tail && !(s->tail = mem_alloc(INSTANCE_TAIL_BYTES))))
         return;
-    s->tail_len = child_stderr_tail(s->child, s->tail, CHILD_TAIL_BYTES);
+    s->tail_len = s->instance->driver->tail(s->instance, s->tail, INSTANCE_TAIL_BYTES);
 }
 
 void supervisor_stop(struct supervisor *s, enum supervisor_stop why)
@@ -35,7 +34,7 @@ void supervisor_stop(struct supervisor *s, enum supervisor_stop why)
         LOG(LOG_INFO, "child is idle", F_STR("server", s->server->name));
         supervisor_report_idle(s);
     }
-    child_stop(s->child, s->server->set->config->stop_grace_ms);
+    s->instance->driver->stop(s->instance, s->server->set->config->stop_grace_ms);
 }
 
 void supervisor_give_up(struct supervisor *s, const char *detail)
@@ -149,31 +148,28 @@ static void asked_end(struct supervisor *s)
 
 /* ---- the child's callbacks ---- */
 
-static struct supervisor *of(const struct child *c)
+static struct supervisor *of(const struct instance *i)
 {
-    return c->data;
+    return i->data;
 }
 
-static void on_frame(struct child *c, const struct frame *frame)
+static void on_frame(struct instance *i, const struct frame *frame)
 {
-    struct supervisor *s = of(c);
+    struct supervisor *s = of(i);
     if (s->attached)
         upstream_frame(s->upstream, frame, supervisor_now_ms(s));
 }
 
-static void on_writable(struct child *c)
+static void on_writable(struct instance *i)
 {
-    struct supervisor *s = of(c);
+    struct supervisor *s = of(i);
     if (s->attached)
         upstream_writable(s->upstream, supervisor_now_ms(s));
 }
 
-static void on_lost(struct child *c, const char *why)
+static void on_lost(struct instance *i, const char *why)
 {
-    struct supervisor *s = of(c);
-    if (s->state == SUPERVISOR_STARTING || s->state == SUPERVISOR_READY || s->state == SUPERVISOR_DRAINING)
-        supervisor_give_up(s, why);
-    child_term(c, s->server->set->config->stop_grace_ms);
+    supervisor_give_up(of(i), why);
 }
 
 static void note_exit(struct supervisor *s, int exit_status, int term_signal)
@@ -184,9 +180,9 @@ static void note_exit(struct supervisor *s, int exit_status, int term_signal)
     s->term_signal = server->term_signal = term_signal;
 }
 
-static void on_exit(struct child *c, int exit_status, int term_signal)
+static void on_exit(struct instance *i, int exit_status, int term_signal)
 {
-    struct supervisor *s = of(c);
+    struct supervisor *s = of(i);
     if (s->state == SUPERVISOR_DRAINING)
         supervisor_stop(s, STOP_RESTART); /* it would have been stopped anyway */
     bool asked = s->state == SUPERVISOR_STOPPING && s->stop != STOP_FAILED;
@@ -194,8 +190,8 @@ static void on_exit(struct child *c, int exit_status, int term_signal)
         note_exit(s, exit_status, term_signal);
         keep_tail(s);
     }
-    log_exit(s, c, asked, exit_status, term_signal);
-    s->child = NULL;
+    log_exit(s, asked, exit_status, term_signal);
+    s->instance = NULL;
     if (asked)
         asked_end(s);
     else
@@ -211,19 +207,19 @@ static void handle_closed(struct supervisor *s)
         server_supervisor_rests(s);
 }
 
-static void on_child_closed(struct child *c)
+static void on_closed(struct instance *i)
 {
-    handle_closed(of(c));
+    handle_closed(of(i));
 }
 
-const struct child_ops supervisor_child_ops = {on_frame, on_writable, on_lost, on_exit, on_child_closed};
+const struct instance_events supervisor_events = {on_frame, on_writable, on_lost, on_exit, on_closed};
 
 /* ---- the end of the upstream, and of the relay ---- */
 
 static void end_upstream(struct supervisor *s)
 {
     s->attached = false;
-    if (!s->child) {
+    if (!s->instance) {
         if (s->state != SUPERVISOR_DOWN)
             supervisor_move(s, SUPERVISOR_DOWN, 0);
         free_upstream(s);
@@ -249,7 +245,7 @@ void supervisor_detach(struct supervisor *s, const char *reason)
 
 void supervisor_shutdown(struct supervisor *s)
 {
-    if (!s->child) {
+    if (!s->instance) {
         shut_down(s);
         return;
     }
@@ -261,8 +257,8 @@ void supervisor_shutdown(struct supervisor *s)
 
 void supervisor_kill(struct supervisor *s)
 {
-    if (s->child)
-        child_kill(s->child);
+    if (s->instance)
+        s->instance->driver->kill(s->instance);
 }
 
 static void on_timer_closed(struct timer *t)

@@ -25,6 +25,6 @@ void supervisor_unasked_end(struct supervisor *s);
 /* A child that failed in a way that only we know of: the upstream goes down now, the child is stopped. */
 void supervisor_give_up(struct supervisor *s, const char *detail);
 void supervisor_stop(struct supervisor *s, enum supervisor_stop why);
-extern const struct child_ops supervisor_child_ops;
+extern const struct instance_events supervisor_events;
 
 #endif

@@ -37,8 +37,8 @@ void child_handle_closed(struct child *c)
 {
     if (--c->handles > 0)
         return;
-    if (c->ops)
-        c->ops->on_closed(c);
+    if (c->instance.events)
+        c->instance.events->on_closed(&c->instance);
     free_child(c);
 }
 
@@ -65,7 +65,7 @@ static void on_keeper_exit(struct reaper_watch *w, int status)
     timer_clear(&c->timer);
     child_io_drain(c);
     int signum = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    c->ops->on_exit(c, signum == 0 ? WEXITSTATUS(status) : 0, signum);
+    c->instance.events->on_exit(&c->instance, signum == 0 ? WEXITSTATUS(status) : 0, signum);
     close_all(c);
 }
 
@@ -74,12 +74,12 @@ static struct child *make(const struct child_spec *spec, void *data)
     struct child *c = mem_zalloc(sizeof(*c));
     if (!c)
         return NULL;
-    c->name = mem_strdup(spec->name);
+    c->name = mem_strdup(spec->instance.name);
     if (!c->name) {
         mem_free(c);
         return NULL;
     }
-    c->data = data;
+    c->instance.data = data;
     c->loop = spec->loop;
     c->memory = spec->memory;
     c->lifeline_fd = -1;
@@ -97,7 +97,6 @@ static void abandon(struct child *c, const struct child_process *p)
             (void)close(fds[i]);
     }
     (void)kill(p->keeper_pid, SIGKILL);
-    c->ops = NULL;
     close_all(c);
 }
 
@@ -114,7 +113,7 @@ static int adopt(struct child *c, const struct child_spec *spec, const struct ch
     return rc;
 }
 
-int child_start(const struct child_spec *spec, const struct child_ops *ops, void *data,
+int child_start(const struct child_spec *spec, const struct instance_events *events, void *data,
                 struct child **ret_child)
 {
     struct child *c = make(spec, data);
@@ -135,7 +134,7 @@ int child_start(const struct child_spec *spec, const struct child_ops *ops, void
     rc = adopt(c, spec, &p);
     if (rc != 0)
         return rc;
-    c->ops = ops;
+    c->instance.events = events;
     *ret_child = c;
     return 0;
 }

@@ -22,7 +22,7 @@
 #include "io/memory.h"
 #include "io/stream.h"
 #include "io/timer.h"
-#include "route/link.h"
+#include "server/driver.h"
 #include "server/process/reaper.h"
 #include "server/process/stderr_ring.h"
 #include "wire/frame.h"
@@ -34,37 +34,15 @@
 #define CHILD_LOST_MS 250
 /* After the keeper was told to kill everything: how long until it is killed itself. */
 #define CHILD_KILL_MS 2000
-/* What goes into an outage. */
-#define CHILD_TAIL_BYTES ((size_t)2 << 10)
-
-struct child;
-
-struct child_ops {
-    /* One line of stdout, as upstream_frame takes it. */
-    void (*on_frame)(struct child *c, const struct frame *frame);
-    /* More may be sent: the queue to its stdin got shorter, or the frames of one read were all handed in. */
-    void (*on_writable)(struct child *c);
-    /* It can serve no more, and was not asked to stop: "closed its stdout", ... Stop it. At most once. */
-    void (*on_lost)(struct child *c, const char *why);
-    /* term_signal 0: it exited by itself, with exit_status. */
-    void (*on_exit)(struct child *c, int exit_status, int term_signal);
-    /* `c` is freed after this call. */
-    void (*on_closed)(struct child *c);
-};
-
-/* What a child needs to run; everything is borrowed for child_start only, except loop, reaper and memory,
- * which outlive the child, and name, which on_closed outlives not. */
+/* What a child needs to run. Borrowed for child_start; loop, reaper and memory outlive the child. */
 struct child_spec {
+    struct instance_spec instance;
     struct loop *loop;
     struct reaper *reaper;
     struct memory *memory; /* NULL: not counted */
-    const char *name;      /* of the server, for the log; copied */
     const char *keeper;    /* path of the keeper's program */
-    const struct server_config *config;
-    char *const *environ; /* the relay's environment */
-    uint64_t soft_nofile; /* 0: the relay's */
-    size_t max_frame_bytes;
-    size_t max_id_bytes;
+    char *const *environ;  /* the relay's environment */
+    uint64_t soft_nofile;  /* 0: the relay's */
 };
 
 enum child_phase {
@@ -76,9 +54,7 @@ enum child_phase {
 };
 
 struct child {
-    struct link link; /* the router's side */
-    const struct child_ops *ops;
-    void *data; /* the owner's */
+    struct instance instance; /* its driver is set by process_driver.c */
     struct loop *loop;
     struct memory *memory;
     char *name;
@@ -94,7 +70,7 @@ struct child {
     unsigned handles;   /* open ones: streams and timer */
     uint64_t grace_ms;
     const char *lost_why; /* NULL: it is not lost; static */
-    bool lost_told;
+    bool lost_reported;
     bool paused_by_router;
     bool paused_by_memory;
     bool memory_joined;
@@ -107,15 +83,17 @@ struct child {
     uint64_t lines_hidden; /* not logged, since the last one that was */
 };
 
-/* 0 and *ret_child; else a negative errno or libuv code: nothing is left and no callback comes. `ops` is
- * static. That the command itself cannot be run shows as its exit (keeper.h), with the reason on its standard
- * error. */
-MUSTCHECK int child_start(const struct child_spec *spec, const struct child_ops *ops, void *data,
+static inline struct child *child_of(struct instance *i)
+{
+    return CONTAINER_OF(i, struct child, instance);
+}
+
+/* 0 and *ret_child; else a negative errno or libuv code: nothing is left and no event comes. `events` is static. That
+ * the command itself cannot be run shows as its exit (keeper.h), with the reason on its standard error. */
+MUSTCHECK int child_start(const struct child_spec *spec, const struct instance_events *events, void *data,
                           struct child **ret_child);
-/* Begins the ladder; later calls change nothing. */
+/* Begins the escalation, at SIGTERM if the child was reported lost; later calls change nothing. */
 void child_stop(struct child *c, uint64_t grace_ms);
-/* Begins it at SIGTERM, or goes on to there: for a child that cannot read or answer any more. */
-void child_term(struct child *c, uint64_t grace_ms);
 /* Kills everything now. */
 void child_kill(struct child *c);
 /* The command's pid; 0 while it is not known. */

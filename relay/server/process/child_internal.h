@@ -17,7 +17,6 @@ struct child_process {
 MUSTCHECK int child_spawn(const struct child_spec *spec, struct child_process *ret_process);
 
 /* child_io.c */
-extern const struct link_ops child_link_ops;
 void child_io_init(struct child *c, const struct child_spec *spec);
 /* Takes the three descriptors over, all or none. */
 MUSTCHECK int child_io_open(struct child *c, const struct child_process *p);

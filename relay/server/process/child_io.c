@@ -36,7 +36,7 @@
 
 static void update_queued(struct child *c)
 {
-    c->link.queued_bytes = stream_queued(&c->in);
+    c->instance.link.queued_bytes = stream_queued(&c->in);
     child_io_account(c);
 }
 
@@ -86,7 +86,7 @@ void child_io_leave_memory(struct child *c)
 
 static int link_send(struct link *link, const struct message *message)
 {
-    struct child *c = CONTAINER_OF(link, struct child, link);
+    struct child *c = CONTAINER_OF(link, struct child, instance.link);
     if (c->phase != CHILD_RUNNING)
         return ERR_CLOSING;
     int rc = stream_write_parts(&c->in, message->parts, message->part_count, true);
@@ -99,27 +99,27 @@ static int link_send(struct link *link, const struct message *message)
 
 static void link_pause(struct link *link)
 {
-    struct child *c = CONTAINER_OF(link, struct child, link);
+    struct child *c = CONTAINER_OF(link, struct child, instance.link);
     c->paused_by_router = true;
     apply_pause(c);
 }
 
 static void link_resume(struct link *link)
 {
-    struct child *c = CONTAINER_OF(link, struct child, link);
+    struct child *c = CONTAINER_OF(link, struct child, instance.link);
     c->paused_by_router = false;
     apply_pause(c);
 }
 
 static void link_close(struct link *link, int code, const char *reason)
 {
-    struct child *c = CONTAINER_OF(link, struct child, link);
+    struct child *c = CONTAINER_OF(link, struct child, instance.link);
     LOG(LOG_INFO, "router closes child", F_STR("server", c->name), F_INT("code", code),
         F_STR("reason", reason));
     child_note_lost(c, "was given up");
 }
 
-const struct link_ops child_link_ops = {link_send, link_pause, link_resume, link_close};
+static const struct link_ops child_link_ops = {link_send, link_pause, link_resume, link_close};
 
 /* ---- stdin ---- */
 
@@ -137,7 +137,7 @@ static void on_in_drain(struct stream *s)
 {
     struct child *c = CONTAINER_OF(s, struct child, in);
     if (c->phase == CHILD_RUNNING)
-        c->ops->on_writable(c);
+        c->instance.events->on_writable(&c->instance);
     else if (stream_queued(s) == 0)
         stream_close(s);
 }
@@ -168,10 +168,10 @@ static void cut_frames(struct child *c, const char *bytes, size_t len)
         if (result == FRAME_NO_MEMORY)
             LOG(LOG_ERROR, "no memory for a line of a child", F_STR("server", c->name));
         else
-            c->ops->on_frame(c, &frame);
+            c->instance.events->on_frame(&c->instance, &frame);
     }
     if (c->phase == CHILD_RUNNING)
-        c->ops->on_writable(c); /* the slots that these answers freed */
+        c->instance.events->on_writable(&c->instance); /* the slots that these answers freed */
     loop_touch(c->loop, &c->warm);
     if (c->memory_joined && memory_is_tight(c->memory)) {
         frame_reader_trim(&c->reader);
@@ -251,14 +251,14 @@ static const struct stream_ops err_ops = {on_err_bytes, NULL, on_err_end, on_err
 
 void child_io_init(struct child *c, const struct child_spec *spec)
 {
-    c->link.ops = &child_link_ops;
-    c->link.high_bytes = CHILD_HIGH_BYTES;
-    size_t max = CHILD_HIGH_BYTES + QUEUE_SLACK_BYTES + spec->max_frame_bytes;
+    c->instance.link.ops = &child_link_ops;
+    c->instance.link.high_bytes = CHILD_HIGH_BYTES;
+    size_t max = CHILD_HIGH_BYTES + QUEUE_SLACK_BYTES + spec->instance.max_frame_bytes;
     stream_init(&c->in, spec->loop, &in_ops, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, max);
     stream_init(&c->out, spec->loop, &out_ops, 0, 0, 0);
     stream_init(&c->err, spec->loop, &err_ops, 0, 0, 0);
     loop_warm_init(&c->warm, on_cool);
-    frame_reader_init(&c->reader, spec->max_frame_bytes, spec->max_id_bytes);
+    frame_reader_init(&c->reader, spec->instance.max_frame_bytes, spec->instance.max_id_bytes);
     stderr_ring_init(&c->stderr_ring, on_stderr_line, c);
 }
 

@@ -87,7 +87,7 @@ static int open_pairs(struct pairs *ret_pairs)
 /* KEEPER_TITLE [-n N] [-d DIR] -- COMMAND ARG... NULL; the strings are borrowed. */
 static char **make_args(const struct child_spec *spec, char *soft_nofile)
 {
-    const struct server_config *config = spec->config;
+    const struct server_config *config = spec->instance.config;
     size_t count = 0;
     while (config->args && config->args[count])
         count++;
@@ -168,7 +168,7 @@ int child_spawn(const struct child_spec *spec, struct child_process *ret_process
     (void)snprintf(soft_nofile, sizeof(soft_nofile), "%llu", (unsigned long long)spec->soft_nofile);
     char **env = NULL;
     char **args = make_args(spec, soft_nofile);
-    rc = args ? child_env_make(spec->config, spec->environ, &env) : -ENOMEM;
+    rc = args ? child_env_make(spec->instance.config, spec->environ, &env) : -ENOMEM;
     pid_t pid = 0;
     if (rc == 0)
         rc = spawn_keeper(spec->keeper, &p, args, env, &pid);

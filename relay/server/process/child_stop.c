@@ -35,16 +35,7 @@ static void signal_keeper(const struct child *c, int sig)
     (void)kill(c->keeper_pid, sig);
 }
 
-void child_stop(struct child *c, uint64_t grace_ms)
-{
-    if (c->phase != CHILD_RUNNING)
-        return;
-    c->grace_ms = grace_ms;
-    enter(c, CHILD_ENDING, grace_ms);
-    close_stdin(c);
-}
-
-void child_term(struct child *c, uint64_t grace_ms)
+static void term(struct child *c, uint64_t grace_ms)
 {
     if (c->phase >= CHILD_TERMED)
         return;
@@ -52,6 +43,19 @@ void child_term(struct child *c, uint64_t grace_ms)
     enter(c, CHILD_TERMED, grace_ms);
     stream_close(&c->in);
     signal_keeper(c, KEEPER_SIGNAL_TERM);
+}
+
+void child_stop(struct child *c, uint64_t grace_ms)
+{
+    if (c->phase != CHILD_RUNNING)
+        return;
+    if (c->lost_reported) {
+        term(c, grace_ms);
+        return;
+    }
+    c->grace_ms = grace_ms;
+    enter(c, CHILD_ENDING, grace_ms);
+    close_stdin(c);
 }
 
 void child_kill(struct child *c)
@@ -79,12 +83,12 @@ void child_note_lost(struct child *c, const char *why)
     timer_set(&c->timer, loop_now_ms(c->loop) + CHILD_LOST_MS);
 }
 
-static void tell_lost(struct child *c)
+static void report_lost(struct child *c)
 {
-    if (!c->lost_why || c->lost_told)
+    if (!c->lost_why || c->lost_reported)
         return;
-    c->lost_told = true;
-    c->ops->on_lost(c, c->lost_why);
+    c->lost_reported = true;
+    c->instance.events->on_lost(&c->instance, c->lost_why);
 }
 
 void child_on_time(struct timer *t)
@@ -92,11 +96,11 @@ void child_on_time(struct timer *t)
     struct child *c = CONTAINER_OF(t, struct child, timer);
     switch (c->phase) {
     case CHILD_RUNNING:
-        tell_lost(c);
+        report_lost(c);
         break;
     case CHILD_ENDING:
         LOG(LOG_INFO, "child goes on after its stdin was closed: SIGTERM", F_STR("server", c->name));
-        child_term(c, c->grace_ms);
+        term(c, c->grace_ms);
         break;
     case CHILD_TERMED:
         LOG(LOG_WARN, "child goes on after SIGTERM: SIGKILL", F_STR("server", c->name));

@@ -35,7 +35,7 @@ struct seen {
     bool exited;
     int exit_status;
     int term_signal;
-    char tail[CHILD_TAIL_BYTES]; /* of stderr, at the exit */
+    char tail[INSTANCE_TAIL_BYTES]; /* of stderr, at the exit */
     size_t tail_len;
     bool reaper_closed;
     size_t descriptors;
@@ -43,9 +43,9 @@ struct seen {
 
 static struct seen seen;
 
-static void on_frame(struct child *c, const struct frame *frame)
+static void on_frame(struct instance *i, const struct frame *frame)
 {
-    assert_ptr_equal(c, seen.child);
+    assert_ptr_equal(i, &seen.child->instance);
     assert_false(seen.exited);
     seen.frames++;
     seen.oversize += frame->oversize;
@@ -54,36 +54,36 @@ static void on_frame(struct child *c, const struct frame *frame)
         seen.longest = frame->len;
 }
 
-static void on_writable(struct child *c)
+static void on_writable(struct instance *i)
 {
     seen.writable++;
-    seen.queued_at_writable = c->link.queued_bytes;
+    seen.queued_at_writable = i->link.queued_bytes;
 }
 
-static void on_lost(struct child *c, const char *why)
+static void on_lost(struct instance *i, const char *why)
 {
     assert_null(seen.lost);
     seen.lost = why;
-    child_term(c, 1000);
+    child_stop(child_of(i), 1000);
 }
 
-static void on_child_exit(struct child *c, int exit_status, int term_signal)
+static void on_child_exit(struct instance *i, int exit_status, int term_signal)
 {
     assert_false(seen.exited);
     seen.exited = true;
-    seen.tail_len = child_stderr_tail(c, seen.tail, sizeof(seen.tail));
+    seen.tail_len = child_stderr_tail(child_of(i), seen.tail, sizeof(seen.tail));
     seen.exit_status = exit_status;
     seen.term_signal = term_signal;
 }
 
-static void on_closed(struct child *c)
+static void on_closed(struct instance *i)
 {
-    assert_ptr_equal(c, seen.child);
+    assert_ptr_equal(i, &seen.child->instance);
     assert_true(seen.exited);
     seen.child = NULL;
 }
 
-static const struct child_ops ops = {on_frame, on_writable, on_lost, on_child_exit, on_closed};
+static const struct instance_events ops = {on_frame, on_writable, on_lost, on_child_exit, on_closed};
 
 static int set_up(void **state)
 {
@@ -141,15 +141,13 @@ static int try_start(const char *script, const char *keeper)
     char path[256];
     (void)snprintf(path, sizeof(path), "PATH=%s", getenv("PATH"));
     char *environment[] = {path, NULL};
-    struct child_spec spec = {.loop = &seen.loop,
-                              .reaper = &seen.reaper,
-                              .memory = &seen.memory,
-                              .name = name,
-                              .keeper = keeper,
-                              .config = &config,
-                              .environ = environment,
-                              .max_frame_bytes = MAX_FRAME,
-                              .max_id_bytes = 1024};
+    struct child_spec spec = {
+        .instance = {.name = name, .config = &config, .max_frame_bytes = MAX_FRAME, .max_id_bytes = 1024},
+        .loop = &seen.loop,
+        .reaper = &seen.reaper,
+        .memory = &seen.memory,
+        .keeper = keeper,
+        .environ = environment};
     return child_start(&spec, &ops, NULL, &seen.child);
 }
 
@@ -182,7 +180,7 @@ static int send_bytes(size_t len)
     bytes[1] = '}';
     const struct part parts[] = {{bytes, 1}, {bytes + 1, len - 1}};
     const struct message message = {.parts = parts, .part_count = 2, .kind = MESSAGE_NOTIFICATION};
-    return seen.child->link.ops->send(&seen.child->link, &message);
+    return seen.child->instance.link.ops->send(&seen.child->instance.link, &message);
 }
 
 static void test_frames_of_all_sizes(void **state)
@@ -211,7 +209,7 @@ static void test_a_line_over_the_limit(void **state)
 /* A child that does not read: the link takes its fill, and says so. */
 static bool is_drained(void *data)
 {
-    return seen.writable > *(size_t *)data && seen.child->link.queued_bytes == 0;
+    return seen.writable > *(size_t *)data && seen.child->instance.link.queued_bytes == 0;
 }
 
 /* The keeper tells it, which may come later than the child's first words. */
@@ -234,9 +232,9 @@ static void test_queue_fills_and_drains(void **state)
     await_frames(1);
     size_t before = seen.writable;
     assert_int_equal(send_bytes(10), 0);
-    assert_int_equal(seen.child->link.queued_bytes, 11);
+    assert_int_equal(seen.child->instance.link.queued_bytes, 11);
     size_t sent = 0;
-    while (seen.child->link.queued_bytes < CHILD_HIGH_BYTES) {
+    while (seen.child->instance.link.queued_bytes < CHILD_HIGH_BYTES) {
         assert_int_equal(send_bytes(65536), 0);
         sent += 65537;
         assert_true(sent < 4 * CHILD_HIGH_BYTES);
@@ -258,7 +256,7 @@ static void test_pause_and_resume(void **state)
     start("while read -r x; do echo \"$x\"; done");
     assert_int_equal(send_bytes(10), 0);
     await_frames(1);
-    struct link *link = &seen.child->link;
+    struct link *link = &seen.child->instance.link;
     link->ops->pause(link);
     link->ops->pause(link);
     assert_int_equal(send_bytes(10), 0);
@@ -276,7 +274,7 @@ static void test_exit_while_paused(void **state)
 {
     (void)state;
     start("echo '{\"a\":1}'; echo '{\"b\":2}'; echo oops >&2; exit 6");
-    seen.child->link.ops->pause(&seen.child->link);
+    seen.child->instance.link.ops->pause(&seen.child->instance.link);
     run_until(&seen.loop, has_exited, NULL);
     assert_int_equal(seen.frames, 2);
     assert_int_equal(seen.exit_status, 6);
