@@ -239,7 +239,7 @@ void server_supervisor_closed(struct supervisor *s)
         maybe_close(set);
 }
 
-void server_supervisor_rests(struct supervisor *s)
+void server_instance_closed(struct server *server)
 {
-    maybe_close(s->server->set);
+    maybe_close(server->set);
 }

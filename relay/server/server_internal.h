@@ -13,7 +13,6 @@ struct server_set {
     struct driver *process_driver; /* NULL: it is closed */
     struct list servers;           /* struct server.node */
     struct list leaving;           /* removed from the configuration; their children have not ended yet */
-    size_t active;                 /* of both lists: supervisors that are not freed */
     bool stopping;
     bool closing; /* no instance is left: timers and the driver close */
     bool stopped;
@@ -41,8 +40,8 @@ struct server {
 const char *server_unavailable(const struct server *server);
 /* A supervisor's handles are closed, and it is to be freed (its session has gone, or the set closes). */
 void server_supervisor_closed(struct supervisor *s);
-/* A supervisor has come to rest: the set may have stopped, a removed server may go. */
-void server_supervisor_rests(struct supervisor *s);
+/* An instance's handles are closed: it may have been the last one that a stopping set waits for. */
+void server_instance_closed(struct server *server);
 /* drivers.c. The codes of process_driver_open. */
 MUSTCHECK int drivers_open(struct server_set *set);
 struct driver *driver_of(const struct server *server);

@@ -1,12 +1,11 @@
-/* The states of supervisor.h, how they change, and how a child is started.
+/* The states of supervisor.h: how they change, what their deadlines do, how an instance is started and stopped.
  *
- * Happy path: the router wants a child -> starting: keeper, pipes, upstream_attach -> ready -> ...
- * supervisor_end.c.
+ * Happy path: supervisor_start -> starting: the driver starts an instance, upstream_attach -> ready ->
+ * supervisor_stop -> stopping -> down. supervisor_requests.c and supervisor_events.c say what leads from one to the next.
  *
  * Failure modes:
- *  - the keeper cannot be started: as an exit without a status; back-off
- *  - the child does not prove itself in time, or fails the handshake: supervisor_give_up
- *  - nothing may be started (a remote or disabled entry, the relay is ending): upstream_down with the reason
+ *  - the driver cannot start one: as an exit without a status; back-off
+ *  - the handshake is not done in time: supervisor_give_up
  */
 #include "server/supervisor.h"
 
@@ -20,8 +19,10 @@
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
 
-/* How often a draining upstream is asked whether it has finished. */
+/* How often a draining upstream is checked for requests in flight. */
 #define DRAIN_POLL_MS 20
+/* Requests wait for a start that is no further away. */
+#define WAIT_FOR_START_MS 1000
 
 #define BIT(state) (1U << (state))
 
@@ -31,7 +32,7 @@ static const unsigned allowed_moves[] = {
                             BIT(SUPERVISOR_BACKING_OFF) | BIT(SUPERVISOR_CRASH_LOOP),
     [SUPERVISOR_READY] = BIT(SUPERVISOR_DRAINING) | BIT(SUPERVISOR_STOPPING) | BIT(SUPERVISOR_DOWN) |
                          BIT(SUPERVISOR_BACKING_OFF) | BIT(SUPERVISOR_CRASH_LOOP),
-    [SUPERVISOR_DRAINING] = BIT(SUPERVISOR_STOPPING) | BIT(SUPERVISOR_DOWN),
+    [SUPERVISOR_DRAINING] = BIT(SUPERVISOR_STOPPING),
     [SUPERVISOR_STOPPING] = BIT(SUPERVISOR_DOWN) | BIT(SUPERVISOR_BACKING_OFF) | BIT(SUPERVISOR_CRASH_LOOP),
     [SUPERVISOR_BACKING_OFF] = BIT(SUPERVISOR_STARTING) | BIT(SUPERVISOR_DOWN) | BIT(SUPERVISOR_CRASH_LOOP),
     [SUPERVISOR_CRASH_LOOP] = BIT(SUPERVISOR_STARTING) | BIT(SUPERVISOR_DOWN) | BIT(SUPERVISOR_BACKING_OFF),
@@ -81,10 +82,10 @@ struct instance_pids supervisor_pids(const struct supervisor *s)
 void supervisor_set_detail(struct supervisor *s, const char *text)
 {
     mem_free(s->detail);
-    s->detail = text ? mem_strdup(text) : NULL; /* without memory: an outage without words */
+    s->detail = text ? mem_strdup(text) : NULL; /* without memory: the outage has no detail */
 }
 
-/* ---- what the router is told ---- */
+/* ---- reports to the router ---- */
 
 void supervisor_report_down(struct supervisor *s)
 {
@@ -156,7 +157,7 @@ static void start_instance(struct supervisor *s)
     if (driver->ops->start(driver, &spec, &supervisor_events, s, &s->instance, &error) != 0) {
         LOG(LOG_ERROR, "cannot start child", F_STR("server", server->name), F_STR("reason", error.text));
         supervisor_set_detail(s, error.text);
-        supervisor_unasked_end(s);
+        supervisor_unexpected_exit(s);
         return;
     }
     s->open++;
@@ -176,7 +177,7 @@ void supervisor_start(struct supervisor *s)
         return;
     }
     supervisor_move(s, backoff->open ? SUPERVISOR_CRASH_LOOP : SUPERVISOR_BACKING_OFF, now_ms + wait_ms);
-    if (wait_ms > SUPERVISOR_PATIENCE_MS || backoff->open) {
+    if (wait_ms > WAIT_FOR_START_MS || backoff->open) {
         supervisor_report_down(s);
         return;
     }
@@ -184,114 +185,7 @@ void supervisor_start(struct supervisor *s)
     upstream_starting(s->upstream);
 }
 
-void supervisor_want(struct supervisor *s)
-{
-    if (server_unavailable(s->server)) {
-        supervisor_report_down(s);
-        return;
-    }
-    switch (s->state) {
-    case SUPERVISOR_DOWN:
-        supervisor_start(s);
-        break;
-    case SUPERVISOR_STOPPING:
-        if (s->stop == STOP_IDLE || s->stop == STOP_RESTART) {
-            s->wanted = true;
-            upstream_starting(s->upstream);
-            break;
-        }
-        supervisor_report_down(s);
-        break;
-    case SUPERVISOR_BACKING_OFF:
-    case SUPERVISOR_CRASH_LOOP:
-        supervisor_report_down(s);
-        break;
-    case SUPERVISOR_STARTING:
-    case SUPERVISOR_READY:
-    case SUPERVISOR_DRAINING:
-        break; /* there is one */
-    }
-}
-
-void supervisor_begin(struct supervisor *s)
-{
-    if (s->state == SUPERVISOR_DOWN && supervisor_is_needed(s))
-        supervisor_start(s);
-}
-
-/* ---- verdicts of the router ---- */
-
-static void watch_idle(struct supervisor *s)
-{
-    uint64_t limit_ms = s->server->config ? s->server->config->idle_timeout_ms : 0;
-    if (limit_ms == 0 || s->server->sharing != SHARING_SHARED) {
-        timer_clear(&s->timer);
-        return;
-    }
-    struct upstream_stats stats;
-    upstream_get_stats(s->upstream, &stats);
-    uint64_t now_ms = supervisor_now_ms(s);
-    uint64_t since_ms = stats.last_used_ms > s->ready_at_ms ? stats.last_used_ms : s->ready_at_ms;
-    /* Who subscribed, or has a task running, waits for word from it. */
-    if (stats.in_flight > 0 || stats.waiting > 0 || stats.subscriptions > 0 || stats.tasks > 0)
-        since_ms = now_ms;
-    if (now_ms - since_ms >= limit_ms)
-        supervisor_stop(s, STOP_IDLE);
-    else
-        timer_set(&s->timer, since_ms + limit_ms);
-}
-
-void supervisor_ready(struct supervisor *s)
-{
-    if (s->state != SUPERVISOR_STARTING)
-        return;
-    s->was_ready = true;
-    s->ready_at_ms = supervisor_now_ms(s);
-    backoff_note_ready(&s->server->backoff);
-    LOG(LOG_INFO, "child ready", F_STR("server", s->server->name), F_INT("pid", supervisor_pids(s).pid),
-        F_UINT("after_ms", s->ready_at_ms - s->began_at_ms));
-    /* The idle time is looked at from the loop: no stop can begin inside the router's call. */
-    supervisor_move(s, SUPERVISOR_READY, s->ready_at_ms + 1);
-}
-
-void supervisor_handshake_failed(struct supervisor *s, const char *reason)
-{
-    if (s->state != SUPERVISOR_STARTING)
-        return;
-    supervisor_set_detail(s, reason);
-    s->handshake_failed = true;
-    loop_mark(s->server->set->options.loop, &s->after);
-}
-
-static void on_after(struct loop_task *task)
-{
-    struct supervisor *s = CONTAINER_OF(task, struct supervisor, after);
-    if (s->state == SUPERVISOR_STARTING && s->handshake_failed)
-        supervisor_give_up(s, NULL);
-}
-
-/* ---- deadlines ---- */
-
-static void start_took_too_long(struct supervisor *s)
-{
-    char text[120];
-    (void)snprintf(text, sizeof(text), "it was started and did not answer within %llu ms",
-                   (unsigned long long)s->server->config->start_timeout_ms);
-    supervisor_give_up(s, text);
-}
-
-static void drained_yet(struct supervisor *s)
-{
-    struct upstream_stats stats;
-    upstream_get_stats(s->upstream, &stats);
-    uint64_t now_ms = supervisor_now_ms(s);
-    if (stats.in_flight == 0 || now_ms - s->began_at_ms >= s->server->set->config->drain_ms)
-        supervisor_stop(s, STOP_RESTART);
-    else
-        timer_set(&s->timer, now_ms + DRAIN_POLL_MS);
-}
-
-static void start_or_rest(struct supervisor *s)
+void supervisor_start_if_needed(struct supervisor *s)
 {
     if (supervisor_is_needed(s)) {
         supervisor_start(s);
@@ -305,55 +199,96 @@ static void start_or_rest(struct supervisor *s)
         supervisor_report_idle(s);
 }
 
+/* ---- stopping ---- */
+
+void supervisor_keep_tail(struct supervisor *s)
+{
+    if (s->was_ready || !s->instance || (!s->tail && !(s->tail = mem_alloc(INSTANCE_TAIL_BYTES))))
+        return;
+    s->tail_len = s->instance->driver->tail(s->instance, s->tail, INSTANCE_TAIL_BYTES);
+}
+
+void supervisor_stop(struct supervisor *s, enum supervisor_stop why)
+{
+    supervisor_move(s, SUPERVISOR_STOPPING, 0);
+    s->stop = why;
+    if (why == STOP_IDLE) {
+        LOG(LOG_INFO, "child is idle", F_STR("server", s->server->name));
+        supervisor_report_idle(s);
+    }
+    s->instance->driver->stop(s->instance, s->server->set->config->stop_grace_ms);
+}
+
+void supervisor_give_up(struct supervisor *s, const char *detail)
+{
+    if (detail)
+        supervisor_set_detail(s, detail);
+    LOG(LOG_WARN, "child failed", F_STR("server", s->server->name), F_STR("reason", s->detail));
+    supervisor_keep_tail(s);
+    supervisor_stop(s, STOP_FAILED);
+    supervisor_report_down(s);
+}
+
+/* ---- deadlines ---- */
+
+static void check_idle(struct supervisor *s)
+{
+    uint64_t limit_ms = s->server->config ? s->server->config->idle_timeout_ms : 0;
+    if (limit_ms == 0 || s->server->sharing != SHARING_SHARED) {
+        timer_clear(&s->timer);
+        return;
+    }
+    struct upstream_stats stats;
+    upstream_get_stats(s->upstream, &stats);
+    uint64_t now_ms = supervisor_now_ms(s);
+    uint64_t since_ms = stats.last_used_ms > s->ready_at_ms ? stats.last_used_ms : s->ready_at_ms;
+    /* A subscription or a running task waits for notifications of this very instance. */
+    if (stats.in_flight > 0 || stats.waiting > 0 || stats.subscriptions > 0 || stats.tasks > 0)
+        since_ms = now_ms;
+    if (now_ms - since_ms >= limit_ms)
+        supervisor_stop(s, STOP_IDLE);
+    else
+        timer_set(&s->timer, since_ms + limit_ms);
+}
+
+static void start_timed_out(struct supervisor *s)
+{
+    char text[120];
+    (void)snprintf(text, sizeof(text), "it was started and did not answer within %llu ms",
+                   (unsigned long long)s->server->config->start_timeout_ms);
+    supervisor_give_up(s, text);
+}
+
+static void check_drain(struct supervisor *s)
+{
+    struct upstream_stats stats;
+    upstream_get_stats(s->upstream, &stats);
+    uint64_t now_ms = supervisor_now_ms(s);
+    if (stats.in_flight == 0 || now_ms - s->began_at_ms >= s->server->set->config->drain_ms)
+        supervisor_stop(s, STOP_RESTART);
+    else
+        timer_set(&s->timer, now_ms + DRAIN_POLL_MS);
+}
+
 static void on_time(struct timer *t)
 {
     struct supervisor *s = CONTAINER_OF(t, struct supervisor, timer);
     switch (s->state) {
     case SUPERVISOR_STARTING:
-        start_took_too_long(s);
+        start_timed_out(s);
         break;
     case SUPERVISOR_READY:
-        watch_idle(s);
+        check_idle(s);
         break;
     case SUPERVISOR_DRAINING:
-        drained_yet(s);
+        check_drain(s);
         break;
     case SUPERVISOR_BACKING_OFF:
     case SUPERVISOR_CRASH_LOOP:
-        start_or_rest(s);
+        supervisor_start_if_needed(s);
         break;
     case SUPERVISOR_DOWN:
-    case SUPERVISOR_STOPPING: /* its deadlines are the child's */
-        break;
-    }
-}
-
-void supervisor_retime(struct supervisor *s)
-{
-    if (s->state == SUPERVISOR_READY)
-        timer_set(&s->timer, supervisor_now_ms(s));
-}
-
-void supervisor_restart(struct supervisor *s)
-{
-    switch (s->state) {
-    case SUPERVISOR_READY:
-        upstream_drain(s->upstream);
-        supervisor_move(s, SUPERVISOR_DRAINING, supervisor_now_ms(s));
-        break;
-    case SUPERVISOR_STARTING:
-        supervisor_stop(s, STOP_RESTART);
-        break;
-    case SUPERVISOR_STOPPING:
-        if (s->stop == STOP_FAILED)
-            s->stop = STOP_RESTART;
-        break;
-    case SUPERVISOR_BACKING_OFF:
-    case SUPERVISOR_CRASH_LOOP:
-    case SUPERVISOR_DOWN: /* perhaps it is an entry that could not run, or now cannot */
-        start_or_rest(s);
-        break;
-    case SUPERVISOR_DRAINING:
+    case SUPERVISOR_STOPPING: /* its deadlines are the driver's */
         break;
     }
 }
@@ -373,20 +308,48 @@ int supervisor_new(struct server *server, struct upstream *upstream, struct supe
         return rc;
     }
     s->open = 1;
-    loop_task_init(&s->after, on_after);
+    loop_task_init(&s->fail_later, supervisor_on_fail_later);
     list_push_back(&server->supervisors, &s->node);
-    server->set->active++;
     upstream_set_data(upstream, s);
     *ret_supervisor = s;
     return 0;
+}
+
+void supervisor_free_upstream(struct supervisor *s)
+{
+    struct upstream *upstream = s->upstream;
+    s->upstream = NULL;
+    s->attached = false;
+    if (upstream)
+        upstream_free(upstream);
+    supervisor_close(s);
+}
+
+static void on_timer_closed(struct timer *t)
+{
+    struct supervisor *s = CONTAINER_OF(t, struct supervisor, timer);
+    s->open--;
+    if (s->open == 0)
+        server_supervisor_closed(s);
+}
+
+void supervisor_close(struct supervisor *s)
+{
+    if (s->closing) {
+        if (s->open == 0)
+            server_supervisor_closed(s);
+        return;
+    }
+    s->closing = true;
+    loop_unmark(&s->fail_later);
+    timer_close(&s->timer, on_timer_closed);
 }
 
 void supervisor_free(struct supervisor *s)
 {
     assert(s->open == 0);
     list_remove(&s->node);
-    loop_unmark(&s->after);
-    s->server->set->active--;
+    loop_unmark(&s->fail_later);
     mem_free(s->detail);
     mem_free(s->tail);
     mem_free(s);

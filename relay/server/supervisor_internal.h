@@ -1,30 +1,47 @@
-/* What supervisor.c (states, starting) and supervisor_end.c (stopping, ends) share. */
+/* What supervisor.c (states), supervisor_requests.c (the router and the set) and supervisor_events.c (the instance)
+ * share. */
 #ifndef SERVER_SUPERVISOR_INTERNAL_H
 #define SERVER_SUPERVISOR_INTERNAL_H
 
 #include "server/supervisor.h"
 
-/* Requests wait for a start that is no further away. */
-#define SUPERVISOR_PATIENCE_MS 1000
+/* ---- supervisor.c ---- */
 
 uint64_t supervisor_now_ms(const struct supervisor *s);
-/* The one mover. `deadline_at_ms` 0: the state waits for nobody. */
+/* The one mover. `deadline_at_ms` 0: the state has no deadline of its own. */
 void supervisor_move(struct supervisor *s, enum supervisor_state to, uint64_t deadline_at_ms);
-/* Starts a child, or waits as long as the back-off says. From DOWN, BACKING_OFF or CRASH_LOOP. */
+/* Starts an instance, or waits as long as the back-off says. From DOWN, BACKING_OFF or CRASH_LOOP. */
 void supervisor_start(struct supervisor *s);
-/* True while somebody needs a child on this upstream. */
+/* The same if an instance is needed; else the state becomes DOWN. */
+void supervisor_start_if_needed(struct supervisor *s);
+/* The driver begins to end the instance. */
+void supervisor_stop(struct supervisor *s, enum supervisor_stop why);
+/* The instance failed and has not ended: the router's upstream goes down now, the instance is stopped. `detail` NULL:
+ * it is set already. */
+void supervisor_give_up(struct supervisor *s, const char *detail);
+/* True while an instance is needed on this upstream. */
 bool supervisor_is_needed(const struct supervisor *s);
-/* The router's upstream loses its child: upstream_down with what is known. */
+/* The router's upstream loses its instance: upstream_down with what is known. */
 void supervisor_report_down(struct supervisor *s);
 /* upstream_idle, when the upstream is one that can be idle. */
 void supervisor_report_idle(struct supervisor *s);
 /* What the next outage says. `text` is copied; NULL forgets. */
 void supervisor_set_detail(struct supervisor *s, const char *text);
-/* supervisor_end.c: the child ended unasked, or could not even be started (`exited` false). */
-void supervisor_unasked_end(struct supervisor *s);
-/* A child that failed in a way that only we know of: the upstream goes down now, the child is stopped. */
-void supervisor_give_up(struct supervisor *s, const char *detail);
-void supervisor_stop(struct supervisor *s, enum supervisor_stop why);
+/* Keeps the end of standard error for the outage, unless the instance was ready once. */
+void supervisor_keep_tail(struct supervisor *s);
+/* No instance runs, and none will: the upstream goes, and the supervisor closes. */
+void supervisor_free_upstream(struct supervisor *s);
+
+/* ---- supervisor_events.c ---- */
+
 extern const struct instance_events supervisor_events;
+/* The instance ended and was not stopped, or had failed before it was; or it could not even be started (`exited` is
+ * false then). */
+void supervisor_unexpected_exit(struct supervisor *s);
+
+/* ---- supervisor_requests.c ---- */
+
+/* supervisor.fail_later. */
+void supervisor_on_fail_later(struct loop_task *task);
 
 #endif
