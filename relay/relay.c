@@ -5,8 +5,7 @@
  * children start when they are needed. Freeing is the same in reverse, after the loop has run out.
  *
  * The router's clock: it has one next deadline. It changes with almost every frame, so the timer is set once
- * per iteration, before the poll, and not at every change. The prepare handle looks twice, at once and through a
- * task, since tasks of the same iteration may come after it.
+ * per iteration, at its end, and not at every change; the phase of a shutdown is checked there as well.
  */
 #include "relay.h"
 
@@ -70,27 +69,15 @@ struct front_limits relay_front_limits(const struct relay *r, const struct confi
 
 /* ---- the loop iteration ---- */
 
-static void iterate(struct relay *r)
+static void on_iteration_end(struct loop *loop)
 {
+    struct relay *r = CONTAINER_OF(loop, struct relay, loop);
     uint64_t next_ms = router_next_deadline(r->router);
     if (next_ms == ROUTE_NEVER)
         timer_clear(&r->clock);
     else
         timer_set(&r->clock, next_ms);
     relay_check_phase(r);
-}
-
-static void on_tick(struct loop_task *task)
-{
-    iterate(CONTAINER_OF(task, struct relay, tick));
-}
-
-static void on_prepare(uv_prepare_t *handle)
-{
-    struct relay *r = CONTAINER_OF(handle, struct relay, prepare);
-    iterate(r);
-    if (r->phase != RELAY_STOPPED)
-        loop_mark(&r->loop, &r->tick);
 }
 
 static void on_clock(struct timer *t)
@@ -101,10 +88,8 @@ static void on_clock(struct timer *t)
 
 static void open_handles(struct relay *r)
 {
-    loop_task_init(&r->tick, on_tick);
-    int rc = uv_prepare_init(&r->loop.uv, &r->prepare);
-    rc |= uv_prepare_start(&r->prepare, on_prepare);
-    rc |= timer_init(&r->clock, &r->loop, on_clock);
+    r->loop.on_iteration_end = on_iteration_end;
+    int rc = timer_init(&r->clock, &r->loop, on_clock);
     rc |= timer_init(&r->deadline, &r->loop, relay_on_deadline);
     assert(rc == 0); /* none of them can fail on a fresh loop */
     (void)rc;
@@ -112,10 +97,9 @@ static void open_handles(struct relay *r)
 
 void relay_close_handles(struct relay *r)
 {
-    uv_close((uv_handle_t *)&r->prepare, NULL);
+    r->loop.on_iteration_end = NULL;
     timer_close(&r->clock, NULL);
     timer_close(&r->deadline, NULL);
-    loop_unmark(&r->tick);
     front_close(&r->front);
 }
 
@@ -287,10 +271,8 @@ enum relay_exit relay_run(struct relay *r)
 
 void relay_free(struct relay *r)
 {
-    if (r->phase != RELAY_STOPPED) { /* it never ran */
-        relay_close_handles(r);
-        r->options.on_stopped(r->options.data);
-    }
+    if (r->phase != RELAY_STOPPED) /* it never ran */
+        relay_finish(r);
     if (r->servers)
         server_set_free(r->servers);
     int rc = loop_done(&r->loop);

@@ -21,10 +21,10 @@
 #include "server/server.h"
 #include "session/session.h"
 
-/* serving -> draining -> stopping -> stopped; a phase may be left out, none comes back. */
+/* serving -> draining -> stopping -> stopped, and serving -> stopped for a relay that never ran (shutdown.c). */
 enum relay_phase {
     RELAY_SERVING,
-    RELAY_DRAINING, /* nobody new; what is in flight goes on, for drain_ms at most */
+    RELAY_DRAINING, /* no new clients or requests; requests in flight go on, for drain_ms at most */
     RELAY_STOPPING, /* children are being stopped, clients closed */
     RELAY_STOPPED,  /* every handle is closing: relay_run is about to return */
 };
@@ -62,9 +62,7 @@ struct relay {
     bool servers_stopped;
     bool clients_closed;   /* front_close_clients was called */
     bool stuck;            /* the end took too long */
-    uv_prepare_t prepare;  /* every iteration: */
-    struct loop_task tick; /* ... sets `clock`, looks whether a drain is through */
-    struct timer clock;    /* router_tick */
+    struct timer clock;    /* router_tick; set at the end of each iteration */
     struct timer deadline; /* of the drain, then of the whole end */
     uint64_t end_by_ms;
 };
@@ -100,9 +98,11 @@ uint64_t relay_link_share(const struct config *c);
 void relay_say_limits(const struct relay *r);
 /* The server of listeners that name none; NULL: there is no such thing. */
 const char *relay_default_server(const struct config *c);
-/* Looks whether the phase has come to its end. Called every iteration. */
+/* Moves on when the phase is over. Called at the end of every iteration. */
 void relay_check_phase(struct relay *r);
 void relay_on_deadline(struct timer *t);
+/* Closes the relay's own handles and calls on_stopped: the loop runs out. */
+void relay_finish(struct relay *r);
 void relay_close_handles(struct relay *r);
 
 #endif

@@ -1,20 +1,40 @@
 /* The end in order.
  *
- * draining   listeners are closed, the router refuses new requests; over when nothing is in flight or waiting
- * any more, or at drain_ms stopping   children are stopped, all at once. Clients are closed as soon as
- * nothing is owed to them: now, or when the last child has gone and everything in flight has been answered
- * stopped    no child, no client: the handles close and the loop runs out
+ *   phase      what happens                                      over
+ *   draining   listeners are closed, the router refuses          when nothing is in flight or waiting any more,
+ *              new requests                                      drain_ms later at the latest
+ *   stopping   children are stopped, all at once; clients are    when no child and no client is left
+ *              closed when nothing is in flight any more, or
+ *              the last child is gone
+ *   stopped    the handles close and the loop runs out           when relay_run returns
  *
  * The whole has an end of its own: drain_ms, twice the grace of children, and END_SLACK_MS (with the
  * defaults 7.7 s). What is left then is killed; if even that does not help, relay_run gives up.
  */
 #include "relay.h"
 
+#include <assert.h>
+
 #include "log/log.h"
 
 #define END_SLACK_MS  700
 #define KILL_MS       250
 #define LAST_FLUSH_MS 500
+
+#define BIT(phase) (1U << (phase))
+
+static const unsigned allowed_moves[] = {
+    [RELAY_SERVING] = BIT(RELAY_DRAINING) | BIT(RELAY_STOPPED),
+    [RELAY_DRAINING] = BIT(RELAY_STOPPING) | BIT(RELAY_STOPPED),
+    [RELAY_STOPPING] = BIT(RELAY_STOPPED),
+    [RELAY_STOPPED] = 0,
+};
+
+static void move(struct relay *r, enum relay_phase to)
+{
+    assert((allowed_moves[r->phase] & BIT(to)) != 0);
+    r->phase = to;
+}
 
 static void on_servers_stopped(void *data)
 {
@@ -24,15 +44,14 @@ static void on_servers_stopped(void *data)
 
 static void begin_stopping(struct relay *r)
 {
-    r->phase = RELAY_STOPPING;
+    move(r, RELAY_STOPPING);
     timer_set(&r->deadline, r->end_by_ms);
     server_set_stop(r->servers, on_servers_stopped, r);
 }
 
-static void finish(struct relay *r)
+void relay_finish(struct relay *r)
 {
-    LOG(LOG_INFO, "stopped");
-    r->phase = RELAY_STOPPED;
+    move(r, RELAY_STOPPED);
     relay_close_handles(r);
     r->options.on_stopped(r->options.data);
 }
@@ -47,8 +66,10 @@ void relay_check_phase(struct relay *r)
         r->clients_closed = true;
         front_close_clients(&r->front, "the relay is stopping", LAST_FLUSH_MS);
     }
-    if (r->clients_closed && r->servers_stopped && front_is_empty(&r->front))
-        finish(r);
+    if (r->clients_closed && r->servers_stopped && front_is_empty(&r->front)) {
+        LOG(LOG_INFO, "stopped");
+        relay_finish(r);
+    }
 }
 
 static void end_now(struct relay *r)
@@ -86,7 +107,7 @@ void relay_drain(struct relay *r)
     uint64_t now_ms = loop_now_ms(&r->loop);
     LOG(LOG_INFO, "draining", F_UINT("clients", r->front.client_count),
         F_UINT("pending", router_pending(r->router)), F_UINT("drain_ms", r->config->drain_ms));
-    r->phase = RELAY_DRAINING;
+    move(r, RELAY_DRAINING);
     r->ops.draining = true;
     r->end_by_ms = now_ms + r->config->drain_ms + 2 * r->config->stop_grace_ms + END_SLACK_MS;
     front_stop_listening(&r->front);

@@ -6,6 +6,9 @@
  * makes the poll return at once. So every pass is bounded, input is never starved by tasks, and nothing
  * marked waits for a stranger's event.
  *
+ * on_iteration_end is called at the end of the prepare phase: once per iteration, when all that ran since the last poll,
+ * timers and close callbacks included, is over.
+ *
  * Failure: only loop_init can fail (descriptors, memory), and it leaves nothing behind.
  */
 #include "io/loop.h"
@@ -49,13 +52,18 @@ static bool is_settled(const struct loop *loop)
     return list_empty(&loop->tasks) && list_empty(&loop->deferred);
 }
 
+static void spin_if_unsettled(struct loop *loop)
+{
+    int rc = is_settled(loop) ? uv_idle_stop(&loop->spin) : uv_idle_start(&loop->spin, on_spin);
+    assert(rc == 0 || uv_is_closing((const uv_handle_t *)&loop->spin));
+    (void)rc;
+}
+
 static void end_iteration(struct loop *loop)
 {
     run_tasks(loop);
     run_deferred(loop);
-    int rc = is_settled(loop) ? uv_idle_stop(&loop->spin) : uv_idle_start(&loop->spin, on_spin);
-    assert(rc == 0 || uv_is_closing((const uv_handle_t *)&loop->spin));
-    (void)rc;
+    spin_if_unsettled(loop);
 }
 
 static void on_check(uv_check_t *handle)
@@ -70,6 +78,11 @@ static void on_prepare(uv_prepare_t *handle)
     struct loop *loop = CONTAINER_OF(handle, struct loop, prepare);
     if (!is_settled(loop) || uv_is_active((const uv_handle_t *)&loop->spin))
         end_iteration(loop);
+    if (!loop->on_iteration_end)
+        return;
+    loop->on_iteration_end(loop);
+    if (!is_settled(loop))
+        spin_if_unsettled(loop);
 }
 
 /* ---- warm storage ---- */
@@ -123,6 +136,7 @@ int loop_init(struct loop *loop)
     list_init(&loop->tasks);
     list_init(&loop->deferred);
     list_init(&loop->warm);
+    loop->on_iteration_end = NULL;
     loop->read_bytes = mem_alloc(LOOP_READ_BYTES);
     if (!loop->read_bytes)
         return UV_ENOMEM;

@@ -4,6 +4,7 @@
  * - tasks that run once at the end of the iteration they were marked in (links flush there: one write per link
  *   and iteration)
  * - deferred frees: nothing is freed inside a callback of its own
+ * - one hook at the end of each iteration, for the owner of the whole
  * - idle storage: an owner that kept memory for its next use is asked to release it after a second or two without use
  *
  * The end of an iteration is libuv's check phase, and its prepare phase for what timers and close callbacks marked
@@ -36,6 +37,8 @@ struct loop {
     struct list deferred; /* struct loop_deferred.node */
     struct list warm;     /* struct loop_warm.node */
     char *read_bytes;     /* owned, LOOP_READ_BYTES; shared by every stream of the loop */
+    /* Runs once per iteration, behind its tasks and before the poll; NULL: none. It may mark tasks. */
+    void (*on_iteration_end)(struct loop *loop);
 };
 
 struct loop_task {

@@ -61,8 +61,7 @@ static void on_keeper_exit(struct reaper_watch *w, int status)
 {
     struct child *c = CONTAINER_OF(w, struct child, watch);
     (void)child_pid(c); /* for the log, before the lifeline goes */
-    c->phase = CHILD_EXITED;
-    timer_clear(&c->timer);
+    child_move(c, CHILD_EXITED, 0);
     child_io_drain(c);
     int signum = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     c->instance.events->on_exit(&c->instance, signum == 0 ? WEXITSTATUS(status) : 0, signum);

@@ -75,6 +75,7 @@ struct child {
     bool paused_by_memory;
     bool memory_joined;
     struct memory_user memory_user;
+    struct loop_task account; /* reports to the memory budget what the child holds */
     struct frame_reader reader;
     struct loop_warm warm; /* the storage of reader and stdin queue */
     struct stderr_ring stderr_ring;

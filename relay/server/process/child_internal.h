@@ -23,11 +23,11 @@ MUSTCHECK int child_io_open(struct child *c, const struct child_process *p);
 /* Hands in what the pipes hold, without waiting for their end. */
 void child_io_drain(struct child *c);
 void child_io_done(struct child *c);
-/* Tells the memory budget what the child holds. */
-void child_io_account(struct child *c);
 void child_io_leave_memory(struct child *c);
 
 /* child_stop.c */
+/* The one mover. The phase ends deadline_ms from now; 0: it has no deadline. */
+void child_move(struct child *c, enum child_phase to, uint64_t deadline_ms);
 void child_on_time(struct timer *t);
 /* The child is of no use: starts the clock of on_lost. `why` is static. */
 void child_note_lost(struct child *c, const char *why);

@@ -34,20 +34,26 @@
  * still read. */
 #define EARLY_BYTES 4096
 
+/* ---- memory ---- */
+
+/* Once per iteration, however often its buffers change in it. */
+static void account_later(struct child *c)
+{
+    if (c->memory_joined)
+        loop_mark(c->loop, &c->account);
+}
+
+static void on_account(struct loop_task *task)
+{
+    struct child *c = CONTAINER_OF(task, struct child, account);
+    size_t partial = frame_reader_partial(&c->reader);
+    memory_set(c->memory, &c->memory_user, partial, partial + stream_held_bytes(&c->in));
+}
+
 static void update_queued(struct child *c)
 {
     c->instance.link.queued_bytes = stream_queued(&c->in);
-    child_io_account(c);
-}
-
-/* ---- memory ---- */
-
-void child_io_account(struct child *c)
-{
-    if (!c->memory_joined)
-        return;
-    size_t partial = frame_reader_partial(&c->reader);
-    memory_set(c->memory, &c->memory_user, partial, partial + stream_held_bytes(&c->in));
+    account_later(c);
 }
 
 static void apply_pause(struct child *c)
@@ -79,6 +85,7 @@ void child_io_leave_memory(struct child *c)
 {
     if (c->memory_joined)
         memory_leave(c->memory, &c->memory_user);
+    loop_unmark(&c->account);
     c->memory_joined = false;
 }
 
@@ -177,7 +184,7 @@ static void cut_frames(struct child *c, const char *bytes, size_t len)
         frame_reader_trim(&c->reader);
         stream_trim(&c->in, 0);
     }
-    child_io_account(c);
+    account_later(c);
 }
 
 /* It has been quiet for a second or two. */
@@ -186,7 +193,7 @@ static void on_cool(struct loop_warm *warm)
     struct child *c = CONTAINER_OF(warm, struct child, warm);
     frame_reader_trim(&c->reader);
     stream_trim(&c->in, 0);
-    child_io_account(c);
+    account_later(c);
 }
 
 static void on_out_bytes(struct stream *s, const char *bytes, size_t len)
@@ -258,6 +265,7 @@ void child_io_init(struct child *c, const struct child_spec *spec)
     stream_init(&c->out, spec->loop, &out_ops, 0, 0, 0);
     stream_init(&c->err, spec->loop, &err_ops, 0, 0, 0);
     loop_warm_init(&c->warm, on_cool);
+    loop_task_init(&c->account, on_account);
     frame_reader_init(&c->reader, spec->instance.max_frame_bytes, spec->instance.max_id_bytes);
     stderr_ring_init(&c->stderr_ring, on_stderr_line, c);
 }

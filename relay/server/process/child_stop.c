@@ -10,6 +10,7 @@
  */
 #include "server/process/child_internal.h"
 
+#include <assert.h>
 #include <signal.h>
 
 #include "log/log.h"
@@ -23,10 +24,24 @@ static void close_stdin(struct child *c)
         stream_set_marks(&c->in, 0, 0); /* on_drain closes it */
 }
 
-static void enter(struct child *c, enum child_phase phase, uint64_t deadline_ms)
+#define BIT(phase) (1U << (phase))
+
+static const unsigned allowed_moves[] = {
+    [CHILD_RUNNING] = BIT(CHILD_ENDING) | BIT(CHILD_TERMED) | BIT(CHILD_KILLED) | BIT(CHILD_EXITED),
+    [CHILD_ENDING] = BIT(CHILD_TERMED) | BIT(CHILD_KILLED) | BIT(CHILD_EXITED),
+    [CHILD_TERMED] = BIT(CHILD_KILLED) | BIT(CHILD_EXITED),
+    [CHILD_KILLED] = BIT(CHILD_KILLED) | BIT(CHILD_EXITED), /* itself: the keeper is killed again */
+    [CHILD_EXITED] = 0,
+};
+
+void child_move(struct child *c, enum child_phase to, uint64_t deadline_ms)
 {
-    c->phase = phase;
-    timer_set(&c->timer, loop_now_ms(c->loop) + deadline_ms);
+    assert((allowed_moves[c->phase] & BIT(to)) != 0);
+    c->phase = to;
+    if (deadline_ms != 0)
+        timer_set(&c->timer, loop_now_ms(c->loop) + deadline_ms);
+    else
+        timer_clear(&c->timer);
 }
 
 /* The keeper is not reaped, so its pid is its own. */
@@ -40,7 +55,7 @@ static void term(struct child *c, uint64_t grace_ms)
     if (c->phase >= CHILD_TERMED)
         return;
     c->grace_ms = grace_ms;
-    enter(c, CHILD_TERMED, grace_ms);
+    child_move(c, CHILD_TERMED, grace_ms);
     stream_close(&c->in);
     signal_keeper(c, KEEPER_SIGNAL_TERM);
 }
@@ -54,7 +69,7 @@ void child_stop(struct child *c, uint64_t grace_ms)
         return;
     }
     c->grace_ms = grace_ms;
-    enter(c, CHILD_ENDING, grace_ms);
+    child_move(c, CHILD_ENDING, grace_ms);
     close_stdin(c);
 }
 
@@ -62,7 +77,7 @@ void child_kill(struct child *c)
 {
     if (c->phase >= CHILD_KILLED)
         return;
-    enter(c, CHILD_KILLED, CHILD_KILL_MS);
+    child_move(c, CHILD_KILLED, CHILD_KILL_MS);
     stream_close(&c->in);
     signal_keeper(c, KEEPER_SIGNAL_KILL);
 }
@@ -72,7 +87,7 @@ static void kill_keeper(struct child *c)
 {
     LOG(LOG_ERROR, "a keeper does not end", F_STR("server", c->name), F_INT("keeper_pid", c->keeper_pid));
     signal_keeper(c, SIGKILL);
-    enter(c, CHILD_KILLED, CHILD_KILL_MS);
+    child_move(c, CHILD_KILLED, CHILD_KILL_MS);
 }
 
 void child_note_lost(struct child *c, const char *why)

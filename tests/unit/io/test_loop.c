@@ -153,6 +153,44 @@ static void count_free(struct loop_deferred *d)
     }
 }
 
+static int ends;
+static int runs_before_end;
+static struct counted_task from_end;
+
+static void on_iteration_end(struct loop *l)
+{
+    assert_ptr_equal(l, &loop);
+    ends++;
+    runs_before_end = from_timer.runs;
+    loop_mark(&loop, &from_end.task);
+}
+
+/* It comes once, behind the tasks that timers marked, and what it marks does not wait through the poll. */
+static void test_iteration_end(void **state)
+{
+    (void)state;
+    uv_timer_t near_timer;
+    assert_int_equal(uv_timer_init(&loop.uv, &near_timer), 0);
+    assert_int_equal(uv_timer_init(&loop.uv, &far_timer), 0);
+    assert_int_equal(uv_timer_start(&near_timer, on_first_timer, 0, 0), 0);
+    assert_int_equal(uv_timer_start(&far_timer, on_first_timer, 3600000, 0), 0);
+    from_timer = counted();
+    from_end = counted();
+    loop_task_init(&from_timer.task, run_counted);
+    loop_task_init(&from_end.task, stop_all);
+    ends = 0;
+    loop.on_iteration_end = on_iteration_end;
+    uint64_t before = uv_hrtime();
+    loop_run(&loop);
+    loop.on_iteration_end = NULL;
+    assert_int_equal(ends, 1);
+    assert_int_equal(runs_before_end, 1);
+    assert_true(uv_hrtime() - before < UINT64_C(60000000000));
+    uv_close((uv_handle_t *)&near_timer, NULL);
+    uv_close((uv_handle_t *)&far_timer, NULL);
+    (void)uv_run(&loop.uv, UV_RUN_NOWAIT);
+}
+
 static void test_deferred_after_tasks(void **state)
 {
     (void)state;
@@ -250,6 +288,7 @@ int main(void)
         LOOP_TEST(test_unmarked_does_not_run),
         LOOP_TEST(test_marked_again),
         LOOP_TEST(test_no_wait_through_the_poll),
+        LOOP_TEST(test_iteration_end),
         LOOP_TEST(test_deferred_after_tasks),
         LOOP_TEST(test_done_runs_what_is_deferred),
         LOOP_TEST(test_done_tells_a_handle_left),
