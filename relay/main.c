@@ -180,7 +180,7 @@ static int say_failure(const struct relay_error *error)
     return (int)error->exit;
 }
 
-/* The signals are caught before anybody can know that there is a relay to be signalled. */
+/* The signals are caught before the relay is visible to any process that could send one. */
 static int serve(const struct config_args *args, struct config *config)
 {
     struct signals signals;
@@ -227,7 +227,8 @@ static int run(enum verb verb, const struct config_args *args)
     return RELAY_EXIT_OK;
 }
 
-/* A closed 0, 1 or 2 would become the number of a socket, which then gets what is meant for the terminal. */
+/* A closed 0, 1 or 2 would become the number of a socket, which would then get the output meant for the
+ * terminal. */
 static int fill_standard_files(void)
 {
     int fd;

@@ -19,7 +19,7 @@
 #include "log/log.h"
 #include "ops/control.h"
 
-/* Descriptors that clients may not have: our own, and those of each server's children. */
+/* Descriptors that are kept from clients: the relay's own, and those of each server's children. */
 #define FILES_OWN        64
 #define FILES_PER_SERVER 8
 
@@ -187,7 +187,7 @@ static void fill_ops(struct relay *r)
 }
 
 /* Whatever was opened before a failure is taken down by relay_free, which runs the loop out. The pid file
- * comes last: who reads it may connect. */
+ * comes last: a program that reads it may connect. */
 int relay_start(struct relay *r, struct relay_error *ret_error)
 {
     int rc = listen_all(r, ret_error);

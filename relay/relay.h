@@ -21,7 +21,8 @@
 #include "server/server.h"
 #include "session/session.h"
 
-/* serving -> draining -> stopping -> stopped, and serving -> stopped for a relay that never ran (shutdown.c). */
+/* serving -> draining -> stopping -> stopped, and serving -> stopped for a relay that never ran
+ * (shutdown.c). */
 enum relay_phase {
     RELAY_SERVING,
     RELAY_DRAINING, /* no new clients or requests; requests in flight go on, for drain_ms at most */
@@ -35,7 +36,7 @@ enum relay_exit { RELAY_EXIT_OK = 0, RELAY_EXIT_FAILURE = 1, RELAY_EXIT_USAGE = 
 struct relay_options {
     const struct config_args *args; /* borrowed: a reload reads the same flags and environment again */
     struct config *config;          /* taken, also on failure */
-    /* The relay has stopped: whatever else keeps the loop alive must go. */
+    /* The relay has stopped: every other handle on the loop must be closed. */
     void (*on_stopped)(void *data);
     void *data;
 };
@@ -67,15 +68,15 @@ struct relay {
     uint64_t end_by_ms;
 };
 
-/* The loop and the parts, and nothing that others can see yet. On failure nothing is left, and `ret_error`
- * has one line for stderr and the exit code. */
+/* The loop and the parts, and nothing that is visible outside yet. On failure nothing is left, and
+ * `ret_error` has one line for stderr and the exit code. */
 MUSTCHECK int relay_new(const struct relay_options *options, struct relay **ret_relay,
                         struct relay_error *ret_error);
 /* Everything is up and listening when it returns 0. On failure, as above; relay_free is all that may follow.
  */
 MUSTCHECK int relay_start(struct relay *r, struct relay_error *ret_error);
-/* Until the end of a drain. RELAY_EXIT_FAILURE: something would not end in time; call relay_abort then and
- * exit, there is nothing that could be freed. */
+/* Until the end of a drain. RELAY_EXIT_FAILURE: the end took too long; call relay_abort then and
+ * exit, nothing can be freed. */
 enum relay_exit relay_run(struct relay *r);
 /* Before relay_run, or after it returned RELAY_EXIT_OK. Without a run, on_stopped is called from here. */
 void relay_free(struct relay *r);
@@ -84,19 +85,19 @@ void relay_free(struct relay *r);
 void relay_reload(struct relay *r);
 /* Ends in order: within drain_ms and about five seconds. Idempotent. */
 void relay_drain(struct relay *r);
-/* Leaves nothing of ours on the disk; the caller exits at once. Children go with their keepers. */
+/* Removes the pid file and kills the children; the caller exits at once. Keepers end what is left. */
 void relay_abort(struct relay *r);
 
 /* ---- between relay.c, reload.c and shutdown.c ---- */
 
 struct front_limits relay_front_limits(const struct relay *r, const struct config *c);
-/* maxMemoryBytes is in two halves: what waits in the router for a turn, and what links hold (frames under
- * way, queues). */
+/* maxMemoryBytes is in two halves: requests that wait in the router, and the buffers of links (partial
+ * frames, queues). */
 size_t relay_router_share(const struct config *c);
 uint64_t relay_link_share(const struct config *c);
-/* A line in the log when the limit on open files leaves less than maxClients. */
+/* Logs it when the limit on open files leaves less than maxClients. */
 void relay_say_limits(const struct relay *r);
-/* The server of listeners that name none; NULL: there is no such thing. */
+/* The server of listeners that name none; NULL: there is none. */
 const char *relay_default_server(const struct config *c);
 /* Moves on when the phase is over. Called at the end of every iteration. */
 void relay_check_phase(struct relay *r);

@@ -8,8 +8,9 @@
  *              the last child is gone
  *   stopped    the handles close and the loop runs out           when relay_run returns
  *
- * The whole has an end of its own: drain_ms, twice the grace of children, and END_SLACK_MS (with the
- * defaults 7.7 s). What is left then is killed; if even that does not help, relay_run gives up.
+ * The whole has an end of its own: drain_ms, twice the grace of children, and END_SLACK_MS (with the defaults
+ * 7.7 s). Children that are left then are killed and clients dropped; if even that does not help, relay_run
+ * gives up.
  */
 #include "relay.h"
 
@@ -115,7 +116,7 @@ void relay_drain(struct relay *r)
     timer_set(&r->deadline, now_ms + r->config->drain_ms);
 }
 
-static void on_nothing(void *data)
+static void ignore_stopped(void *data)
 {
     (void)data;
 }
@@ -124,7 +125,7 @@ void relay_abort(struct relay *r)
 {
     front_stop_listening(&r->front);
     if (r->phase < RELAY_STOPPING)
-        server_set_stop(r->servers, on_nothing, NULL);
+        server_set_stop(r->servers, ignore_stopped, NULL);
     if (!r->servers_stopped)
         server_set_kill(r->servers);
     pidfile_close(&r->pidfile);

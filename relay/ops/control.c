@@ -1,4 +1,4 @@
-/* Dispatch: find the method in the table, ask the session's permission, read the parameters, let the method
+/* Dispatch: find the method in the table, check the session's permission, read the parameters, let the method
  * write its result, answer.
  *
  * Failure modes: the result outgrows OPS_REPLY_MAX_BYTES, or memory runs out -> TOO_LARGE or OVERLOADED for
@@ -115,8 +115,8 @@ void control_handle(void *ops, struct route_session *s, const struct frame *fram
         route_reply_error(s, frame, RPC_E_METHOD_NOT_FOUND, NULL, NULL);
         return;
     }
-    const struct session *who = route_session_user(s);
-    if (!session_may(who, method->needed)) {
+    const struct session *session = route_session_user(s);
+    if (!session_may(session, method->needed)) {
         refuse_permission(s, frame, method->needed);
         return;
     }

@@ -6,7 +6,7 @@
  *   relay/clients    {"after"?, "limit"?} -> views.h    (admin)
  *   relay/inflight   {"limit"?} -> views.h              (admin)
  *
- * What needs more than the session may do gets FORBIDDEN with `needed`; an unknown method -32601; params of
+ * A method above the session's permission gets FORBIDDEN with `needed`; an unknown method -32601; params of
  * the wrong shape -32602. None of them shows payloads, arguments or environment values.
  */
 #ifndef OPS_CONTROL_H
@@ -15,7 +15,7 @@
 #include "ops/ops.h"
 #include "wire/frame.h"
 
-/* Parameters that the views share; each method says which it takes. */
+/* Parameters that the views share; the list above names those that each method takes. */
 struct control_page {
     uint64_t after; /* ids up to this are left out; 0: none */
     size_t limit;   /* 1 .. OPS_PAGE_MAX */

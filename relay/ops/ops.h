@@ -1,4 +1,4 @@
-/* What operators may look at: everything the control methods need, in one place. relay.c fills it, reload.c and
+/* The sources of the control methods, in one place. relay.c fills it, reload.c and
  * shutdown.c keep it up to date.
  */
 #ifndef OPS_OPS_H
@@ -18,7 +18,7 @@
 
 /* An answer longer than this becomes an error: a view pages instead. */
 #define OPS_REPLY_MAX_BYTES ((size_t)8 << 20)
-/* Entries of a view when the request does not say, and at most. */
+/* Entries of a view without "limit", and at most. */
 #define OPS_PAGE_DEFAULT 1000
 #define OPS_PAGE_MAX     10000
 

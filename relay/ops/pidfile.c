@@ -1,8 +1,8 @@
-/* Happy path: open (never through a symbolic link), lock, make sure that the name still leads to what was
- * locked, write.
+/* Happy path: open (never through a symbolic link), lock, make sure that the name still is that of the locked
+ * file, write.
  *
  * Failure modes: locked by another -> its id is read and reported. The file was removed between open and lock
- * (its owner just left) -> once more from the start. The disk is full -> the write's error, and the file is
+ * (its owner just ended) -> once more from the start. The disk is full -> the write's error, and the file is
  * removed again.
  */
 #include "ops/pidfile.h"
@@ -43,7 +43,7 @@ static int write_pid(int fd)
     return put == len ? 0 : -ENOSPC;
 }
 
-/* -EAGAIN: the name leads elsewhere by now. */
+/* -EAGAIN: the name is that of another file by now. */
 static int lock(int fd, const char *path, struct pidfile *p, pid_t *ret_holder)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

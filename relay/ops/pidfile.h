@@ -1,5 +1,5 @@
-/* The file that names the running process. Locked while the process lives, so that a stale one is known for
- * what it is, and a second relay with the same file does not start.
+/* The file that names the running process. Locked while the process lives, so that a stale one is
+ * recognised, and a second relay with the same file does not start.
  */
 #ifndef OPS_PIDFILE_H
 #define OPS_PIDFILE_H

@@ -1,4 +1,4 @@
-/* Status is put together from what the parts already count; nothing is kept here. */
+/* Status is made from the counters of the other parts; nothing is kept here. */
 #include "ops/status.h"
 
 #include <stdio.h>
@@ -155,7 +155,7 @@ static void look_at_health(void *data, const struct server_info *info)
     if (info->disabled || info->remote)
         return;
     walk->servers++;
-    /* "down" by itself is no fault: nobody has asked for a lazy server yet. */
+    /* "down" by itself is no fault: no request has needed a lazy server yet. */
     const struct server_config *c = config_server(walk->config, info->name);
     if ((c && c->problem) || strcmp(info->state, "backing-off") == 0 ||
         strcmp(info->state, "crash-loop") == 0)

@@ -1,5 +1,4 @@
-/* What the relay says about itself: relay/status and relay/servers. Numbers, names and states; nothing that a
- * client sent.
+/* The answers of relay/status and relay/servers. Numbers, names and states; nothing that a client sent.
  */
 #ifndef OPS_STATUS_H
 #define OPS_STATUS_H
@@ -28,7 +27,7 @@ void status_write_servers(struct writer *w, const struct ops *o, const struct co
                           uint64_t now_ms);
 
 /* "degraded": a server backs off, is in a crash loop, or cannot run as it is configured; "down": all of them.
- * A lazy server that nobody has asked for yet is fine, and so is one that is disabled or remote. */
+ * A lazy server that no request has needed yet is fine, and so is one that is disabled or remote. */
 const char *status_health(const struct ops *o, uint64_t now_ms);
 
 #endif

@@ -1,4 +1,4 @@
-/* The views walk what is there and write it down; they keep nothing. */
+/* The views list sessions and calls as they are; nothing is kept here. */
 #include "ops/views.h"
 
 #include "wire/rpc.h"

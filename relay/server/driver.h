@@ -1,16 +1,16 @@
 /* The driver of a server's instances: the one thing that supervisors know of what runs behind a server.
  *
- * An instance is one run of a server: a child process under its keeper (process/). The supervisor decides when one
- * starts and stops; the driver knows how.
+ * An instance is one run of a server: a child process under its keeper (process/). The supervisor decides
+ * when one starts and stops; the driver knows how.
  *
- * Happy path: start -> on_frame for each line that the instance writes -> stop -> on_exit -> on_closed, and the
- * instance is freed. Frames may come until on_exit.
+ * Happy path: start -> on_frame for each line that the instance writes -> stop -> on_exit -> on_closed, and
+ * the instance is freed. Frames may come until on_exit.
  *
- * Failure modes: start fails -> the reason in words, nothing is left, no event comes. The instance ends by itself ->
- * on_exit. It lives on and can serve no more -> on_lost, and the supervisor stops it.
+ * Failure modes: start fails -> the reason in words, nothing is left, no event comes. The instance ends by
+ * itself -> on_exit. It lives on and can serve no more -> on_lost, and the supervisor stops it.
  *
- * Every event runs from the loop, none inside a call of the driver. on_exit comes once, however the instance ends, after
- * everything that it had written; on_closed comes once, after it.
+ * Every event runs from the loop, none inside a call of the driver. on_exit comes once, however the instance
+ * ends, after everything that it had written; on_closed comes once, after it.
  */
 #ifndef SERVER_DRIVER_H
 #define SERVER_DRIVER_H
@@ -70,21 +70,22 @@ struct instance_pids {
 };
 
 struct upstream_driver {
-    /* 0 and *ret_instance; else a negative errno or libuv code, and *ret_error. That the command itself cannot be run
-     * may show as an exit, with the reason at the end of its standard error. */
+    /* 0 and *ret_instance; else a negative errno or libuv code, and *ret_error. That the command itself
+     * cannot be run may show as an exit, with the reason at the end of its standard error. */
     MUSTCHECK int (*start)(struct driver *d, const struct instance_spec *spec,
                            const struct instance_events *events, void *data, struct instance **ret_instance,
                            struct driver_error *ret_error);
-    /* Begins to end it: each step of the escalation gets grace_ms, and the last one cannot be resisted. An instance
-     * that was reported lost gets no time to read what is queued for it. Later calls change nothing. */
+    /* Begins to end it: each step of the escalation gets grace_ms, and the last one cannot be resisted. An
+     * instance that was reported lost gets no time to read what is queued for it. Later calls change
+     * nothing. */
     void (*stop)(struct instance *i, uint64_t grace_ms);
     /* Ends it now. on_exit still comes. */
     void (*kill)(struct instance *i);
     /* The end of its standard error as valid UTF-8, at most `max` - 1 bytes and a NUL; returns the length. */
     size_t (*tail)(const struct instance *i, char *ret_text, size_t max);
     void (*get_pids)(struct instance *i, struct instance_pids *ret_pids);
-    /* No instance is left. on_closed runs once, from the loop, when nothing that instances have left behind runs any
-     * more, or will not end; `d` is freed after it. Once. */
+    /* No instance is left. on_closed runs once, from the loop, when nothing that instances have left
+     * behind runs any more, or will not end; `d` is freed after it. Once. */
     void (*close)(struct driver *d, void (*on_closed)(void *data), void *data);
 };
 

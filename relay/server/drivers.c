@@ -1,5 +1,5 @@
-/* Which driver runs a server's instances. All that can run today are local commands; an entry that names a remote server
- * does not get here (server_unavailable). */
+/* Which driver runs a server's instances. All that can run today are local commands; an entry that names a
+ * remote server does not get here (server_unavailable). */
 #include "server/process/process_driver.h"
 #include "server/server_internal.h"
 

@@ -1,12 +1,11 @@
-/* The set of servers: what the router asks of it, and its own beginning and end. server_apply.c keeps it in
- * step with the configuration, server_info.c lets others look in.
+/* The set of servers: its router-side callbacks, its beginning and its end. server_apply.c keeps it in step
+ * with the configuration, server_info.c describes it to ops/, drivers.c runs the instances.
  *
- * Happy path: new (keeper found, reaper started) -> apply -> the router's start, ready, release go to
- * supervisors -> stop: every child's ladder at once; when no child is left, timers and the reaper close; when
- * they are, on_stopped.
+ * Happy path: new (drivers open) -> apply -> the router's start, ready, release go to supervisors -> stop:
+ * every instance is stopped at once; when none is left, timers and drivers close; when they have, on_stopped.
  *
- * Failure modes: no keeper -> refused at the start. No memory for a supervisor -> that upstream goes down with
- * the reason.
+ * Failure modes: no keeper -> new fails. No memory for a supervisor -> that upstream goes down with the
+ * reason.
  */
 #include "server/server.h"
 
@@ -32,7 +31,7 @@ const char *server_unavailable(const struct server *server)
     return config->remote ? "remote servers are not built in yet" : NULL;
 }
 
-/* ---- what the router asks ---- */
+/* ---- called by the router ---- */
 
 static void upstream_cannot_run(struct upstream *upstream, const char *why, uint64_t now_ms)
 {
@@ -76,7 +75,7 @@ static void on_route_release(void *server_data, struct upstream *upstream)
     if (s)
         supervisor_release(s);
     else
-        upstream_free(upstream); /* it never asked for a child */
+        upstream_free(upstream); /* it never needed an instance */
 }
 
 const struct server_ops server_route_ops = {on_route_start, on_route_ready, on_route_handshake_failed,
@@ -110,15 +109,15 @@ static void free_server(struct server *server)
     mem_free(server);
 }
 
-/* Nothing of it runs: its supervisors' handles are closed, so those that remain have an upstream that waits for
- * its end. */
+/* No instance runs and every handle is closed: supervisors that remain have an upstream that is still to
+ * be freed. */
 static void remove_stopped(struct server *server, uint64_t now_ms)
 {
     LIST_EACH(it, safe, &server->supervisors)
     {
         struct supervisor *s = CONTAINER_OF(it, struct supervisor, node);
         if (server->sharing == SHARING_SHARED)
-            s->upstream = NULL; /* goes with the server */
+            s->upstream = NULL; /* freed with the server */
     }
     if (server->route)
         route_server_remove(server->route, "the relay is stopping", now_ms);
@@ -217,9 +216,9 @@ void server_set_kill(struct server_set *set)
     (void)each_supervisor(&set->leaving, supervisor_kill);
 }
 
-/* ---- what supervisors tell ---- */
+/* ---- called by supervisors ---- */
 
-static bool may_go(const struct server *server)
+static bool is_abandoned(const struct server *server)
 {
     return !server->route && list_empty(&server->supervisors);
 }
@@ -230,7 +229,7 @@ void server_supervisor_closed(struct supervisor *s)
     struct server_set *set = server->set;
     if (!s->upstream) {
         supervisor_free(s);
-        if (may_go(server))
+        if (is_abandoned(server))
             free_server(server);
     }
     if (set->closing)

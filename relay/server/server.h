@@ -1,8 +1,9 @@
-/* The set of servers: what the configuration names, each with its child or children, kept in step with it.
+/* The set of servers: what the configuration names, each with its instances, kept in step with it.
  *
  * Happy path: server_set_new -> server_set_apply at start and at every reload -> server_set_stop ->
- * on_stopped -> server_set_free. The router asks for children; the set starts them, lazily unless an entry is
- * `eager`, keeps them alive while somebody is there, and stops idle ones where the entry says so.
+ * on_stopped -> server_set_free. The router says when a server is needed; the set starts its instances,
+ * lazily unless an entry is `eager`, keeps them running while sessions use them, and stops idle ones where
+ * the entry has an idle time.
  *
  * One thread, the loop's. SIGPIPE must be ignored by the process.
  */
@@ -33,7 +34,8 @@ struct server_set_options {
     const char *program_dir;
     /* What children may inherit from; borrowed until on_stopped. NULL: the process's own. */
     char *const *environ;
-    /* Runs every server in place of the process driver, which is not opened then: for tests. Taken. NULL: none. */
+    /* Runs every server in place of the process driver, which is not opened then: for tests. Taken. NULL:
+     * none. */
     struct driver *driver;
 };
 
@@ -43,9 +45,10 @@ MUSTCHECK int server_set_new(const struct server_set_options *options, struct se
 
 /* Brings the set in step with `config`, which is borrowed until the next server_set_apply returns or
  * server_set_free does: new entries are added, removed ones close their sessions, changed ones are drained
- * (config->drain_ms at the most), stopped and started afresh; what differs in its limits alone takes them
- * without a restart; the others do not notice. A `session` entry's running children keep what they were
- * started with. -ENOMEM: entries that could not be added are missing, and the next apply tries again. */
+ * (config->drain_ms at the most), stopped and started again; those that differ in their limits alone take
+ * them without a restart; the others are not touched. Running instances of a `session` entry keep what
+ * they were started with. -ENOMEM: entries that could not be added are missing, and the next apply tries
+ * again. */
 MUSTCHECK int server_set_apply(struct server_set *set, const struct config *config);
 
 /* Stops all children in parallel: stdin closed, stop_grace_ms later SIGTERM, stop_grace_ms later the rest is
@@ -54,29 +57,28 @@ MUSTCHECK int server_set_apply(struct server_set *set, const struct config *conf
 void server_set_stop(struct server_set *set, void (*on_stopped)(void *data), void *data);
 /* While stopping: kills what is left at once; on_stopped still comes. */
 void server_set_kill(struct server_set *set);
-/* After on_stopped, or after server_set_new without any apply that was followed by turns of the loop.
- * Sessions must be closed. */
+/* After on_stopped. Sessions must be closed. */
 void server_set_free(struct server_set *set);
 
-/* ---- looking in ---- */
+/* ---- for ops/ ---- */
 
 struct server_info {
     const char *name; /* borrowed */
-    /* "starting", "ready", "stopping", "down", "backing-off", "crash-loop"; session sharing: of its children
-     * the first that applies of ready, starting, stopping, else of the server */
+    /* "starting", "ready", "stopping", "down", "backing-off", "crash-loop"; session sharing: the first of
+     * ready, starting, stopping that one of its children is in, else the server's own */
     const char *state;
     enum sharing sharing;
     bool remote;
     bool disabled;
-    const char *note; /* why it cannot run ("remote servers are not built in yet"), or what its last failure
-                         was; NULL */
-    size_t children;  /* running now */
-    pid_t pid;        /* of the command; session sharing: of the oldest child. 0: none */
+    /* Why it cannot run ("remote servers are not built in yet"), or its last failure; NULL: none. */
+    const char *note;
+    size_t children; /* running now */
+    pid_t pid;       /* of the command; session sharing: of the oldest child. 0: none */
     pid_t keeper_pid;
     uint64_t generation; /* children started, ever */
-    uint64_t restarts;   /* of those, after an exit that nobody asked for */
+    uint64_t restarts;   /* of those, after an unexpected exit */
     uint64_t uptime_ms;  /* of the child `pid`, since it became ready; 0: it has not */
-    bool exited;         /* one has ended unasked: exit_status, term_signal */
+    bool exited;         /* one ended unexpectedly: exit_status, term_signal */
     int exit_status;
     int term_signal;
     uint64_t retry_at_ms; /* the next planned start; 0: none */

@@ -1,7 +1,7 @@
 /* Keeps the set in step with the configuration.
  *
  *   new entry               added; an eager one starts
- *   gone                    its sessions close, its children stop
+ *   removed entry           its sessions close, its instances stop
  *   other sharing           removed and added
  *   SERVER_LIVE             the new limits hold at once; children and sessions stay
  *   SERVER_RESTARTS_CHILD   shared: drained, stopped, started again; perSession: new sessions get the new one

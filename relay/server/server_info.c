@@ -1,9 +1,7 @@
-/* What others may know of the servers: one struct server_info each, made when asked for. Nothing here can
- * fail. */
+/* One struct server_info per server, made on demand from what its supervisors know. Nothing here can fail. */
 #include "server/server_internal.h"
 
-/* Of a session server's children the one that says most: the first that is ready, else that starts, else that
- * stops. */
+/* Session sharing: the child with the highest weight stands for all. */
 static int weight(const struct supervisor *s)
 {
     switch (s->state) {
@@ -24,7 +22,7 @@ static int weight(const struct supervisor *s)
     return 0;
 }
 
-static void look_at_children(const struct server *server, uint64_t now_ms, struct server_info *info)
+static void describe_children(const struct server *server, uint64_t now_ms, struct server_info *info)
 {
     const struct supervisor *first = NULL;
     LIST_EACH(it, safe, &server->supervisors)
@@ -64,7 +62,7 @@ static struct server_info make_info(const struct server *server, uint64_t now_ms
                                .exit_status = server->exit_status,
                                .term_signal = server->term_signal,
                                .route = server->route};
-    look_at_children(server, now_ms, &info);
+    describe_children(server, now_ms, &info);
     if (server->sharing == SHARING_PER_SESSION && info.children == 0 && server->backoff.open) {
         info.state = supervisor_state_name(SUPERVISOR_CRASH_LOOP);
         info.retry_at_ms = server->backoff.next_at_ms;

@@ -31,14 +31,14 @@ struct server {
     struct list supervisors; /* struct supervisor.node, oldest first */
     uint64_t generation;
     uint64_t restarts;
-    bool exited; /* the last unasked end */
+    bool exited; /* the last unexpected exit */
     int exit_status;
     int term_signal;
 };
 
 /* Why the entry cannot run at all, for people; NULL: it can. */
 const char *server_unavailable(const struct server *server);
-/* A supervisor's handles are closed, and it is to be freed (its session has gone, or the set closes). */
+/* A supervisor's handles are closed, and it is to be freed (its session is closed, or the set closes). */
 void server_supervisor_closed(struct supervisor *s);
 /* An instance's handles are closed: it may have been the last one that a stopping set waits for. */
 void server_instance_closed(struct server *server);

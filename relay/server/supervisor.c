@@ -1,7 +1,9 @@
-/* The states of supervisor.h: how they change, what their deadlines do, how an instance is started and stopped.
+/* The states of supervisor.h: how they change, what their deadlines do, how an instance is started and
+ * stopped.
  *
  * Happy path: supervisor_start -> starting: the driver starts an instance, upstream_attach -> ready ->
- * supervisor_stop -> stopping -> down. supervisor_requests.c and supervisor_events.c say what leads from one to the next.
+ * supervisor_stop -> stopping -> down. supervisor_requests.c and supervisor_events.c say what leads from one
+ * to the next.
  *
  * Failure modes:
  *  - the driver cannot start one: as an exit without a status; back-off

@@ -1,5 +1,5 @@
-/* A supervisor: the state machine that keeps one upstream supplied with an instance (driver.h). A shared server has one,
- * a `session` server one per session.
+/* A supervisor: the state machine that keeps one upstream supplied with an instance (driver.h). A shared
+ * server has one, a `session` server one per session.
  *
  *   state        meaning                                         deadline
  *   down         no instance is needed, or none can be had       none: the next request starts one
@@ -16,10 +16,11 @@
  *   down -> backing-off, crash-loop                               needed again before the back-off is over
  *   backing-off, crash-loop -> starting, down                     the back-off is over; or nothing needs it any more
  *
- * A shared server's instance is started again by itself only while one is needed: a session is bound to the server, a
- * request waits, or the entry is eager. Else the next request starts it. A session's instance is never started again:
- * its session is closed. With session sharing the back-off belongs to the server, and only instances that never became
- * ready count: a client that makes its own child crash must not close the server to the others.
+ * A shared server's instance is started again by itself only while one is needed: a session is bound to the
+ * server, a request waits, or the entry is eager. Else the next request starts it. A session's instance is
+ * never started again: its session is closed. With session sharing the back-off belongs to the server, and
+ * only instances that never became ready count: a client that makes its own child crash must not close the
+ * server to the others.
  */
 #ifndef SERVER_SUPERVISOR_H
 #define SERVER_SUPERVISOR_H
@@ -97,20 +98,21 @@ void supervisor_want(struct supervisor *s);
 void supervisor_ready(struct supervisor *s);
 /* The handshake was refused. `reason` is copied. */
 void supervisor_handshake_failed(struct supervisor *s, const char *reason);
-/* The upstream's session is gone, or its server: upstream_free is called when no instance is left. The supervisor frees
- * itself. */
+/* The upstream's session is gone, or its server: upstream_free is called when no instance is left. The
+ * supervisor frees itself. */
 void supervisor_release(struct supervisor *s);
 
 /* ---- what the set wants ---- */
 
 /* Starts an instance if one is needed already: the entry is eager. */
 void supervisor_begin(struct supervisor *s);
-/* Shared: the server's configuration changed: drain, stop, start with the new one; or stay down, if it cannot run at
- * all. */
+/* Shared: the server's configuration changed: drain, stop, start with the new one; or stay down, if it
+ * cannot run at all. */
 void supervisor_restart(struct supervisor *s);
 /* Its idle time may have changed. */
 void supervisor_retime(struct supervisor *s);
-/* The shared upstream is about to be freed with its server: it is not touched any more. The supervisor frees itself. */
+/* The shared upstream is about to be freed with its server: it is not touched any more. The supervisor
+ * frees itself. */
 void supervisor_detach(struct supervisor *s, const char *reason);
 /* The relay ends. */
 void supervisor_shutdown(struct supervisor *s);

@@ -1,12 +1,13 @@
 /* What an instance reports: frames, room in its queue, failures, its exit.
  *
- * Happy path: on_frame and on_writable go straight to the router. After a requested stop the exit leads on by the reason
- * of the stop: stay down, start again, free the upstream.
+ * Happy path: on_frame and on_writable go straight to the router. After a requested stop the exit leads on by
+ * the reason of the stop: stay down, start again, free the upstream.
  *
  * Failure modes:
- *  - unexpected exit: what is in flight is answered in the same iteration (upstream_down), then back-off or crash-loop
- *  - it can serve no more, but lives on: the upstream goes down and the instance is stopped; its exit, when it comes,
- *    only decides when the next start is
+ *  - unexpected exit: what is in flight is answered in the same iteration (upstream_down), then back-off or
+ *    crash-loop
+ *  - it can serve no more, but lives on: the upstream goes down and the instance is stopped; its exit, when
+ *    it comes, only decides when the next start is
  */
 #include "log/log.h"
 #include "server/server_internal.h"
@@ -67,7 +68,8 @@ void supervisor_unexpected_exit(struct supervisor *s)
 
 /* ---- the exit after a requested stop ---- */
 
-/* The restart is no failure: the back-off starts afresh, and sessions that wait are served by the new instance. */
+/* The restart is no failure: the back-off starts afresh, and sessions that wait are served by the new
+ * instance. */
 static void restart_stopped(struct supervisor *s)
 {
     supervisor_move(s, SUPERVISOR_DOWN, 0);

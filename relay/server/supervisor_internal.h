@@ -1,5 +1,5 @@
-/* What supervisor.c (states), supervisor_requests.c (the router and the set) and supervisor_events.c (the instance)
- * share. */
+/* What supervisor.c (states), supervisor_requests.c (the router and the set) and supervisor_events.c (the
+ * instance) share. */
 #ifndef SERVER_SUPERVISOR_INTERNAL_H
 #define SERVER_SUPERVISOR_INTERNAL_H
 
@@ -16,8 +16,8 @@ void supervisor_start(struct supervisor *s);
 void supervisor_start_if_needed(struct supervisor *s);
 /* The driver begins to end the instance. */
 void supervisor_stop(struct supervisor *s, enum supervisor_stop why);
-/* The instance failed and has not ended: the router's upstream goes down now, the instance is stopped. `detail` NULL:
- * it is set already. */
+/* The instance failed and has not ended: the router's upstream goes down now, the instance is stopped.
+ * `detail` NULL: it is set already. */
 void supervisor_give_up(struct supervisor *s, const char *detail);
 /* True while an instance is needed on this upstream. */
 bool supervisor_is_needed(const struct supervisor *s);
@@ -35,8 +35,8 @@ void supervisor_free_upstream(struct supervisor *s);
 /* ---- supervisor_events.c ---- */
 
 extern const struct instance_events supervisor_events;
-/* The instance ended and was not stopped, or had failed before it was; or it could not even be started (`exited` is
- * false then). */
+/* The instance ended and was not stopped, or had failed before it was; or it could not even be started
+ * (`exited` is false then). */
 void supervisor_unexpected_exit(struct supervisor *s);
 
 /* ---- supervisor_requests.c ---- */

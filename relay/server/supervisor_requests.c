@@ -3,8 +3,8 @@
  * Happy path: want -> an instance starts -> ready -> ... -> release or shutdown: it is stopped.
  *
  * Failure modes:
- *  - no instance may be started (a remote or disabled entry, the relay is ending), or not yet: upstream_down with the
- *    reason
+ *  - no instance may be started (a remote or disabled entry, the relay is ending), or not yet: upstream_down
+ *    with the reason
  *  - the handshake is refused: the instance is stopped as one that failed, after the router's call
  */
 #include "log/log.h"

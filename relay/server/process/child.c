@@ -1,10 +1,10 @@
 /* A child's life from spawn to the last closed handle.
  *
- * Happy path: spawn -> streams on its pipes -> the reaper tells its exit -> what the pipes still hold is
- * handed in -> on_exit -> everything closes -> on_closed, freed.
+ * Happy path: spawn -> streams on its pipes -> the reaper reports its exit -> the rest of its pipes is read
+ * -> on_exit -> everything closes -> on_closed, freed.
  *
- * Failure modes: whatever fails while starting is undone before child_start returns; when the keeper runs
- * already, closing the lifeline and a SIGKILL end it, and the reaper picks it up as somebody unknown.
+ * Failure modes: a start that fails is undone before child_start returns; when the keeper runs already,
+ * closing the lifeline and a SIGKILL end it, and the reaper takes it as an unknown process.
  */
 #include "server/process/child_internal.h"
 
@@ -60,7 +60,7 @@ static void close_all(struct child *c)
 static void on_keeper_exit(struct reaper_watch *w, int status)
 {
     struct child *c = CONTAINER_OF(w, struct child, watch);
-    (void)child_pid(c); /* for the log, before the lifeline goes */
+    (void)child_pid(c); /* for the log, before the lifeline is closed */
     child_move(c, CHILD_EXITED, 0);
     child_io_drain(c);
     int signum = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -86,7 +86,7 @@ static struct child *make(const struct child_spec *spec, void *data)
     return c;
 }
 
-/* The keeper runs, but we cannot go on: it must not either. Nobody is told. */
+/* The keeper runs, but the relay cannot use it: it is killed. No event comes. */
 static void abandon(struct child *c, const struct child_process *p)
 {
     const int fds[] = {p->in_fd, p->out_fd, p->err_fd};
@@ -138,7 +138,7 @@ int child_start(const struct child_spec *spec, const struct instance_events *eve
     return 0;
 }
 
-/* The keeper has written it, as a line, a moment after its start; it is fetched when somebody asks. */
+/* The keeper writes it, as a line, a moment after its start; it is read on demand. */
 pid_t child_pid(struct child *c)
 {
     if (c->pid != 0 || c->lifeline_fd < 0)

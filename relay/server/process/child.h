@@ -1,13 +1,12 @@
 /* A child: one process running a server's command under its keeper, with its three pipes and the link that
- * the router writes to.
+ * the router writes to. An instance (driver.h); the events and their order are described there.
  *
  * Happy path: child_start -> on_frame for each line of its stdout -> child_stop -> on_exit -> on_closed
- * (freed). The ladder of child_stop: stdin is closed once what is queued for it is out; after `grace_ms`
- * SIGTERM to its group; after `grace_ms` more the keeper kills everything; then the keeper itself is killed.
- * Frames still come until on_exit.
+ * (freed).
  *
- * Every callback runs from the loop, none inside a child_* call. on_exit comes once, however the child ends,
- * after all that it had written was handed in; on_closed comes once after it.
+ * Stop escalation of child_stop: stdin is closed once its queue is written; after `grace_ms` SIGTERM to the
+ * process group; after `grace_ms` more the keeper kills everything; then the keeper itself is killed. Frames
+ * are read until on_exit.
  */
 #ifndef PROCESS_CHILD_H
 #define PROCESS_CHILD_H
@@ -29,10 +28,10 @@
 
 /* The high-water mark of its link. */
 #define CHILD_HIGH_BYTES ((size_t)1 << 20)
-/* A child that closed its stdout, or whose stdin broke, and lives on for so long, is lost. An exit is told
- * earlier. */
+/* A child that closed its stdout, or whose stdin broke, and lives on for so long, is reported lost. Nearly
+ * always its exit comes earlier. */
 #define CHILD_LOST_MS 250
-/* After the keeper was told to kill everything: how long until it is killed itself. */
+/* How long the keeper has for killing everything until it is killed itself. */
 #define CHILD_KILL_MS 2000
 /* What a child needs to run. Borrowed for child_start; loop, reaper and memory outlive the child. */
 struct child_spec {
@@ -45,6 +44,7 @@ struct child_spec {
     uint64_t soft_nofile;  /* 0: the relay's */
 };
 
+/* Moves and deadlines: child_stop.c. */
 enum child_phase {
     CHILD_RUNNING,
     CHILD_ENDING, /* stdin is closed, or will be when its queue is out */
@@ -66,7 +66,7 @@ struct child {
     struct stream in;
     struct stream out;
     struct stream err;
-    struct timer timer; /* the next step of the ladder, or of on_lost */
+    struct timer timer; /* the next step of the stop escalation, or on_lost */
     unsigned handles;   /* open ones: streams and timer */
     uint64_t grace_ms;
     const char *lost_why; /* NULL: it is not lost; static */
@@ -77,7 +77,7 @@ struct child {
     struct memory_user memory_user;
     struct loop_task account; /* reports to the memory budget what the child holds */
     struct frame_reader reader;
-    struct loop_warm warm; /* the storage of reader and stdin queue */
+    struct loop_warm warm; /* the idle buffers of reader and stdin queue */
     struct stderr_ring stderr_ring;
     uint64_t lines_second; /* the second that lines_logged counts in */
     unsigned lines_logged;
@@ -89,8 +89,9 @@ static inline struct child *child_of(struct instance *i)
     return CONTAINER_OF(i, struct child, instance);
 }
 
-/* 0 and *ret_child; else a negative errno or libuv code: nothing is left and no event comes. `events` is static. That
- * the command itself cannot be run shows as its exit (keeper.h), with the reason on its standard error. */
+/* 0 and *ret_child; else a negative errno or libuv code: nothing is left and no event comes. `events` is
+ * static. That the command itself cannot be run shows as its exit (keeper.h), with the reason on its
+ * standard error. */
 MUSTCHECK int child_start(const struct child_spec *spec, const struct instance_events *events, void *data,
                           struct child **ret_child);
 /* Begins the escalation, at SIGTERM if the child was reported lost; later calls change nothing. */

@@ -1,5 +1,5 @@
 /* The environment of a child: a short list of the relay's own variables, those the entry inherits by name,
- * and the entry's own values on top. What is not named does not reach the child: secrets stay here.
+ * and the entry's own values on top. No other variable reaches the child: secrets stay in the relay.
  */
 #ifndef PROCESS_CHILD_ENV_H
 #define PROCESS_CHILD_ENV_H

@@ -1,4 +1,4 @@
-/* What the files of child.h share. */
+/* Shared by the files that implement child.h. */
 #ifndef PROCESS_CHILD_INTERNAL_H
 #define PROCESS_CHILD_INTERNAL_H
 
@@ -20,7 +20,7 @@ MUSTCHECK int child_spawn(const struct child_spec *spec, struct child_process *r
 void child_io_init(struct child *c, const struct child_spec *spec);
 /* Takes the three descriptors over, all or none. */
 MUSTCHECK int child_io_open(struct child *c, const struct child_process *p);
-/* Hands in what the pipes hold, without waiting for their end. */
+/* Reads what the pipes hold, without waiting for their end. */
 void child_io_drain(struct child *c);
 void child_io_done(struct child *c);
 void child_io_leave_memory(struct child *c);
@@ -29,7 +29,7 @@ void child_io_leave_memory(struct child *c);
 /* The one mover. The phase ends deadline_ms from now; 0: it has no deadline. */
 void child_move(struct child *c, enum child_phase to, uint64_t deadline_ms);
 void child_on_time(struct timer *t);
-/* The child is of no use: starts the clock of on_lost. `why` is static. */
+/* The child can serve no more: on_lost follows after CHILD_LOST_MS, unless it exits. `why` is static. */
 void child_note_lost(struct child *c, const char *why);
 
 /* child.c */

@@ -1,11 +1,12 @@
 /* A child's pipes: the link that the router writes to, its stdout cut into frames, its stderr into the ring
  * and the log.
  *
- * Happy path: link send -> the stream's queue -> one write per iteration -> on_sent keeps link.queued_bytes true.
- * Reads of stdout go through frame_next straight to the owner; stderr is always read, whoever pauses what.
+ * Happy path: link send -> the stream's queue -> one write per iteration -> on_sent keeps link.queued_bytes
+ * true. Reads of stdout go through frame_next straight to the supervisor; stderr is always read, paused or
+ * not.
  *
  * Failure modes:
- *  - stdin breaks (EPIPE), stdout ends: the child is about to exit, or is of no use: child_note_lost
+ *  - stdin breaks (EPIPE), stdout ends: the child is about to exit, or can serve no more: child_note_lost
  *  - stderr ends: nothing follows from it
  *  - a line that cannot be gathered for want of memory is lost, and logged
  *  - a child that floods its stderr: so many lines per second are logged, the others counted
@@ -20,18 +21,18 @@
 #include "base/alloc.h"
 #include "log/log.h"
 
-/* Above the high mark the stream tells when its queue has fallen to the low one. The router stops at
- * CHILD_HIGH_BYTES, which is above the high mark, so it is always told. */
+/* on_drain comes when the queue was above the high mark and has fallen to the low one. The router stops at
+ * CHILD_HIGH_BYTES, which is above the high mark, so on_drain always follows. */
 #define QUEUE_HIGH_BYTES (CHILD_HIGH_BYTES / 2)
 #define QUEUE_LOW_BYTES  (CHILD_HIGH_BYTES / 8)
-/* What the router sends above its mark, beside one frame that is a little longer than the client's for its
+/* What the router may send above its mark, beside one frame that is a little longer than the client's for its
  * ids: short cancels, each of a request that was written below the mark. A request has 40 bytes or more, its
  * cancel less than 100, so two and a half times the mark hold all of them. */
 #define QUEUE_SLACK_BYTES (5 * CHILD_HIGH_BYTES / 2 + ((size_t)64 << 10))
 /* Lines of standard error that are logged per second and child. */
 #define STDERR_LINES_PER_SECOND 200
-/* Written before the end of the iteration when so much is queued: the child begins, on another processor, while we
- * still read. */
+/* Written before the end of the iteration when so much is queued: the child begins, on another processor,
+ * while we still read. */
 #define EARLY_BYTES 4096
 
 /* ---- memory ---- */
@@ -178,7 +179,7 @@ static void cut_frames(struct child *c, const char *bytes, size_t len)
             c->instance.events->on_frame(&c->instance, &frame);
     }
     if (c->phase == CHILD_RUNNING)
-        c->instance.events->on_writable(&c->instance); /* the slots that these answers freed */
+        c->instance.events->on_writable(&c->instance); /* these answers freed slots */
     loop_touch(c->loop, &c->warm);
     if (c->memory_joined && memory_is_tight(c->memory)) {
         frame_reader_trim(&c->reader);
@@ -187,7 +188,7 @@ static void cut_frames(struct child *c, const char *bytes, size_t len)
     account_later(c);
 }
 
-/* It has been quiet for a second or two. */
+/* Unused for a second or two. */
 static void on_cool(struct loop_warm *warm)
 {
     struct child *c = CONTAINER_OF(warm, struct child, warm);
@@ -298,8 +299,8 @@ static int fd_of(const struct stream *s)
     return s->open && !s->closing && uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
 }
 
-/* What the pipe holds at this moment and no more: a writer that lives on must not keep us here. The loop's
- * read buffer is free, since this runs in no read callback. */
+/* Reads what the pipe holds at this moment and no more: a grandchild may go on writing. The loop's read
+ * buffer is free, since this runs in no read callback. */
 static void drain_fd(struct child *c, struct stream *s,
                      void (*take)(struct stream *s, const char *bytes, size_t len))
 {

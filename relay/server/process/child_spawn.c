@@ -21,8 +21,7 @@
 #include "server/process/child_env.h"
 #include "server/process/keeper.h"
 
-/* Holds the answers of one turn; the kernel's default of 64 KiB costs half the throughput (LIBRARIES: pipes).
- */
+/* Holds the answers of one loop iteration; the kernel's default of 64 KiB halves the throughput. */
 #define PIPE_BYTES (256 << 10)
 
 enum { IN, OUT, ERR, LIFELINE, PAIRS };
@@ -42,7 +41,8 @@ static void close_fds(int *fds)
     }
 }
 
-/* The keeper's descriptors are put in place one after the other: none may stand where another one goes. */
+/* The keeper's descriptors are put in place one after the other: none may have a number that another one
+ * will get. */
 static int lift(int *fd)
 {
     if (*fd > KEEPER_LIFELINE_FD)

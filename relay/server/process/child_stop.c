@@ -1,12 +1,14 @@
-/* How a child ends: the ladder, one timer, each step with a deadline.
+/* How a child is stopped: an escalation with one timer, and a deadline for each phase.
  *
- *   running -> ending   stdin closes when its queue is out       grace_ms
- *           -> termed   SIGTERM to the command's group           grace_ms
- *           -> killed   the keeper kills everything              CHILD_KILL_MS, then the keeper is killed
- *           -> exited   the keeper was reaped
+ *   phase    entered by                                     deadline -> next
+ *   running  the start                                      none
+ *   ending   stdin is closed, when its queue is written     grace_ms -> termed
+ *   termed   SIGTERM to the command's process group         grace_ms -> killed
+ *   killed   the keeper kills everything                    CHILD_KILL_MS -> the keeper is killed, again and again
+ *   exited   the keeper was reaped                          none
  *
- * Each step may be entered from any earlier one. A running child that is of no use gets CHILD_LOST_MS to exit
- * before its owner is told: nearly always its exit is on the way.
+ * Each phase may be entered from any earlier one. A running child that can serve no more gets CHILD_LOST_MS
+ * to exit before it is reported lost: nearly always its exit is on the way.
  */
 #include "server/process/child_internal.h"
 
@@ -82,7 +84,7 @@ void child_kill(struct child *c)
     signal_keeper(c, KEEPER_SIGNAL_KILL);
 }
 
-/* What it watched over falls to the reaper. Again and again: there is nothing else left to do. */
+/* Its descendants fall to the reaper. Repeated until it is reaped: nothing stronger is left. */
 static void kill_keeper(struct child *c)
 {
     LOG(LOG_ERROR, "a keeper does not end", F_STR("server", c->name), F_INT("keeper_pid", c->keeper_pid));

@@ -1,20 +1,21 @@
-/* agent-relay-keeper: runs one command for the relay and leaves nothing behind.
+/* agent-relay-keeper: runs one command for the relay and leaves no process behind. A subreaper shim, as
+ * containerd's.
  *
- * Happy path: a session of its own and subreaper of whatever the command starts -> fork and exec the command
+ * Happy path: a session of its own and subreaper of all that the command starts -> fork and exec the command
  * (a session of its own, default signals, the relay's original descriptor limit, no descriptor above 2) ->
- * give up the pipe ends, so that end of file on them means what it says -> wait until the command exits ->
- * kill and reap every descendant, those that daemonised or called setsid too, until none is left -> exit as
- * the command did.
+ * close the pipe ends, so that the command alone holds them -> wait until the command exits -> kill and reap
+ * every descendant, those that daemonised or called setsid too, until none is left -> exit as the command
+ * did.
  *
  * Failure modes:
- *  - the command cannot be run: said on its standard error, exit 127 (not found) or 126
+ *  - the command cannot be run: the reason on its standard error, exit 127 (not found) or 126
  *  - SIGTERM (or INT, HUP, QUIT): passed on to the command's group as SIGTERM; SIGUSR1: everything is killed
- * at once
- *  - the relay dies (the lifeline ends): the command's stdin has ended with it; SIGTERM after 1 s, the end
- * after 2 s
+ *    at once
+ *  - the relay dies (the lifeline ends): the command's stdin has ended with it; SIGTERM after 1 s, SIGKILL
+ *    after 2 s
  *  - the relay is dead before the command was started: nothing is started
  *  - the keeper is killed: its children fall to the relay, which kills them. Relay and keeper killed in the
- * same instant: the command gets SIGKILL from the kernel; nobody is left to look after what it had started
+ *    same instant: the command gets SIGKILL from the kernel, its descendants live on
  *  - a descendant that may not be killed (another user's): waited for, 2 s, then left
  */
 #include "server/process/keeper.h"
@@ -37,11 +38,11 @@
 
 #include "server/process/proc.h"
 
-/* Children looked at in one round of the end; what is beyond comes in the next. */
+/* Children killed in one round of the end; the rest is killed in the next. */
 #define ROUND_MAX 256
 /* A round of the end waits for a SIGCHLD, but not longer. */
 #define ROUND_MS 20
-/* What may not be killed is left alone after this. */
+/* Processes that may not be killed are left after this. */
 #define GIVE_UP_MS 2000
 
 struct keeper {
@@ -103,7 +104,7 @@ static void parse_args(struct keeper *k, int argc, char **argv)
 
 static void reset_signals(void)
 {
-    /* The kernel is asked itself: the C library refuses to touch the two signals it uses for threads, and
+    /* By system call: the C library refuses to touch the two signals it uses for threads, and
      * posix_spawn (make's, for one) leaves those ignored. All zero is the default action. */
     static const unsigned long by_default[8];
     for (int sig = 1; sig < NSIG; sig++)
@@ -148,7 +149,7 @@ static _Noreturn void run_command(const struct keeper *k, pid_t keeper_pid)
 
 /* ---- the keeper's side ---- */
 
-/* From here on no signal ends the keeper half-way: those that matter are read from a descriptor. */
+/* From here on no signal ends the keeper half-way: the ones it handles are read from a descriptor. */
 static void take_signals(struct keeper *k)
 {
     sigset_t all;
@@ -187,8 +188,8 @@ static void start_command(struct keeper *k)
     (void)send(KEEPER_LIFELINE_FD, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* The pipes belong to the command alone, and no folder is kept busy. */
-static void let_go(void)
+/* The pipes belong to the command alone, and no file system is kept busy. */
+static void release_files(void)
 {
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -208,8 +209,8 @@ static void signal_command(const struct keeper *k, int sig)
         (void)kill(k->pid, sig);
 }
 
-/* Reaps all but the command, which stays a zombie: its pid, that is its group, must not be given to anybody
- * else before the group was killed. True once it is one. */
+/* Reaps all but the command, which stays a zombie: its pid, which is its group's id, must not be reused
+ * before the group was killed. True once it is one. */
 static bool command_exited(const struct keeper *k)
 {
     for (;;) {
@@ -222,8 +223,8 @@ static bool command_exited(const struct keeper *k)
     }
 }
 
-/* True when everything must go now. */
-static bool take_orders(struct keeper *k)
+/* True when everything must be killed now. */
+static bool read_signals(struct keeper *k)
 {
     struct signalfd_siginfo info;
     while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
@@ -239,8 +240,8 @@ static bool take_orders(struct keeper *k)
     return false;
 }
 
-/* Milliseconds until the next step after the relay's death, -1 while it lives; 0 when everything must go now.
- */
+/* Milliseconds until the next step after the relay's death, -1 while it lives; 0 when everything must be
+ * killed now. */
 static int orphan_step(struct keeper *k)
 {
     if (!k->relay_gone)
@@ -256,12 +257,12 @@ static int orphan_step(struct keeper *k)
     return (int)(2 * (uint64_t)KEEPER_ORPHAN_MS - passed);
 }
 
-/* Until the command has exited, or must go. Signals are taken before the look at the command: a SIGCHLD that
- * came with them must not be read away unseen. */
+/* Until the command has exited, or must be killed. Signals are read before the command is checked: a
+ * SIGCHLD that came with them must not be lost. */
 static void watch(struct keeper *k)
 {
     for (;;) {
-        if (take_orders(k) || command_exited(k))
+        if (read_signals(k) || command_exited(k))
             return;
         int wait_ms = orphan_step(k);
         if (wait_ms == 0)
@@ -289,8 +290,8 @@ static bool reap_all(struct keeper *k)
     }
 }
 
-/* Those whose parents die fall to us, so killing our own children again and again gets everybody. True when
- * some could be killed, or are about to be seen. */
+/* Orphaned descendants become children of the keeper, so killing its own children again and again reaches
+ * all of them. True when some could be killed, or none was listed yet. */
 static bool kill_children(void)
 {
     pid_t pids[ROUND_MAX];
@@ -348,7 +349,7 @@ int main(int argc, char **argv)
         fail(KEEPER_EXIT_CANNOT_RUN, "cannot watch over", k.command[0], strerror(errno));
     take_signals(&k);
     start_command(&k);
-    let_go();
+    release_files();
     watch(&k);
     end_everything(&k);
     exit_like(k.status);

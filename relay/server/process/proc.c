@@ -1,11 +1,11 @@
 /* The children of this process, from /proc.
  *
  * Happy path: /proc/self/task/TID/children of every thread, a line of pids each (a process that falls to a
- * subreaper is given to one of its threads, so all are asked). Where the kernel lacks that file: the parent's
+ * subreaper is given to one of its threads, so all are read). Where the kernel lacks that file: the parent's
  * pid in each /proc/PID/stat.
  *
  * Failure modes: no /proc, or no descriptor left -> a negative errno value, and the caller decides. A process
- * that goes while we look is skipped.
+ * that ends meanwhile is skipped.
  */
 #include "server/process/proc.h"
 
@@ -81,7 +81,7 @@ int proc_children_listed(pid_t *ret_pids, size_t max)
             rc = seen;
     }
     (void)closedir(tasks);
-    /* A thread that ends while we look has handed its children to another one. */
+    /* A thread that ends meanwhile has passed its children to another one. */
     return threads > 0 ? (int)list.count : rc != 0 ? rc : -ENOENT;
 }
 

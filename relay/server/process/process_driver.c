@@ -1,10 +1,11 @@
 /* The driver's table over children, and what all children share: the keeper's path and the reaper.
  *
- * Happy path: open (keeper found, reaper started) -> start, stop, ... -> close: no orphan is left -> reaper and timer
- * close -> on_closed.
+ * Happy path: open (keeper found, reaper started) -> start, stop, ... -> close: no orphan is left -> reaper
+ * and timer close -> on_closed.
  *
- * Failure modes: no keeper -> open is refused. Orphans are still dying at close -> waited for, ORPHANS_WAIT_MS at most:
- * they may have children of their own, which nobody would end once the relay is gone.
+ * Failure modes: no keeper -> open is refused. Orphans are still dying at close -> waited for,
+ * ORPHANS_WAIT_MS at most: they may have children of their own, which nobody would end once the relay is
+ * gone.
  */
 #include "server/process/process_driver.h"
 

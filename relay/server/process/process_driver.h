@@ -17,8 +17,8 @@ struct process_driver_options {
         program_dir; /* the keeper is looked for here, then in ../libexec/agent-relay; borrowed for the call */
 };
 
-/* Makes the process a subreaper and takes SIGCHLD. ERR_NOT_FOUND: no keeper, logged with the places looked at;
- * -ENOMEM; a negative errno or libuv code. */
+/* Makes the process a subreaper and takes SIGCHLD. ERR_NOT_FOUND: no keeper, logged with the places looked
+ * at; -ENOMEM; a negative errno or libuv code. */
 MUSTCHECK int process_driver_open(const struct process_driver_options *options, struct driver **ret_driver);
 
 #endif

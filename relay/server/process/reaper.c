@@ -1,12 +1,12 @@
 /* One SIGCHLD handler and a waitpid loop.
  *
- * Happy path: SIGCHLD -> waitpid until nobody is left -> orphans are killed, when there can be any -> each
- * exit is told. A keeper that exits by itself has reaped all of its descendants. One that died by a signal
- * may have died like its command (then it has reaped them as well), or have been killed: then they are ours
- * by the time of its SIGCHLD, and are found in the kernel's list of our children. Their own children follow
- * when they are reaped, and so on.
+ * Happy path: SIGCHLD -> waitpid until no zombie is left -> orphans are killed, when there can be any -> each
+ * on_exit. A keeper that exits by itself has reaped all of its descendants. One that died by a signal may
+ * have died like its command (then it has reaped them as well), or have been killed: then its children are
+ * ours by the time of its SIGCHLD, and are found in the kernel's list of our children. Their own children
+ * follow when they are reaped, and so on.
  *
- * Failure modes: the list cannot be read (no descriptor left) -> nobody is killed now; the next death looks
+ * Failure modes: the list cannot be read (no descriptor left) -> no orphan is killed now; the next exit tries
  * again.
  */
 #include "server/process/reaper.h"
@@ -21,7 +21,7 @@
 #include "log/log.h"
 #include "server/process/proc.h"
 
-/* More orphans than this are killed in several rounds: each death leads to another look. */
+/* More orphans than this are killed in several rounds: each exit leads to another sweep. */
 #define ORPHANS_PER_ROUND 256
 
 static bool same_pid(const struct map_node *node, const void *key)
@@ -64,23 +64,23 @@ size_t reaper_sweep(struct reaper *r)
     return found;
 }
 
-/* Puts those whose on_exit is due on `dead`; true when there may be orphans. *ret_orphans grows by those
- * reaped. */
+/* Puts watches whose on_exit is due on `dead`; true when there may be orphans. *ret_orphans grows by those
+ * that were reaped. */
 static bool reap_all(struct reaper *r, struct list *dead, size_t *ret_orphans)
 {
-    bool look = false;
+    bool may_have_orphans = false;
     for (;;) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
         if (pid <= 0)
-            return look;
+            return may_have_orphans;
         struct reaper_watch *w = find_watch(r, pid);
         if (w) {
             map_remove(&r->watches, &w->node);
             w->pid = 0;
             w->status = status;
             list_push_back(dead, &w->dead);
-            look |= WIFSIGNALED(status);
+            may_have_orphans |= WIFSIGNALED(status);
             continue;
         }
         size_t spared = find_spared(r, pid);
@@ -89,7 +89,7 @@ static bool reap_all(struct reaper *r, struct list *dead, size_t *ret_orphans)
             continue;
         }
         ++*ret_orphans;
-        look = true;
+        may_have_orphans = true;
     }
 }
 
@@ -116,7 +116,7 @@ static void on_sigchld(uv_signal_t *handle, int signum)
         r->on_orphan(r);
 }
 
-/* Whoever was started before us by the program that became us is not ours to kill. */
+/* A child started by the program that this process was before its exec is not ours to kill. */
 static void note_spared(struct reaper *r)
 {
     int n = proc_children(r->spared, REAPER_SPARED_MAX);

@@ -1,10 +1,10 @@
-/* Who of our children has exited: one SIGCHLD handler and a waitpid loop for the whole process.
+/* Reports the exits of child processes: one SIGCHLD handler and a waitpid loop for the whole process.
  *
  * Happy path: reaper_start makes the process a subreaper; reaper_add after each spawn; on_exit comes once,
- * from the loop. What falls to the process and was never added has lost its keeper: it is killed at once, and
- * what falls to us by its death too. Children that were there before reaper_start are left alone.
+ * from the loop. A child that was never added is an orphan: it has lost its keeper. It is killed at once, and
+ * so are the children that fall to the process by its death. Children older than reaper_start are left alone.
  *
- * Nothing else in the process may wait for children or handle SIGCHLD.
+ * No other code in the process may wait for children or handle SIGCHLD.
  */
 #ifndef PROCESS_REAPER_H
 #define PROCESS_REAPER_H
@@ -37,7 +37,7 @@ struct reaper {
     pid_t spared[REAPER_SPARED_MAX]; /* children older than the reaper */
     size_t spared_count;
     uint64_t orphans_killed;
-    /* Somebody who had lost their keeper was reaped. May be NULL. */
+    /* An orphan was reaped. May be NULL. */
     void (*on_orphan)(struct reaper *r);
     void (*on_closed)(struct reaper *r);
     bool closing;
@@ -48,10 +48,10 @@ MUSTCHECK int reaper_start(struct reaper *r, struct loop *loop);
 /* `pid` was spawned by us in this iteration. -ENOMEM. */
 MUSTCHECK int reaper_add(struct reaper *r, struct reaper_watch *w, pid_t pid,
                          void (*on_exit)(struct reaper_watch *w, int status));
-/* Kills what has lost its keeper, now, and returns how many there were. The reaper calls it by itself when
- * there can be any; others call it to know that there is none. */
+/* Kills every orphan now and returns how many there were. The reaper calls it by itself when there can be
+ * any; the driver calls it to know that there is none. */
 size_t reaper_sweep(struct reaper *r);
-/* All watches must be gone. on_closed runs from the loop. */
+/* No watch may be left. on_closed runs from the loop. */
 void reaper_close(struct reaper *r, void (*on_closed)(struct reaper *r));
 
 #endif

@@ -2,7 +2,7 @@
  *
  * While the ring grows it starts at 0, so growing is a realloc; at its full size it wraps. Lines are gathered
  * in a small buffer of their own. Failure modes: no memory -> the ring wraps at the size it has, or keeps
- * nothing; lines that cannot be gathered are not handed on.
+ * nothing; lines that cannot be gathered are not logged.
  */
 #include "server/process/stderr_ring.h"
 

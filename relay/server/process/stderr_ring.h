@@ -1,8 +1,7 @@
-/* What a child said last on its standard error: a ring of 64 KiB, and the same bytes cut into lines for the
- * log. Pure.
+/* The end of a child's standard error: a ring of 64 KiB, and the same bytes cut into lines for the log. Pure.
  *
- * The ring is allocated when the first byte comes and grows to its full size; out of memory, it keeps what it
- * has.
+ * The ring is allocated when the first byte comes and grows to its full size; out of memory, it keeps its
+ * size.
  */
 #ifndef PROCESS_STDERR_RING_H
 #define PROCESS_STDERR_RING_H
@@ -11,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As much as one default pipe holds: what a child says in one breath. */
+/* As much as one default pipe holds: a burst that a child can write without being read. */
 #define STDERR_RING_BYTES ((size_t)64 << 10)
 /* A longer line is logged in pieces of this size. */
 #define STDERR_LINE_BYTES ((size_t)1 << 10)
@@ -36,11 +35,11 @@ struct stderr_ring {
 /* `on_line` may be NULL. */
 void stderr_ring_init(struct stderr_ring *r, stderr_line_cb *on_line, void *data);
 void stderr_ring_done(struct stderr_ring *r);
-/* Hands on every line that it completes. */
+/* Calls on_line for every line that it completes. */
 void stderr_ring_add(struct stderr_ring *r, const char *bytes, size_t len);
-/* Hands on the line that has begun. */
+/* Calls on_line for the line that has begun. */
 void stderr_ring_flush(struct stderr_ring *r);
-/* Writes the last bytes, at most `max` - 1, as valid UTF-8 (what is not becomes '?') and a NUL; a sequence
+/* Writes the last bytes, at most `max` - 1, as valid UTF-8 (other bytes become '?') and a NUL; a sequence
  * that the cut went through is left out. Returns the length. */
 size_t stderr_ring_tail(const struct stderr_ring *r, char *ret_text, size_t max);
 
