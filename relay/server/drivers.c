@@ -7,7 +7,7 @@ int drivers_open(struct server_set *set)
 {
     const struct server_set_options *o = &set->options;
     if (o->driver) {
-        set->process_driver = o->driver;
+        set->driver = o->driver;
         return 0;
     }
     struct process_driver_options options = {.loop = o->loop,
@@ -15,10 +15,10 @@ int drivers_open(struct server_set *set)
                                              .environ = o->environ,
                                              .soft_nofile = o->original_nofile.rlim_cur,
                                              .program_dir = o->program_dir};
-    return process_driver_open(&options, &set->process_driver);
+    return process_driver_open(&options, &set->driver);
 }
 
 struct driver *driver_of(const struct server *server)
 {
-    return server->set->process_driver;
+    return server->set->driver;
 }

@@ -141,41 +141,45 @@ void server_set_free(struct server_set *set)
 
 /* ---- stopping ---- */
 
-typedef void supervisor_verb(struct supervisor *s);
-
 /* The verb may close its supervisor, but frees none: that comes from the loop. */
-static size_t each_supervisor(struct list *servers, supervisor_verb *verb)
+static void each_supervisor(struct list *servers, void (*verb)(struct supervisor *s))
 {
-    size_t running = 0;
     LIST_EACH(it, safe, servers)
     {
         struct server *server = CONTAINER_OF(it, struct server, node);
         LIST_EACH(that, safe_too, &server->supervisors)
-        {
-            struct supervisor *s = CONTAINER_OF(that, struct supervisor, node);
-            if (verb)
-                verb(s);
-            running += s->open > (s->closing ? 0U : 1U); /* more than its own timer */
-        }
+        verb(CONTAINER_OF(that, struct supervisor, node));
     }
-    return running;
 }
 
-static size_t open_handles(const struct list *servers)
+struct open_handles {
+    size_t timers;
+    size_t instances;
+};
+
+static struct open_handles count_open(const struct server_set *set)
 {
-    size_t open = 0;
-    LIST_EACH(it, safe, servers)
-    {
-        const struct server *server = CONTAINER_OF(it, struct server, node);
-        LIST_EACH(that, safe_too, &server->supervisors)
-        open += CONTAINER_OF(that, struct supervisor, node)->open;
+    struct open_handles open = {0};
+    const struct list *const lists[] = {&set->servers, &set->leaving};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        LIST_EACH(it, safe, lists[i])
+        {
+            const struct server *server = CONTAINER_OF(it, struct server, node);
+            LIST_EACH(that, safe_too, &server->supervisors)
+            {
+                const struct supervisor *s = CONTAINER_OF(that, struct supervisor, node);
+                open.timers += s->timer_open ? 1 : 0;
+                open.instances += s->open_instances;
+            }
+        }
     }
     return open;
 }
 
 static void maybe_stopped(struct server_set *set)
 {
-    if (set->process_driver || set->stopped || open_handles(&set->servers) + open_handles(&set->leaving) > 0)
+    struct open_handles open = count_open(set);
+    if (set->driver || set->stopped || open.timers + open.instances > 0)
         return;
     set->stopped = true;
     set->on_stopped(set->data); /* may free the set */
@@ -184,19 +188,18 @@ static void maybe_stopped(struct server_set *set)
 static void on_driver_closed(void *data)
 {
     struct server_set *set = data;
-    set->process_driver = NULL;
+    set->driver = NULL;
     maybe_stopped(set);
 }
 
 static void maybe_close(struct server_set *set)
 {
-    if (!set->stopping || set->closing ||
-        each_supervisor(&set->servers, NULL) + each_supervisor(&set->leaving, NULL) > 0)
+    if (!set->stopping || set->closing || count_open(set).instances > 0)
         return;
     set->closing = true;
-    (void)each_supervisor(&set->servers, supervisor_close);
-    (void)each_supervisor(&set->leaving, supervisor_close);
-    set->process_driver->ops->close(set->process_driver, on_driver_closed, set);
+    each_supervisor(&set->servers, supervisor_close);
+    each_supervisor(&set->leaving, supervisor_close);
+    set->driver->ops->close(set->driver, on_driver_closed, set);
 }
 
 void server_set_stop(struct server_set *set, void (*on_stopped)(void *data), void *data)
@@ -206,14 +209,14 @@ void server_set_stop(struct server_set *set, void (*on_stopped)(void *data), voi
     set->stopping = true;
     set->on_stopped = on_stopped;
     set->data = data;
-    (void)each_supervisor(&set->servers, supervisor_shutdown);
+    each_supervisor(&set->servers, supervisor_shutdown);
     maybe_close(set);
 }
 
 void server_set_kill(struct server_set *set)
 {
-    (void)each_supervisor(&set->servers, supervisor_kill);
-    (void)each_supervisor(&set->leaving, supervisor_kill);
+    each_supervisor(&set->servers, supervisor_kill);
+    each_supervisor(&set->leaving, supervisor_kill);
 }
 
 /* ---- called by supervisors ---- */

@@ -10,9 +10,9 @@
 struct server_set {
     struct server_set_options options;
     const struct config *config; /* borrowed; NULL before the first apply */
-    struct driver *process_driver; /* NULL: it is closed */
-    struct list servers;           /* struct server.node */
-    struct list leaving;           /* removed from the configuration; their children have not ended yet */
+    struct driver *driver;       /* of local commands; NULL: it is closed */
+    struct list servers;         /* struct server.node */
+    struct list leaving;         /* removed from the configuration; their children have not ended yet */
     bool stopping;
     bool closing; /* no instance is left: timers and the driver close */
     bool stopped;

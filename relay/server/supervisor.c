@@ -162,7 +162,7 @@ static void start_instance(struct supervisor *s)
         supervisor_unexpected_exit(s);
         return;
     }
-    s->open++;
+    s->open_instances++;
     s->attached = true;
     LOG(LOG_INFO, "child started", F_STR("server", server->name), F_STR("command", server->config->shown),
         F_INT("keeper_pid", supervisor_pids(s).keeper_pid), F_UINT("generation", server->generation));
@@ -309,7 +309,7 @@ int supervisor_new(struct server *server, struct upstream *upstream, struct supe
         mem_free(s);
         return rc;
     }
-    s->open = 1;
+    s->timer_open = true;
     loop_task_init(&s->fail_later, supervisor_on_fail_later);
     list_push_back(&server->supervisors, &s->node);
     upstream_set_data(upstream, s);
@@ -330,15 +330,15 @@ void supervisor_free_upstream(struct supervisor *s)
 static void on_timer_closed(struct timer *t)
 {
     struct supervisor *s = CONTAINER_OF(t, struct supervisor, timer);
-    s->open--;
-    if (s->open == 0)
+    s->timer_open = false;
+    if (s->open_instances == 0)
         server_supervisor_closed(s);
 }
 
 void supervisor_close(struct supervisor *s)
 {
     if (s->closing) {
-        if (s->open == 0)
+        if (!s->timer_open && s->open_instances == 0)
             server_supervisor_closed(s);
         return;
     }
@@ -349,7 +349,7 @@ void supervisor_close(struct supervisor *s)
 
 void supervisor_free(struct supervisor *s)
 {
-    assert(s->open == 0);
+    assert(!s->timer_open && s->open_instances == 0);
     list_remove(&s->node);
     loop_unmark(&s->fail_later);
     mem_free(s->detail);

@@ -65,11 +65,12 @@ struct supervisor {
     enum supervisor_stop stop;   /* of the instance that stops, or stopped last */
     struct timer timer;          /* the state's deadline */
     struct loop_task fail_later; /* a refused handshake: no stop may begin inside the router's call */
-    size_t open;                 /* handles: the timer, and instances that are not closed yet */
-    bool attached;               /* the router has the instance's link */
-    bool was_ready;              /* the instance that runs, or ran last, became ready */
-    bool failed;                 /* the last one ended unexpectedly: the next start is a restart */
-    bool wanted;                 /* start one as soon as the one that stops has ended */
+    bool timer_open;
+    size_t open_instances; /* not closed yet: the one that runs, and those that have ended */
+    bool attached;         /* the router has the instance's link */
+    bool was_ready;        /* the instance that runs, or ran last, became ready */
+    bool failed;           /* the last one ended unexpectedly: the next start is a restart */
+    bool wanted;           /* start one as soon as the one that stops has ended */
     bool handshake_failed;
     bool closing;
     uint64_t ready_at_ms;

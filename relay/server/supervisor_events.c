@@ -162,8 +162,8 @@ static void on_exit(struct instance *i, int exit_status, int term_signal)
 static void on_closed(struct instance *i)
 {
     struct supervisor *s = supervisor_of(i);
-    s->open--;
-    if (s->open == 0)
+    s->open_instances--;
+    if (!s->timer_open && s->open_instances == 0)
         server_supervisor_closed(s);
     else
         server_instance_closed(s->server);

@@ -1,9 +1,9 @@
-/* A router that notes what server/ tells it, for tests of server/: it implements what server/ calls of
- * route/router.h; the real one is not linked.
+/* A fake router for tests of server/: it implements the functions of route/router.h that server/ calls, and
+ * records each call; the real one is not linked.
  *
- * Each call is noted as a word in `log`: "starting attach down:STATE idle drain free ...". After upstream_attach
- * the fake sends `hello` to the child (if it is not NULL), and takes the first line that comes as its proof:
- * ops.ready.
+ * Each call is noted as a word in `log`: "starting attach down:STATE idle drain free ...". After
+ * upstream_attach the fake sends `hello` to the child (if it is not NULL), and takes the first line that
+ * comes for a finished handshake: ops.ready.
  */
 #ifndef TESTS_SERVER_FAKE_UPSTREAM_H
 #define TESTS_SERVER_FAKE_UPSTREAM_H
@@ -25,7 +25,7 @@ struct upstream {
     size_t oversize;
     size_t writable;
     char last_frame[256];
-    struct upstream_stats stats; /* what upstream_get_stats says; the test writes it */
+    struct upstream_stats stats; /* the answer of upstream_get_stats; the test writes it */
     /* of the last upstream_down */
     struct outage outage;
     char detail[512];
@@ -61,10 +61,10 @@ struct route_server *fake_server(const char *name);
 struct upstream *fake_upstream_of(const char *name);
 /* An upstream of a session of its own. */
 struct upstream *fake_session_upstream(const char *name);
-/* Somebody has a request. */
+/* A request needs an instance (server_ops.start). */
 void fake_want(struct upstream *upstream);
 void fake_release(struct upstream *upstream);
-/* One line to the child; the link's verdict. */
+/* One line to the instance; the return code of its link. */
 int fake_send(struct upstream *upstream, const char *line);
 
 #endif

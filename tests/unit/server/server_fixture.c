@@ -46,9 +46,8 @@ static void quick_timings(struct config *c)
                          .stop_grace_ms = 2000};
 }
 
-int fixture_up(void **state)
+int fixture_up_with(struct driver *driver)
 {
-    (void)state;
     (void)signal(SIGPIPE, SIG_IGN);
     if (getenv("TEST_LOG") && log_open(STDERR_FILENO, LOG_DEBUG, LOG_LOGFMT) != 0)
         return -1;
@@ -63,8 +62,14 @@ int fixture_up(void **state)
     if (loop_init(&fx.loop) != 0)
         return -1;
     const struct server_set_options options = {
-        .loop = &fx.loop, .original_nofile = {1024, 4096}, .program_dir = bin_dir()};
+        .loop = &fx.loop, .original_nofile = {1024, 4096}, .program_dir = bin_dir(), .driver = driver};
     return server_set_new(&options, &fx.set);
+}
+
+int fixture_up(void **state)
+{
+    (void)state;
+    return fixture_up_with(NULL);
 }
 
 static bool is_true(void *data)
@@ -72,14 +77,14 @@ static bool is_true(void *data)
     return *(bool *)data;
 }
 
-static void on_stopped(void *data)
+void fixture_on_stopped(void *data)
 {
     *(bool *)data = true;
 }
 
 void fixture_stop(void)
 {
-    server_set_stop(fx.set, on_stopped, &fx.stopped);
+    server_set_stop(fx.set, fixture_on_stopped, &fx.stopped);
     run_until(&fx.loop, is_true, &fx.stopped);
 }
 

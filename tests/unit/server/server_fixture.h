@@ -23,6 +23,8 @@ extern struct fixture fx;
 
 /* cmocka set-up and tear-down: the latter stops everything and asserts that nothing is left. */
 int fixture_up(void **state);
+/* The same over another driver than processes. */
+int fixture_up_with(struct driver *driver);
 int fixture_down(void **state);
 
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_up, fixture_down)
@@ -43,7 +45,8 @@ const char *fixture_state(const char *name);
 void await_state(const char *name, const char *state);
 /* Waits until the upstream's log ends with `end`. */
 void await_log(struct upstream *upstream, const char *end);
-/* Of both: whether the supervisor gave up a child before it heard of its exit is a matter of time, and left out. */
+/* Of both: whether the supervisor gave up a child before it heard of its exit is a matter of time, and
+ * left out. */
 bool log_is(const struct upstream *upstream, const char *log);
 /* Waits until the server has a process, and gives its id. */
 pid_t await_pid(const char *name);
@@ -51,5 +54,7 @@ pid_t await_pid(const char *name);
 struct upstream *make_ready(const char *name);
 void await_none_marked(const char *mark);
 void fixture_stop(void);
+/* For server_set_stop; `stopped` is a bool. */
+void fixture_on_stopped(void *stopped);
 
 #endif

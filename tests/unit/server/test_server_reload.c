@@ -1,5 +1,5 @@
 /* Reloads of the set: what stays, what is drained and started anew, what comes and goes, and stopping while
- * some are still on their way out. */
+ * some are still being removed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +71,7 @@ static void test_drain_has_an_end(void **state)
     await_log(upstream, "drain down:stopping starting attach ready");
 }
 
-static void test_changed_with_nobody_there(void **state)
+static void test_changed_without_sessions(void **state)
 {
     (void)state;
     fixture_add(one, NULL);
@@ -171,7 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_unchanged_is_not_touched), FIXTURE_TEST(test_changed_is_drained_and_restarted),
-        FIXTURE_TEST(test_drain_has_an_end),         FIXTURE_TEST(test_changed_with_nobody_there),
+        FIXTURE_TEST(test_drain_has_an_end),         FIXTURE_TEST(test_changed_without_sessions),
         FIXTURE_TEST(test_change_ends_a_crash_loop), FIXTURE_TEST(test_disabled_and_enabled),
         FIXTURE_TEST(test_removed_and_added),        FIXTURE_TEST(test_sharing_changes),
         FIXTURE_TEST(test_stop_with_leavers),

@@ -80,7 +80,7 @@ static void test_killed_child_comes_back(void **state)
     assert_string_equal(fake_upstream_of(two)->log, "starting attach ready");
 }
 
-static void test_rests_when_nobody_is_there(void **state)
+static void test_stays_down_without_sessions(void **state)
 {
     (void)state;
     fixture_add(one, NULL);
@@ -125,7 +125,7 @@ static void test_unknown_command(void **state)
     assert_non_null(strstr(upstream->tail, "cannot run 'no-such-command-here': not found in PATH="));
 }
 
-/* It does not look at its stdin either, so that it is still there when its end is asked about. */
+/* It does not read its stdin either, so that it still runs when the request comes that must be refused. */
 static void test_silent_child_is_stopped(void **state)
 {
     (void)state;
@@ -200,7 +200,7 @@ static void test_idle_child_is_stopped(void **state)
     fake_want(upstream);
     await_log(upstream, "starting attach ready idle");
     await_state(one, "down");
-    assert_false(fixture_info(one).exited); /* it was asked */
+    assert_false(fixture_info(one).exited); /* a requested stop */
     fake_want(upstream);
     await_log(upstream, "idle starting attach ready idle");
     assert_string_equal(fixture_state(one), "stopping");
@@ -300,11 +300,6 @@ static void test_stubborn_children_stop_in_parallel(void **state)
     assert_true(took_ms < 1000 + 5000 * time_scale()); /* one after the other: 8000 */
 }
 
-static void on_stopped(void *data)
-{
-    *(bool *)data = true;
-}
-
 static bool is_stopped(void *data)
 {
     (void)data;
@@ -319,7 +314,7 @@ static void test_kill_does_not_wait(void **state)
     fixture_apply();
     fake_want(fake_upstream_of(one));
     await_state(one, "ready");
-    server_set_stop(fx.set, on_stopped, &fx.stopped);
+    server_set_stop(fx.set, fixture_on_stopped, &fx.stopped);
     assert_string_equal(fixture_state(one), "stopping");
     server_set_kill(fx.set);
     run_until(&fx.loop, is_stopped, NULL); /* its limit is below the grace */
@@ -374,7 +369,7 @@ int main(void)
         FIXTURE_TEST(test_starts_when_wanted),
         FIXTURE_TEST(test_eager_starts_by_itself),
         FIXTURE_TEST(test_killed_child_comes_back),
-        FIXTURE_TEST(test_rests_when_nobody_is_there),
+        FIXTURE_TEST(test_stays_down_without_sessions),
         FIXTURE_TEST(test_failed_start_says_why),
         FIXTURE_TEST(test_unknown_command),
         FIXTURE_TEST(test_silent_child_is_stopped),

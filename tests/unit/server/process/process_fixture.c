@@ -39,12 +39,12 @@ static void on_tick_closed(uv_handle_t *tick)
     free(tick);
 }
 
-/* Nothing more happens on the loop once the condition holds: the tick is gone with the next iteration, whoever
- * makes it. */
+/* Nothing more happens on the loop once the condition holds: the tick is closed by the next iteration,
+ * whichever call runs it. */
 void run_until(struct loop *loop, condition_cb *condition, void *data)
 {
     uint64_t end_ms = wall_ms() + LIMIT_MS * time_scale();
-    uv_timer_t *tick = malloc(sizeof(*tick)); /* so that a turn ends even when nothing happens */
+    uv_timer_t *tick = malloc(sizeof(*tick)); /* so that an iteration ends even without an event */
     assert_non_null(tick);
     assert_int_equal(uv_timer_init(&loop->uv, tick), 0);
     assert_int_equal(uv_timer_start(tick, on_tick, 5, 5), 0);
@@ -75,7 +75,7 @@ const char *new_mark(void)
     return mark;
 }
 
-/* Reads a file of /proc; the length, 0 when it is gone. */
+/* Reads a file of /proc; the length, 0 when the process has ended. */
 static size_t read_proc(const char *pid, const char *name, char *ret_text, size_t max)
 {
     char path[PATH_MAX];
@@ -115,7 +115,7 @@ static bool is_marked(const char *pid, const char *mark, pid_t *ret_parent)
     return true;
 }
 
-static size_t look(const char *mark, pid_t parent, pid_t *ret_first)
+static size_t find_marked(const char *mark, pid_t parent, pid_t *ret_first)
 {
     DIR *all = opendir("/proc");
     assert_non_null(all);
@@ -140,7 +140,7 @@ static size_t look(const char *mark, pid_t parent, pid_t *ret_first)
 size_t count_marked(const char *mark)
 {
     pid_t first = 0;
-    return look(mark, 0, &first);
+    return find_marked(mark, 0, &first);
 }
 
 bool none_marked(void *mark)
@@ -151,7 +151,7 @@ bool none_marked(void *mark)
 pid_t find_marked_child(const char *mark, pid_t parent)
 {
     pid_t first = 0;
-    (void)look(mark, parent, &first);
+    (void)find_marked(mark, parent, &first);
     return first;
 }
 

@@ -206,19 +206,19 @@ static void test_a_line_over_the_limit(void **state)
     assert_int_equal(seen.bytes, 2 + 5000000 + 2);
 }
 
-/* A child that does not read: the link takes its fill, and says so. */
+/* A child that does not read: the link takes messages up to its limit, and then refuses. */
 static bool is_drained(void *data)
 {
     return seen.writable > *(size_t *)data && seen.child->instance.link.queued_bytes == 0;
 }
 
-/* The keeper tells it, which may come later than the child's first words. */
+/* The keeper reports it, perhaps later than the child's first line. */
 static pid_t await_child_pid(void)
 {
-    struct pollfd told = {.fd = seen.child->lifeline_fd, .events = POLLIN};
+    struct pollfd reported = {.fd = seen.child->lifeline_fd, .events = POLLIN};
     pid_t pid = child_pid(seen.child);
     if (pid == 0) {
-        assert_int_equal(poll(&told, 1, 10000), 1);
+        assert_int_equal(poll(&reported, 1, 10000), 1);
         pid = child_pid(seen.child);
     }
     assert_true(pid > 0);
@@ -260,8 +260,8 @@ static void test_pause_and_resume(void **state)
     link->ops->pause(link);
     link->ops->pause(link);
     assert_int_equal(send_bytes(10), 0);
-    /* Its answer is in the pipe once stderr, which is never paused, has told of it: nothing to wait for but
-     * time. */
+    /* Its answer is in the pipe once stderr, which is never paused, has brought its line: nothing to wait
+     * for but time. */
     for (int i = 0; i < 50; i++)
         (void)uv_run(&seen.loop.uv, UV_RUN_NOWAIT);
     assert_int_equal(seen.frames, 1);
@@ -269,7 +269,7 @@ static void test_pause_and_resume(void **state)
     await_frames(2);
 }
 
-/* Paused, and gone: what it had said comes all the same. */
+/* Paused, and ended: the lines that it had written come all the same. */
 static void test_exit_while_paused(void **state)
 {
     (void)state;
@@ -297,7 +297,7 @@ static void test_stop_lets_the_queue_out(void **state)
 }
 
 /* stop -> SIGTERM -> SIGKILL, each after the grace. */
-static void test_ladder(void **state)
+static void test_stop_escalation(void **state)
 {
     (void)state;
     start("trap 'echo \"{}\"' TERM; echo '{}'; while :; do sleep 0.05; done");
@@ -353,7 +353,7 @@ static void ignore(struct memory_user *u)
 }
 
 /* A line over the budget that has not ended: its reading stops, and goes on when there is room again. The
- * rest of it comes when asked for: a whole line might be read within one turn, before anybody decides.
+ * rest of it comes on demand: a whole line might be read within one iteration, before the budget decides.
  * Another one, smaller, reads on meanwhile: the last is never stopped. */
 static void test_memory_budget(void **state)
 {
@@ -384,7 +384,7 @@ int main(void)
         T(test_pause_and_resume),
         T(test_exit_while_paused),
         T(test_stop_lets_the_queue_out),
-        T(test_ladder),
+        T(test_stop_escalation),
         T(test_stop_of_one_that_obeys_is_quick),
         T(test_stderr_tail),
         T(test_no_keeper),

@@ -191,7 +191,7 @@ static bool has_exited(void *data)
     return waitid(P_PID, (id_t)*pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == *pid;
 }
 
-/* When the command closes a pipe, its other end says so: nobody else holds one. */
+/* When the command closes a pipe, its other end sees the end of file: no other process holds it. */
 static void test_keeps_no_pipe(void **state)
 {
     (void)state;
@@ -265,7 +265,8 @@ static void test_kill_order_ends_all(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* Dead relay: SIGTERM after one second, so the polite one is gone then; the deaf one goes after two. */
+/* Dead relay: SIGTERM after one second, so the polite one has ended then; the deaf one is killed after
+ * two. */
 static void test_lifeline_ends(void **state)
 {
     (void)state;
@@ -289,7 +290,7 @@ static void test_lifeline_ends(void **state)
     assert_int_equal(count_marked(mark), 0);
 }
 
-/* The relay died before the keeper could look: the command must not even start. */
+/* The relay died before the keeper could check: the command must not even start. */
 static void test_dead_before_the_start(void **state)
 {
     (void)state;
@@ -316,7 +317,7 @@ static void test_dead_before_the_start(void **state)
     assert_int_equal(unlink(file), 0);
 }
 
-/* kill -9 of the keeper: the command dies with it by the kernel's hand, the rest falls to us. */
+/* kill -9 of the keeper: the kernel kills the command, its descendants fall to us. */
 static void test_keeper_killed(void **state)
 {
     (void)state;
@@ -329,7 +330,7 @@ static void test_keeper_killed(void **state)
     pid_t orphans[16];
     int n;
     while ((n = proc_children(orphans, 16)) > 0) {
-        assert_true(n <= 6); /* with the one in the middle of the double fork, which nobody reaped */
+        assert_true(n <= 6); /* with the one in the middle of the double fork, which is not reaped */
         for (int i = 0; i < n; i++)
             assert_int_equal(kill(orphans[i], SIGKILL), 0);
         assert_true(waitpid(-1, NULL, 0) > 0);
