@@ -176,8 +176,9 @@ static void init(struct client *c, struct front *front, const struct session_ori
                  const char *server)
 {
     const struct front_limits *limits = &front->options.limits;
-    c->link.ops = &client_link_ops;
-    c->link.high_bytes = CLIENT_HIGH_BYTES;
+    c->transport.ops = &client_transport_ops;
+    c->transport.bytes_in = &c->stream.bytes_in;
+    c->transport.bytes_out = &c->stream.bytes_out;
     c->front = front;
     c->server = server;
     c->origin = *origin;

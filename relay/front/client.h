@@ -1,4 +1,4 @@
-/* A connection that speaks newline-delimited JSON-RPC, as a struct link.
+/* A connection that speaks newline-delimited JSON-RPC, as a struct transport.
  *
  *   sniffing -> open -> flushing -> lingering -> closed
  *
@@ -20,14 +20,14 @@
 #include "io/memory.h"
 #include "io/stream.h"
 #include "front/front.h"
-#include "route/link.h"
 #include "session/session.h"
+#include "session/transport.h"
 #include "wire/frame.h"
 
 enum client_state { CLIENT_SNIFFING, CLIENT_OPEN, CLIENT_FLUSHING, CLIENT_LINGERING, CLIENT_CLOSED };
 
 struct client {
-    struct link link;
+    struct transport transport;
     struct stream stream;
     struct frame_reader reader;
     struct memory_user memory;
@@ -67,13 +67,13 @@ __attribute__((format(printf, 4, 5))) void client_close(struct client *c, uint64
 __attribute__((format(printf, 3, 4))) void client_drop(struct client *c, int code, const char *format, ...);
 
 /* Its out queue's high-water mark: above it the client is not read, and reads too slowly for the router. */
-#define CLIENT_HIGH_BYTES ((size_t)1 << 20)
+#define CLIENT_HIGH_BYTES SESSION_HIGH_BYTES
 /* How long a client that is being closed may take to read its last answers. */
 #define CLIENT_FLUSH_MS 2000
 
 /* ---- between client.c, client_io.c and client_watch.c ---- */
 
-extern const struct link_ops client_link_ops;
+extern const struct transport_ops client_transport_ops;
 extern const struct stream_ops client_stream_ops;
 
 /* Starts or stops reading as the state and the two pauses say. */

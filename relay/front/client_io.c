@@ -16,11 +16,11 @@
 #include "front/sniff.h"
 #include "wire/rpc_error.h"
 
-/* ---- out: the link ---- */
+/* ---- out: the transport ---- */
 
-static struct client *client_of(struct link *link)
+static struct client *client_of(struct transport *t)
 {
-    return CONTAINER_OF(link, struct client, link);
+    return CONTAINER_OF(t, struct client, transport);
 }
 
 static int doom(struct client *c, int error)
@@ -34,53 +34,53 @@ static int doom(struct client *c, int error)
  * ping) would pile up as fast as it can ask. */
 static void pause_above_high(struct client *c)
 {
-    if (c->paused_by_queue || !link_is_slow(&c->link))
+    if (c->paused_by_queue || c->transport.queued_bytes <= CLIENT_HIGH_BYTES)
         return;
     c->paused_by_queue = true;
     client_update_reading(c);
 }
 
-static int on_send(struct link *link, const struct message *message)
+static int on_send(struct transport *t, const struct message *message)
 {
-    struct client *c = client_of(link);
+    struct client *c = client_of(t);
     if (c->state != CLIENT_OPEN || c->doomed != 0)
         return ERR_CLOSING;
     int rc = stream_write_parts(&c->stream, message->parts, message->part_count, true);
     if (rc != 0)
         return doom(c, rc);
-    link->queued_bytes = stream_queued(&c->stream);
+    t->queued_bytes = stream_queued(&c->stream);
     pause_above_high(c);
     client_account(c);
     client_watch(c);
     return 0;
 }
 
-static void on_pause(struct link *link)
+static void on_pause(struct transport *t)
 {
-    struct client *c = client_of(link);
+    struct client *c = client_of(t);
     c->paused_by_router = true;
     client_update_reading(c);
     client_account(c);
     client_watch(c);
 }
 
-static void on_resume(struct link *link)
+static void on_resume(struct transport *t)
 {
-    struct client *c = client_of(link);
+    struct client *c = client_of(t);
     c->paused_by_router = false;
     client_update_reading(c);
     client_account(c);
 }
 
 /* A doomed client goes at the end of the iteration, for the reason that it knows best itself. */
-static void on_close(struct link *link, int code, const char *reason)
+static void on_close(struct transport *t, int code, const char *reason)
 {
-    struct client *c = client_of(link);
+    struct client *c = client_of(t);
     if (c->doomed == 0)
         client_close(c, CLIENT_FLUSH_MS, code, "%s", reason);
 }
 
-const struct link_ops client_link_ops = {
+const struct transport_ops client_transport_ops = {
     .send = on_send, .pause = on_pause, .resume = on_resume, .close = on_close};
 
 /* ---- in ---- */
@@ -110,12 +110,10 @@ static void write_refusal(struct client *c, const struct refusal *refusal)
 static bool open_session(struct client *c, uint64_t now_ms)
 {
     struct session_set *sessions = c->front->options.sessions;
-    const struct session_traffic traffic = {.bytes_in = &c->stream.bytes_in,
-                                            .bytes_out = &c->stream.bytes_out};
     const char *server = c->server ? c->server : c->front->default_server;
     int rc = ERR_NOT_FOUND;
     if (server)
-        rc = session_open(sessions, &c->origin, &traffic, server, &c->link, now_ms, &c->session);
+        rc = session_open(sessions, &c->origin, &c->transport, server, now_ms, &c->session);
     if (rc == 0) {
         client_enter_open(c);
         return true;
@@ -152,7 +150,7 @@ static void take_frames(struct client *c, const char *bytes, size_t len, uint64_
             write_refusal(
                 c, &(struct refusal){.code = RPC_E_OVERLOADED, .message = "out of memory for this line"});
         else
-            route_session_frame(c->session->route, &frame, now_ms);
+            session_frame(c->session, &frame, now_ms);
         c->frame_begun_at_ms = 0;
     }
 }
@@ -201,21 +199,23 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
 static void on_sent(struct stream *s)
 {
     struct client *c = CONTAINER_OF(s, struct client, stream);
-    c->link.queued_bytes = stream_queued(s);
+    c->transport.queued_bytes = stream_queued(s);
+    if (c->session)
+        session_sent(c->session);
     client_account(c);
 }
 
 static void on_drain(struct stream *s)
 {
     struct client *c = CONTAINER_OF(s, struct client, stream);
-    c->link.queued_bytes = stream_queued(s);
+    c->transport.queued_bytes = stream_queued(s);
     c->paused_by_queue = false;
     client_update_reading(c);
     client_account(c);
-    if (c->state == CLIENT_FLUSHING && c->link.queued_bytes == 0)
+    if (c->state == CLIENT_FLUSHING && c->transport.queued_bytes == 0)
         client_linger(c);
     else if (c->state == CLIENT_OPEN)
-        route_session_writable(c->session->route, loop_now_ms(c->front->options.loop));
+        session_writable(c->session, loop_now_ms(c->front->options.loop));
 }
 
 /* The end of its side means that the client is gone, and what it has in flight is cancelled. What is answered

@@ -36,12 +36,12 @@ bool peer_is_loopback(const struct sockaddr *address)
 void peer_of(int fd, const struct sockaddr *address, struct session_origin *ret_origin)
 {
     if (address->sa_family != AF_UNIX) {
-        ret_origin->transport = SESSION_TCP;
+        ret_origin->family = SESSION_TCP;
         ret_origin->local = peer_is_loopback(address);
         peer_format(address, ret_origin->peer, sizeof(ret_origin->peer));
         return;
     }
-    ret_origin->transport = SESSION_UNIX;
+    ret_origin->family = SESSION_UNIX;
     ret_origin->local = true;
     struct ucred who;
     socklen_t len = sizeof(who);

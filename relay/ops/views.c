@@ -12,7 +12,7 @@ static void write_identity(struct writer *w, const struct session *s, uint64_t n
 {
     write_member_uint(w, "id", s->id);
     write_member_string(w, "peer", s->origin.peer);
-    write_member_string(w, "transport", session_transport_name(s->origin.transport));
+    write_member_string(w, "transport", session_family_name(s->origin.family));
     write_member_string(w, "permission", session_permission_name(s->permission));
     write_member_uint(w, "connectedMs", now_ms - s->since_ms);
 }
@@ -39,12 +39,15 @@ static void write_routing(struct writer *w, const struct session *s)
 
 static void write_client(struct writer *w, const struct session *s, uint64_t now_ms)
 {
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    session_get_traffic(s, &bytes_in, &bytes_out);
     write_object(w);
     write_identity(w, s, now_ms);
     write_routing(w, s);
-    write_member_uint(w, "queuedBytes", s->link->queued_bytes);
-    write_member_uint(w, "bytesIn", *s->traffic.bytes_in);
-    write_member_uint(w, "bytesOut", *s->traffic.bytes_out);
+    write_member_uint(w, "queuedBytes", s->link.queued_bytes);
+    write_member_uint(w, "bytesIn", bytes_in);
+    write_member_uint(w, "bytesOut", bytes_out);
     write_object_end(w);
 }
 

@@ -1,2 +1,6 @@
 MODULES     += session
-session_SRC := relay/session/session.c
+session_SRC := $(addprefix relay/session/,out_queue.c session.c)
+
+# The router is a fake of its own: route is not linked.
+TEST_FOLDERS        += session
+session_TEST_LIBS   := fixture/common session wire base

@@ -1,7 +1,11 @@
-/* Sessions and the set of them.
+/* Sessions, the link of each, and the set of them.
  *
  * session_open binds the link in the router first, so that a server that does not exist costs nothing; the
  * set is an intrusive list in the order of arrival, so that views need no sorting and adding cannot fail.
+ *
+ * Out, as long as nothing is kept: one call to the transport, which copies into its own queue. Kept: the frame is
+ * copied into the out queue, and from there into the transport as far as its window is open; an acknowledgement drops
+ * it. The transport's copy is bounded by the window and one frame.
  */
 #include "session/session.h"
 
@@ -9,6 +13,227 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+
+/* ---- out: the link ---- */
+
+static struct session *session_of(struct link *link)
+{
+    return CONTAINER_OF(link, struct session, link);
+}
+
+/* What the router takes for the client's queue. */
+static void update_queued(struct session *s)
+{
+    size_t queued = s->kept ? out_queue_bytes(&s->out) : s->transport->queued_bytes;
+    if (!s->transport && queued <= s->link.high_bytes)
+        queued = s->link.high_bytes + 1;
+    s->link.queued_bytes = queued;
+    if (link_is_slow(&s->link))
+        s->above_high = true;
+}
+
+/* Kept frames go to the transport as far as its window is open. A send that fails ends the connection, which then
+ * detaches; the frame stays. */
+static void hand_over(struct session *s)
+{
+    struct transport *t = s->transport;
+    struct out_frame frame;
+    while (t && t->queued_bytes < SESSION_WINDOW_BYTES && out_queue_next(&s->out, &frame)) {
+        if (t->ops->send(t, &frame.message) != 0)
+            return;
+        out_queue_take(&s->out);
+    }
+}
+
+static int on_send(struct link *link, const struct message *message)
+{
+    struct session *s = session_of(link);
+    int rc;
+    if (!s->kept) {
+        rc = s->transport->ops->send(s->transport, message);
+    } else {
+        rc = s->ended ? ERR_CLOSING : out_queue_append(&s->out, message);
+        if (rc == 0)
+            hand_over(s);
+    }
+    if (rc == 0)
+        update_queued(s);
+    return rc;
+}
+
+static void on_pause(struct link *link)
+{
+    struct session *s = session_of(link);
+    s->paused = true;
+    if (s->transport)
+        s->transport->ops->pause(s->transport);
+}
+
+static void on_resume(struct link *link)
+{
+    struct session *s = session_of(link);
+    s->paused = false;
+    if (s->transport)
+        s->transport->ops->resume(s->transport);
+}
+
+static void on_close(struct link *link, int code, const char *reason)
+{
+    struct session *s = session_of(link);
+    s->ended = true;
+    if (s->transport)
+        s->transport->ops->close(s->transport, code, reason);
+}
+
+static const struct link_ops link_ops = {
+    .send = on_send, .pause = on_pause, .resume = on_resume, .close = on_close};
+
+/* ---- life ---- */
+
+int session_open(struct session_set *set, const struct session_origin *origin, struct transport *t,
+                 const char *server, uint64_t now_ms, struct session **ret_session)
+{
+    struct session *s = mem_zalloc(sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->link.ops = &link_ops;
+    s->link.high_bytes = SESSION_HIGH_BYTES;
+    s->transport = t;
+    int rc = route_session_open(set->router, server, &s->link, s, now_ms, &s->route);
+    if (rc != 0) {
+        mem_free(s);
+        return rc;
+    }
+    s->set = set;
+    s->origin = *origin;
+    s->permission = origin->local ? SESSION_ADMIN : SESSION_READ;
+    s->id = set->next_id++;
+    s->since_ms = now_ms;
+    list_push_back(&set->sessions, &s->node);
+    set->count++;
+    *ret_session = s;
+    return 0;
+}
+
+void session_close(struct session *s, uint64_t now_ms)
+{
+    struct session_set *set = s->set;
+    uint64_t in;
+    uint64_t out;
+    route_session_close(s->route, now_ms);
+    session_get_traffic(s, &in, &out);
+    set->closed_bytes_in += in;
+    set->closed_bytes_out += out;
+    set->count--;
+    list_remove(&s->node);
+    if (s->kept)
+        out_queue_done(&s->out);
+    mem_free(s);
+}
+
+/* ---- the transport's side ---- */
+
+void session_frame(struct session *s, const struct frame *frame, uint64_t now_ms)
+{
+    s->frames_in++;
+    route_session_frame(s->route, frame, now_ms);
+}
+
+void session_sent(struct session *s)
+{
+    if (s->kept)
+        hand_over(s);
+    else
+        s->link.queued_bytes = s->transport->queued_bytes;
+}
+
+void session_writable(struct session *s, uint64_t now_ms)
+{
+    session_sent(s);
+    if (!s->kept)
+        route_session_writable(s->route, now_ms);
+}
+
+/* ---- outliving a connection ---- */
+
+void session_keep(struct session *s, size_t max_bytes)
+{
+    assert(!s->kept);
+    out_queue_init(&s->out, max_bytes);
+    s->kept = true;
+}
+
+void session_detach(struct session *s)
+{
+    assert(s->kept && s->transport);
+    s->bytes_in_gone += *s->transport->bytes_in;
+    s->bytes_out_gone += *s->transport->bytes_out;
+    s->transport = NULL;
+    update_queued(s);
+}
+
+/* The queue is shorter: below half of the high mark the router may send again, as below a transport's low mark. */
+static void resume_sending(struct session *s, uint64_t now_ms)
+{
+    update_queued(s);
+    if (!s->above_high || s->link.queued_bytes > s->link.high_bytes / 2)
+        return;
+    s->above_high = false;
+    route_session_writable(s->route, now_ms);
+}
+
+int session_attach(struct session *s, struct transport *t, uint64_t received, uint64_t now_ms)
+{
+    assert(s->kept && !s->transport);
+    if (s->ended)
+        return ERR_CLOSING;
+    int rc = out_queue_acknowledge(&s->out, received);
+    if (rc != 0)
+        return rc;
+    s->transport = t;
+    out_queue_rewind(&s->out);
+    if (s->paused)
+        t->ops->pause(t);
+    hand_over(s);
+    resume_sending(s, now_ms);
+    return 0;
+}
+
+int session_acknowledge(struct session *s, uint64_t received, uint64_t now_ms)
+{
+    assert(s->kept && s->transport);
+    int rc = out_queue_acknowledge(&s->out, received);
+    if (rc == 0)
+        resume_sending(s, now_ms);
+    return rc;
+}
+
+/* ---- looking in ---- */
+
+void session_get_traffic(const struct session *s, uint64_t *ret_bytes_in, uint64_t *ret_bytes_out)
+{
+    *ret_bytes_in = s->bytes_in_gone + (s->transport ? *s->transport->bytes_in : 0);
+    *ret_bytes_out = s->bytes_out_gone + (s->transport ? *s->transport->bytes_out : 0);
+}
+
+bool session_may(const struct session *s, enum session_permission needed)
+{
+    return s->permission >= needed;
+}
+
+const char *session_family_name(enum session_family family)
+{
+    static const char *const names[] = {[SESSION_TCP] = "tcp", [SESSION_UNIX] = "unix"};
+    return names[family];
+}
+
+const char *session_permission_name(enum session_permission permission)
+{
+    static const char *const names[] = {[SESSION_READ] = "read", [SESSION_ADMIN] = "admin"};
+    return names[permission];
+}
+
+/* ---- the set ---- */
 
 void session_set_init(struct session_set *set, struct router *router)
 {
@@ -24,67 +249,14 @@ void session_set_done(struct session_set *set)
 
 void session_set_traffic(const struct session_set *set, uint64_t *ret_bytes_in, uint64_t *ret_bytes_out)
 {
-    uint64_t in = set->closed_bytes_in;
-    uint64_t out = set->closed_bytes_out;
+    *ret_bytes_in = set->closed_bytes_in;
+    *ret_bytes_out = set->closed_bytes_out;
     LIST_EACH(node, next, &set->sessions)
     {
-        const struct session *s = CONTAINER_OF(node, struct session, node);
-        in += *s->traffic.bytes_in;
-        out += *s->traffic.bytes_out;
+        uint64_t in;
+        uint64_t out;
+        session_get_traffic(CONTAINER_OF(node, struct session, node), &in, &out);
+        *ret_bytes_in += in;
+        *ret_bytes_out += out;
     }
-    *ret_bytes_in = in;
-    *ret_bytes_out = out;
-}
-
-int session_open(struct session_set *set, const struct session_origin *origin,
-                 const struct session_traffic *traffic, const char *server, struct link *link,
-                 uint64_t now_ms, struct session **ret_session)
-{
-    struct session *s = mem_zalloc(sizeof(*s));
-    if (!s)
-        return -ENOMEM;
-    int rc = route_session_open(set->router, server, link, s, now_ms, &s->route);
-    if (rc != 0) {
-        mem_free(s);
-        return rc;
-    }
-    s->set = set;
-    s->link = link;
-    s->traffic = *traffic;
-    s->origin = *origin;
-    s->permission = origin->local ? SESSION_ADMIN : SESSION_READ;
-    s->id = set->next_id++;
-    s->since_ms = now_ms;
-    list_push_back(&set->sessions, &s->node);
-    set->count++;
-    *ret_session = s;
-    return 0;
-}
-
-void session_close(struct session *s, uint64_t now_ms)
-{
-    struct session_set *set = s->set;
-    route_session_close(s->route, now_ms);
-    set->closed_bytes_in += *s->traffic.bytes_in;
-    set->closed_bytes_out += *s->traffic.bytes_out;
-    set->count--;
-    list_remove(&s->node);
-    mem_free(s);
-}
-
-bool session_may(const struct session *s, enum session_permission needed)
-{
-    return s->permission >= needed;
-}
-
-const char *session_transport_name(enum session_transport transport)
-{
-    static const char *const names[] = {[SESSION_TCP] = "tcp", [SESSION_UNIX] = "unix"};
-    return names[transport];
-}
-
-const char *session_permission_name(enum session_permission permission)
-{
-    static const char *const names[] = {[SESSION_READ] = "read", [SESSION_ADMIN] = "admin"};
-    return names[permission];
 }
