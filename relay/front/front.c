@@ -12,14 +12,26 @@
 
 #include "base/alloc.h"
 #include "log/log.h"
-#include "front/client.h"
+#include "front/connection.h"
 #include "front/listener.h"
+#include "front/ndjson.h"
 
 #define SWEEP_MS 1000
 /* How long a closed client may take to end its side: long enough for a round trip; at the relay's end not to
  * be waited for by whoever restarts it. */
 #define LINGER_MS        1000
 #define LINGER_AT_END_MS 100
+
+/* What a port speaks, by the first byte of a connection. HTTP methods and TLS records get rows of their own when they
+ * are spoken; the last row is everything else. */
+static const struct sniff_row spoken[] = {
+    {'{', '{', &ndjson_protocol, NULL},
+    {'[', '[', &ndjson_protocol, NULL},
+    {0x16, 0x16, NULL,
+     "this port speaks newline-delimited JSON-RPC 2.0 in the clear; TLS is not spoken here"},
+    {0x00, 0xff, NULL,
+     "this port speaks newline-delimited JSON-RPC 2.0, one JSON object per line; HTTP and TLS are not spoken here"},
+};
 
 /* ---- the sweep ---- */
 
@@ -31,35 +43,19 @@ static void on_sweep(struct timer *t)
      * due. */
     LIST_EACH(node, next, &f->watched)
     {
-        if (!client_sweep(CONTAINER_OF(node, struct client, watch), now_ms))
+        if (!connection_sweep(CONTAINER_OF(node, struct connection, watch), now_ms))
             list_remove(node);
     }
     if (!list_empty(&f->watched))
         timer_set_earlier(&f->sweep, now_ms + SWEEP_MS);
 }
 
-void client_watch(struct client *c)
-{
-    struct front *f = c->front;
-    if (list_linked(&c->watch))
-        return;
-    list_push_back(&f->watched, &c->watch);
-    timer_set_earlier(&f->sweep, loop_now_ms(f->options.loop) + SWEEP_MS);
-}
-
-void client_watch_until(struct client *c, uint64_t deadline_ms)
-{
-    client_watch(c);
-    c->deadline_at_ms = deadline_ms;
-    timer_set_earlier(&c->front->sweep, deadline_ms);
-}
-
 /* ---- life ---- */
 
 void front_init(struct front *f, const struct front_options *options)
 {
-    *f = (struct front){.options = *options, .linger_ms = LINGER_MS};
-    list_init(&f->clients);
+    *f = (struct front){.options = *options, .spoken = spoken, .linger_ms = LINGER_MS};
+    list_init(&f->connections);
     list_init(&f->watched);
     int rc = timer_init(&f->sweep, options->loop, on_sweep);
     assert(rc == 0); /* cannot fail on a loop that is there */
@@ -172,28 +168,22 @@ void front_set_limits(struct front *f, const struct front_limits *limits)
 
 void front_close_clients(struct front *f, const char *reason, uint64_t flush_ms)
 {
-    uint64_t now_ms = loop_now_ms(f->options.loop);
     f->linger_ms = LINGER_AT_END_MS;
-    LIST_EACH(node, next, &f->clients)
+    LIST_EACH(node, next, &f->connections)
     {
-        struct client *c = CONTAINER_OF(node, struct client, node);
-        client_close(c, flush_ms, 0, "%s", reason);
-        /* Those that were closing before have no more time than the others. */
-        uint64_t at_most_ms = now_ms + (c->state == CLIENT_LINGERING ? f->linger_ms : flush_ms);
-        if (c->state != CLIENT_CLOSED && c->deadline_at_ms > at_most_ms)
-            client_watch_until(c, at_most_ms);
+        connection_close_within(CONTAINER_OF(node, struct connection, node), flush_ms, reason);
     }
 }
 
 bool front_is_empty(const struct front *f)
 {
-    return list_empty(&f->clients);
+    return list_empty(&f->connections);
 }
 
 void front_drop_clients(struct front *f, const char *reason)
 {
-    LIST_EACH(node, next, &f->clients)
+    LIST_EACH(node, next, &f->connections)
     {
-        client_drop(CONTAINER_OF(node, struct client, node), 0, "%s", reason);
+        connection_drop(CONTAINER_OF(node, struct connection, node), 0, "%s", reason);
     }
 }

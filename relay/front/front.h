@@ -16,6 +16,7 @@
 #include "io/memory.h"
 #include "io/timer.h"
 #include "front/bind.h"
+#include "front/sniff.h"
 #include "session/session.h"
 
 struct listener;
@@ -38,16 +39,17 @@ struct front_options {
 
 struct front {
     struct front_options options;
-    char *default_server; /* owned; NULL: none */
-    struct list clients;  /* struct client.node, oldest first */
-    size_t client_count;  /* of those, not being refused */
-    size_t refusing;      /* connections over the limit that are being told so */
-    struct list watched;  /* struct client.watch: those that the sweep looks at */
+    char *default_server;           /* owned; NULL: none */
+    const struct sniff_row *spoken; /* static; what connections to come may speak */
+    struct list connections;        /* struct connection.node, oldest first */
+    size_t client_count;            /* of those, not being refused */
+    size_t refusing;                /* of those, over the limit: closed with OVERLOADED */
+    struct list watched;            /* struct connection.watch: those that the sweep looks at */
     struct timer sweep;
     struct listener **listeners; /* owned */
     size_t listener_count;
     int reserve_fd;     /* held so that there is a descriptor left to refuse with; -1: none */
-    uint64_t linger_ms; /* a closed client's time to end its side */
+    uint64_t linger_ms; /* a closed connection's time to end its side */
 };
 
 /* Cannot fail: nothing is allocated. */

@@ -1,7 +1,7 @@
 /* Accepting.
  *
  * Happy path: readable -> accept4 until it would block (at most ACCEPT_BURST per iteration, so that a storm of
- * connections does not stop those that are there) -> options -> client_open. Failure modes: EMFILE, ENFILE ->
+ * connections does not stop those that are there) -> options -> connection_open. Failure modes: EMFILE, ENFILE ->
  * the peers at the head of the queue are told OVERLOADED through the reserve descriptor, then the poll stops
  * and a timer starts it again (100 ms doubling to 1 s), logged once until accepting works again. ENOBUFS,
  * ENOMEM and what else may come -> the same without the telling. A connection that ended while it waited
@@ -23,10 +23,10 @@
 
 #include "base/alloc.h"
 #include "log/log.h"
-#include "front/client.h"
+#include "front/connection.h"
+#include "front/error_line.h"
 #include "front/front.h"
 #include "front/peer.h"
-#include "front/refusal.h"
 #include "wire/rpc_error.h"
 
 #define ACCEPT_BURST   64
@@ -62,9 +62,9 @@ static void set_options(int fd)
 static void refuse_now(int fd)
 {
     struct buf line;
-    buf_init(&line, REFUSAL_MAX_BYTES);
-    struct refusal refusal = {.code = RPC_E_OVERLOADED, .message = "the relay has no descriptors left"};
-    if (refusal_write(&line, &refusal) == 0)
+    buf_init(&line, ERROR_LINE_MAX_BYTES);
+    struct error_line error = {.code = RPC_E_OVERLOADED, .message = "the relay has no descriptors left"};
+    if (error_line_write(&line, &error) == 0)
         (void)!send(fd, buf_data(&line), buf_len(&line), MSG_DONTWAIT | MSG_NOSIGNAL);
     buf_done(&line);
     (void)shutdown(fd, SHUT_WR);
@@ -109,7 +109,8 @@ static void take(struct listener *l, int fd, const struct sockaddr *address)
     if (!l->bound.is_unix)
         set_options(fd);
     bool over = f->client_count >= f->options.limits.max_clients;
-    int rc = over && f->refusing >= REFUSING_MAX ? ERR_FULL : client_open(f, fd, &origin, l->server, over);
+    int rc =
+        over && f->refusing >= REFUSING_MAX ? ERR_FULL : connection_open(f, fd, &origin, l->server, over);
     if (rc == 0)
         return;
     f->options.sessions->refused++;

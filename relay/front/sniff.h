@@ -1,23 +1,25 @@
-/* What a connection speaks, told by its first byte that is not blank. Pure.
+/* Which protocol a connection speaks, decided by its first byte that is not blank. Pure.
  *
- * This is the one place where other protocols plug in: an HTTP method or a TLS record type would become a
- * value of the enum here and a case in client.c. Header lines are never skipped to reach a body, or any web
- * page could drive the relay through its reader's browser.
+ * The table of first bytes stands in front.c: a new protocol is a row there. Header lines are never skipped to reach a
+ * body, or any web page could drive the relay through its reader's browser.
  */
 #ifndef FRONT_SNIFF_H
 #define FRONT_SNIFF_H
 
 #include <stddef.h>
 
-enum protocol {
-    PROTOCOL_UNDECIDED, /* nothing but blanks so far */
-    PROTOCOL_NDJSON,    /* '{' or '[': newline-delimited JSON-RPC */
-    PROTOCOL_TLS,       /* a TLS record: not spoken here */
-    PROTOCOL_OTHER,     /* anything else (HTTP among it): not spoken here */
+struct protocol_ops;
+
+/* Connections whose first byte is from `first` to `last`. */
+struct sniff_row {
+    unsigned char first;
+    unsigned char last;
+    const struct protocol_ops *protocol; /* NULL: not spoken here */
+    const char *hint;                    /* then: what to say to the peer */
 };
 
-enum protocol sniff_protocol(const char *bytes, size_t len);
-/* What to tell a peer that speaks something else; static. */
-const char *sniff_hint(enum protocol protocol);
+/* The first row that fits; the table's last row fits every byte. NULL: nothing but blanks (space, tab, CR, LF) so
+ * far. */
+const struct sniff_row *sniff(const struct sniff_row *table, const char *bytes, size_t len);
 
 #endif

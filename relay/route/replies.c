@@ -58,20 +58,6 @@ void session_pass(struct route_session *s, const struct frame *frame, bool dropp
                      .parts = &part, .part_count = 1, .kind = MESSAGE_NOTIFICATION, .droppable = droppable});
 }
 
-static bool is_retryable(const struct refusal *why)
-{
-    switch (why->code) {
-    case RPC_E_SERVER_UNAVAILABLE:
-    case RPC_E_TIMEOUT:
-    case RPC_E_OVERLOADED:
-    case RPC_E_RATE_LIMITED:
-    case RPC_E_DRAINING:
-        return !why->sent;
-    default:
-        return false;
-    }
-}
-
 struct part error_message(struct router *r, int code, const char *message, char room[ERROR_MESSAGE_ROOM])
 {
     if (message) {
@@ -119,7 +105,8 @@ static void error_on(struct route_session *s, struct link *link, const char *id,
     parts[n++] = error_message(s->router, why->code, why->message, message);
     len =
         snprintf(data, sizeof(data), ",\"data\":{\"relay\":true,\"code\":\"%s\",\"retryable\":%s,\"sent\":%s",
-                 name ? name : "ERROR", is_retryable(why) ? "true" : "false", why->sent ? "true" : "false");
+                 name ? name : "ERROR", rpc_error_is_retryable(why->code, why->sent) ? "true" : "false",
+                 why->sent ? "true" : "false");
     parts[n++] = (struct part){data, (size_t)len};
     if (why->data_id) {
         parts[n++] = PART(",\"id\":");

@@ -31,3 +31,17 @@ const char *rpc_error_message(int code)
         return "Error";
     }
 }
+
+bool rpc_error_is_retryable(int code, bool sent)
+{
+    switch (code) {
+    case RPC_E_SERVER_UNAVAILABLE:
+    case RPC_E_TIMEOUT:
+    case RPC_E_OVERLOADED:
+    case RPC_E_RATE_LIMITED:
+    case RPC_E_DRAINING:
+        return !sent;
+    default:
+        return false;
+    }
+}

@@ -4,6 +4,8 @@
 #ifndef WIRE_RPC_ERROR_H
 #define WIRE_RPC_ERROR_H
 
+#include <stdbool.h>
+
 /* X(name, code, message) */
 #define RPC_ERRORS(X)                                                                                        \
     X(PARSE_ERROR, -32700, "Parse error")                                                                    \
@@ -32,5 +34,7 @@ enum rpc_error {
 const char *rpc_error_name(int code);
 /* The message that goes on the wire when there is nothing more precise to say. */
 const char *rpc_error_message(int code);
+/* The same request may succeed later, without any change by the peer: never once it had been sent to a server. */
+bool rpc_error_is_retryable(int code, bool sent);
 
 #endif

@@ -1,4 +1,4 @@
-/* The parts of front/ without a loop: what a first byte means, the refusal line, addresses as text. */
+/* The parts of front/ without a loop: what a first byte means, the error line, addresses as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,11 +10,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front/error_line.h"
 #include "front/peer.h"
-#include "front/refusal.h"
+#include "front/protocol.h"
 #include "front/sniff.h"
 #include "wire/json.h"
 #include "wire/rpc_error.h"
+
+/* Stand for protocols: only their addresses are looked at. */
+static const struct protocol_ops lines;
+
+static const struct sniff_row table[] = {
+    {'{', '{', &lines, NULL},
+    {'[', '[', &lines, NULL},
+    {'A', 'Z', NULL, "no HTTP"},
+    {0x16, 0x16, NULL, "no TLS"},
+    {0x00, 0xff, NULL, "nothing else"},
+};
 
 static void test_first_byte_decides(void **state)
 {
@@ -22,30 +34,34 @@ static void test_first_byte_decides(void **state)
     static const struct {
         const char *bytes;
         size_t len;
-        enum protocol protocol;
+        const char *hint; /* NULL: lines */
     } cases[] = {
-        {"", 0, PROTOCOL_UNDECIDED},
-        {" \t\r\n", 4, PROTOCOL_UNDECIDED},
-        {"{", 1, PROTOCOL_NDJSON},
-        {"[", 1, PROTOCOL_NDJSON},
-        {"\r\n\t {\"jsonrpc\"", 14, PROTOCOL_NDJSON},
-        {"POST / HTTP/1.1\r\n\r\n{}", 21, PROTOCOL_OTHER},
-        {"\n\nGET / HTTP/1.1", 16, PROTOCOL_OTHER},
-        {"\x16\x03\x01", 3, PROTOCOL_TLS},
-        {"\xef\xbb\xbf{", 4, PROTOCOL_OTHER},
-        {"\0{", 2, PROTOCOL_OTHER},
-        {"\v{", 2, PROTOCOL_OTHER},
-        {"\"", 1, PROTOCOL_OTHER},
+        {"{", 1, NULL},
+        {"[", 1, NULL},
+        {"\r\n\t {\"jsonrpc\"", 14, NULL},
+        {"POST / HTTP/1.1\r\n\r\n{}", 21, "no HTTP"},
+        {"\n\nGET / HTTP/1.1", 16, "no HTTP"},
+        {"\x16\x03\x01", 3, "no TLS"},
+        {"\xef\xbb\xbf{", 4, "nothing else"},
+        {"\0{", 2, "nothing else"},
+        {"\v{", 2, "nothing else"},
+        {"\xff", 1, "nothing else"},
+        {"\"", 1, "nothing else"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_int_equal(sniff_protocol(cases[i].bytes, cases[i].len), cases[i].protocol);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sniff_row *row = sniff(table, cases[i].bytes, cases[i].len);
+        assert_non_null(row);
+        assert_ptr_equal(row->protocol, cases[i].hint ? NULL : &lines);
+        if (cases[i].hint)
+            assert_string_equal(row->hint, cases[i].hint);
+    }
 }
 
-static void test_hints_name_what_is_not_spoken(void **state)
+static void test_blanks_decide_nothing(void **state)
 {
     (void)state;
-    assert_non_null(strstr(sniff_hint(PROTOCOL_OTHER), "HTTP"));
-    assert_non_null(strstr(sniff_hint(PROTOCOL_TLS), "TLS"));
+    assert_null(sniff(table, "", 0));
+    assert_null(sniff(table, " \t\r\n", 4));
 }
 
 static void write_limit(struct writer *w, void *data)
@@ -53,7 +69,7 @@ static void write_limit(struct writer *w, void *data)
     write_member_uint(w, "limit", *(unsigned *)data);
 }
 
-static void test_refusal_is_one_strict_line(void **state)
+static void test_an_error_is_one_strict_line(void **state)
 {
     (void)state;
     unsigned limit = 7;
@@ -61,10 +77,10 @@ static void test_refusal_is_one_strict_line(void **state)
     struct json_doc *doc;
     bool retryable = false;
     int64_t value = 0;
-    buf_init(&out, REFUSAL_MAX_BYTES);
-    struct refusal refusal = {
+    buf_init(&out, ERROR_LINE_MAX_BYTES);
+    struct error_line error_line = {
         .code = RPC_E_OVERLOADED, .message = "a \"b\"\nc", .write_more = write_limit, .more_data = &limit};
-    assert_int_equal(refusal_write(&out, &refusal), 0);
+    assert_int_equal(error_line_write(&out, &error_line), 0);
     assert_ptr_equal(memchr(buf_data(&out), '\n', buf_len(&out)), buf_data(&out) + buf_len(&out) - 1);
     assert_int_equal(json_parse(buf_data(&out), buf_len(&out), JSON_STRICT, 100, &doc, NULL), 0);
     json_node root = json_root(doc);
@@ -83,13 +99,13 @@ static void test_refusal_is_one_strict_line(void **state)
     buf_done(&out);
 }
 
-static void test_refusal_without_room_fails(void **state)
+static void test_an_error_without_room_fails(void **state)
 {
     (void)state;
     struct buf out;
     buf_init(&out, 20);
-    struct refusal refusal = {.code = RPC_E_PARSE_ERROR};
-    assert_int_equal(refusal_write(&out, &refusal), ERR_TOO_LARGE);
+    struct error_line error_line = {.code = RPC_E_PARSE_ERROR};
+    assert_int_equal(error_line_write(&out, &error_line), ERR_TOO_LARGE);
     buf_done(&out);
 }
 
@@ -140,9 +156,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_byte_decides),
-        cmocka_unit_test(test_hints_name_what_is_not_spoken),
-        cmocka_unit_test(test_refusal_is_one_strict_line),
-        cmocka_unit_test(test_refusal_without_room_fails),
+        cmocka_unit_test(test_blanks_decide_nothing),
+        cmocka_unit_test(test_an_error_is_one_strict_line),
+        cmocka_unit_test(test_an_error_without_room_fails),
         cmocka_unit_test(test_addresses_as_text),
         cmocka_unit_test(test_only_this_machine_is_loopback),
     };

@@ -1,7 +1,6 @@
-/* The one line that a connection gets when it is refused or closed by the relay: a JSON-RPC error with id
- * null. */
-#ifndef FRONT_REFUSAL_H
-#define FRONT_REFUSAL_H
+/* The one line that a connection gets when the relay refuses or closes it: a JSON-RPC error with id null. */
+#ifndef FRONT_ERROR_LINE_H
+#define FRONT_ERROR_LINE_H
 
 #include <stddef.h>
 
@@ -9,9 +8,9 @@
 #include "base/err.h"
 #include "wire/writer.h"
 
-#define REFUSAL_MAX_BYTES ((size_t)16 << 10)
+#define ERROR_LINE_MAX_BYTES ((size_t)16 << 10)
 
-struct refusal {
+struct error_line {
     int code;            /* one of wire/rpc_error.h */
     const char *message; /* NULL: the code's own text */
     /* Writes further members of `data`; NULL: none. */
@@ -20,6 +19,6 @@ struct refusal {
 };
 
 /* Appends the message and its newline to `out`. -ENOMEM, ERR_TOO_LARGE: `out` then holds a torn text. */
-MUSTCHECK int refusal_write(struct buf *out, const struct refusal *refusal);
+MUSTCHECK int error_line_write(struct buf *out, const struct error_line *line);
 
 #endif

@@ -1,0 +1,425 @@
+/* A connection's life, one section per step, each before those that use it: states, reading, the end, what a protocol
+ * calls, what the stream reports, time-outs, the beginning.
+ *
+ * The router may close a session's link from deep inside a frame of another session. So connection_close only changes
+ * the state and marks the connection; the protocol leaves its session at the end of the loop iteration, and memory goes
+ * after the stream's last callback. The memory budget is told once per iteration what the connection holds.
+ *
+ * Failure modes: no memory at accept -> the caller refuses. A full queue or no memory for a message -> dropped at the end
+ * of the iteration. A peer that does not read its last answers -> dropped after the flush time; one that does not end its
+ * side, after the linger time. Time-outs: connection_sweep.
+ */
+#include "front/connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "front/connection_reading.h"
+#include "front/connection_timeouts.h"
+#include "front/error_line.h"
+#include "front/sniff.h"
+#include "log/log.h"
+#include "wire/rpc_error.h"
+
+#define REASON_BYTES 256
+
+static uint64_t now_of(const struct connection *c)
+{
+    return loop_now_ms(c->front->options.loop);
+}
+
+static void set_state(struct connection *c, enum connection_state next)
+{
+    static const unsigned char allowed[] = {
+        [CONNECTION_SNIFFING] = 1 << CONNECTION_OPEN | 1 << CONNECTION_FLUSHING | 1 << CONNECTION_CLOSED,
+        [CONNECTION_OPEN] = 1 << CONNECTION_FLUSHING | 1 << CONNECTION_CLOSED,
+        [CONNECTION_FLUSHING] = 1 << CONNECTION_LINGERING | 1 << CONNECTION_CLOSED,
+        [CONNECTION_LINGERING] = 1 << CONNECTION_CLOSED,
+        [CONNECTION_CLOSED] = 0,
+    };
+    assert(allowed[c->state] & (1 << next));
+    c->state = next;
+}
+
+/* ---- the end ---- */
+
+static void leave_protocol(struct connection *c)
+{
+    if (!c->protocol || c->protocol_left)
+        return;
+    c->protocol_left = true;
+    c->protocol->ops->on_closing(c->protocol, now_of(c));
+}
+
+/* Without a log line. */
+static void finish(struct connection *c)
+{
+    if (c->state == CONNECTION_CLOSED)
+        return;
+    set_state(c, CONNECTION_CLOSED);
+    loop_unmark(&c->iteration_end);
+    list_remove(&c->watch);
+    memory_leave(c->front->options.memory, &c->memory); /* no pause may come to one that is closed */
+    leave_protocol(c);
+    stream_close(&c->stream);
+}
+
+/* The queue is empty: shuts our side, and waits for the peer's. */
+static void linger(struct connection *c)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno(&c->stream.uv.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+        finish(c);
+        return;
+    }
+    set_state(c, CONNECTION_LINGERING);
+    connection_watch_until(c, now_of(c) + c->front->linger_ms);
+    if (stream_read_start(&c->stream) != 0)
+        finish(c); /* the peer has ended already */
+}
+
+static void flush(struct connection *c)
+{
+    leave_protocol(c);
+    stream_flush(&c->stream);
+    if (stream_queued(&c->stream) == 0)
+        linger(c);
+    else
+        stream_set_marks(&c->stream, 0, 0); /* on_drain comes when all is out */
+}
+
+static void log_end(const struct connection *c, int code, const char *reason)
+{
+    enum log_level level = code == RPC_E_OVERLOADED || code == RPC_E_TIMEOUT ? LOG_WARN : LOG_INFO;
+    LOG(level, "client closed", F_STR("peer", c->origin.peer),
+        F_UINT("session", c->protocol ? c->protocol->session_id : 0), F_STR("reason", reason),
+        F_INT("code", code), F_UINT("age_ms", now_of(c) - c->opened_at_ms),
+        F_UINT("bytes_in", c->stream.bytes_in), F_UINT("bytes_out", c->stream.bytes_out),
+        F_UINT("queued_bytes", stream_queued(&c->stream)));
+}
+
+/* Where nothing is spoken yet, the error is a line. Without room for it the peer learns nothing but the end. */
+static void append_error(struct connection *c, int code, const char *reason)
+{
+    struct buf text;
+    buf_init(&text, ERROR_LINE_MAX_BYTES);
+    int rc = c->protocol ? c->protocol->ops->write_error(&text, code, reason)
+                         : error_line_write(&text, &(struct error_line){.code = code, .message = reason});
+    if (rc == 0)
+        (void)!stream_write(&c->stream, buf_data(&text), buf_len(&text));
+    buf_done(&text);
+}
+
+void connection_close(struct connection *c, int code, const char *format, ...)
+{
+    char reason[REASON_BYTES];
+    va_list args;
+    /* One that could not send goes at the end of the iteration, for the reason that it knows best itself. */
+    if (c->state >= CONNECTION_FLUSHING || c->send_error != 0)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(reason, sizeof(reason), format, args);
+    va_end(args);
+    log_end(c, code, reason);
+    if (code != 0)
+        append_error(c, code, reason);
+    set_state(c, CONNECTION_FLUSHING);
+    connection_update_reading(c);
+    connection_watch_until(c, now_of(c) + CONNECTION_FLUSH_MS);
+    connection_mark(c);
+}
+
+void connection_drop(struct connection *c, int code, const char *format, ...)
+{
+    char reason[REASON_BYTES];
+    if (c->state < CONNECTION_FLUSHING) {
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(reason, sizeof(reason), format, args);
+        va_end(args);
+        log_end(c, code, reason);
+    }
+    finish(c);
+}
+
+void connection_close_within(struct connection *c, uint64_t flush_ms, const char *reason)
+{
+    bool was_closing = c->state >= CONNECTION_FLUSHING;
+    connection_close(c, 0, "%s", reason);
+    uint64_t at_most_ms = now_of(c) + (c->state == CONNECTION_LINGERING ? c->front->linger_ms : flush_ms);
+    if (c->state != CONNECTION_CLOSED && (!was_closing || c->deadline_at_ms > at_most_ms))
+        connection_watch_until(c, at_most_ms);
+}
+
+static void on_iteration_end(struct loop_task *task)
+{
+    struct connection *c = CONTAINER_OF(task, struct connection, iteration_end);
+    if (c->send_error != 0) {
+        connection_drop(c, RPC_E_OVERLOADED, "an answer could not be queued, %zu bytes wait already: %s",
+                        stream_queued(&c->stream), err_text(c->send_error));
+        return;
+    }
+    if (c->read_deferred) {
+        c->read_deferred = false;
+        connection_update_reading(c);
+    }
+    connection_account(c);
+    if (c->state == CONNECTION_FLUSHING)
+        flush(c);
+}
+
+/* ---- what a protocol calls ---- */
+
+bool connection_is_open(const struct connection *c)
+{
+    return c->state == CONNECTION_OPEN && c->send_error == 0;
+}
+
+int connection_write(struct connection *c, const struct part *parts, size_t count, bool newline)
+{
+    if (!connection_is_open(c))
+        return ERR_CLOSING;
+    int rc = stream_write_parts(&c->stream, parts, count, newline);
+    if (rc != 0) {
+        c->send_error = rc;
+        connection_mark(c);
+        return rc == -ENOMEM ? -ENOMEM : ERR_CLOSING;
+    }
+    c->queued_bytes = stream_queued(&c->stream);
+    if (c->queued_bytes > CONNECTION_HIGH_BYTES && !c->paused_by_queue) {
+        /* Back-pressure: else the answers that the relay makes itself (refusals, ping) would pile up as fast as the
+         * peer can ask. */
+        c->paused_by_queue = true;
+        connection_update_reading(c);
+    }
+    connection_watch(c);
+    connection_mark(c);
+    return 0;
+}
+
+size_t connection_queued(const struct connection *c)
+{
+    return c->queued_bytes;
+}
+
+void connection_pause(struct connection *c)
+{
+    c->paused_by_protocol = true;
+    connection_update_reading(c);
+    connection_watch(c);
+    connection_mark(c);
+}
+
+void connection_resume(struct connection *c)
+{
+    c->paused_by_protocol = false;
+    connection_update_reading(c);
+    connection_mark(c);
+}
+
+/* The time-out runs from the chunk that brought the message's first byte. */
+void connection_message_begun(struct connection *c)
+{
+    if (c->message_begun_at_ms != 0)
+        return;
+    c->message_begun_at_ms = now_of(c);
+    connection_watch(c);
+}
+
+void connection_message_ended(struct connection *c)
+{
+    c->message_begun_at_ms = 0;
+}
+
+/* ---- what the stream reports ---- */
+
+/* false: no byte that decides came yet, or the connection closes. */
+static bool begin(struct connection *c, const char *bytes, size_t len, uint64_t now_ms)
+{
+    const struct front *f = c->front;
+    const struct sniff_row *row = sniff(f->spoken, bytes, len);
+    if (!row)
+        return false;
+    if (!row->protocol) {
+        connection_close(c, RPC_E_PARSE_ERROR, "%s", row->hint);
+        return false;
+    }
+    const struct protocol_setup setup = {.connection = c,
+                                         .sessions = f->options.sessions,
+                                         .origin = &c->origin,
+                                         .server = c->server ? c->server : f->default_server,
+                                         .bytes_in = &c->stream.bytes_in,
+                                         .bytes_out = &c->stream.bytes_out,
+                                         .max_frame_bytes = f->options.limits.max_frame_bytes,
+                                         .max_id_bytes = f->options.limits.max_id_bytes};
+    set_state(c, CONNECTION_OPEN);
+    int rc = row->protocol->open(&setup, now_ms, &c->protocol);
+    if (rc != 0)
+        connection_close(c, RPC_E_OVERLOADED, "no session could be opened: %s", err_text(rc));
+    return connection_is_open(c);
+}
+
+static void on_bytes(struct stream *s, const char *bytes, size_t len)
+{
+    struct connection *c = CONTAINER_OF(s, struct connection, stream);
+    uint64_t now_ms = now_of(c);
+    if (c->state == CONNECTION_SNIFFING && !begin(c, bytes, len, now_ms))
+        return;
+    if (!connection_is_open(c))
+        return; /* lingering, or about to be dropped */
+    c->protocol->ops->on_bytes(c->protocol, bytes, len, now_ms);
+    if (!connection_is_open(c))
+        return;
+    if (memory_is_tight(c->front->options.memory))
+        connection_release_memory(c);
+    /* A message under way is what fills memory within one iteration, with up to 32 chunks a connection. */
+    if (c->message_begun_at_ms != 0)
+        connection_account(c);
+    else
+        connection_mark(c);
+}
+
+static void on_sent(struct stream *s)
+{
+    struct connection *c = CONTAINER_OF(s, struct connection, stream);
+    c->queued_bytes = stream_queued(s);
+    if (connection_is_open(c))
+        c->protocol->ops->on_sent(c->protocol, c->queued_bytes);
+    if (!list_linked(&c->iteration_end.node)) /* else that accounts */
+        connection_account(c);
+}
+
+static void on_drain(struct stream *s)
+{
+    struct connection *c = CONTAINER_OF(s, struct connection, stream);
+    c->queued_bytes = stream_queued(s);
+    c->paused_by_queue = false;
+    connection_update_reading(c);
+    connection_account(c);
+    if (c->state == CONNECTION_FLUSHING && c->queued_bytes == 0)
+        linger(c);
+    else if (connection_is_open(c))
+        c->protocol->ops->on_writable(c->protocol, now_of(c));
+}
+
+/* The end of its side means that the peer is gone, and what it has in flight is cancelled. What is answered
+ * already still goes out: `printf ... | nc -N` reads it. */
+static void on_end(struct stream *s, int status)
+{
+    struct connection *c = CONTAINER_OF(s, struct connection, stream);
+    if (status == 0 && stream_queued(s) > 0)
+        connection_close(c, 0, "the client closed the connection");
+    else if (status == 0)
+        connection_drop(c, 0, "the client closed the connection");
+    else
+        connection_drop(c, 0, "the connection broke: %s", err_text(status));
+}
+
+static void free_deferred(struct loop_deferred *d)
+{
+    mem_free(CONTAINER_OF(d, struct connection, deferred));
+}
+
+static void on_closed(struct stream *s)
+{
+    struct connection *c = CONTAINER_OF(s, struct connection, stream);
+    struct front *f = c->front;
+    if (c->protocol)
+        c->protocol->ops->on_closed(c->protocol);
+    list_remove(&c->node);
+    if (c->refused)
+        f->refusing--;
+    else
+        f->client_count--;
+    f->options.sessions->connections = f->client_count;
+    loop_defer(f->options.loop, &c->deferred, free_deferred);
+}
+
+static const struct stream_ops stream_ops = {
+    .on_bytes = on_bytes, .on_drain = on_drain, .on_end = on_end, .on_closed = on_closed, .on_sent = on_sent};
+
+/* ---- time-outs ---- */
+
+bool connection_sweep(struct connection *c, uint64_t now_ms)
+{
+    enum connection_timeout timeout = connection_check_timeouts(c, now_ms);
+    switch (timeout) {
+    case TIMEOUT_NOT_YET:
+        return true;
+    case TIMEOUT_NONE:
+    case TIMEOUT_UNUSED:
+        if (c->state < CONNECTION_FLUSHING) {
+            connection_trim(c);
+            connection_account(c);
+        }
+        return timeout == TIMEOUT_UNUSED;
+    case TIMEOUT_STALLED:
+        connection_drop(c, RPC_E_OVERLOADED, "it took no byte for %llu ms",
+                        (unsigned long long)(now_ms - stream_progress_at_ms(&c->stream)));
+        return false;
+    case TIMEOUT_MESSAGE:
+        connection_close(c, RPC_E_TIMEOUT, "a frame did not end within %llu ms",
+                         (unsigned long long)c->front->options.limits.frame_timeout_ms);
+        return true;
+    case TIMEOUT_PEER_GONE:
+        connection_drop(c, 0, "the client closed the connection");
+        return false;
+    case TIMEOUT_DEADLINE:
+        if (c->state == CONNECTION_FLUSHING)
+            LOG(LOG_INFO, "client did not take its last answers", F_STR("peer", c->origin.peer),
+                F_UINT("queued_bytes", stream_queued(&c->stream)));
+        finish(c);
+        return false;
+    }
+    return false;
+}
+
+/* ---- the beginning ---- */
+
+static void join(struct connection *c, bool refused)
+{
+    struct front *f = c->front;
+    list_push_back(&f->connections, &c->node);
+    connection_join_memory(c);
+    c->refused = refused;
+    if (refused) {
+        f->refusing++;
+        f->options.sessions->refused++;
+        return;
+    }
+    f->client_count++;
+    f->options.sessions->accepted++;
+    f->options.sessions->connections = f->client_count;
+}
+
+int connection_open(struct front *front, int fd, const struct session_origin *origin, const char *server,
+                    bool refused)
+{
+    const struct front_limits *limits = &front->options.limits;
+    struct connection *c = mem_zalloc(sizeof(*c));
+    if (!c)
+        return -ENOMEM;
+    c->front = front;
+    c->server = server;
+    c->origin = *origin;
+    c->opened_at_ms = loop_now_ms(front->options.loop);
+    list_init(&c->watch);
+    loop_task_init(&c->iteration_end, on_iteration_end);
+    stream_init(&c->stream, front->options.loop, &stream_ops, CONNECTION_HIGH_BYTES,
+                CONNECTION_HIGH_BYTES / 2, limits->out_bytes);
+    int rc = stream_open_fd(&c->stream, fd);
+    if (rc != 0) {
+        mem_free(c);
+        return rc;
+    }
+    join(c, refused);
+    LOG(LOG_DEBUG, "client connected", F_STR("peer", c->origin.peer));
+    if (refused)
+        connection_close(c, RPC_E_OVERLOADED, "the relay has its %zu clients already", limits->max_clients);
+    connection_update_reading(c);
+    return 0;
+}

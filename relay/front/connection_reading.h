@@ -1,0 +1,21 @@
+/* When a connection is read, and what it holds: the pauses and the memory account. Changes no state. */
+#ifndef FRONT_CONNECTION_READING_H
+#define FRONT_CONNECTION_READING_H
+
+#include "front/connection.h"
+
+/* Starts or stops reading as the state and the pauses say. */
+void connection_update_reading(struct connection *c);
+/* The connection's iteration_end task runs at the end of the loop iteration; it accounts, among others. */
+void connection_mark(struct connection *c);
+
+/* Joins the memory budget; the account begins at 0. */
+void connection_join_memory(struct connection *c);
+/* Reports to the budget what the connection and its protocol hold. */
+void connection_account(struct connection *c);
+/* Gives back buffers that nothing needs now. */
+void connection_trim(struct connection *c);
+/* Memory is tight: keeps nothing that is not needed, and reads no more before the budget has been looked at. */
+void connection_release_memory(struct connection *c);
+
+#endif
