@@ -88,6 +88,18 @@ static void test_http_gets_one_error(void **state)
     assert_int_equal(fake_route.opened, 0);
 }
 
+static void test_tls_gets_one_error(void **state)
+{
+    (void)state;
+    struct peer *a = dial(0);
+    say(a, "\x16\x03\x01\x02\x01");
+    wait_for(a, has_ended(a));
+    assert_error(a, "PARSE_ERROR", -32700);
+    assert_non_null(strstr(a->in, "TLS"));
+    assert_null(strstr(a->in, "HTTP"));
+    assert_int_equal(fake_route.opened, 0);
+}
+
 /* Unread bytes must not turn the end of the connection into a reset that takes the answer with it. */
 static void test_http_with_a_long_body_still_reads_the_error(void **state)
 {
@@ -382,6 +394,7 @@ int main(void)
         TEST(test_silence_opens_no_session),
         TEST(test_an_over_long_line_costs_only_itself),
         TEST(test_http_gets_one_error),
+        TEST(test_tls_gets_one_error),
         TEST(test_http_with_a_long_body_still_reads_the_error),
         TEST(test_unknown_server),
         TEST(test_too_many_clients),

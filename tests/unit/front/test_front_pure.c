@@ -21,11 +21,8 @@
 static const struct protocol_ops lines;
 
 static const struct sniff_row table[] = {
-    {'{', '{', &lines, NULL},
-    {'[', '[', &lines, NULL},
-    {'A', 'Z', NULL, "no HTTP"},
-    {0x16, 0x16, NULL, "no TLS"},
-    {0x00, 0xff, NULL, "nothing else"},
+    {'{', '{', &lines, NULL},     {'[', '[', &lines, NULL},           {'A', 'Z', NULL, "no HTTP"},
+    {0x16, 0x16, NULL, "no TLS"}, {0x00, 0xff, NULL, "nothing else"},
 };
 
 static void test_first_byte_decides(void **state)
@@ -109,6 +106,15 @@ static void test_an_error_without_room_fails(void **state)
     buf_done(&out);
 }
 
+static void test_what_was_sent_is_never_retryable(void **state)
+{
+    (void)state;
+    assert_true(rpc_error_is_retryable(RPC_E_OVERLOADED, false));
+    assert_true(rpc_error_is_retryable(RPC_E_TIMEOUT, false));
+    assert_false(rpc_error_is_retryable(RPC_E_TIMEOUT, true));
+    assert_false(rpc_error_is_retryable(RPC_E_NO_SUCH_SERVER, false));
+}
+
 static struct sockaddr *v4(struct sockaddr_in *a, const char *host, uint16_t port)
 {
     *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
@@ -159,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_blanks_decide_nothing),
         cmocka_unit_test(test_an_error_is_one_strict_line),
         cmocka_unit_test(test_an_error_without_room_fails),
+        cmocka_unit_test(test_what_was_sent_is_never_retryable),
         cmocka_unit_test(test_addresses_as_text),
         cmocka_unit_test(test_only_this_machine_is_loopback),
     };
