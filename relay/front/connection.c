@@ -3,7 +3,8 @@
  *
  * The router may close a session's link from deep inside a frame of another session. So connection_close only changes
  * the state and marks the connection; the protocol leaves its session at the end of the loop iteration, and memory goes
- * after the stream's last callback. The memory budget is told once per iteration what the connection holds.
+ * after the stream's last callback. What the connection holds is reported to the memory budget once per
+ * iteration.
  *
  * Failure modes: no memory at accept -> the caller refuses. A full queue or no memory for a message -> dropped at the end
  * of the iteration. A peer that does not read its last answers -> dropped after the flush time; one that does not end its

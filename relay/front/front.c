@@ -60,7 +60,7 @@ void front_init(struct front *f, const struct front_options *options)
     int rc = timer_init(&f->sweep, options->loop, on_sweep);
     assert(rc == 0); /* cannot fail on a loop that is there */
     (void)rc;
-    f->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* -1: then waiting peers are not told */
+    f->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* -1: then waiting peers are not answered */
     options->sessions->max_connections = options->limits.max_clients;
 }
 

@@ -1,9 +1,12 @@
-/* A router that does as it is told, for tests of the fronts. It implements what session/ and front/ call of
- * route/router.h; the real one is not linked.
+/* A fake router, for tests of the fronts. It implements what session/ and front/ call of route/router.h; the real one is
+ * not linked.
  *
- * A frame whose method is one of these makes the fake do something; every other frame is sent back as it
- * came: "silent"   nothing          "pause"    pauses the link, answers nothing "close"    answers and closes
- * the link with code 0, reason "told to" "flood"    answers with `flood_bytes` bytes
+ * A frame whose method is one of these makes the fake do something; every other frame is sent back as it came:
+ *
+ *   "silent"   nothing
+ *   "pause"    pauses the link, answers nothing
+ *   "close"    answers, and closes the link with code 0, reason "told to"
+ *   "flood"    answers with `flood_bytes` bytes
  */
 #ifndef TESTS_FRONT_FAKE_ROUTE_H
 #define TESTS_FRONT_FAKE_ROUTE_H

@@ -1,5 +1,5 @@
-/* Connections on a real loop and real sockets, with a router that does as it is told: what is let in, what is
- * closed, when, and with which last words. Deadlines under test are set short.
+/* Connections on a real loop and real sockets, with a fake router: what is let in, what is closed, when, and with
+ * which last message. Deadlines under test are set short.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -167,7 +167,7 @@ static bool kernel_limit_is(FILE *limits, int files)
     return soft == files;
 }
 
-/* No descriptor is left: peers are told, the loop does not spin, and it goes on when there is room again. */
+/* No descriptor is left: peers are answered, the loop does not spin, and it goes on when there is room again. */
 static void test_out_of_descriptors(void **state)
 {
     (void)state;
@@ -241,7 +241,7 @@ static void test_a_client_that_reads_nothing_is_closed(void **state)
     assert_int_equal(fake_route.writable, 0);
 }
 
-static void test_a_slow_client_is_told_to_the_router(void **state)
+static void test_a_slow_client_is_reported_to_the_router(void **state)
 {
     (void)state;
     struct front_limits limits = usual_limits();
@@ -401,7 +401,7 @@ int main(void)
         TEST(test_out_of_descriptors),
         TEST(test_a_full_queue_ends_the_client),
         TEST(test_a_client_that_reads_nothing_is_closed),
-        TEST(test_a_slow_client_is_told_to_the_router),
+        TEST(test_a_slow_client_is_reported_to_the_router),
         TEST(test_a_frame_must_end),
         TEST(test_a_pause_in_the_middle_of_a_chunk),
         TEST(test_a_paused_client_that_goes_is_noticed),
