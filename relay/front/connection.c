@@ -27,6 +27,9 @@
 #include "wire/rpc_error.h"
 
 #define REASON_BYTES 256
+/* A queue up to this is accounted when it has been written, a longer one at the end of the iteration in any case: the
+ * kernel may not take it. */
+#define ACCOUNT_LATE_BYTES ((size_t)64 << 10)
 
 static uint64_t now_of(const struct connection *c)
 {
@@ -198,7 +201,8 @@ int connection_write(struct connection *c, const struct part *parts, size_t coun
         connection_update_reading(c);
     }
     connection_watch(c);
-    connection_mark(c);
+    if (c->queued_bytes > ACCOUNT_LATE_BYTES)
+        connection_mark(c);
     return 0;
 }
 
@@ -272,16 +276,16 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
         return;
     if (!connection_is_open(c))
         return; /* lingering, or about to be dropped */
+    bool was_under_way = c->message_begun_at_ms != 0;
     c->protocol->ops->on_bytes(c->protocol, bytes, len, now_ms);
     if (!connection_is_open(c))
         return;
     if (memory_is_tight(c->front->options.memory))
         connection_release_memory(c);
-    /* A message under way is what fills memory within one iteration, with up to 32 chunks a connection. */
-    if (c->message_begun_at_ms != 0)
+    /* Messages that came whole hold nothing. One under way does, and fills memory within one iteration, with up to 32
+     * chunks a connection: that is accounted at once. */
+    if (was_under_way || c->message_begun_at_ms != 0)
         connection_account(c);
-    else
-        connection_mark(c);
 }
 
 static void on_sent(struct stream *s)

@@ -79,7 +79,8 @@ bool connection_is_open(const struct connection *c);
 /* Stops, or goes on, reading. Idempotent; bytes that were read already still come. */
 void connection_pause(struct connection *c);
 void connection_resume(struct connection *c);
-/* A message has begun (and must end within the frame time-out), or ended. */
+/* A message has begun, and must end within the frame time-out, or it has ended. While one is under way get_usage is asked
+ * after each on_bytes; else when the queue changes, and at the sweep. */
 void connection_message_begun(struct connection *c);
 void connection_message_ended(struct connection *c);
 /* Closes with a reason: logs it, sends write_error's text when `code` is not 0, lets the queue out. Idempotent; may be
