@@ -164,6 +164,7 @@ void stream_close(struct stream *s)
         return;
     s->closing = true;
     s->reading = false;
+    stream_drop_queue(s);
     loop_untouch(&s->warm);
     loop_unmark(&s->flush);
     if (s->open)

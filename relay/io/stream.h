@@ -66,8 +66,9 @@ struct stream {
     size_t max_bytes;      /* of both queues together */
     size_t high_bytes;
     size_t low_bytes;
+    size_t queued_bytes;     /* accepted and not yet known to have left; 0 after a failure and when closing */
     size_t pending_bytes;    /* given to the running uv_write; 0: none is running */
-    size_t pending_left;     /* of those, not yet known to have left */
+    size_t pending_left;     /* of those, not yet known to have left, and still counted in queued_bytes */
     uint64_t bytes_in;       /* read */
     uint64_t bytes_out;      /* taken by the kernel */
     uint64_t progress_at_ms; /* when a byte last left, or the queue last became non-empty; see
@@ -108,8 +109,13 @@ MUSTCHECK int stream_reserve(struct stream *s, size_t len);
 /* stream_write for a message in parts, one after the other, with a newline behind them if `newline`. All or
  * nothing. */
 MUSTCHECK int stream_write_parts(struct stream *s, const struct part *parts, size_t count, bool newline);
+/* stream_queued's: while a uv_write runs that has more to write. */
+size_t stream_queued_while_pending(const struct stream *s);
 /* Bytes accepted and not yet taken by the kernel. */
-size_t stream_queued(const struct stream *s);
+static inline size_t stream_queued(const struct stream *s)
+{
+    return s->pending_left == 0 ? s->queued_bytes : stream_queued_while_pending(s);
+}
 /* When a byte last left, or the queue last became non-empty, to the byte: also while a long uv_write is
  * running. For "no byte has left for so long" compare it only when stream_queued is not 0. */
 uint64_t stream_progress_at_ms(struct stream *s);

@@ -23,17 +23,15 @@ static bool is_writable(const struct stream *s)
     return s->open && !s->closing && s->failure == 0;
 }
 
-/* Of the bytes under uv_write, those that libuv still holds. */
+/* Of the bytes under uv_write, those that libuv still holds; there are some (pending_left). */
 static size_t pending_now(const struct stream *s)
 {
-    return s->pending_bytes > 0 ? uv_stream_get_write_queue_size(&s->uv.stream) : 0;
+    return uv_stream_get_write_queue_size(&s->uv.stream);
 }
 
-size_t stream_queued(const struct stream *s)
+size_t stream_queued_while_pending(const struct stream *s)
 {
-    if (s->closing || s->failure != 0)
-        return 0;
-    return buf_len(&s->out) + buf_len(&s->writing) - (s->pending_bytes - pending_now(s));
+    return s->queued_bytes - (s->pending_left - pending_now(s));
 }
 
 static void note_sent(struct stream *s, size_t count)
@@ -41,6 +39,7 @@ static void note_sent(struct stream *s, size_t count)
     if (count == 0)
         return;
     s->bytes_out += count;
+    s->queued_bytes -= count;
     s->progress_at_ms = loop_now_ms(s->loop);
     s->sent = true;
 }
@@ -48,6 +47,8 @@ static void note_sent(struct stream *s, size_t count)
 /* Takes notice of what a running uv_write has got rid of. */
 static void note_pending(struct stream *s)
 {
+    if (s->pending_left == 0)
+        return;
     size_t left = pending_now(s);
     note_sent(s, s->pending_left - left);
     s->pending_left = left;
@@ -55,13 +56,15 @@ static void note_pending(struct stream *s)
 
 uint64_t stream_progress_at_ms(struct stream *s)
 {
-    if (!s->closing)
-        note_pending(s);
+    note_pending(s);
     return s->progress_at_ms;
 }
 
 void stream_drop_queue(struct stream *s)
 {
+    note_pending(s);
+    s->pending_left = 0;
+    s->queued_bytes = 0;
     buf_clear(&s->out);
     if (s->pending_bytes == 0)
         buf_clear(&s->writing);
@@ -170,6 +173,7 @@ static void write_some(struct stream *s)
 {
     if (!is_writable(s) || s->pending_bytes > 0 || stream_queued(s) == 0)
         return;
+    assert(s->queued_bytes == buf_len(&s->out) + buf_len(&s->writing));
     int rc = try_write_all(s);
     if (rc == 0 && stream_queued(s) > 0)
         rc = wait_for_room(s);
@@ -253,10 +257,11 @@ static int take_room(struct stream *s, size_t len, char **ret_room)
 
 static void commit(struct stream *s, size_t len)
 {
-    size_t before = stream_queued(s);
     if (len == 0)
         return;
+    size_t before = stream_queued(s);
     buf_commit(&s->out, len);
+    s->queued_bytes += len;
     if (before == 0)
         s->progress_at_ms = loop_now_ms(s->loop);
     if (before + len > s->high_bytes)
