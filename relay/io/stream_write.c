@@ -6,6 +6,9 @@
  * the peer; `writing` stays untouched until that completes, then everything is tried again. In steady state
  * both buffers keep their storage: no allocation.
  *
+ * A large message that meets an empty queue is written at once from where it stands; what the kernel does not take of
+ * it is copied into the queue.
+ *
  * Failure modes: a write fails -> the queue is dropped, nothing more is accepted, on_end(status) at the
  * end of the iteration (so that no callback runs inside a caller's stream_flush). The peer stops reading -> the queue
  * grows up to max_bytes, then stream_write says ERR_TOO_LARGE; how long that may last is the owner's policy
@@ -255,6 +258,12 @@ static int take_room(struct stream *s, size_t len, char **ret_room)
     return rc == 0 ? buf_reserve(&s->out, len, ret_room) : rc;
 }
 
+static void use(struct stream *s)
+{
+    loop_touch(s->loop, &s->warm);
+    loop_mark(s->loop, &s->flush);
+}
+
 static void commit(struct stream *s, size_t len)
 {
     if (len == 0)
@@ -266,8 +275,7 @@ static void commit(struct stream *s, size_t len)
         s->progress_at_ms = loop_now_ms(s->loop);
     if (before + len > s->high_bytes)
         s->above_high = true;
-    loop_touch(s->loop, &s->warm);
-    loop_mark(s->loop, &s->flush);
+    use(s);
 }
 
 int stream_write(struct stream *s, const void *bytes, size_t len)
@@ -281,6 +289,48 @@ int stream_write(struct stream *s, const void *bytes, size_t len)
     return 0;
 }
 
+/* ---- messages in parts ---- */
+
+/* A message from this size on is written from where it stands, and only the rest is copied. A smaller one is worth
+ * less than the write of its own that this costs. */
+#define DIRECT_BYTES     ((size_t)32 << 10)
+#define DIRECT_PARTS_MAX 16
+
+static bool is_idle(const struct stream *s)
+{
+    return s->queued_bytes == 0 && s->pending_bytes == 0;
+}
+
+/* Gives how many bytes the kernel took. An error waits for the end of the iteration, when the queue meets it. */
+static size_t write_direct(struct stream *s, const struct part *parts, size_t count, bool newline)
+{
+    char end = '\n';
+    uv_buf_t bufs[DIRECT_PARTS_MAX + 1];
+    for (size_t i = 0; i < count; i++)
+        bufs[i] = (uv_buf_t){.base = (char *)(uintptr_t)parts[i].bytes, .len = parts[i].len};
+    if (newline)
+        bufs[count] = uv_buf_init(&end, 1);
+    int rc = uv_try_write(&s->uv.stream, bufs, (unsigned)count + newline);
+    if (rc <= 0)
+        return 0;
+    s->queued_bytes += (size_t)rc;
+    note_sent(s, (size_t)rc);
+    use(s);
+    return (size_t)rc;
+}
+
+static void copy_from(char *room, const struct part *parts, size_t count, size_t skip)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t skipped = skip < parts[i].len ? skip : parts[i].len;
+        skip -= skipped;
+        if (skipped < parts[i].len)
+            memcpy(room, parts[i].bytes + skipped, parts[i].len - skipped);
+        room += parts[i].len - skipped;
+    }
+}
+
+/* The room for all of it is taken first: once a part has been written, nothing may fail. */
 int stream_write_parts(struct stream *s, const struct part *parts, size_t count, bool newline)
 {
     size_t total = newline;
@@ -292,14 +342,17 @@ int stream_write_parts(struct stream *s, const struct part *parts, size_t count,
     int rc = take_room(s, total, &room);
     if (rc != 0 || total == 0)
         return rc;
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > 0)
-            memcpy(room, parts[i].bytes, parts[i].len);
-        room += parts[i].len;
+    size_t written = 0;
+    if (total >= DIRECT_BYTES && total <= TRY_BYTES_MAX && count <= DIRECT_PARTS_MAX && is_idle(s))
+        written = write_direct(s, parts, count, newline);
+    if (written == total) {
+        stream_trim(s, STREAM_KEEP_BYTES);
+        return 0;
     }
+    copy_from(room, parts, count, written);
     if (newline)
-        *room = '\n';
-    commit(s, total);
+        room[total - written - 1] = '\n';
+    commit(s, total - written);
     return 0;
 }
 
