@@ -1,14 +1,14 @@
-/* A connection's life, one section per step, each before those that use it: states, reading, the end, what a protocol
- * calls, what the stream reports, time-outs, the beginning.
+/* A connection's life, one section per step, each before those that use it: states, the end, what a protocol
+ * calls, what the stream reports, time-outs, the beginning. connection_reading.c has the pauses.
  *
- * The router may close a session's link from deep inside a frame of another session. So connection_close only changes
- * the state and marks the connection; the protocol leaves its session at the end of the loop iteration, and memory goes
- * after the stream's last callback. What the connection holds is reported to the memory budget once per
- * iteration.
+ * The router may close a session's link from deep inside a frame of another session. So connection_close only
+ * changes the state and marks the connection; the protocol leaves its session at the end of the loop
+ * iteration, and memory goes after the stream's last callback. What the connection holds is reported to the
+ * memory budget once per iteration.
  *
- * Failure modes: no memory at accept -> the caller refuses. A full queue or no memory for a message -> dropped at the end
- * of the iteration. A peer that does not read its last answers -> dropped after the flush time; one that does not end its
- * side, after the linger time. Time-outs: connection_sweep.
+ * Failure modes: no memory at accept -> the caller refuses. A full queue or no memory for a message ->
+ * dropped at the end of the iteration. A peer that does not read its last answers -> dropped after the flush
+ * time; one that does not end its side, after the linger time. Time-outs: connection_sweep.
  */
 #include "front/connection.h"
 
@@ -27,8 +27,8 @@
 #include "wire/rpc_error.h"
 
 #define REASON_BYTES 256
-/* A queue up to this is accounted when it has been written, a longer one at the end of the iteration in any case: the
- * kernel may not take it. */
+/* A queue up to this is accounted when it has been written, a longer one at the end of the iteration in any
+ * case: the kernel may not take it. */
 #define ACCOUNT_LATE_BYTES ((size_t)64 << 10)
 
 static uint64_t now_of(const struct connection *c)
@@ -201,8 +201,8 @@ int connection_write(struct connection *c, const struct part *parts, size_t coun
     stream_flush_early(&c->stream, EARLY_BYTES);
     c->queued_bytes = stream_queued(&c->stream);
     if (c->queued_bytes > CONNECTION_HIGH_BYTES && !c->paused_by_queue) {
-        /* Back-pressure: else the answers that the relay makes itself (refusals, ping) would pile up as fast as the
-         * peer can ask. */
+        /* Back-pressure: else the answers that the relay makes itself (refusals, ping) would pile up as fast
+         * as the peer can ask. */
         c->paused_by_queue = true;
         connection_update_reading(c);
     }
@@ -288,8 +288,8 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
         return;
     if (memory_is_tight(c->front->options.memory))
         connection_release_memory(c);
-    /* Messages that came whole hold nothing. One under way does, and fills memory within one iteration, with up to 32
-     * chunks a connection: that is accounted at once. */
+    /* Messages that came whole hold nothing. One under way does, and fills memory within one iteration, with
+     * up to 32 chunks a connection: that is accounted at once. */
     if (was_under_way || c->message_begun_at_ms != 0)
         connection_account(c);
 }

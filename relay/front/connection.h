@@ -1,5 +1,5 @@
-/* One accepted socket: its peer, stream, memory account, deadlines, and how it ends. What is spoken on it is a
- * protocol (front/protocol.h), which the first byte decides.
+/* One accepted socket: its peer, stream, memory account, deadlines, and how it ends. What is spoken on it is
+ * a protocol (front/protocol.h), which the first byte decides.
  *
  *   sniffing ---> open ---> flushing ---> lingering ---> closed
  *
@@ -26,7 +26,8 @@
 #include "io/stream.h"
 #include "session/session.h"
 
-/* Above this the router sends no more than it must, and the connection is not read; on again below half of it. */
+/* Above this the router sends no more than it must, and the connection is not read; on again below half of
+ * it. */
 #define CONNECTION_HIGH_BYTES SESSION_HIGH_BYTES
 /* How long a connection that is being closed may take to read its last answers. */
 #define CONNECTION_FLUSH_MS 2000
@@ -70,13 +71,13 @@ struct connection {
 MUSTCHECK int connection_open(struct front *front, int fd, const struct session_origin *origin,
                               const char *server, bool refused);
 
-/* connection_close (front/protocol.h) is the exit for a connection whose peer may still be sent why; it flushes for
- * CONNECTION_FLUSH_MS. This is the other one, for a peer that is gone or does not read: nothing is flushed. Never from
- * inside the router. */
+/* connection_close (front/protocol.h) is the exit for a connection whose peer may still be sent why; it
+ * flushes for CONNECTION_FLUSH_MS. This is the other one, for a peer that is gone or does not read: nothing
+ * is flushed. Never from inside the router. */
 __attribute__((format(printf, 3, 4))) void connection_drop(struct connection *c, int code, const char *format,
                                                            ...);
-/* connection_close, where every connection closes, those too that were closing before: none has more than `flush_ms`
- * from now. */
+/* connection_close, where every connection closes, those too that were closing before: none has more than
+ * `flush_ms` from now. */
 void connection_close_within(struct connection *c, uint64_t flush_ms, const char *reason);
 
 /* Looks at the connection's time-outs, and acts. false: nothing is left to look at. */

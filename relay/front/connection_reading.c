@@ -1,5 +1,5 @@
-/* Four pauses stop reading, each for its own reason; it goes on when none is left. The budget is given the sums at most
- * once per loop iteration, at its end, and at once for a message that spans reads.
+/* Four pauses stop reading, each for its own reason; it goes on when none is left. The budget is given the
+ * sums at most once per loop iteration, at its end, and at once for a message that spans reads.
  */
 #include "front/connection_reading.h"
 

@@ -1,6 +1,6 @@
-/* The watch list is front.watched, and front.sweep its timer. While the router or the connection's own full queue keeps
- * it paused a message cannot end, so its time-out is paused too; the memory budget's pause does not do that, since the
- * time-out is what ends a budget filled by peers that never finish.
+/* The watch list is front.watched, and front.sweep its timer. While the router or the connection's own full
+ * queue keeps it paused a message cannot end, so its time-out is paused too; the memory budget's pause does
+ * not do that, since the time-out is what ends a budget filled by peers that never finish.
  */
 #include "front/connection_timeouts.h"
 

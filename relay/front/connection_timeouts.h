@@ -1,7 +1,7 @@
 /* The time-outs of connections: which connections have one, and which of them is over. Changes no state.
  *
- * A connection is looked at once a second while it has something to look at: a queue, a message under way, reading
- * that is stopped, a close that is not through. An idle connection costs nothing here.
+ * A connection is looked at once a second while it has something to look at: a queue, a message under way,
+ * reading that is stopped, a close that is not through. An idle connection costs nothing here.
  */
 #ifndef FRONT_CONNECTION_TIMEOUTS_H
 #define FRONT_CONNECTION_TIMEOUTS_H

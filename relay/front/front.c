@@ -1,6 +1,7 @@
 /* The set of listeners and clients, and the one timer that they share.
  *
- * The sweep's timer runs only while somebody is watched, every second; a thousand idle clients cause no iteration.
+ * The sweep's timer runs only while somebody is watched, every second; a thousand idle clients cause no
+ * iteration.
  */
 #include "front/front.h"
 
@@ -22,8 +23,8 @@
 #define LINGER_MS        1000
 #define LINGER_AT_END_MS 100
 
-/* What a port speaks, by the first byte of a connection. HTTP methods and TLS records get rows of their own when they
- * are spoken; the last row is everything else. */
+/* What a port speaks, by the first byte of a connection. HTTP methods and TLS records get rows of their own
+ * when they are spoken; the last row is everything else. */
 static const struct sniff_row spoken[] = {
     {'{', '{', &ndjson_protocol, NULL},
     {'[', '[', &ndjson_protocol, NULL},

@@ -1,12 +1,12 @@
 /* Accepting.
  *
- * Happy path: readable -> accept4 until it would block (at most ACCEPT_BURST per loop iteration, so that a storm of
- * connections does not stop those that are there) -> socket options -> connection_open.
+ * Happy path: readable -> accept4 until it would block (at most ACCEPT_BURST per loop iteration, so that a
+ * storm of connections does not stop those that are there) -> socket options -> connection_open.
  *
- * Failure modes: EMFILE, ENFILE -> the peers at the head of the queue are answered OVERLOADED through the reserve
- * descriptor, then the poll stops and a timer starts it again (100 ms doubling to 1 s), logged once until accepting
- * works again. ENOBUFS, ENOMEM and other errors -> the same, without an answer. A connection that ended while it waited
- * (ECONNABORTED) is skipped.
+ * Failure modes: EMFILE, ENFILE -> the peers at the head of the queue are answered OVERLOADED through the
+ * reserve descriptor, then the poll stops and a timer starts it again (100 ms doubling to 1 s), logged once
+ * until accepting works again. ENOBUFS, ENOMEM and other errors -> the same, without an answer. A connection
+ * that ended while it waited (ECONNABORTED) is skipped.
  *
  * accept is called here and not by libuv because libuv closes waiting connections without a word when
  * descriptors run out.

@@ -1,7 +1,8 @@
 /* One listening descriptor: accepts, sets the socket's options, and opens a connection on it.
  *
- * When descriptors run out the listener answers the waiting peers through one kept in reserve, and polls again after a
- * while: the kernel would report the same readiness for ever, and a loop that believes it spins.
+ * When descriptors run out the listener answers the waiting peers through one kept in reserve, and polls
+ * again after a while: the kernel would report the same readiness for ever, and a loop that believes it
+ * spins.
  */
 #ifndef FRONT_LISTENER_H
 #define FRONT_LISTENER_H

@@ -1,11 +1,14 @@
 /* Lines in, through the frame reader to the session; messages out, each with a newline, to the connection.
  *
- * In: every frame of a chunk is handed in, also when the router asks for a pause in the middle of it; what was read is
- * at most the loop's read buffer. A chunk is dropped from the frame that closed the connection on.
- * Out: the transport's send copies into the connection's queue, which is written at the end of the loop iteration.
+ * In: every frame of a chunk is handed in, also when the router asks for a pause in the middle of it; what
+ * was read is at most the loop's read buffer. A chunk is dropped from the frame that closed the connection
+ * on.
+ * Out: the transport's send copies into the connection's queue, which is written at the end of the loop
+ * iteration.
  *
- * Failure modes: no such server -> NO_SUCH_SERVER with the known names, and the end. No memory for a session -> OVERLOADED
- * and the end; for a line that spans reads -> OVERLOADED, the line is skipped, the connection goes on.
+ * Failure modes: no such server -> NO_SUCH_SERVER with the known names, and the end. No memory for a session
+ * -> OVERLOADED and the end; for a line that spans reads -> OVERLOADED, the line is skipped, the connection
+ * goes on.
  */
 #include "front/ndjson.h"
 

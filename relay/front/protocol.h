@@ -1,8 +1,8 @@
 /* What is spoken on a connection, and what a protocol may ask of the connection that it is spoken on.
  *
- * A connection (front/connection.h) owns the socket: peer, memory account, deadlines, flush and linger. A protocol gets
- * bytes, and gives bytes; it never sees the socket. It opens a session, hands frames to it, and implements the session's
- * transport. New ones are a file each, and a row in front.c's table of first bytes.
+ * A connection (front/connection.h) owns the socket: peer, memory account, deadlines, flush and linger. A
+ * protocol gets bytes, and gives bytes; it never sees the socket. It opens a session, hands frames to it, and
+ * implements the session's transport. New ones are a file each, and a row in front.c's table of first bytes.
  *
  *   open -> on_bytes, on_sent, on_writable ... -> on_closing -> on_closed
  *
@@ -22,7 +22,8 @@
 struct connection;
 struct protocol;
 
-/* What a protocol needs to begin. What is pointed to is borrowed: `server` for the call, the rest until on_closed. */
+/* What a protocol needs to begin. What is pointed to is borrowed: `server` for the call, the rest until
+ * on_closed. */
 struct protocol_setup {
     struct connection *connection;
     struct session_set *sessions;
@@ -49,8 +50,8 @@ struct protocol_ops {
     void (*on_sent)(struct protocol *p, size_t queued_bytes);
     /* The queue fell below the low mark after it had been above the high one. */
     void (*on_writable)(struct protocol *p, uint64_t now_ms);
-    /* The connection closes: no bytes come any more, and nothing is written. Ends the session. From the top of the
-     * loop, never from inside the router. */
+    /* The connection closes: no bytes come any more, and nothing is written. Ends the session. From the top
+     * of the loop, never from inside the router. */
     void (*on_closing)(struct protocol *p, uint64_t now_ms);
     void (*on_closed)(struct protocol *p);
     /* Appends the last thing that the peer is sent, when the connection is closed with an error. */
@@ -69,8 +70,8 @@ struct protocol {
 /* ---- what a protocol calls (front/connection.c) ---- */
 
 /* Copies the parts into the queue, with a newline behind them if `newline`; all or nothing. ERR_CLOSING,
- * -ENOMEM: the message is lost; where the queue is full or memory ran out the connection is dropped at the end of the
- * loop iteration, since a peer that waits for it for ever is worse off than one that knows. */
+ * -ENOMEM: the message is lost; where the queue is full or memory ran out the connection is dropped at the
+ * end of the loop iteration, since a peer that waits for it for ever is worse off than one that knows. */
 MUSTCHECK int connection_write(struct connection *c, const struct part *parts, size_t count, bool newline);
 /* Accepted by connection_write and not yet taken by the kernel. */
 size_t connection_queued(const struct connection *c);
@@ -79,12 +80,12 @@ bool connection_is_open(const struct connection *c);
 /* Stops, or goes on, reading. Idempotent; bytes that were read already still come. */
 void connection_pause(struct connection *c);
 void connection_resume(struct connection *c);
-/* A message has begun, and must end within the frame time-out, or it has ended. While one is under way get_usage is asked
- * after each on_bytes; else when the queue changes, and at the sweep. */
+/* A message has begun, and must end within the frame time-out, or it has ended. While one is under way
+ * get_usage is asked after each on_bytes; else when the queue changes, and at the sweep. */
 void connection_message_begun(struct connection *c);
 void connection_message_ended(struct connection *c);
-/* Closes with a reason: logs it, sends write_error's text when `code` is not 0, lets the queue out. Idempotent; may be
- * called from inside the router. */
+/* Closes with a reason: logs it, sends write_error's text when `code` is not 0, lets the queue out.
+ * Idempotent; may be called from inside the router. */
 __attribute__((format(printf, 3, 4))) void connection_close(struct connection *c, int code,
                                                             const char *format, ...);
 

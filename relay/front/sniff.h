@@ -1,7 +1,7 @@
 /* Which protocol a connection speaks, decided by its first byte that is not blank. Pure.
  *
- * The table of first bytes stands in front.c: a new protocol is a row there. Header lines are never skipped to reach a
- * body, or any web page could drive the relay through its reader's browser.
+ * The table of first bytes stands in front.c: a new protocol is a row there. Header lines are never skipped
+ * to reach a body, or any web page could drive the relay through its reader's browser.
  */
 #ifndef FRONT_SNIFF_H
 #define FRONT_SNIFF_H
@@ -18,8 +18,8 @@ struct sniff_row {
     const char *hint;                    /* then: what to say to the peer */
 };
 
-/* The first row that fits; the table's last row fits every byte. NULL: nothing but blanks (space, tab, CR, LF) so
- * far. */
+/* The first row that fits; the table's last row fits every byte. NULL: nothing but blanks (space, tab, CR,
+ * LF) so far. */
 const struct sniff_row *sniff(const struct sniff_row *table, const char *bytes, size_t len);
 
 #endif

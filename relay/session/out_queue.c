@@ -1,5 +1,5 @@
-/* One byte buffer: frames behind each other, each behind its header. The counts are those of a resume: they start
- * at 0 and never wrap (below 2^53 by any traffic a process sees).
+/* One byte buffer: frames behind each other, each behind its header. The counts are those of a resume: they
+ * start at 0 and never wrap (below 2^53 by any traffic a process sees).
  */
 #include "session/out_queue.h"
 

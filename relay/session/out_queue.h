@@ -1,15 +1,17 @@
-/* What a session that may be resumed has sent: every frame from its sending to its acknowledgement, once. Pure.
+/* What a session that may be resumed has sent: every frame from its sending to its acknowledgement, once.
+ * Pure.
  *
  *   |<------------ bytes ------------>|
  *   | taken, unacknowledged | waiting |
  *   ^ first                 ^ taken   ^ end
  *
- * Frames are appended behind the end, and taken one by one for the transport that is attached. An acknowledgement
- * drops them from the front. A new transport begins again at the first one that is not acknowledged
- * (out_queue_rewind). So the queue is the only copy of a frame, but for what a transport has under way.
+ * Frames are appended behind the end, and taken one by one for the transport that is attached. An
+ * acknowledgement drops them from the front. A new transport begins again at the first one that is not
+ * acknowledged (out_queue_rewind). So the queue is the only copy of a frame, but for what a transport has
+ * under way.
  *
- * Frames are kept bare, without the framing of a transport, so that a session may move from one kind to another.
- * In steady state nothing is allocated: the storage is kept, and doubles up to `max_bytes`.
+ * Frames are kept bare, without the framing of a transport, so that a session may move from one kind to
+ * another. In steady state nothing is allocated: the storage is kept, and doubles up to `max_bytes`.
  */
 #ifndef SESSION_OUT_QUEUE_H
 #define SESSION_OUT_QUEUE_H
@@ -42,8 +44,8 @@ void out_queue_done(struct out_queue *q);
 
 /* Copies one frame. ERR_TOO_LARGE when the bound would be passed, -ENOMEM; nothing is kept then. */
 MUSTCHECK int out_queue_append(struct out_queue *q, const struct message *message);
-/* The oldest frame that was not handed out, or false. It stays in the queue; `ret_frame` borrows from it until the
- * next append. */
+/* The oldest frame that was not handed out, or false. It stays in the queue; `ret_frame` borrows from it
+ * until the next append. */
 bool out_queue_next(const struct out_queue *q, struct out_frame *ret_frame);
 /* That frame has been handed to the transport. */
 void out_queue_take(struct out_queue *q);

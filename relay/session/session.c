@@ -3,9 +3,9 @@
  * session_open binds the link in the router first, so that a server that does not exist costs nothing; the
  * set is an intrusive list in the order of arrival, so that views need no sorting and adding cannot fail.
  *
- * Out, as long as nothing is kept: one call to the transport, which copies into its own queue. Kept: the frame is
- * copied into the out queue, and from there into the transport as far as its window is open; an acknowledgement drops
- * it. The transport's copy is bounded by the window and one frame.
+ * Out, as long as nothing is kept: one call to the transport, which copies into its own queue. Kept: the
+ * frame is copied into the out queue, and from there into the transport as far as its window is open; an
+ * acknowledgement drops it. The transport's copy is bounded by the window and one frame.
  */
 #include "session/session.h"
 
@@ -32,8 +32,8 @@ static void update_queued(struct session *s)
         s->above_high = true;
 }
 
-/* Kept frames go to the transport as far as its window is open. A send that fails ends the connection, which then
- * detaches; the frame stays. */
+/* Kept frames go to the transport as far as its window is open. A send that fails ends the connection, which
+ * then detaches; the frame stays. */
 static void hand_over(struct session *s)
 {
     struct transport *t = s->transport;
@@ -172,7 +172,8 @@ void session_detach(struct session *s)
     update_queued(s);
 }
 
-/* The queue is shorter: below half of the high mark the router may send again, as below a transport's low mark. */
+/* The queue is shorter: below half of the high mark the router may send again, as below a transport's low
+ * mark. */
 static void resume_sending(struct session *s, uint64_t now_ms)
 {
     update_queued(s);

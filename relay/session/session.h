@@ -1,20 +1,22 @@
-/* A client's identity and state in the relay: an id, where it comes from, what it may do, the server that it is
- * bound to, and the link through which the router speaks to it.
+/* A client's identity and state in the relay: an id, where it comes from, what it may do, the server that it
+ * is bound to, and the link through which the router speaks to it.
  *
  *   router <-> session.link <-> transport (session/transport.h) <-> connection
  *
- * A protocol opens a session on its transport once it knows what a connection speaks. In: session_frame is the
- * only way from a transport to the router. Out: the router sends to session.link, and the session hands the message
- * to the transport that is attached, or keeps it first (session_keep) when the session may outlive the connection.
+ * A protocol opens a session on its transport once it knows what a connection speaks. In: session_frame is
+ * the only way from a transport to the router. Out: the router sends to session.link, and the session hands
+ * the message to the transport that is attached, or keeps it first (session_keep) when the session may
+ * outlive the connection.
  *
  *   attached  <->  detached  ->  closed (freed)
  *
- * Without session_keep there is no detached state: session_close ends the session with its connection. A detached
- * session looks to the router like a client that reads too slowly: its queue is above the high mark, so that it gets
- * no new calls, and no progress or log notifications; answers to calls in flight gather in the out queue.
+ * Without session_keep there is no detached state: session_close ends the session with its connection. A
+ * detached session looks to the router like a client that reads too slowly: its queue is above the high mark,
+ * so that it gets no new calls, and no progress or log notifications; answers to calls in flight gather in
+ * the out queue.
  *
- * Failure modes: a message that cannot be kept (no memory, or the bound of the out queue) -> the router closes the
- * link; a detached session is then ended: it cannot be attached again, and its holder closes it.
+ * Failure modes: a message that cannot be kept (no memory, or the bound of the out queue) -> the router
+ * closes the link; a detached session is then ended: it cannot be attached again, and its holder closes it.
  */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
@@ -33,8 +35,8 @@
 /* The longest is "[ffff:...:ffff]:65535"; a Unix peer is named by its process. */
 #define SESSION_PEER_BYTES 64
 
-/* A session's queue is above its high mark with more than this: its calls wait, and progress and log messages are
- * dropped. Its connection is not read then. */
+/* A session's queue is above its high mark with more than this: its calls wait, and progress and log messages
+ * are dropped. Its connection is not read then. */
 #define SESSION_HIGH_BYTES ((size_t)1 << 20)
 
 /* The kind of socket that a connection came over. */
@@ -96,8 +98,8 @@ void session_set_traffic(const struct session_set *set, uint64_t *ret_bytes_in, 
  * copied. ERR_NOT_FOUND: no such server; -ENOMEM. On failure nothing is kept. */
 MUSTCHECK int session_open(struct session_set *set, const struct session_origin *origin, struct transport *t,
                            const char *server, uint64_t now_ms, struct session **ret_session);
-/* Cancels what it had in flight (route_session_close) and frees the session; its transport, if it has one, is not
- * touched any more. Called from the top of a callback, never from inside the router. */
+/* Cancels what it had in flight (route_session_close) and frees the session; its transport, if it has one, is
+ * not touched any more. Called from the top of a callback, never from inside the router. */
 void session_close(struct session *s, uint64_t now_ms);
 
 /* ---- called by the transport that is attached ---- */
@@ -111,17 +113,17 @@ void session_writable(struct session *s, uint64_t now_ms);
 
 /* ---- outliving a connection ---- */
 
-/* How many bytes a transport may have queued before the session waits with the next kept frame: enough to keep a
- * socket busy, little beside what the out queue itself may hold. */
+/* How many bytes a transport may have queued before the session waits with the next kept frame: enough to
+ * keep a socket busy, little beside what the out queue itself may hold. */
 #define SESSION_WINDOW_BYTES ((size_t)256 << 10)
 
-/* From the next message on, frames stay in the out queue (at most `max_bytes`) until they are acknowledged, and
- * the session may be detached. Before it, a message goes to the transport without a copy of its own. */
+/* From the next message on, frames stay in the out queue (at most `max_bytes`) until they are acknowledged,
+ * and the session may be detached. Before it, a message goes to the transport without a copy of its own. */
 void session_keep(struct session *s, size_t max_bytes);
 /* The connection is gone, the session stays: only after session_keep. */
 void session_detach(struct session *s);
-/* The peer is back on `t`, and has `received` frames in all: the rest is sent again. ERR_CLOSING: the session has
- * ended; ERR_RANGE: `received` cannot be; nothing has changed then. */
+/* The peer is back on `t`, and has `received` frames in all: the rest is sent again. ERR_CLOSING: the session
+ * has ended; ERR_RANGE: `received` cannot be; nothing has changed then. */
 MUSTCHECK int session_attach(struct session *s, struct transport *t, uint64_t received, uint64_t now_ms);
 /* The peer has `received` frames in all; they are dropped. ERR_RANGE: it cannot, nothing has changed. */
 MUSTCHECK int session_acknowledge(struct session *s, uint64_t received, uint64_t now_ms);

@@ -1,8 +1,8 @@
 /* A transport: what a session speaks through at the moment (newline-delimited JSON on a socket today).
  *
- * A transport is attached to one session when that session opens, or to one that waits detached, and leaves it
- * by session_close or session_detach. Frames come in through session_frame; messages go out through `send`.
- * Whoever implements it embeds the struct and keeps `queued_bytes` true.
+ * A transport is attached to one session when that session opens, or to one that waits detached, and leaves
+ * it by session_close or session_detach. Frames come in through session_frame; messages go out through
+ * `send`. Whoever implements it embeds the struct and keeps `queued_bytes` true.
  */
 #ifndef SESSION_TRANSPORT_H
 #define SESSION_TRANSPORT_H
@@ -15,15 +15,15 @@
 struct transport;
 
 struct transport_ops {
-    /* Copies the message and adds its own framing (the newline). All or nothing; never calls
-     * back. -ENOMEM, ERR_TOO_LARGE, ERR_CLOSING: the message is lost, and the transport ends its connection by
-     * itself, after the call. */
+    /* Copies the message and adds its own framing (the newline). All or nothing; never calls back. -ENOMEM,
+     * ERR_TOO_LARGE, ERR_CLOSING: the message is lost, and the transport ends its connection by itself, after
+     * the call. */
     int (*send)(struct transport *t, const struct message *message);
     /* Stop, or go on, handing in frames. Idempotent. A frame whose bytes were read already may still come. */
     void (*pause)(struct transport *t);
     void (*resume)(struct transport *t);
-    /* Flushes what is queued, then closes; asynchronous, idempotent. `code` is one of wire/rpc_error.h, or 0 for
-     * a normal end; `reason` is copied. The transport leaves its session later, from the top of the loop. */
+    /* Flushes what is queued, then closes; asynchronous, idempotent. `code` is one of wire/rpc_error.h, or 0
+     * for a normal end; `reason` is copied. The transport leaves its session later, from the top of the loop. */
     void (*close)(struct transport *t, int code, const char *reason);
 };
 

@@ -1,7 +1,8 @@
-/* A fake router, for tests of the fronts. It implements what session/ and front/ call of route/router.h; the real one is
- * not linked.
+/* A fake router, for tests of the fronts. It implements what session/ and front/ call of route/router.h; the
+ * real one is not linked.
  *
- * A frame whose method is one of these makes the fake do something; every other frame is sent back as it came:
+ * A frame whose method is one of these makes the fake do something; every other frame is sent back as it
+ * came:
  *
  *   "silent"   nothing
  *   "pause"    pauses the link, answers nothing

@@ -1,5 +1,5 @@
-/* A protocol that is a fake, on real connections over real sockets: when it is called, what it may ask, and how the
- * connection ends with it. The fake is chosen by the first byte '$'; it does what single letters say.
+/* A protocol that is a fake, on real connections over real sockets: when it is called, what it may ask, and
+ * how the connection ends with it. The fake is chosen by the first byte '$'; it does what single letters say.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* Connections on a real loop and real sockets, with a fake router: what is let in, what is closed, when, and with
- * which last message. Deadlines under test are set short.
+/* Connections on a real loop and real sockets, with a fake router: what is let in, what is closed, when, and
+ * with which last message. Deadlines under test are set short.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* The NDJSON protocol on a connection that is a fake, without sockets or a loop: lines in, messages out, and what it
- * asks of its connection. Sessions are real, the router is a fake.
+/* The NDJSON protocol on a connection that is a fake, without sockets or a loop: lines in, messages out, and
+ * what it asks of its connection. Sessions are real, the router is a fake.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -203,7 +203,8 @@ static void test_an_empty_queue_gives_its_storage_back(void **state)
     take("two");
 }
 
-/* Random appends, takes, acknowledgements and rewinds, beside a model that is two counters: frame n is the text n. */
+/* Random appends, takes, acknowledgements and rewinds, beside a model that is two counters: frame n is the
+ * text n. */
 static void test_random_walk(void **state)
 {
     (void)state;

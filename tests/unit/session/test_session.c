@@ -1,5 +1,5 @@
-/* A session between router and transport: what passes straight through, what is kept and sent again, and what a
- * session without a transport looks like to the router.
+/* A session between router and transport: what passes straight through, what is kept and sent again, and what
+ * a session without a transport looks like to the router.
  */
 #include <setjmp.h>
 #include <stdarg.h>
