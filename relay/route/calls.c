@@ -1,8 +1,8 @@
 /* The id table of an upstream and the life of a call.
  *
- * Happy path: call_open -> call_dispatch -> (answer) -> call_close. The call's struct comes from a free list,
+ * Happy path: call_open -> (the scheduler sends it) -> IN_FLIGHT -> (answer) -> call_close. The call's struct comes from a free list,
  * its nodes stand inside it, so that in steady state nothing is allocated. Out of memory: call_open refuses
- * and nothing is left behind; call_dispatch leaves the call as it was.
+ * and nothing is left behind.
  */
 #include "route/calls.h"
 
@@ -16,10 +16,11 @@
 #include "route/deadline.h"
 #include "route/replies.h"
 #include "route/state.h"
-#include "route/subscriptions.h"
 #include "wire/rpc_error.h"
 
 /* ---- the pool ---- */
+
+static void on_expired(struct deadline *d, uint64_t now_ms);
 
 static struct call *take(struct router *r)
 {
@@ -37,7 +38,7 @@ static struct call *take(struct router *r)
     list_init(&c->upstream_node);
     list_init(&c->session_node);
     heap_node_init(&c->deadline.node);
-    c->deadline.expire = call_expired;
+    c->deadline.expire = on_expired;
     c->router = r;
     c->id = c->text;
     return c;
@@ -110,7 +111,7 @@ uint64_t calls_next_id(struct upstream *upstream)
     return ++upstream->last_id;
 }
 
-static int set_relay_id(struct call *c)
+int call_take_relay_id(struct call *c)
 {
     c->relay_id = calls_next_id(c->upstream);
     int rc = map_add(&c->upstream->calls, &c->by_relay_id, c->relay_id);
@@ -119,7 +120,7 @@ static int set_relay_id(struct call *c)
     return rc;
 }
 
-static void clear_relay_id(struct call *c)
+void call_drop_relay_id(struct call *c)
 {
     if (c->relay_id)
         map_remove(&c->upstream->calls, &c->by_relay_id);
@@ -230,8 +231,24 @@ static void drop_frame(struct call *c)
     c->frame_len = 0;
 }
 
+/* A call that is closed moves no more; call_close may come in any state. */
+static bool may_move(enum call_state from, enum call_state to)
+{
+#define TO(state) (1U << (state))
+    static const unsigned allowed[] = {
+        [CALL_NEW] = TO(CALL_WAITING) | TO(CALL_HELD) | TO(CALL_IN_FLIGHT) | TO(CALL_OWN),
+        [CALL_WAITING] = TO(CALL_IN_FLIGHT),
+        [CALL_HELD] = TO(CALL_WAITING),
+        [CALL_IN_FLIGHT] = TO(CALL_ABANDONED) | TO(CALL_TASK),
+        [CALL_CLOSED] = 0,
+    };
+#undef TO
+    return allowed[from] & (1U << to);
+}
+
 void call_move(struct call *c, enum call_state to)
 {
+    assert(may_move(c->state, to));
     leave_state(c);
     enter_state(c, to);
     if (to == CALL_IN_FLIGHT)
@@ -252,9 +269,8 @@ void call_close(struct call *c)
     struct route_session *s = c->session;
     leave_state(c);
     free_client_id(c);
-    clear_relay_id(c);
+    call_drop_relay_id(c);
     deadline_clear(r, &c->deadline);
-    subscriber_free(c->subscriber);
     drop_frame(c);
     block_pool_put(&r->blocks, c->long_text);
     give_back(r, c);
@@ -329,7 +345,7 @@ struct call *call_open_own(struct upstream *upstream, enum rpc_method method, ui
     c->upstream = upstream;
     c->method = method;
     c->arrived_ms = now_ms;
-    if (set_relay_id(c) || deadline_set(c->router, &c->deadline, now_ms + CALL_OWN_MS)) {
+    if (call_take_relay_id(c) || deadline_set(c->router, &c->deadline, now_ms + CALL_OWN_MS)) {
         call_close(c);
         return NULL;
     }
@@ -337,31 +353,15 @@ struct call *call_open_own(struct upstream *upstream, enum rpc_method method, ui
     return c;
 }
 
-/* ---- on its way ---- */
+/* ---- the end ---- */
 
-int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
+void call_settle(struct call *c, enum call_outcome outcome, const struct frame *answer)
 {
-    char id[ID_TEXT_MAX];
-    int rc = set_relay_id(c);
-    if (rc)
-        return rc;
-    size_t id_len = id_print(c->relay_id, id);
-    struct splice splices[] = {{c->id_at, id, id_len}, {c->token_at, id, id_len}};
-    struct part parts[SPLICE_PARTS_MAX];
-    size_t count = splice_parts(text, len, splices, 2, parts);
-    rc = upstream_send(c->upstream, &(struct message){.parts = parts,
-                                                      .part_count = count,
-                                                      .kind = MESSAGE_REQUEST,
-                                                      .about = c->id,
-                                                      .about_len = c->id_len});
-    if (rc) {
-        clear_relay_id(c);
-        return rc;
-    }
-    call_move(c, CALL_IN_FLIGHT);
-    c->upstream->stats.requests++;
-    c->upstream->stats.last_used_ms = now_ms;
-    return 0;
+    if (!c->on_settled)
+        return;
+    void (*on_settled)(struct call *, enum call_outcome, const struct frame *) = c->on_settled;
+    c->on_settled = NULL;
+    on_settled(c, outcome, answer);
 }
 
 void call_fail(struct call *c, const struct refusal *why)
@@ -371,7 +371,7 @@ void call_fail(struct call *c, const struct refusal *why)
         told.sent = c->state == CALL_IN_FLIGHT;
         call_reply_error(c, &told);
     }
-    subscriptions_settle(c, SUB_LOST, NULL);
+    call_settle(c, CALL_LOST, NULL);
     call_close(c);
 }
 
@@ -429,18 +429,64 @@ static void forget_oldest_abandoned(struct upstream *upstream)
 void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms)
 {
     if (c->state != CALL_IN_FLIGHT) {
-        subscriptions_settle(c, SUB_LOST, NULL);
+        call_settle(c, CALL_LOST, NULL);
         call_close(c);
         return;
     }
     /* An initialize must not be cancelled (MCP); its late answer is dropped all the same. */
     if (c->method != RPC_M_INITIALIZE)
         send_cancel(c, cancel);
-    subscriptions_settle(c, SUB_LOST, NULL);
+    call_settle(c, CALL_LOST, NULL);
     call_move(c, CALL_ABANDONED);
     forget_texts(c);
     struct upstream *upstream = c->upstream;
     if (deadline_set(c->router, &c->deadline, now_ms + CALL_ABANDONED_MS))
         call_close(c);
     forget_oldest_abandoned(upstream);
+}
+
+void calls_fail_held(struct route_session *s, const struct refusal *why)
+{
+    while (!list_empty(&s->held))
+        call_fail(CONTAINER_OF(s->held.next, struct call, session_node), why);
+}
+
+void calls_fail_waiting(struct route_session *s, const struct refusal *why)
+{
+    calls_fail_held(s, why);
+    while (!list_empty(&s->queue))
+        call_fail(CONTAINER_OF(s->queue.next, struct call, session_node), why);
+}
+
+/* ---- time ---- */
+
+static void time_out(struct call *c, uint64_t now_ms)
+{
+    char members[48];
+    int n =
+        snprintf(members, sizeof(members), "\"afterMs\":%llu", (unsigned long long)(now_ms - c->arrived_ms));
+    const struct refusal why = {
+        .code = RPC_E_TIMEOUT,
+        .sent = c->state == CALL_IN_FLIGHT,
+        .members = members,
+        .members_len = (size_t)n,
+    };
+    call_reply_error(c, &why);
+    call_cancel(c, NULL, now_ms);
+}
+
+/* Progress and questions only move the clock; the heap learns of it here. */
+static void on_expired(struct deadline *d, uint64_t now_ms)
+{
+    struct call *c = CONTAINER_OF(d, struct call, deadline);
+    struct upstream *upstream = c->upstream;
+    if (c->state == CALL_ABANDONED || c->state == CALL_OWN) {
+        call_close(c);
+    } else {
+        uint64_t at = call_expires_at(c, now_ms);
+        if (at > now_ms && (at == ROUTE_NEVER || deadline_set(c->router, d, at) == 0))
+            return;
+        time_out(c, now_ms);
+    }
+    scheduler_run(upstream, now_ms);
 }

@@ -1,12 +1,13 @@
-/* A call: one request on its way, from its arrival until nothing of it can come back any more. The calls of a
+/* A call: one request on its way, from its arrival until nothing of it can come back any more. The calls of an
  * upstream are the table behind the first three identifier spaces: request ids, cancellations, progress tokens.
  *
  *   NEW -> IN_FLIGHT             dispatched at once
- *   NEW -> WAITING -> IN_FLIGHT  waited for a turn; the call has a copy of its frame
+ *   NEW -> WAITING -> IN_FLIGHT  queued by the scheduler; the call has a copy of its frame
  *   NEW -> HELD -> WAITING       waits for something else first: an initialize for the handshake, a subscribe
- * for the one ahead of it IN_FLIGHT -> ABANDONED       cancelled, timed out or orphaned: counts against its
- * session's share for a while IN_FLIGHT -> TASK            answered, but its progress token lives until its
- * task ends NEW -> OWN                   the relay's own request; its answer interests nobody
+ *                                for the one ahead of it
+ *   IN_FLIGHT -> ABANDONED       cancelled, timed out or orphaned: counts against its session's share for a while
+ *   IN_FLIGHT -> TASK            answered, but its progress token lives until its task ends
+ *   NEW -> OWN                   the relay's own request; its answer interests nobody
  *
  * call_move is the one place where the state, the lists and the counters change. The client's id is taken (no
  * second request may use it) in NEW, WAITING, HELD and IN_FLIGHT. Calls come from a free list; so does the
@@ -20,10 +21,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "route/block_pool.h"
+#include "route/deadline.h"
 #include "wire/frame.h"
 
 struct link;
@@ -60,11 +61,10 @@ enum call_state {
     CALL_CLOSED
 };
 
-/* Something that is due at a time. */
-struct deadline {
-    struct heap_node node;
-    /* The deadline is out of the heap by then; may put itself in again, or free what it stands in. */
-    void (*expire)(struct deadline *d, uint64_t now_ms);
+enum call_outcome {
+    CALL_ANSWERED, /* the child gave a result */
+    CALL_REFUSED,  /* the child gave an error: `answer` */
+    CALL_LOST      /* nobody knows: cancelled, timed out, its client or the child gone */
 };
 
 struct call {
@@ -77,9 +77,12 @@ struct call {
     struct upstream *upstream;
     struct link *link; /* the client's: its answer and its progress go there; valid as long as the session */
     struct route_session *session; /* NULL: its session is gone, or there never was one (OWN) */
-    struct sub *sub; /* a subscribe or unsubscribe that decides, or waits for, the state of this URI */
-    struct subscriber *subscriber; /* made beforehand for a subscribe; owned */
-    uint64_t relay_id;             /* 0: not dispatched */
+    /* Runs once, when the outcome is known, while the call's state still says where it was. NULL: nobody waits
+     * for it. `sub` and `subscriber` belong to who set it. */
+    void (*on_settled)(struct call *c, enum call_outcome outcome, const struct frame *answer);
+    struct sub *sub;
+    struct subscriber *subscriber;
+    uint64_t relay_id; /* 0: not dispatched */
     uint64_t arrived_ms;
     uint64_t clock_ms;        /* arrival, or the last progress */
     uint64_t clock_paused_ms; /* how long the session's clocks had stood still at clock_ms */
@@ -109,10 +112,6 @@ static inline const char *call_method(const struct call *c)
     return c->id + c->id_len + c->token_len;
 }
 
-/* deadline: 0 or -ENOMEM. In the heap already: moved. */
-MUSTCHECK int deadline_set(struct router *r, struct deadline *d, uint64_t at_ms);
-void deadline_clear(struct router *r, struct deadline *d);
-
 /* A call for this frame of the session, in state NEW, its client id taken, its clock running. -ENOMEM. */
 MUSTCHECK int call_open(struct route_session *s, const struct frame *frame, enum rpc_method method,
                         uint64_t now_ms, struct call **ret_call);
@@ -132,17 +131,19 @@ struct call *calls_find(const struct upstream *upstream, const char *lexeme, siz
 /* By the raw id of a client's request: waiting, held or in flight. */
 struct call *calls_find_client(const struct route_session *s, const char *id, size_t len);
 
-/* Hands the call's request to the child. `text` is its frame (borrowed). 0: in flight. ERR_CLOSING, -ENOMEM:
- * nothing changed. */
-MUSTCHECK int call_dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms);
+/* Gives the call the next id towards the child. -ENOMEM. */
+MUSTCHECK int call_take_relay_id(struct call *c);
+void call_drop_relay_id(struct call *c);
+/* The outcome is known: runs on_settled, if there is one. */
+void call_settle(struct call *c, enum call_outcome outcome, const struct frame *answer);
 /* Answers the client with an error of the relay's (why->sent is found here) and closes the call. */
 void call_fail(struct call *c, const struct refusal *why);
 /* Lets go of a call in any state where its client waits, without an answer: removed where it waits; in flight
  * it is cancelled at the child, with the client's own cancel frame if there is one, and abandoned. */
 void call_cancel(struct call *c, const struct frame *cancel, uint64_t now_ms);
-/* Progress came: its clock starts again. */
-void call_progress(struct call *c, uint64_t now_ms);
-/* When it will expire by what is known now, or ROUTE_NEVER. */
-uint64_t call_expires_at(const struct call *c, uint64_t now_ms);
+/* Answers with this error what the session has held: what waits for a handshake, or for another's subscribe. */
+void calls_fail_held(struct route_session *s, const struct refusal *why);
+/* Answers everything that it has waiting, held or not. */
+void calls_fail_waiting(struct route_session *s, const struct refusal *why);
 
 #endif

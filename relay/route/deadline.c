@@ -4,11 +4,8 @@
  */
 #include "route/deadline.h"
 
-#include <stdio.h>
-
-#include "route/replies.h"
+#include "route/calls.h"
 #include "route/state.h"
-#include "wire/rpc_error.h"
 
 int deadline_set(struct router *r, struct deadline *d, uint64_t at_ms)
 {
@@ -37,37 +34,6 @@ uint64_t call_expires_at(const struct call *c, uint64_t now_ms)
     if (limits->timeout_max_ms > 0 && c->arrived_ms + limits->timeout_max_ms < at)
         at = c->arrived_ms + limits->timeout_max_ms;
     return at;
-}
-
-static void time_out(struct call *c, uint64_t now_ms)
-{
-    char members[48];
-    int n =
-        snprintf(members, sizeof(members), "\"afterMs\":%llu", (unsigned long long)(now_ms - c->arrived_ms));
-    const struct refusal why = {
-        .code = RPC_E_TIMEOUT,
-        .sent = c->state == CALL_IN_FLIGHT,
-        .members = members,
-        .members_len = (size_t)n,
-    };
-    call_reply_error(c, &why);
-    call_cancel(c, NULL, now_ms);
-}
-
-/* Progress and questions only move the clock; the heap learns of it here. */
-void call_expired(struct deadline *d, uint64_t now_ms)
-{
-    struct call *c = CONTAINER_OF(d, struct call, deadline);
-    struct upstream *upstream = c->upstream;
-    if (c->state == CALL_ABANDONED || c->state == CALL_OWN) {
-        call_close(c);
-    } else {
-        uint64_t at = call_expires_at(c, now_ms);
-        if (at > now_ms && (at == ROUTE_NEVER || deadline_set(c->router, d, at) == 0))
-            return;
-        time_out(c, now_ms);
-    }
-    scheduler_run(upstream, now_ms);
 }
 
 int call_start_deadline(struct call *c, uint64_t now_ms)

@@ -161,7 +161,7 @@ static void close_initialized(struct upstream *upstream, uint64_t now_ms)
         struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
         if (!s->initialize_answered)
             continue;
-        session_fail_waiting(s, &why);
+        calls_fail_waiting(s, &why);
         session_hang_up(s, 0, reason);
     }
 }
@@ -202,12 +202,12 @@ static void become_ready(struct upstream *upstream, struct init_cache *cache, ui
     upstream->ready_reported = true;
     upstream->server->ops->ready(upstream->server->data, upstream);
     log_levels_restore(upstream, now_ms);
-    subscriptions_tell_again(upstream);
+    subscriptions_restore(upstream);
     if (again && !same)
         close_initialized(upstream, now_ms);
     if (again)
         tell_restarted(upstream);
-    initialize_answer_held(upstream, now_ms);
+    initialize_answer_held(upstream);
     scheduler_run(upstream, now_ms);
 }
 

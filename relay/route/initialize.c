@@ -122,10 +122,9 @@ void initialize_request(struct route_session *s, const struct frame *frame, uint
     list_push_back(&s->upstream->init_held, &c->upstream_node);
 }
 
-void initialize_answer_held(struct upstream *upstream, uint64_t now_ms)
+void initialize_answer_held(struct upstream *upstream)
 {
     struct list *node;
-    (void)now_ms;
     while ((node = list_pop_front(&upstream->init_held))) {
         struct call *c = CONTAINER_OF(node, struct call, upstream_node);
         answer(c->session, c, c->id, c->id_len);

@@ -12,7 +12,7 @@ void initialize_note(struct route_session *s, const struct frame *frame);
 /* shared: answers at once when there is a cache, else the call waits for the handshake. */
 void initialize_request(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* The cache is there: answers those that waited for it. */
-void initialize_answer_held(struct upstream *upstream, uint64_t now_ms);
+void initialize_answer_held(struct upstream *upstream);
 /* session sharing: the child's own answer passes; remembers the revision in it. */
 void initialize_passed(struct route_session *s, const struct frame *answer);
 /* Did this session negotiate the one revision that has batches? */

@@ -1,7 +1,7 @@
 MODULES   += route
 route_SRC := $(addprefix relay/route/,router.c server.c session.c upstream.c upstream_frames.c session_frames.c requests.c calls.c \
                deadline.c scheduler.c replies.c outbox.c splice.c block_pool.c outage.c views.c handshake.c initialize.c \
-               log_levels.c subscriptions.c tasks.c early_task_status.c server_requests.c elicitations.c)
+               log_levels.c subscriptions.c tasks.c server_requests.c elicitations.c)
 
 TEST_FOLDERS    += route
 route_TEST_LIBS := fixture/common route wire base

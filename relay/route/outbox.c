@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "route/replies.h"
-#include "route/subscriptions.h"
 #include "wire/rpc_error.h"
 
 struct outbox_message {
@@ -113,14 +112,22 @@ bool outbox_flush(struct upstream *upstream, uint64_t now_ms)
             return false;
         drop(upstream, o);
     }
-    return subscriptions_pay(upstream, now_ms);
+    while (!list_empty(&upstream->deferred_sends)) {
+        struct deferred_send *d = CONTAINER_OF(upstream->deferred_sends.next, struct deferred_send, node);
+        if (upstream->link_closing || !upstream_has_room(upstream) || !d->send(d, now_ms))
+            return false;
+    }
+    return true;
 }
 
 void outbox_clear(struct upstream *upstream)
 {
     while (!list_empty(&upstream->outbox))
         drop(upstream, CONTAINER_OF(upstream->outbox.next, struct outbox_message, node));
-    subscriptions_forget_pending(upstream);
+    while (!list_empty(&upstream->deferred_sends)) {
+        struct deferred_send *d = CONTAINER_OF(upstream->deferred_sends.next, struct deferred_send, node);
+        d->forget(d);
+    }
 }
 
 /* ---- answers ---- */

@@ -15,7 +15,6 @@ void session_hang_up(struct route_session *s, int code, const char *reason)
         return;
     s->dead = true;
     s->link->ops->close(s->link, code, reason);
-    scheduler_refresh(s);
 }
 
 /* A link that closes already has its own reason. */
@@ -24,7 +23,6 @@ static void give_up(struct route_session *s, int rc)
     char reason[128];
     if (rc == ERR_CLOSING) {
         s->dead = true;
-        scheduler_refresh(s);
         return;
     }
     (void)snprintf(reason, sizeof(reason), "a message could not be queued: %s", err_text(rc));

@@ -22,15 +22,10 @@
 /* What a client is told to wait before it asks an overloaded or draining relay again. */
 #define RETRY_AFTER_MS 1000
 
-static const char *id_of(const struct frame *frame)
-{
-    return frame->bytes + frame->env.id.off;
-}
-
 void request_refuse(struct route_session *s, const struct frame *frame, int code, const char *message)
 {
     const struct refusal why = {.code = code, .message = message};
-    reply_error(s, id_of(frame), frame->env.id.len, &why);
+    reply_error(s, frame_id(frame), frame->env.id.len, &why);
 }
 
 void request_no_memory(struct route_session *s, const struct frame *frame)
@@ -45,7 +40,7 @@ static void refuse_draining(struct route_session *s, const struct frame *frame)
     char members[48];
     int n = snprintf(members, sizeof(members), "\"retryAfterMs\":%d", RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_DRAINING, .members = members, .members_len = (size_t)n};
-    reply_error(s, id_of(frame), frame->env.id.len, &why);
+    reply_error(s, frame_id(frame), frame->env.id.len, &why);
 }
 
 static void refuse_full(struct route_session *s, const struct frame *frame)
@@ -55,7 +50,7 @@ static void refuse_full(struct route_session *s, const struct frame *frame)
     int n = snprintf(members, sizeof(members), "\"queued\":%zu,\"limit\":%u,\"retryAfterMs\":%d",
                      upstream->stats.waiting, upstream->server->limits.max_waiting, RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
-    reply_error(s, id_of(frame), frame->env.id.len, &why);
+    reply_error(s, frame_id(frame), frame->env.id.len, &why);
 }
 
 static void refuse_held(struct route_session *s, const struct frame *frame)
@@ -65,13 +60,13 @@ static void refuse_held(struct route_session *s, const struct frame *frame)
     int n = snprintf(members, sizeof(members), "\"heldBytes\":%zu,\"limitBytes\":%zu,\"retryAfterMs\":%d",
                      r->blocks.used_bytes, r->max_held_bytes, RETRY_AFTER_MS);
     const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
-    reply_error(s, id_of(frame), frame->env.id.len, &why);
+    reply_error(s, frame_id(frame), frame->env.id.len, &why);
 }
 
 static void refuse_unavailable(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     const struct refusal why = outage_refusal(s->upstream, now_ms);
-    reply_error(s, id_of(frame), frame->env.id.len, &why);
+    reply_error(s, frame_id(frame), frame->env.id.len, &why);
     if (!upstream_is_shared(s->upstream))
         session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, why.message ? why.message : "the server is unavailable");
 }
@@ -105,21 +100,6 @@ bool request_admit(struct route_session *s, const struct frame *frame, uint64_t 
     return true;
 }
 
-/* Dispatched now, or kept for later; -ENOMEM: neither. */
-static int dispatch_or_wait(struct route_session *s, struct call *c, const struct frame *frame,
-                            uint64_t now_ms)
-{
-    if (scheduler_is_free(s)) {
-        int rc = call_dispatch(c, frame->bytes, frame->len, now_ms);
-        if (rc != ERR_CLOSING)
-            return rc;
-    }
-    int rc = scheduler_keep(c, frame);
-    if (rc == 0)
-        scheduler_enqueue(c);
-    return rc;
-}
-
 struct call *request_submit(struct route_session *s, const struct frame *frame, enum rpc_method method,
                             uint64_t now_ms)
 {
@@ -130,7 +110,7 @@ struct call *request_submit(struct route_session *s, const struct frame *frame, 
         request_no_memory(s, frame);
         return NULL;
     }
-    int rc = dispatch_or_wait(s, c, frame, now_ms);
+    int rc = scheduler_submit(c, frame, now_ms);
     if (rc) {
         call_close(c);
         if (rc == ERR_FULL)
@@ -171,7 +151,7 @@ static void shared_request(struct route_session *s, const struct frame *frame, e
         initialize_request(s, frame, now_ms);
         break;
     case RPC_M_PING:
-        reply_raw(s, id_of(frame), frame->env.id.len, MESSAGE_RESULT, "{}", 2);
+        reply_raw(s, frame_id(frame), frame->env.id.len, MESSAGE_RESULT, "{}", 2);
         break;
     case RPC_M_TASKS_LIST:
         request_refuse(s, frame, RPC_E_METHOD_NOT_FOUND, NULL);
@@ -235,7 +215,7 @@ void request_frame(struct route_session *s, const struct frame *frame, uint64_t 
         refuse_id(s, frame, reason);
     } else if (frame->env.id_null) {
         refuse_id(s, frame, "the id is null");
-    } else if (calls_find_client(s, id_of(frame), id.len)) {
+    } else if (calls_find_client(s, frame_id(frame), id.len)) {
         refuse_id(s, frame, "the id is in flight already");
     } else if (frame->env.meta_token.len > max) {
         (void)snprintf(reason, sizeof(reason), "the progress token is longer than %zu bytes", max);

@@ -31,10 +31,6 @@ void request_frame(struct route_session *s, const struct frame *frame, uint64_t 
 void notification_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 
 /* ---- session.c */
-/* Answers what this session has held: what waits for a handshake, or for somebody else's subscribe. */
-void session_fail_held(struct route_session *s, const struct refusal *why);
-/* Answers everything that it has waiting, held or not. */
-void session_fail_waiting(struct route_session *s, const struct refusal *why);
 /* Takes the session out of its upstream: waiting calls are removed, calls in flight cancelled and abandoned,
  * everything that it owned purged. Answers nobody. */
 void session_leave_upstream(struct route_session *s, uint64_t now_ms);

@@ -1,15 +1,19 @@
 /* The fair queue. Nothing here fails except scheduler_enqueue, for memory.
  *
- * Invariant after every entry into the router: a session stands in a ring exactly when it has something in
- * its queue, is not slow and not dead; and no session in a ring could be served (or the pump would have).
+ * Invariant after every entry into the router: a session that has something in its queue, is not slow and not
+ * dead stands in a ring, one with an empty queue in none; and no session in a ring could be served (or
+ * scheduler_run would have). A session whose link was given up is only marked dead: the next pick that meets it
+ * takes it out of its ring.
  */
 #include "route/scheduler.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "route/calls.h"
 #include "route/outbox.h"
 #include "route/replies.h"
+#include "route/splice.h"
 #include "route/state.h"
 #include "wire/rpc_error.h"
 
@@ -118,6 +122,10 @@ static struct route_session *first_in(struct scheduler *t, unsigned ring, size_t
     LIST_EACH(node, next, &t->rings[ring])
     {
         struct route_session *s = CONTAINER_OF(node, struct route_session, queued.node);
+        if (s->dead) {
+            leave(s);
+            continue;
+        }
         if (may_take(s, slots))
             return s;
         if (ring < SCHEDULER_EXACT)
@@ -152,12 +160,39 @@ bool scheduler_is_free(const struct route_session *s)
            (upstream->scheduler.busy == 0 || !pick(upstream));
 }
 
-/* ---- taking a turn ---- */
+/* ---- sending ---- */
+
+/* Hands the call's request to the child. `text` is its frame (borrowed). 0: in flight. ERR_CLOSING, -ENOMEM:
+ * nothing changed. */
+static int dispatch(struct call *c, const char *text, size_t len, uint64_t now_ms)
+{
+    char id[ID_TEXT_MAX];
+    int rc = call_take_relay_id(c);
+    if (rc)
+        return rc;
+    size_t id_len = id_print(c->relay_id, id);
+    struct splice splices[] = {{c->id_at, id, id_len}, {c->token_at, id, id_len}};
+    struct part parts[SPLICE_PARTS_MAX];
+    size_t count = splice_parts(text, len, splices, 2, parts);
+    rc = upstream_send(c->upstream, &(struct message){.parts = parts,
+                                                      .part_count = count,
+                                                      .kind = MESSAGE_REQUEST,
+                                                      .about = c->id,
+                                                      .about_len = c->id_len});
+    if (rc) {
+        call_drop_relay_id(c);
+        return rc;
+    }
+    call_move(c, CALL_IN_FLIGHT);
+    c->upstream->stats.requests++;
+    c->upstream->stats.last_used_ms = now_ms;
+    return 0;
+}
 
 static int send_waiting(struct call *c, uint64_t now_ms)
 {
     if (!c->notification)
-        return call_dispatch(c, c->frame->bytes, c->frame_len, now_ms);
+        return dispatch(c, c->frame->bytes, c->frame_len, now_ms);
     int rc = upstream_send_text(c->upstream, MESSAGE_NOTIFICATION, c->frame->bytes, c->frame_len);
     if (rc == 0)
         call_close(c);
@@ -200,7 +235,8 @@ static bool send_next(struct route_session *s, uint64_t now_ms)
 /* What is left of its quantum pays for the next request, too. */
 static bool may_go_on(const struct route_session *s)
 {
-    if (!list_linked(&s->queued.node) || !is_open(s->upstream) || !may_take(s, free_slots(s->upstream)))
+    if (s->dead || !list_linked(&s->queued.node) || !is_open(s->upstream) ||
+        !may_take(s, free_slots(s->upstream)))
         return false;
     const struct call *next = CONTAINER_OF(s->queue.next, struct call, session_node);
     return s->queued.deficit_bytes >= next->frame_len;
@@ -247,6 +283,19 @@ int scheduler_keep(struct call *c, const struct frame *frame)
 void scheduler_enqueue(struct call *c)
 {
     call_move(c, CALL_WAITING);
+}
+
+int scheduler_submit(struct call *c, const struct frame *frame, uint64_t now_ms)
+{
+    if (scheduler_is_free(c->session)) {
+        int rc = dispatch(c, frame->bytes, frame->len, now_ms);
+        if (rc != ERR_CLOSING)
+            return rc;
+    }
+    int rc = scheduler_keep(c, frame);
+    if (rc == 0)
+        scheduler_enqueue(c);
+    return rc;
 }
 
 /* From how many waiting requests on a session's reading pauses. */

@@ -61,6 +61,9 @@ bool scheduler_is_free(const struct route_session *s);
 /* Dispatches all that may be. */
 void scheduler_run(struct upstream *upstream, uint64_t now_ms);
 
+/* Sends a new call's request now, or gives it a copy of its frame and queues it. -ENOMEM, ERR_FULL (the router
+ * holds all it may): neither. */
+MUSTCHECK int scheduler_submit(struct call *c, const struct frame *frame, uint64_t now_ms);
 /* Gives the call its own copy of its frame. -ENOMEM, ERR_FULL (the router holds all it may): nothing changed.
  */
 MUSTCHECK int scheduler_keep(struct call *c, const struct frame *frame);

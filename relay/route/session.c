@@ -59,19 +59,6 @@ int route_session_open(struct router *r, const char *server_name, struct link *c
     return 0;
 }
 
-void session_fail_held(struct route_session *s, const struct refusal *why)
-{
-    while (!list_empty(&s->held))
-        call_fail(CONTAINER_OF(s->held.next, struct call, session_node), why);
-}
-
-void session_fail_waiting(struct route_session *s, const struct refusal *why)
-{
-    session_fail_held(s, why);
-    while (!list_empty(&s->queue))
-        call_fail(CONTAINER_OF(s->queue.next, struct call, session_node), why);
-}
-
 static void orphan(struct call *c)
 {
     list_remove(&c->session_node);

@@ -10,9 +10,10 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "route/calls.h"
-#include "route/router.h"
 #include "route/block_pool.h"
+#include "route/calls.h"
+#include "route/deadline.h"
+#include "route/router.h"
 #include "route/scheduler.h"
 
 #define PROTOCOL_MAX 32 /* bytes of a protocol version that is kept, with its NUL */
@@ -91,8 +92,8 @@ struct upstream {
 
     struct list outbox; /* messages that the child's link had no room for (outbox.c), oldest first */
     size_t outbox_bytes;
+    struct list deferred_sends; /* deferred_send.node, first come first sent, behind the outbox */
     struct map subs;
-    struct list subs_pending; /* subscriptions that the child has still to be told of */
     struct map tasks;
     struct list early_statuses; /* notifications about tasks not known yet, oldest first */
     size_t early_status_count;

@@ -25,10 +25,10 @@ struct sub {
     struct upstream *upstream;
     struct list members; /* subscriber.sub_node */
     size_t member_count;
-    struct call *active;      /* the request under way; NULL: none */
-    struct list queue;        /* HELD calls, by upstream_node */
-    struct list pending_node; /* in upstream->subs_pending while `owes` says something */
-    enum rpc_method owes; /* SUBSCRIBE or UNSUBSCRIBE, which the child has still to be told; OTHER: nothing */
+    struct call *active;          /* the request under way; NULL: none */
+    struct list queue;            /* HELD calls, by upstream_node */
+    struct deferred_send pending; /* linked while `unsent` is a request */
+    enum rpc_method unsent; /* SUBSCRIBE or UNSUBSCRIBE, which the child has still to get; OTHER: none */
     size_t uri_len;
     char uri[]; /* decoded */
 };
@@ -44,6 +44,9 @@ struct uri {
     const char *bytes;
     size_t len;
 };
+
+static bool send_pending(struct deferred_send *d, uint64_t now_ms);
+static void forget_pending(struct deferred_send *d);
 
 /* ---- the table ---- */
 
@@ -69,8 +72,10 @@ static struct sub *add(struct upstream *upstream, struct uri uri)
     sub->upstream = upstream;
     list_init(&sub->members);
     list_init(&sub->queue);
-    list_init(&sub->pending_node);
-    sub->owes = RPC_M_OTHER;
+    list_init(&sub->pending.node);
+    sub->pending.send = send_pending;
+    sub->pending.forget = forget_pending;
+    sub->unsent = RPC_M_OTHER;
     sub->uri_len = uri.len;
     memcpy(sub->uri, uri.bytes, uri.len);
     if (map_add(&upstream->subs, &sub->node, hash_bytes(uri.bytes, uri.len))) {
@@ -82,7 +87,7 @@ static struct sub *add(struct upstream *upstream, struct uri uri)
 
 static void drop_if_empty(struct sub *sub)
 {
-    if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue) || sub->owes != RPC_M_OTHER)
+    if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue) || sub->unsent != RPC_M_OTHER)
         return;
     map_remove(&sub->upstream->subs, &sub->node);
     mem_free(sub);
@@ -132,7 +137,7 @@ static void join(struct sub *sub, struct subscriber *m)
     m->session->subscription_count++;
 }
 
-void subscriber_free(struct subscriber *m)
+static void subscriber_free(struct subscriber *m)
 {
     if (!m)
         return;
@@ -145,7 +150,7 @@ void subscriber_free(struct subscriber *m)
     mem_free(m);
 }
 
-/* ---- what the child has to be told ---- */
+/* ---- what the child has still to get ---- */
 
 static int compose(struct sub *sub, uint64_t id, struct buf *text)
 {
@@ -156,7 +161,7 @@ static int compose(struct sub *sub, uint64_t id, struct buf *text)
     write_member_string(&w, "jsonrpc", "2.0");
     write_member_uint(&w, "id", id);
     write_member_string(&w, "method",
-                        sub->owes == RPC_M_SUBSCRIBE ? "resources/subscribe" : "resources/unsubscribe");
+                        sub->unsent == RPC_M_SUBSCRIBE ? "resources/subscribe" : "resources/unsubscribe");
     write_key(&w, "params");
     write_object(&w);
     write_key(&w, "uri");
@@ -166,11 +171,11 @@ static int compose(struct sub *sub, uint64_t id, struct buf *text)
     return writer_end(&w);
 }
 
-static bool tell(struct sub *sub, uint64_t now_ms)
+static bool send_own(struct sub *sub, uint64_t now_ms)
 {
     struct upstream *upstream = sub->upstream;
     struct buf *text = &upstream->router->scratch;
-    struct call *c = call_open_own(upstream, sub->owes, now_ms);
+    struct call *c = call_open_own(upstream, sub->unsent, now_ms);
     if (compose(sub, c ? c->relay_id : calls_next_id(upstream), text) == 0 &&
         upstream_send_text(upstream, MESSAGE_REQUEST, buf_data(text), buf_len(text)) == 0)
         return true;
@@ -179,59 +184,72 @@ static bool tell(struct sub *sub, uint64_t now_ms)
     return false;
 }
 
-static void owe_nothing(struct sub *sub)
+static void clear_pending(struct sub *sub)
 {
-    sub->owes = RPC_M_OTHER;
-    list_remove(&sub->pending_node);
+    sub->unsent = RPC_M_OTHER;
+    list_remove(&sub->pending.node);
 }
 
-/* Told with the next pump, when there is room. A child that does not know of the subscription yet need not be
- * told that it is over; one that is not ready is told everything when it is. */
-static void owe(struct sub *sub, enum rpc_method method)
+static void forget_pending(struct deferred_send *d)
 {
-    if (sub->upstream->state != UPSTREAM_READY)
-        return;
-    if (sub->owes == RPC_M_SUBSCRIBE && method == RPC_M_UNSUBSCRIBE) {
-        owe_nothing(sub);
-        return;
-    }
-    sub->owes = method;
-    if (!list_linked(&sub->pending_node))
-        list_push_back(&sub->upstream->subs_pending, &sub->pending_node);
+    struct sub *sub = CONTAINER_OF(d, struct sub, pending);
+    clear_pending(sub);
+    drop_if_empty(sub);
 }
 
-bool subscriptions_pay(struct upstream *upstream, uint64_t now_ms)
+static bool send_pending(struct deferred_send *d, uint64_t now_ms)
 {
-    while (!list_empty(&upstream->subs_pending)) {
-        struct sub *sub = CONTAINER_OF(upstream->subs_pending.next, struct sub, pending_node);
-        if (upstream->link_closing || !upstream_has_room(upstream) || !tell(sub, now_ms))
-            return false;
-        owe_nothing(sub);
-        drop_if_empty(sub);
-    }
+    if (!send_own(CONTAINER_OF(d, struct sub, pending), now_ms))
+        return false;
+    forget_pending(d);
     return true;
 }
 
-void subscriptions_forget_pending(struct upstream *upstream)
+/* Sent when there is room. A child that has not seen the subscribe yet need not see the unsubscribe; one that is
+ * not ready gets everything when it is. */
+static void send_later(struct sub *sub, enum rpc_method method)
 {
-    while (!list_empty(&upstream->subs_pending)) {
-        struct sub *sub = CONTAINER_OF(upstream->subs_pending.next, struct sub, pending_node);
-        owe_nothing(sub);
-        drop_if_empty(sub);
+    if (sub->upstream->state != UPSTREAM_READY)
+        return;
+    if (sub->unsent == RPC_M_SUBSCRIBE && method == RPC_M_UNSUBSCRIBE) {
+        clear_pending(sub);
+        return;
     }
+    sub->unsent = method;
+    if (!list_linked(&sub->pending.node))
+        list_push_back(&sub->upstream->deferred_sends, &sub->pending.node);
 }
 
-void subscriptions_tell_again(struct upstream *upstream)
+void subscriptions_restore(struct upstream *upstream)
 {
     for (struct map_node *node = map_next(&upstream->subs, NULL); node;
          node = map_next(&upstream->subs, node)) {
         struct sub *sub = CONTAINER_OF(node, struct sub, node);
         if (sub->member_count > 0)
-            owe(sub, RPC_M_SUBSCRIBE);
+            send_later(sub, RPC_M_SUBSCRIBE);
     }
 }
 
 /* ---- one step for one request ---- */
+
+/* The call is watched until its outcome is known; the spare membership goes along. */
+static void on_settled(struct call *c, enum call_outcome outcome, const struct frame *answer);
+
+static void watch(struct call *c, struct sub *sub, struct subscriber **spare)
+{
+    c->on_settled = on_settled;
+    c->sub = sub;
+    c->subscriber = *spare;
+    *spare = NULL;
+}
+
+static void unwatch(struct call *c)
+{
+    c->on_settled = NULL;
+    c->sub = NULL;
+    subscriber_free(c->subscriber);
+    c->subscriber = NULL;
+}
 
 static void say_done(struct call *c)
 {
@@ -275,39 +293,37 @@ static void advance(struct sub *sub, const struct frame *refusal)
             scheduler_enqueue(c);
             return;
         }
-        c->sub = NULL;
+        unwatch(c);
         call_close(c);
     }
     drop_if_empty(sub);
 }
 
-static void settle_subscribe(struct sub *sub, struct call *c, enum sub_outcome outcome)
+static void settle_subscribe(struct sub *sub, struct call *c, enum call_outcome outcome)
 {
-    if (outcome == SUB_DONE) {
+    if (outcome == CALL_ANSWERED) {
         join(sub, c->subscriber);
         c->subscriber = NULL;
-    } else if (outcome == SUB_LOST && c->state == CALL_IN_FLIGHT) {
-        owe(sub, RPC_M_UNSUBSCRIBE);
+    } else if (outcome == CALL_LOST && c->state == CALL_IN_FLIGHT) {
+        send_later(sub, RPC_M_UNSUBSCRIBE);
     }
 }
 
-static void settle_unsubscribe(struct sub *sub, struct call *c, enum sub_outcome outcome)
+static void settle_unsubscribe(struct sub *sub, struct call *c, enum call_outcome outcome)
 {
-    if (outcome == SUB_REFUSED || (outcome == SUB_LOST && c->state != CALL_IN_FLIGHT))
+    if (outcome == CALL_REFUSED || (outcome == CALL_LOST && c->state != CALL_IN_FLIGHT))
         return;
     subscriber_free(member(sub, c->session));
-    if (outcome == SUB_LOST)
-        owe(sub, RPC_M_UNSUBSCRIBE);
+    if (outcome == CALL_LOST)
+        send_later(sub, RPC_M_UNSUBSCRIBE);
 }
 
-void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer)
+static void on_settled(struct call *c, enum call_outcome outcome, const struct frame *answer)
 {
     struct sub *sub = c->sub;
-    if (!sub)
-        return;
-    c->sub = NULL;
     if (sub->active != c) {
         list_remove(&c->upstream_node);
+        unwatch(c);
         drop_if_empty(sub);
         return;
     }
@@ -316,7 +332,8 @@ void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct
         settle_subscribe(sub, c, outcome);
     else
         settle_unsubscribe(sub, c, outcome);
-    advance(sub, c->method == RPC_M_SUBSCRIBE && outcome == SUB_REFUSED ? answer : NULL);
+    unwatch(c);
+    advance(sub, c->method == RPC_M_SUBSCRIBE && outcome == CALL_REFUSED ? answer : NULL);
 }
 
 /* ---- requests ---- */
@@ -326,9 +343,7 @@ static void ask(struct sub *sub, struct route_session *s, const struct frame *fr
 {
     struct call *c = request_submit(s, frame, method, now_ms);
     if (c) {
-        c->sub = sub;
-        c->subscriber = *spare;
-        *spare = NULL;
+        watch(c, sub, spare);
         sub->active = c;
     }
     drop_if_empty(sub);
@@ -352,9 +367,7 @@ static void queue(struct sub *sub, struct route_session *s, const struct frame *
     }
     call_move(c, CALL_HELD);
     list_push_back(&sub->queue, &c->upstream_node);
-    c->sub = sub;
-    c->subscriber = *spare;
-    *spare = NULL;
+    watch(c, sub, spare);
 }
 
 static void handle(struct sub *sub, struct route_session *s, const struct frame *frame,
@@ -472,7 +485,7 @@ void subscriptions_leave(struct route_session *s)
         struct sub *sub = m->sub;
         subscriber_free(m);
         if (sub->member_count == 0 && !sub->active)
-            owe(sub, RPC_M_UNSUBSCRIBE);
+            send_later(sub, RPC_M_UNSUBSCRIBE);
         drop_if_empty(sub);
     }
 }

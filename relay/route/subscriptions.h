@@ -19,33 +19,16 @@
 /* Subscriptions of one session. */
 #define SUBS_PER_SESSION 1024
 
-enum sub_outcome {
-    SUB_DONE,    /* the child said yes */
-    SUB_REFUSED, /* the child said no: `answer` is its error */
-    SUB_LOST,    /* nobody knows: cancelled, timed out, asker or child gone */
-};
-
-struct subscriber;
-
 /* resources/subscribe and resources/unsubscribe from a client. */
 void subscriptions_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
                            uint64_t now_ms);
-/* A call ends that may have been under way for a URI, or have waited for one: call this while its state still
- * says where it was. No-op for other calls. */
-void subscriptions_settle(struct call *c, enum sub_outcome outcome, const struct frame *answer);
 /* notifications/resources/updated: to the subscribers of the URI, else to those of the longest one that it
  * lies under. */
 void subscriptions_updated(struct upstream *upstream, const struct frame *frame);
-/* A new child: subscribes again to all that is wanted, with the next pump. */
-void subscriptions_tell_again(struct upstream *upstream);
-/* Tells the child what it has still to be told; true: nothing is left. */
-bool subscriptions_pay(struct upstream *upstream, uint64_t now_ms);
-/* The child is gone. */
-void subscriptions_forget_pending(struct upstream *upstream);
+/* A new child: subscribes again to all that is wanted, as soon as there is room. */
+void subscriptions_restore(struct upstream *upstream);
 /* The session goes (its calls have gone already). */
 void subscriptions_leave(struct route_session *s);
 size_t subscriptions_count(const struct upstream *upstream);
-/* NULL is allowed. */
-void subscriber_free(struct subscriber *m);
 
 #endif

@@ -1,5 +1,8 @@
 /* The table of an upstream's tasks, by decoded id. A task that cannot be recorded (no memory, an id too long, or
  * one that another session has already) has no owner: asking about it is refused.
+ *
+ * A child sends a task's first status before the answer that names the task: statuses of tasks that nobody owns
+ * yet are kept for a short while in a bounded list, oldest first, with one deadline for its head; then dropped.
  */
 #include "route/tasks.h"
 
@@ -8,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "route/outbox.h"
-#include "route/early_task_status.h"
+#include "route/replies.h"
 #include "wire/json_member.h"
 #include "wire/writer.h"
 
@@ -26,6 +29,13 @@ struct task {
     uint64_t used_ms;
     size_t id_len;
     char id[]; /* decoded */
+};
+
+struct early_status {
+    struct list node;
+    struct block *block; /* holds this struct, and the frame behind it */
+    uint64_t until_ms;
+    struct frame frame;
 };
 
 struct task_id {
@@ -146,6 +156,8 @@ static void forget_oldest(struct route_session *s)
         forget(CONTAINER_OF(s->tasks.next, struct task, session_node));
 }
 
+static void deliver_early_statuses(struct upstream *upstream, const char *id, size_t id_len, uint64_t now_ms);
+
 /* true: the call is the task's now (and may be closed already). */
 static bool created(struct call *c, const struct frame *answer, struct span task, uint64_t now_ms)
 {
@@ -165,7 +177,7 @@ static bool created(struct call *c, const struct frame *answer, struct span task
         t->call = c;
     }
     see_status(t, answer->bytes, json_member(answer->bytes, task, "status"), now_ms);
-    early_status_deliver(upstream, id.bytes, id.len, now_ms);
+    deliver_early_statuses(upstream, id.bytes, id.len, now_ms);
     return kept;
 }
 
@@ -223,6 +235,100 @@ struct route_session *tasks_status(struct upstream *upstream, const struct frame
         return NULL;
     see_status(t, frame->bytes, json_member(frame->bytes, frame->env.params, "status"), now_ms);
     return t->owner;
+}
+
+/* ---- statuses of tasks not known yet ---- */
+
+static void drop_early(struct upstream *upstream, struct early_status *p)
+{
+    list_remove(&p->node);
+    upstream->early_status_count--;
+    block_pool_put(&upstream->router->blocks, p->block);
+}
+
+static struct early_status *oldest_early(struct upstream *upstream)
+{
+    return list_empty(&upstream->early_statuses)
+               ? NULL
+               : CONTAINER_OF(upstream->early_statuses.next, struct early_status, node);
+}
+
+static void on_early_over(struct deadline *d, uint64_t now_ms)
+{
+    struct upstream *upstream = CONTAINER_OF(d, struct upstream, early_status_deadline);
+    struct early_status *p;
+    while ((p = oldest_early(upstream))) {
+        if (p->until_ms > now_ms && deadline_set(upstream->router, d, p->until_ms) == 0)
+            return;
+        drop_early(upstream, p);
+        upstream->stats.dropped_notifications++;
+    }
+}
+
+void tasks_init(struct upstream *upstream)
+{
+    map_init(&upstream->tasks);
+    list_init(&upstream->early_statuses);
+    heap_node_init(&upstream->early_status_deadline.node);
+    upstream->early_status_deadline.expire = on_early_over;
+}
+
+void tasks_keep_early_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    struct block *block = NULL;
+    struct early_status *first = oldest_early(upstream);
+    if (first && upstream->early_status_count >= EARLY_STATUS_MAX) {
+        drop_early(upstream, first);
+        upstream->stats.dropped_notifications++;
+    }
+    if (frame->len <= EARLY_STATUS_BYTES_MAX)
+        block = block_pool_get(&upstream->router->blocks, sizeof(struct early_status) + frame->len);
+    if (block && list_empty(&upstream->early_statuses) &&
+        deadline_set(upstream->router, &upstream->early_status_deadline, now_ms + EARLY_STATUS_MS)) {
+        block_pool_put(&upstream->router->blocks, block);
+        block = NULL;
+    }
+    if (!block) {
+        upstream->stats.dropped_notifications++;
+        return;
+    }
+    struct early_status *p = (struct early_status *)(void *)block->bytes;
+    char *bytes = block->bytes + sizeof(*p);
+    memcpy(bytes, frame->bytes, frame->len);
+    *p = (struct early_status){.block = block, .until_ms = now_ms + EARLY_STATUS_MS, .frame = *frame};
+    p->frame.bytes = bytes;
+    list_push_back(&upstream->early_statuses, &p->node);
+    upstream->early_status_count++;
+}
+
+static bool is_about(const struct early_status *p, const char *id, size_t id_len)
+{
+    char bytes[TASK_ID_MAX];
+    const struct span at = p->frame.env.task_id;
+    size_t len = rpc_decode_string(p->frame.bytes + at.off, at.len, bytes, sizeof(bytes));
+    return len == id_len && memcmp(bytes, id, len) == 0;
+}
+
+static void deliver_early_statuses(struct upstream *upstream, const char *id, size_t id_len, uint64_t now_ms)
+{
+    LIST_EACH(node, next, &upstream->early_statuses)
+    {
+        struct early_status *p = CONTAINER_OF(node, struct early_status, node);
+        if (!is_about(p, id, id_len))
+            continue;
+        struct route_session *owner = tasks_status(upstream, &p->frame, now_ms);
+        if (owner)
+            session_pass(owner, &p->frame, false);
+        drop_early(upstream, p);
+    }
+}
+
+void tasks_forget_early_statuses(struct upstream *upstream)
+{
+    struct early_status *p;
+    while ((p = oldest_early(upstream)))
+        drop_early(upstream, p);
+    deadline_clear(upstream->router, &upstream->early_status_deadline);
 }
 
 /* ---- the end ---- */

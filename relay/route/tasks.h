@@ -13,12 +13,17 @@
 #include "route/state.h"
 #include "wire/frame.h"
 
+/* Statuses of tasks that nobody owns yet. */
+#define EARLY_STATUS_MAX       64
+#define EARLY_STATUS_BYTES_MAX ((size_t)16 << 10) /* each */
+#define EARLY_STATUS_MS        5000
 /* Bytes of a task id, decoded; longer ones are not recorded. */
 #define TASK_ID_MAX 1024
 /* Per session; the least recently used is forgotten first. */
 #define TASKS_PER_SESSION 1024
 #define TASK_KEEP_MS      ((uint64_t)3600 * 1000)
 
+void tasks_init(struct upstream *upstream);
 /* The child answered a call: is it about a task? A new one is recorded, a terminal status seen. true: the
  * call is kept for the task's progress and is no longer the caller's to close (nor to look at). */
 MUSTCHECK bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms);
@@ -30,6 +35,10 @@ struct route_session *tasks_owner(const struct upstream *upstream, const struct 
 struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame);
 /* notifications/tasks/status: to its owner, who is returned; NULL: no such task (yet). */
 struct route_session *tasks_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
+/* The status of a task not known yet: kept until its task is. The oldest makes place for it; what is dropped is
+ * counted. */
+void tasks_keep_early_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
+void tasks_forget_early_statuses(struct upstream *upstream);
 /* The session goes: its tasks are forgotten, those still running cancelled at the child. */
 void tasks_leave(struct route_session *s, uint64_t now_ms);
 /* The child is gone. */

@@ -13,7 +13,6 @@
 #include "route/handshake.h"
 #include "route/log_levels.h"
 #include "route/outage.h"
-#include "route/early_task_status.h"
 #include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/requests.h"
@@ -34,7 +33,7 @@ static void init_lists(struct upstream *upstream)
     list_init(&upstream->own);
     list_init(&upstream->init_held);
     list_init(&upstream->outbox);
-    list_init(&upstream->subs_pending);
+    list_init(&upstream->deferred_sends);
     list_init(&upstream->server_request_list);
     list_init(&upstream->elicitation_list);
 }
@@ -51,11 +50,10 @@ struct upstream *upstream_new(struct route_server *server)
     upstream->sent_level = LEVEL_NONE;
     map_init(&upstream->calls);
     map_init(&upstream->subs);
-    map_init(&upstream->tasks);
     map_init(&upstream->server_requests);
     map_init(&upstream->elicitations);
     scheduler_init(&upstream->scheduler);
-    early_status_init(upstream);
+    tasks_init(upstream);
     buf_init(&upstream->outage, OUTAGE_BYTES_MAX);
     list_push_back(&server->upstreams, &upstream->server_node);
     return upstream;
@@ -189,7 +187,7 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
     close_all(&upstream->own);
     tasks_forget(upstream);
     close_all(&upstream->tasks_running);
-    early_status_forget(upstream);
+    tasks_forget_early_statuses(upstream);
     elicitations_forget(upstream);
     server_requests_forget(upstream, now_ms);
 }
@@ -199,11 +197,11 @@ void upstream_fail_waiting(struct upstream *upstream, const struct refusal *why)
 {
     LIST_EACH(node, next, &upstream->sessions)
     {
-        session_fail_held(CONTAINER_OF(node, struct route_session, upstream_node), why);
+        calls_fail_held(CONTAINER_OF(node, struct route_session, upstream_node), why);
     }
     LIST_EACH(node, next, &upstream->sessions)
     {
-        session_fail_waiting(CONTAINER_OF(node, struct route_session, upstream_node), why);
+        calls_fail_waiting(CONTAINER_OF(node, struct route_session, upstream_node), why);
     }
 }
 

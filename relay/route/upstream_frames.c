@@ -13,18 +13,12 @@
 #include "route/initialize.h"
 #include "route/upstream.h"
 #include "route/log_levels.h"
-#include "route/early_task_status.h"
 #include "route/server_requests.h"
 #include "route/replies.h"
 #include "route/subscriptions.h"
 #include "route/tasks.h"
 #include "wire/json_member.h"
 #include "wire/rpc_error.h"
-
-static const char *id_of(const struct frame *frame)
-{
-    return frame->bytes + frame->env.id.off;
-}
 
 /* ---- answers ---- */
 
@@ -59,7 +53,7 @@ static void pass_answer(struct call *c, const struct frame *frame, uint64_t now_
         initialize_passed(s, frame);
     if (is_error && upstream_is_shared(upstream))
         elicitations_note(s, frame);
-    subscriptions_settle(c, is_error ? SUB_REFUSED : SUB_DONE, frame);
+    call_settle(c, is_error ? CALL_REFUSED : CALL_ANSWERED, frame);
     if (!tasks_answered(c, frame, now_ms))
         call_close(c);
 }
@@ -74,7 +68,7 @@ static void on_answer(struct upstream *upstream, const struct frame *frame, uint
         handshake_answer(upstream, frame, now_ms);
         return;
     }
-    struct call *c = calls_find(upstream, id_of(frame), frame->env.id.len);
+    struct call *c = calls_find(upstream, frame_id(frame), frame->env.id.len);
     if (c && c->state == CALL_IN_FLIGHT)
         pass_answer(c, frame, now_ms);
     else
@@ -98,10 +92,10 @@ static void on_request(struct upstream *upstream, const struct frame *frame, enu
     } else if (!upstream_is_shared(upstream)) {
         server_requests_forward(upstream, frame, now_ms);
     } else if (method == RPC_M_PING) {
-        upstream_reply_result(upstream, id_of(frame), frame->env.id.len);
+        upstream_reply_result(upstream, frame_id(frame), frame->env.id.len);
     } else {
         upstream->stats.refused++;
-        upstream_reply_error(upstream, id_of(frame), frame->env.id.len, RPC_E_METHOD_NOT_FOUND,
+        upstream_reply_error(upstream, frame_id(frame), frame->env.id.len, RPC_E_METHOD_NOT_FOUND,
                              rpc_error_message(RPC_E_METHOD_NOT_FOUND));
     }
 }
@@ -167,7 +161,7 @@ static void on_task_status(struct upstream *upstream, const struct frame *frame,
     if (owner)
         pass_to(upstream, owner, frame);
     else
-        early_status_keep(upstream, frame, now_ms);
+        tasks_keep_early_status(upstream, frame, now_ms);
 }
 
 static void on_shared_notification(struct upstream *upstream, const struct frame *frame,
@@ -259,7 +253,7 @@ static void on_notification(struct upstream *upstream, const struct frame *frame
 /* The call that a spoilt answer was for; NULL: none is in flight under that id. */
 static struct call *spoilt_call(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
-    struct call *c = calls_find(upstream, id_of(frame), frame->env.id.len);
+    struct call *c = calls_find(upstream, frame_id(frame), frame->env.id.len);
     if (c && c->state == CALL_IN_FLIGHT)
         return c;
     if (c)
@@ -294,7 +288,7 @@ static void on_invalid(struct upstream *upstream, const struct frame *frame, uin
         upstream->stats.invalid_lines++;
     } else if (frame->env.has_method) {
         upstream->stats.invalid_lines++;
-        upstream_reply_error(upstream, id_of(frame), frame->env.id.len, rpc_fault_code(frame->env.fault),
+        upstream_reply_error(upstream, frame_id(frame), frame->env.id.len, rpc_fault_code(frame->env.fault),
                              rpc_fault_text(frame->env.fault));
     } else if (handshake_is(upstream, frame)) {
         handshake_answer(upstream, frame, now_ms);
@@ -312,7 +306,7 @@ static void on_too_large(struct upstream *upstream, const struct frame *frame, u
     }
     if (frame->env.has_method) {
         upstream->stats.invalid_lines++;
-        upstream_reply_error(upstream, id_of(frame), frame->env.id.len, RPC_E_TOO_LARGE,
+        upstream_reply_error(upstream, frame_id(frame), frame->env.id.len, RPC_E_TOO_LARGE,
                              rpc_error_message(RPC_E_TOO_LARGE));
         return;
     }
