@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "log/log.h"
+#include "mcp/mcp.h"
 #include "ops/control.h"
 
 /* Descriptors that are kept from clients: the relay's own, and those of each server's children. */
@@ -224,7 +225,8 @@ static void init_parts(struct relay *r)
 
 static int init(struct relay *r)
 {
-    struct router_options options = {.relay_name = "agent-relay",
+    struct router_options options = {.protocol = &mcp_protocol,
+                                     .relay_name = "agent-relay",
                                      .relay_version = AGENT_RELAY_VERSION,
                                      .max_id_bytes = (size_t)r->config->max_id_bytes,
                                      .max_frame_bytes = (size_t)r->config->max_frame_bytes,

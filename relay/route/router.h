@@ -1,13 +1,14 @@
 /* The router: which frame goes where. Pure: no I/O, no clock (time comes in as now_ms), one thread.
  *
  *   route_server    a named entry of the configuration, as the router knows it
- *   upstream            the routing state of one child slot: the shared child of a server, or the own child of
- * one session. It outlives the processes that fill it, and owns the five identifier spaces of DESIGN 5
+ *   upstream        the routing state of one child slot: the shared child of a server, or the own child of one
+ *                   session. It outlives the processes that fill it, and owns its identifier spaces
  *   route_session   who asks: bound to one server, and through it to one upstream
+ *   route_protocol  what the messages mean: answered here, passed, refused (protocol.h; mcp/ implements it)
  *
- * Way of a request: route_session_frame -> (answered here | dispatched to the upstream's child | waits for a
- * turn) Way of an answer: upstream_frame -> call found by relay id -> the session's link, with the client's own
- * id.
+ * A request:   route_session_frame -> protocol -> (answered here | call_open -> scheduler_submit -> the child's link,
+ *              now or when the scheduler has a slot)
+ * An answer:   upstream_frame -> protocol -> call found by relay id -> the client's link, with the client's own id
  *
  * Re-entrancy: the router calls link ops and server ops from inside its functions. Those must not call back
  * into the router, with one exception: server_ops.start may call upstream_starting, upstream_attach or upstream_down on
@@ -23,6 +24,7 @@
 
 #include "base/list.h"
 #include "route/link.h"
+#include "route/protocol.h"
 #include "wire/frame.h"
 
 struct router;
@@ -35,10 +37,11 @@ struct route_session;
 /* ---- the router ---- */
 
 struct router_options {
-    const char *relay_name;    /* clientInfo towards shared children; borrowed */
-    const char *relay_version; /* borrowed */
-    size_t max_id_bytes;       /* a client's id may be this long (16 KiB) */
-    size_t max_frame_bytes;    /* the frame readers' limit, only to be named in errors */
+    const struct route_protocol *protocol; /* what its messages mean; static */
+    const char *relay_name;                /* clientInfo towards shared children; borrowed */
+    const char *relay_version;             /* borrowed */
+    size_t max_id_bytes;                   /* a client's id may be this long (16 KiB) */
+    size_t max_frame_bytes;                /* the frame readers' limit, only to be named in errors */
     /* A relay/ method, request or notification. A request is answered with route_reply_result or
      * route_reply_error, in this call; one that was not is answered -32601 afterwards, as all are when this
      * is NULL. */
@@ -126,7 +129,6 @@ struct upstream *route_server_upstream(struct route_server *s);
 
 void upstream_set_data(struct upstream *upstream, void *data);
 void *upstream_data(const struct upstream *upstream);
-struct route_server *upstream_server(const struct upstream *upstream);
 
 /* A child is being started: requests wait. */
 void upstream_starting(struct upstream *upstream);
@@ -236,8 +238,6 @@ typedef void call_view_cb(void *data, const struct call_view *view);
 /* Every call of every upstream; the callback must not call into the router. */
 void router_each_call(const struct router *r, uint64_t now_ms, call_view_cb *on_call, void *data);
 
-typedef void session_view_cb(void *data, struct route_session *s);
-void router_each_session(const struct router *r, session_view_cb *on_session, void *data);
 typedef void server_view_cb(void *data, struct route_server *s);
 void router_each_server(const struct router *r, server_view_cb *on_server, void *data);
 /* The upstreams of a server: one if shared, one per session else. */

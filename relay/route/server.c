@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/upstream.h"
 #include "route/outage.h"
 #include "route/replies.h"
-#include "route/requests.h"
+#include "route/session.h"
+#include "route/upstream.h"
 #include "wire/rpc_error.h"
 
 static struct route_server *server_new(struct router *r, const char *name, const struct server_limits *limits)

@@ -1,15 +1,13 @@
 /* The router's side of a session: opening, closing, and what is told about it. */
+#include "route/session.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "route/elicitations.h"
+#include "route/replies.h"
+#include "route/scheduler.h"
 #include "route/upstream.h"
-#include "route/log_levels.h"
-#include "route/server_requests.h"
-#include "route/requests.h"
-#include "route/subscriptions.h"
-#include "route/tasks.h"
 
 static struct upstream *upstream_for(struct route_server *server)
 {
@@ -25,8 +23,6 @@ static void init_lists(struct route_session *s)
     list_init(&s->queue);
     list_init(&s->held);
     list_init(&s->calls);
-    list_init(&s->subscriptions);
-    list_init(&s->tasks);
     scheduler_entry_init(&s->queued);
 }
 
@@ -37,7 +33,7 @@ int route_session_open(struct router *r, const char *server_name, struct link *c
     struct route_server *server = route_server_find(r, server_name);
     if (!server)
         return ERR_NOT_FOUND;
-    struct route_session *s = mem_zalloc(sizeof(*s));
+    struct route_session *s = mem_zalloc(sizeof(*s) + r->options.protocol->session_bytes);
     if (!s)
         return -ENOMEM;
     struct upstream *upstream = upstream_for(server);
@@ -51,7 +47,8 @@ int route_session_open(struct router *r, const char *server_name, struct link *c
     s->link = client;
     s->user = user;
     s->serial = ++r->last_serial;
-    s->level = LEVEL_NONE;
+    s->protocol = (struct session_protocol *)(void *)(s + 1);
+    r->options.protocol->session_init(s);
     list_push_back(&r->sessions, &s->router_node);
     list_push_back(&upstream->sessions, &s->upstream_node);
     upstream->stats.sessions++;
@@ -84,12 +81,9 @@ static void leave_calls(struct route_session *s, uint64_t now_ms)
 void session_leave_upstream(struct route_session *s, uint64_t now_ms)
 {
     struct upstream *upstream = s->upstream;
-    tasks_leave(s, now_ms);
+    s->router->options.protocol->on_session_leaving(s, now_ms);
     leave_calls(s, now_ms);
-    subscriptions_leave(s);
-    elicitations_leave(s);
-    if (!upstream_is_shared(upstream))
-        server_requests_leave(upstream, now_ms);
+    s->router->options.protocol->on_session_left(s, now_ms);
     scheduler_refresh(s);
     list_remove(&s->upstream_node);
     upstream->stats.sessions--;
@@ -113,6 +107,30 @@ void route_session_close(struct route_session *s, uint64_t now_ms)
     mem_free(s);
 }
 
+void route_session_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    if (!s->upstream || s->dead)
+        return;
+    s->router->options.protocol->on_client_frame(s, frame, now_ms);
+    scheduler_run(s->upstream, now_ms);
+}
+
+void session_cancel(struct route_session *s, const char *id, size_t id_len, const struct frame *frame,
+                    uint64_t now_ms)
+{
+    struct call *c = calls_find_client(s, id, id_len);
+    if (c && c->method != RPC_M_INITIALIZE)
+        call_cancel(c, frame, now_ms);
+}
+
+void route_session_cancel(struct route_session *s, const char *id, size_t id_len, uint64_t now_ms)
+{
+    if (!s->upstream || s->dead)
+        return;
+    session_cancel(s, id, id_len, NULL, now_ms);
+    scheduler_run(s->upstream, now_ms);
+}
+
 void route_session_writable(struct route_session *s, uint64_t now_ms)
 {
     if (!s->upstream)
@@ -131,7 +149,7 @@ void route_session_get_stats(const struct route_session *s, struct route_session
     *ret_stats = (struct route_session_stats){
         .server = s->upstream ? s->upstream->server->name : "",
         .initialized = s->initialized,
-        .protocol = s->protocol,
+        .protocol = s->revision,
         .client_name = s->client_name ? s->client_name : "",
         .client_version = s->client_version ? s->client_version : "",
         .in_flight = s->in_flight,

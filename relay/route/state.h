@@ -1,7 +1,8 @@
-/* The router's own structures, for the files of route/ alone. What each means to others is in router.h.
+/* The router's own structures, for the files of route/ and of the protocol's rules in mcp/. What each means to others
+ * is in router.h.
  *
  * Who owns what: the router owns servers and sessions; a server its upstreams (a session upstream outlives its server
- * and its session until upstream_free); an upstream its calls, subscriptions, tasks and questions.
+ * and its session until upstream_free); an upstream its calls, its outbox and what the protocol keeps.
  */
 #ifndef ROUTE_STATE_H
 #define ROUTE_STATE_H
@@ -13,6 +14,7 @@
 #include "route/block_pool.h"
 #include "route/calls.h"
 #include "route/deadline.h"
+#include "route/protocol.h"
 #include "route/router.h"
 #include "route/scheduler.h"
 
@@ -49,17 +51,9 @@ struct route_server {
 /* IDLE: no child, and none asked for. HANDSHAKE: shared only, attached and not initialized yet. */
 enum upstream_state { UPSTREAM_IDLE, UPSTREAM_STARTING, UPSTREAM_HANDSHAKE, UPSTREAM_READY, UPSTREAM_DOWN };
 
-/* A shared child's answer to initialize. */
-struct init_cache {
-    char *result; /* owned; NULL: never had one */
-    size_t len;
-    struct span version;      /* the protocolVersion string, quotes included */
-    struct span capabilities; /* len 0: none given */
-    char protocol[PROTOCOL_MAX];
-    bool resources_changed; /* listChanged was advertised */
-    bool tools_changed;
-    bool prompts_changed;
-};
+/* What the protocol's rules keep of an upstream and of a session; route_protocol says how large they are. */
+struct upstream_protocol;
+struct session_protocol;
 
 struct upstream {
     struct list server_node;
@@ -84,30 +78,16 @@ struct upstream {
     uint64_t last_id;
     struct scheduler scheduler;
 
-    uint64_t handshake_id; /* relay id of the initialize under way; 0: none */
-    struct init_cache cache;
-    struct list init_held;  /* initialize calls that wait for the cache */
-    size_t init_held_count; /* they take no waiting place: a crowd may come while a child starts */
-    int sent_level;         /* the log level the child was told, or LEVEL_NONE */
-
+    size_t
+        init_held_count; /* HELD initialize calls: they take no waiting place: a crowd may come while a child starts */
     struct list outbox; /* messages that the child's link had no room for (outbox.c), oldest first */
     size_t outbox_bytes;
     struct list deferred_sends; /* deferred_send.node, first come first sent, behind the outbox */
-    struct map subs;
-    struct map tasks;
-    struct list early_statuses; /* notifications about tasks not known yet, oldest first */
-    size_t early_status_count;
-    struct deadline early_status_deadline;
-    struct map server_requests; /* requests of the child to its client, by the id given to the client */
-    struct list server_request_list;
-    uint64_t last_server_request;
-    struct map elicitations;
-    struct list elicitation_list; /* oldest first */
-
-    struct buf outage;    /* inside of the data object of SERVER_UNAVAILABLE */
-    char *outage_message; /* owned; NULL: the code's own */
+    struct buf outage;          /* inside of the data object of SERVER_UNAVAILABLE */
+    char *outage_message;       /* owned; NULL: the code's own */
     uint64_t retry_at_ms;
     struct upstream_stats stats;
+    struct upstream_protocol *protocol; /* in the same block, behind this struct */
 };
 
 struct route_session {
@@ -118,14 +98,11 @@ struct route_session {
     struct link *link;
     void *user;
     uint64_t serial;
-    bool dead;                /* its link was told to close: nothing is sent or taken any more */
-    bool initialized;         /* sent notifications/initialized */
-    bool initialize_answered; /* its initialize was answered */
+    bool dead;        /* its link was told to close: nothing is sent or taken any more */
+    bool initialized; /* sent notifications/initialized */
     bool paused;
-    int level;                            /* what it asked for with logging/setLevel, or LEVEL_NONE */
-    char requested_version[PROTOCOL_MAX]; /* the revision its initialize named */
-    char protocol[PROTOCOL_MAX];          /* the one it was given */
-    char *client_name;                    /* owned; NULL: not told */
+    char revision[PROTOCOL_MAX]; /* of the protocol, as negotiated; shown */
+    char *client_name;           /* owned; NULL: not known; shown */
     char *client_version;
 
     struct list queue; /* waiting calls, oldest first */
@@ -137,15 +114,12 @@ struct route_session {
     size_t waiting; /* in the queue or held */
     size_t waiting_bytes;
 
-    struct list subscriptions; /* subscriber.session_node */
-    size_t subscription_count;
-    struct list tasks; /* task.session_node, least recently used first */
-    size_t task_count;
-    size_t server_request_count;
+    size_t server_request_count;    /* requests of its own child that it has open */
     uint64_t clock_paused_ms;       /* how long its clocks have stood still, up to clock_paused_since_ms */
     uint64_t clock_paused_since_ms; /* valid while server_request_count > 0 */
     uint64_t requests;
     uint64_t dropped;
+    struct session_protocol *protocol; /* in the same block, behind this struct */
 };
 
 static inline bool upstream_is_shared(const struct upstream *upstream)

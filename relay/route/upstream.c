@@ -8,16 +8,10 @@
 #include <assert.h>
 
 #include "base/alloc.h"
-#include "route/outbox.h"
-#include "route/elicitations.h"
-#include "route/handshake.h"
-#include "route/log_levels.h"
 #include "route/outage.h"
-#include "route/server_requests.h"
+#include "route/outbox.h"
 #include "route/replies.h"
-#include "route/requests.h"
-#include "route/subscriptions.h"
-#include "route/tasks.h"
+#include "route/scheduler.h"
 #include "wire/rpc_error.h"
 
 /* An outage's text: state, detail and 2 KiB of stderr, each byte of which may become six. */
@@ -31,30 +25,25 @@ static void init_lists(struct upstream *upstream)
     list_init(&upstream->abandoned);
     list_init(&upstream->tasks_running);
     list_init(&upstream->own);
-    list_init(&upstream->init_held);
     list_init(&upstream->outbox);
     list_init(&upstream->deferred_sends);
-    list_init(&upstream->server_request_list);
-    list_init(&upstream->elicitation_list);
 }
 
 struct upstream *upstream_new(struct route_server *server)
 {
-    struct upstream *upstream = mem_zalloc(sizeof(*upstream));
+    const struct route_protocol *protocol = server->router->options.protocol;
+    struct upstream *upstream = mem_zalloc(sizeof(*upstream) + protocol->upstream_bytes);
     if (!upstream)
         return NULL;
+    upstream->protocol = (struct upstream_protocol *)(void *)(upstream + 1);
     init_lists(upstream);
     upstream->router = server->router;
     upstream->server = server;
     upstream->sharing = server->limits.sharing;
-    upstream->sent_level = LEVEL_NONE;
     map_init(&upstream->calls);
-    map_init(&upstream->subs);
-    map_init(&upstream->server_requests);
-    map_init(&upstream->elicitations);
     scheduler_init(&upstream->scheduler);
-    tasks_init(upstream);
     buf_init(&upstream->outage, OUTAGE_BYTES_MAX);
+    protocol->upstream_init(upstream);
     list_push_back(&server->upstreams, &upstream->server_node);
     return upstream;
 }
@@ -64,12 +53,8 @@ void upstream_free(struct upstream *upstream)
     assert(list_empty(&upstream->sessions));
     upstream_forget_link(upstream, NULL, 0);
     list_remove(&upstream->server_node);
+    upstream->router->options.protocol->upstream_done(upstream);
     map_done(&upstream->calls);
-    map_done(&upstream->subs);
-    map_done(&upstream->tasks);
-    map_done(&upstream->server_requests);
-    map_done(&upstream->elicitations);
-    init_cache_done(&upstream->cache);
     outage_done(upstream);
     mem_free(upstream);
 }
@@ -138,11 +123,23 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
     upstream->ready_reported = false;
     if (upstream_is_shared(upstream)) {
         upstream_move(upstream, UPSTREAM_HANDSHAKE);
-        handshake_begin(upstream, now_ms);
+        upstream->router->options.protocol->on_attached(upstream, now_ms);
     } else {
         upstream_move(upstream, UPSTREAM_READY);
         scheduler_run(upstream, now_ms);
     }
+}
+
+void upstream_report_ready(struct upstream *upstream)
+{
+    upstream->ready_reported = true;
+    upstream->server->ops->ready(upstream->server->data, upstream);
+}
+
+void upstream_frame(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+{
+    if (!upstream->released && upstream->link)
+        upstream->router->options.protocol->on_upstream_frame(upstream, frame, now_ms);
 }
 
 void upstream_writable(struct upstream *upstream, uint64_t now_ms)
@@ -179,17 +176,13 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
     upstream->link = NULL;
     upstream->link_closing = false;
     upstream->ready_reported = false;
-    upstream->handshake_id = 0;
     outbox_clear(upstream);
     while (!list_empty(&upstream->in_flight))
         call_fail(CONTAINER_OF(upstream->in_flight.next, struct call, upstream_node), why);
     close_all(&upstream->abandoned);
     close_all(&upstream->own);
-    tasks_forget(upstream);
+    upstream->router->options.protocol->on_detached(upstream, now_ms);
     close_all(&upstream->tasks_running);
-    tasks_forget_early_statuses(upstream);
-    elicitations_forget(upstream);
-    server_requests_forget(upstream, now_ms);
 }
 
 /* Held calls first: a call in a queue that ends may move a held one up. */
@@ -267,14 +260,7 @@ void *upstream_data(const struct upstream *upstream)
     return upstream->data;
 }
 
-struct route_server *upstream_server(const struct upstream *upstream)
-{
-    return upstream->server;
-}
-
 void upstream_get_stats(const struct upstream *upstream, struct upstream_stats *ret_stats)
 {
     *ret_stats = upstream->stats;
-    ret_stats->subscriptions = subscriptions_count(upstream);
-    ret_stats->tasks = tasks_count(upstream);
 }

@@ -11,6 +11,15 @@
 struct upstream *upstream_new(struct route_server *server);
 /* The one mover; asserts that the move is allowed. */
 void upstream_move(struct upstream *upstream, enum upstream_state to);
+/* ops->ready, once per child. */
+void upstream_report_ready(struct upstream *upstream);
+/* session sharing: the one session; NULL when it is gone. */
+static inline struct route_session *upstream_own_session(const struct upstream *upstream)
+{
+    if (list_empty(&upstream->sessions))
+        return NULL;
+    return CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
+}
 /* Somebody has a request: is there, or will there soon be, a child to give it to? Asks the server to start
  * one. */
 MUSTCHECK bool upstream_wanted(struct upstream *upstream, uint64_t now_ms);

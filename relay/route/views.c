@@ -83,14 +83,6 @@ void router_each_call(const struct router *r, uint64_t now_ms, call_view_cb *on_
     router_each_server(r, show_server, &v);
 }
 
-void router_each_session(const struct router *r, session_view_cb *on_session, void *data)
-{
-    for (struct list *node = r->sessions.next, *next; node != &r->sessions; node = next) {
-        next = node->next;
-        on_session(data, CONTAINER_OF(node, struct route_session, router_node));
-    }
-}
-
 void router_each_server(const struct router *r, server_view_cb *on_server, void *data)
 {
     for (struct list *node = r->servers.next, *next; node != &r->servers; node = next) {

@@ -173,6 +173,7 @@ enum rpc_method {
     RPC_M_N_TASK_STATUS,     /* notifications/tasks/status */
     RPC_M_N_ELICIT_COMPLETE, /* notifications/elicitation/complete */
 };
+#define RPC_METHODS (RPC_M_N_ELICIT_COMPLETE + 1)
 
 /* Compared decoded. `quoted` is env.method of the frame. */
 enum rpc_method rpc_method(const char *quoted, size_t len);

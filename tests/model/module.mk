@@ -3,4 +3,4 @@
 UNIT_TESTS += model_router
 model_router_SRC  := tests/model/model_router.c tests/model/model_client.c tests/model/model_child.c \
                      tests/model/model_child_life.c tests/model/model_world.c
-model_router_LIBS := fixture/common route wire base
+model_router_LIBS := fixture/common mcp route wire base

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "mcp/mcp.h"
 #include "tests/unit/common/strict_json.h"
 
 /* ---- links ---- */
@@ -206,6 +207,7 @@ struct server_limits kit_limits(enum sharing sharing)
 void kit_open(struct kit *kit, const struct server_limits *limits)
 {
     static const struct router_options options = {
+        .protocol = &mcp_protocol,
         .relay_name = "agent-relay",
         .relay_version = "9.9",
         .max_id_bytes = 16384,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "mcp/mcp.h"
 #include "tests/unit/route/route_fixture.h"
 #include "wire/rpc_error.h"
 
@@ -274,7 +275,8 @@ static void control_methods(void **state)
 {
     (void)state;
     int mode = 0;
-    struct router_options options = {.relay_name = "r",
+    struct router_options options = {.protocol = &mcp_protocol,
+                                     .relay_name = "r",
                                      .relay_version = "1",
                                      .max_id_bytes = 100,
                                      .on_control = on_control,

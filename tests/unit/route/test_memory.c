@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/common/fault_alloc.h"
+#include "mcp/mcp.h"
 #include "tests/unit/route/route_fixture.h"
 
 #define CLIENTS 8
@@ -238,7 +239,8 @@ static void scenario(void)
 
 static bool open_world(void)
 {
-    static const struct router_options options = {.relay_name = "agent-relay",
+    static const struct router_options options = {.protocol = &mcp_protocol,
+                                                  .relay_name = "agent-relay",
                                                   .relay_version = "9.9",
                                                   .max_id_bytes = 16384,
                                                   .max_frame_bytes = 8388608};

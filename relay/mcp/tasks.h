@@ -4,13 +4,13 @@
  * child, or after TASK_KEEP_MS without a word about the task; the progress token of the call lives until the
  * task's terminal status.
  */
-#ifndef ROUTE_TASKS_H
-#define ROUTE_TASKS_H
+#ifndef MCP_TASKS_H
+#define MCP_TASKS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "route/state.h"
+#include "mcp/state.h"
 #include "wire/frame.h"
 
 /* Statuses of tasks that nobody owns yet. */
@@ -29,20 +29,19 @@ void tasks_init(struct upstream *upstream);
 MUSTCHECK bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms);
 /* The result of a call that nobody waits for any more: a task that it creates is cancelled at the child. */
 void tasks_disown(struct upstream *upstream, const struct frame *answer, uint64_t now_ms);
-/* The owner of params.taskId; NULL: unknown. */
-struct route_session *tasks_owner(const struct upstream *upstream, const struct frame *frame);
-/* The same for _meta's related-task. */
+/* shared: a request about a task; only its owner's passes. */
+void tasks_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                   uint64_t now_ms);
+/* The owner of _meta's related-task; NULL: unknown. */
 struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame);
 /* notifications/tasks/status: to its owner, who is returned; NULL: no such task (yet). */
 struct route_session *tasks_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
 /* The status of a task not known yet: kept until its task is. The oldest makes place for it; what is dropped is
  * counted. */
 void tasks_keep_early_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
-void tasks_forget_early_statuses(struct upstream *upstream);
 /* The session goes: its tasks are forgotten, those still running cancelled at the child. */
 void tasks_leave(struct route_session *s, uint64_t now_ms);
 /* The child is gone. */
 void tasks_forget(struct upstream *upstream);
-size_t tasks_count(const struct upstream *upstream);
 
 #endif

@@ -1,7 +1,7 @@
 /* A message of a shared child names no client, so that by default nobody gets it. With "broadcast" the child
  * is told the most verbose level that any session asked for, and each session gets its own share.
  */
-#include "route/log_levels.h"
+#include "mcp/log_levels.h"
 
 #include <stdio.h>
 
@@ -31,7 +31,7 @@ static void tell(struct upstream *upstream, int level, uint64_t now_ms)
         "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         (unsigned long long)id, names[level]);
     if (outbox_enqueue_text(upstream, MESSAGE_REQUEST, text, (size_t)n) == 0)
-        upstream->sent_level = level;
+        upstream->protocol->sent_level = level;
     else if (c)
         call_close(c);
 }
@@ -46,22 +46,24 @@ static int most_verbose(const struct upstream *upstream)
     int level = LEVEL_NONE;
     for (const struct list *node = upstream->sessions.next; node != &upstream->sessions; node = node->next) {
         const struct route_session *s = CONST_CONTAINER_OF(node, struct route_session, upstream_node);
-        if (s->level < level)
-            level = s->level;
+        if (s->protocol->level < level)
+            level = s->protocol->level;
     }
     return level;
 }
 
 void log_levels_restore(struct upstream *upstream, uint64_t now_ms)
 {
-    upstream->sent_level = LEVEL_NONE;
+    upstream->protocol->sent_level = LEVEL_NONE;
     int level = is_broadcast(upstream) ? most_verbose(upstream) : LEVEL_NONE;
     if (level != LEVEL_NONE)
         tell(upstream, level, now_ms);
 }
 
-void log_levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+void log_levels_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                        uint64_t now_ms)
 {
+    (void)method;
     const char *id = frame->bytes + frame->env.id.off;
     struct upstream *upstream = s->upstream;
     int level = log_level_parse(frame->bytes, frame->env.level);
@@ -71,8 +73,8 @@ void log_levels_request(struct route_session *s, const struct frame *frame, uint
         reply_error(s, id, frame->env.id.len, &why);
         return;
     }
-    s->level = level;
-    if (is_broadcast(upstream) && upstream->state == UPSTREAM_READY && level < upstream->sent_level)
+    s->protocol->level = level;
+    if (is_broadcast(upstream) && upstream->state == UPSTREAM_READY && level < upstream->protocol->sent_level)
         tell(upstream, level, now_ms);
     reply_raw(s, id, frame->env.id.len, MESSAGE_RESULT, "{}", 2);
 }
@@ -87,7 +89,7 @@ void log_levels_message(struct upstream *upstream, const struct frame *frame)
     LIST_EACH(node, next, &upstream->sessions)
     {
         struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
-        if (!s->initialized || s->level == LEVEL_NONE || level < s->level || s->dead)
+        if (!s->initialized || s->protocol->level == LEVEL_NONE || level < s->protocol->level || s->dead)
             continue;
         if (link_is_slow(s->link))
             s->dropped++;

@@ -2,13 +2,13 @@
  * that the client asked for when it is a known one and not newer than the child's, else the child's (which a
  * client that cannot speak it will refuse by itself).
  */
-#include "route/initialize.h"
+#include "mcp/initialize.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "route/replies.h"
-#include "route/requests.h"
+#include "mcp/admission.h"
 #include "wire/json_member.h"
 
 /* Names longer than this are cut: they are shown, not used. */
@@ -38,11 +38,13 @@ static char *copy_name(const char *text, struct span from)
     return n == SIZE_MAX || memchr(name, '\0', n) ? NULL : mem_strndup(name, n);
 }
 
-void initialize_note(struct route_session *s, const struct frame *frame)
+/* Remembers who the client says it is and which revision it asked for. */
+static void note(struct route_session *s, const struct frame *frame)
 {
     const struct span params = frame->env.params;
     struct span info = json_member(frame->bytes, params, "clientInfo");
-    copy_version(frame->bytes, json_member(frame->bytes, params, "protocolVersion"), s->requested_version);
+    copy_version(frame->bytes, json_member(frame->bytes, params, "protocolVersion"),
+                 s->protocol->requested_version);
     mem_free(s->client_name);
     mem_free(s->client_version);
     s->client_name = copy_name(frame->bytes, json_member(frame->bytes, info, "name"));
@@ -62,8 +64,8 @@ static const char *negotiate(const struct init_cache *cache, const char *asked)
 /* `c`: the call that waited for it, or NULL. */
 static void answer(struct route_session *s, struct call *c, const char *id, size_t id_len)
 {
-    const struct init_cache *cache = &s->upstream->cache;
-    const char *chosen = negotiate(cache, s->requested_version);
+    const struct init_cache *cache = &s->upstream->protocol->cache;
+    const char *chosen = negotiate(cache, s->protocol->requested_version);
     size_t after = cache->version.off + cache->version.len;
     struct part version = {cache->result + cache->version.off, cache->version.len};
     char quoted[PROTOCOL_MAX + 2];
@@ -84,8 +86,8 @@ static void answer(struct route_session *s, struct call *c, const char *id, size
         {cache->result + after, cache->len - after},
         PART("}"),
     };
-    memcpy(s->protocol, chosen ? chosen : cache->protocol, strlen(chosen ? chosen : cache->protocol) + 1);
-    s->initialize_answered = true;
+    memcpy(s->revision, chosen ? chosen : cache->protocol, strlen(chosen ? chosen : cache->protocol) + 1);
+    s->protocol->initialize_answered = true;
     const struct message message = {
         .parts = parts,
         .part_count = sizeof(parts) / sizeof(parts[0]),
@@ -99,33 +101,41 @@ static void answer(struct route_session *s, struct call *c, const char *id, size
         session_send(s, &message);
 }
 
-void initialize_request(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+void initialize_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                        uint64_t now_ms)
 {
     struct call *c;
-    initialize_note(s, frame);
-    if (s->upstream->cache.result) {
+    note(s, frame);
+    if (s->upstream->protocol->cache.result) {
         answer(s, NULL, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
     if (!request_reaches(s, frame, now_ms))
         return;
     /* The server may have answered the start with a whole handshake. */
-    if (s->upstream->cache.result) {
+    if (s->upstream->protocol->cache.result) {
         answer(s, NULL, frame->bytes + frame->env.id.off, frame->env.id.len);
         return;
     }
-    if (s->waiting >= HELD_MAX || call_open(s, frame, RPC_M_INITIALIZE, now_ms, &c)) {
+    if (s->waiting >= HELD_MAX || call_open(s, frame, method, now_ms, &c)) {
         request_no_memory(s, frame);
         return;
     }
     call_move(c, CALL_HELD);
-    list_push_back(&s->upstream->init_held, &c->upstream_node);
+    list_push_back(&s->upstream->protocol->init_held, &c->upstream_node);
+}
+
+void initialize_pass(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                     uint64_t now_ms)
+{
+    note(s, frame);
+    (void)request_submit(s, frame, method, now_ms);
 }
 
 void initialize_answer_held(struct upstream *upstream)
 {
     struct list *node;
-    while ((node = list_pop_front(&upstream->init_held))) {
+    while ((node = list_pop_front(&upstream->protocol->init_held))) {
         struct call *c = CONTAINER_OF(node, struct call, upstream_node);
         answer(c->session, c, c->id, c->id_len);
         call_close(c);
@@ -136,11 +146,11 @@ void initialize_passed(struct route_session *s, const struct frame *frame)
 {
     if (frame->env.kind != RPC_RESULT)
         return;
-    copy_version(frame->bytes, json_member(frame->bytes, frame->env.result, "protocolVersion"), s->protocol);
-    s->initialize_answered = true;
+    copy_version(frame->bytes, json_member(frame->bytes, frame->env.result, "protocolVersion"), s->revision);
+    s->protocol->initialize_answered = true;
 }
 
 bool initialize_has_batches(const struct route_session *s)
 {
-    return strcmp(s->protocol, "2025-03-26") == 0;
+    return strcmp(s->revision, "2025-03-26") == 0;
 }

@@ -6,7 +6,7 @@
  * that they ask again. Whatever else a child says around its handshake (notifications, an error without an
  * id) is nobody's and dropped.
  */
-#include "route/handshake.h"
+#include "mcp/handshake.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,13 +14,13 @@
 
 #include "base/alloc.h"
 #include "route/outbox.h"
-#include "route/initialize.h"
+#include "mcp/initialize.h"
 #include "route/upstream.h"
-#include "route/log_levels.h"
+#include "mcp/log_levels.h"
 #include "route/outage.h"
 #include "route/replies.h"
-#include "route/requests.h"
-#include "route/subscriptions.h"
+#include "mcp/admission.h"
+#include "mcp/subscriptions.h"
 #include "wire/json_member.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
@@ -30,7 +30,7 @@
 
 static void fail(struct upstream *upstream, const char *reason)
 {
-    upstream->handshake_id = 0;
+    upstream->protocol->handshake_id = 0;
     upstream->server->ops->handshake_failed(upstream->server->data, upstream, reason);
 }
 
@@ -42,7 +42,7 @@ static int write_initialize(struct upstream *upstream, struct buf *text)
     writer_init(&w, text);
     write_object(&w);
     write_member_string(&w, "jsonrpc", "2.0");
-    write_member_uint(&w, "id", upstream->handshake_id);
+    write_member_uint(&w, "id", upstream->protocol->handshake_id);
     write_member_string(&w, "method", "initialize");
     write_key(&w, "params");
     write_object(&w);
@@ -63,7 +63,7 @@ static int write_initialize(struct upstream *upstream, struct buf *text)
 void handshake_begin(struct upstream *upstream, uint64_t now_ms)
 {
     struct buf *text = &upstream->router->scratch;
-    upstream->handshake_id = calls_next_id(upstream);
+    upstream->protocol->handshake_id = calls_next_id(upstream);
     upstream->stats.last_used_ms = now_ms;
     int rc = write_initialize(upstream, text);
     if (rc == 0)
@@ -76,8 +76,8 @@ bool handshake_is(const struct upstream *upstream, const struct frame *frame)
 {
     uint64_t id;
     const struct span at = frame->env.id;
-    return upstream->handshake_id && span_found(at) && rpc_parse_id(frame->bytes + at.off, at.len, &id) &&
-           id == upstream->handshake_id;
+    return upstream->protocol->handshake_id && span_found(at) &&
+           rpc_parse_id(frame->bytes + at.off, at.len, &id) && id == upstream->protocol->handshake_id;
 }
 
 /* ---- the cache ---- */
@@ -159,7 +159,7 @@ static void close_initialized(struct upstream *upstream, uint64_t now_ms)
     LIST_EACH(node, next, &upstream->sessions)
     {
         struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
-        if (!s->initialize_answered)
+        if (!s->protocol->initialize_answered)
             continue;
         calls_fail_waiting(s, &why);
         session_hang_up(s, 0, reason);
@@ -184,23 +184,22 @@ static void tell_changed(struct upstream *upstream, const char *list)
 /* A new process: its lists may have changed while nobody looked. */
 static void tell_restarted(struct upstream *upstream)
 {
-    if (upstream->cache.tools_changed)
+    if (upstream->protocol->cache.tools_changed)
         tell_changed(upstream, "tools");
-    if (upstream->cache.resources_changed)
+    if (upstream->protocol->cache.resources_changed)
         tell_changed(upstream, "resources");
-    if (upstream->cache.prompts_changed)
+    if (upstream->protocol->cache.prompts_changed)
         tell_changed(upstream, "prompts");
 }
 
 static void become_ready(struct upstream *upstream, struct init_cache *cache, uint64_t now_ms)
 {
-    bool again = upstream->cache.result;
-    bool same = again && is_same(&upstream->cache, cache);
-    init_cache_done(&upstream->cache);
-    upstream->cache = *cache;
+    bool again = upstream->protocol->cache.result;
+    bool same = again && is_same(&upstream->protocol->cache, cache);
+    init_cache_done(&upstream->protocol->cache);
+    upstream->protocol->cache = *cache;
     upstream_move(upstream, UPSTREAM_READY);
-    upstream->ready_reported = true;
-    upstream->server->ops->ready(upstream->server->data, upstream);
+    upstream_report_ready(upstream);
     log_levels_restore(upstream, now_ms);
     subscriptions_restore(upstream);
     if (again && !same)
@@ -226,7 +225,7 @@ static void answer_result(struct upstream *upstream, const struct frame *frame, 
         fail(upstream, err_text(rc));
         return;
     }
-    upstream->handshake_id = 0;
+    upstream->protocol->handshake_id = 0;
     become_ready(upstream, &cache, now_ms);
 }
 

@@ -1,22 +1,21 @@
-/* What comes from a child.
+/* Sorts a child's frames by kind.
  *
- * An answer finds its call by the relay's id and leaves with the client's own; a notification goes to whom it
- * is about, or to nobody; a request is refused (shared) or asked (own child). What is no message is counted;
- * but one that names a call in flight settles that call at once, so that nobody waits for an answer that was
- * given.
+ * An answer finds its call by the relay's id and leaves with the client's own; requests and notifications go by
+ * the rule of their method. What is no message is counted; but one that names a call in flight settles that call
+ * at once, so that nobody waits for an answer that was given.
  */
+#include "mcp/upstream_messages.h"
+
 #include <stdio.h>
 
+#include "mcp/elicitations.h"
+#include "mcp/handshake.h"
+#include "mcp/initialize.h"
+#include "mcp/methods.h"
+#include "mcp/tasks.h"
 #include "route/outbox.h"
-#include "route/elicitations.h"
-#include "route/handshake.h"
-#include "route/initialize.h"
-#include "route/upstream.h"
-#include "route/log_levels.h"
-#include "route/server_requests.h"
 #include "route/replies.h"
-#include "route/subscriptions.h"
-#include "route/tasks.h"
+#include "route/upstream.h"
 #include "wire/json_member.h"
 #include "wire/rpc_error.h"
 
@@ -75,7 +74,7 @@ static void on_answer(struct upstream *upstream, const struct frame *frame, uint
         answer_late(upstream, c, frame, now_ms);
 }
 
-/* ---- requests of the child ---- */
+/* ---- requests and notifications of the child ---- */
 
 static bool can_be_answered(const struct upstream *upstream, const struct frame *frame)
 {
@@ -87,165 +86,20 @@ static bool can_be_answered(const struct upstream *upstream, const struct frame 
 static void on_request(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
                        uint64_t now_ms)
 {
-    if (!can_be_answered(upstream, frame)) {
+    if (!can_be_answered(upstream, frame))
         upstream->stats.invalid_lines++;
-    } else if (!upstream_is_shared(upstream)) {
-        server_requests_forward(upstream, frame, now_ms);
-    } else if (method == RPC_M_PING) {
-        upstream_reply_result(upstream, frame_id(frame), frame->env.id.len);
-    } else {
-        upstream->stats.refused++;
-        upstream_reply_error(upstream, frame_id(frame), frame->env.id.len, RPC_E_METHOD_NOT_FOUND,
-                             rpc_error_message(RPC_E_METHOD_NOT_FOUND));
-    }
-}
-
-/* ---- notifications of the child ---- */
-
-static void pass_to(struct upstream *upstream, struct route_session *s, const struct frame *frame)
-{
-    if (s)
-        session_pass(s, frame, false);
     else
-        upstream->stats.dropped_notifications++;
+        method_upstream_request(upstream, method)(upstream, frame, method, now_ms);
 }
 
-/* For what a session that reads too slowly can do without. */
-static void pass_if_read(struct upstream *upstream, struct route_session *s, const struct frame *frame)
-{
-    if (!s)
-        upstream->stats.dropped_notifications++;
-    else if (link_is_slow(s->link))
-        s->dropped++;
-    else
-        session_pass(s, frame, true);
-}
-
-static void pass_to_all(struct upstream *upstream, const struct frame *frame)
-{
-    LIST_EACH(node, next, &upstream->sessions)
-    {
-        struct route_session *s = CONTAINER_OF(node, struct route_session, upstream_node);
-        if (s->initialized)
-            pass_to(upstream, s, frame);
-    }
-}
-
-static void on_progress(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
-{
-    const struct span at = frame->env.param_token;
-    struct call *c = calls_find(upstream, frame->bytes + at.off, at.len);
-    if (!c || c->token_len == 0 || (c->state != CALL_IN_FLIGHT && c->state != CALL_TASK)) {
-        upstream->stats.dropped_notifications++;
-        return;
-    }
-    call_progress(c, now_ms);
-    if (link_is_slow(c->link)) {
-        c->session->dropped++;
-        return;
-    }
-    struct splice splice = {at, call_token(c), c->token_len};
-    struct part parts[SPLICE_PARTS_MAX];
-    size_t count = splice_parts(frame->bytes, frame->len, &splice, 1, parts);
-    call_send(c, &(struct message){.parts = parts,
-                                   .part_count = count,
-                                   .kind = MESSAGE_NOTIFICATION,
-                                   .about = c->id,
-                                   .about_len = c->id_len,
-                                   .droppable = true});
-}
-
-static void on_task_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
-{
-    struct route_session *owner = tasks_status(upstream, frame, now_ms);
-    if (owner)
-        pass_to(upstream, owner, frame);
-    else
-        tasks_keep_early_status(upstream, frame, now_ms);
-}
-
-static void on_shared_notification(struct upstream *upstream, const struct frame *frame,
-                                   enum rpc_method method, uint64_t now_ms)
-{
-    struct route_session *related =
-        span_found(frame->env.related_task) ? tasks_related_owner(upstream, frame) : NULL;
-    switch (method) {
-    case RPC_M_N_PROGRESS:
-        on_progress(upstream, frame, now_ms);
-        break;
-    case RPC_M_N_MESSAGE:
-        if (related)
-            pass_if_read(upstream, related, frame);
-        else
-            log_levels_message(upstream, frame);
-        break;
-    case RPC_M_N_RESOURCES_UPDATED:
-        subscriptions_updated(upstream, frame);
-        break;
-    case RPC_M_N_RESOURCES_CHANGED:
-    case RPC_M_N_TOOLS_CHANGED:
-    case RPC_M_N_PROMPTS_CHANGED:
-        pass_to_all(upstream, frame);
-        break;
-    case RPC_M_N_TASK_STATUS:
-        on_task_status(upstream, frame, now_ms);
-        break;
-    case RPC_M_N_ELICIT_COMPLETE:
-        pass_to(upstream, elicitations_complete(upstream, frame), frame);
-        break;
-    case RPC_M_OTHER:
-        pass_to(upstream, related, frame);
-        break;
-    default:
-        upstream->stats.dropped_notifications++;
-        break;
-    }
-}
-
-/* session sharing: the one session; NULL on a shared upstream. */
-static struct route_session *own_session(struct upstream *upstream)
-{
-    if (upstream_is_shared(upstream) || list_empty(&upstream->sessions))
-        return NULL;
-    return CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
-}
-
-static void on_own_notification(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
-                                uint64_t now_ms)
-{
-    struct route_session *s =
-        list_empty(&upstream->sessions)
-            ? NULL
-            : CONTAINER_OF(upstream->sessions.next, struct route_session, upstream_node);
-    switch (method) {
-    case RPC_M_N_PROGRESS:
-        on_progress(upstream, frame, now_ms);
-        break;
-    case RPC_M_N_CANCELLED:
-        server_requests_cancelled(upstream, frame, now_ms);
-        break;
-    case RPC_M_N_MESSAGE:
-        pass_if_read(upstream, s, frame);
-        break;
-    case RPC_M_N_TASK_STATUS:
-        (void)tasks_status(upstream, frame, now_ms);
-        pass_to(upstream, s, frame);
-        break;
-    default:
-        pass_to(upstream, s, frame);
-        break;
-    }
-}
-
+/* Around its handshake a shared child's notifications are nobody's. */
 static void on_notification(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
                             uint64_t now_ms)
 {
-    if (!upstream_is_shared(upstream))
-        on_own_notification(upstream, frame, method, now_ms);
-    else if (upstream->state == UPSTREAM_READY)
-        on_shared_notification(upstream, frame, method, now_ms);
-    else
+    if (upstream_is_shared(upstream) && upstream->state != UPSTREAM_READY)
         upstream->stats.dropped_notifications++;
+    else
+        method_upstream_notification(upstream, method)(upstream, frame, method, now_ms);
 }
 
 /* ---- what is no message ---- */
@@ -324,12 +178,11 @@ static void on_too_large(struct upstream *upstream, const struct frame *frame, u
 
 /* ---- the entry ---- */
 
+/* An own child has proved itself with its first valid message. */
 static void report_ready(struct upstream *upstream)
 {
-    if (upstream->ready_reported || upstream_is_shared(upstream))
-        return;
-    upstream->ready_reported = true;
-    upstream->server->ops->ready(upstream->server->data, upstream);
+    if (!upstream->ready_reported && !upstream_is_shared(upstream))
+        upstream_report_ready(upstream);
 }
 
 static void on_message(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
@@ -339,7 +192,7 @@ static void on_batch(struct upstream *upstream, const struct frame *frame, uint6
 {
     struct span element;
     size_t pos = 0;
-    struct route_session *s = own_session(upstream);
+    struct route_session *s = upstream_is_shared(upstream) ? NULL : upstream_own_session(upstream);
     if (!s || !initialize_has_batches(s)) {
         upstream->stats.invalid_lines++;
         return;
@@ -382,10 +235,8 @@ static void on_message(struct upstream *upstream, const struct frame *frame, uin
     }
 }
 
-void upstream_frame(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+void upstream_message(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
-    if (upstream->released || !upstream->link)
-        return;
     if (frame->oversize)
         on_too_large(upstream, frame, now_ms);
     else

@@ -7,7 +7,7 @@
  * restart) is a mark on the entry, so that any number of them takes no memory and none is lost when the link
  * has no room.
  */
-#include "route/subscriptions.h"
+#include "mcp/subscriptions.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,12 +16,12 @@
 #include "base/alloc.h"
 #include "route/outbox.h"
 #include "route/replies.h"
-#include "route/requests.h"
+#include "mcp/admission.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
 struct sub {
-    struct map_node node; /* in upstream->subs, by URI */
+    struct map_node node; /* in upstream->protocol->subs, by URI */
     struct upstream *upstream;
     struct list members; /* subscriber.sub_node */
     size_t member_count;
@@ -59,7 +59,7 @@ static bool is_uri(const struct map_node *node, const void *key)
 
 static struct sub *find(const struct upstream *upstream, struct uri uri)
 {
-    struct map_node *node = map_find(&upstream->subs, hash_bytes(uri.bytes, uri.len), is_uri, &uri);
+    struct map_node *node = map_find(&upstream->protocol->subs, hash_bytes(uri.bytes, uri.len), is_uri, &uri);
     return node ? CONTAINER_OF(node, struct sub, node) : NULL;
 }
 
@@ -78,10 +78,11 @@ static struct sub *add(struct upstream *upstream, struct uri uri)
     sub->unsent = RPC_M_OTHER;
     sub->uri_len = uri.len;
     memcpy(sub->uri, uri.bytes, uri.len);
-    if (map_add(&upstream->subs, &sub->node, hash_bytes(uri.bytes, uri.len))) {
+    if (map_add(&upstream->protocol->subs, &sub->node, hash_bytes(uri.bytes, uri.len))) {
         mem_free(sub);
         return NULL;
     }
+    upstream->stats.subscriptions++;
     return sub;
 }
 
@@ -89,20 +90,17 @@ static void drop_if_empty(struct sub *sub)
 {
     if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue) || sub->unsent != RPC_M_OTHER)
         return;
-    map_remove(&sub->upstream->subs, &sub->node);
+    map_remove(&sub->upstream->protocol->subs, &sub->node);
+    sub->upstream->stats.subscriptions--;
     mem_free(sub);
-}
-
-size_t subscriptions_count(const struct upstream *upstream)
-{
-    return upstream->subs.count;
 }
 
 /* Looks along the shorter list. */
 static struct subscriber *member(const struct sub *sub, const struct route_session *s)
 {
-    if (s->subscription_count < sub->member_count) {
-        for (struct list *node = s->subscriptions.next; node != &s->subscriptions; node = node->next) {
+    if (s->protocol->subscription_count < sub->member_count) {
+        for (struct list *node = s->protocol->subscriptions.next; node != &s->protocol->subscriptions;
+             node = node->next) {
             struct subscriber *m = CONTAINER_OF(node, struct subscriber, session_node);
             if (m->sub == sub)
                 return m;
@@ -132,9 +130,9 @@ static void join(struct sub *sub, struct subscriber *m)
 {
     m->sub = sub;
     list_push_back(&sub->members, &m->sub_node);
-    list_push_back(&m->session->subscriptions, &m->session_node);
+    list_push_back(&m->session->protocol->subscriptions, &m->session_node);
     sub->member_count++;
-    m->session->subscription_count++;
+    m->session->protocol->subscription_count++;
 }
 
 static void subscriber_free(struct subscriber *m)
@@ -143,7 +141,7 @@ static void subscriber_free(struct subscriber *m)
         return;
     if (m->sub) {
         m->sub->member_count--;
-        m->session->subscription_count--;
+        m->session->protocol->subscription_count--;
         list_remove(&m->sub_node);
         list_remove(&m->session_node);
     }
@@ -222,8 +220,8 @@ static void send_later(struct sub *sub, enum rpc_method method)
 
 void subscriptions_restore(struct upstream *upstream)
 {
-    for (struct map_node *node = map_next(&upstream->subs, NULL); node;
-         node = map_next(&upstream->subs, node)) {
+    for (struct map_node *node = map_next(&upstream->protocol->subs, NULL); node;
+         node = map_next(&upstream->protocol->subs, node)) {
         struct sub *sub = CONTAINER_OF(node, struct sub, node);
         if (sub->member_count > 0)
             send_later(sub, RPC_M_SUBSCRIBE);
@@ -421,7 +419,7 @@ void subscriptions_request(struct route_session *s, const struct frame *frame, e
     if (len == SIZE_MAX) {
         (void)snprintf(text, sizeof(text), "the uri is longer than %zu bytes", SUB_URI_MAX);
         request_refuse(s, frame, RPC_E_INVALID_PARAMS, text);
-    } else if (method == RPC_M_SUBSCRIBE && s->subscription_count >= SUBS_PER_SESSION) {
+    } else if (method == RPC_M_SUBSCRIBE && s->protocol->subscription_count >= SUBS_PER_SESSION) {
         (void)snprintf(text, sizeof(text), "this session has %d subscriptions already", SUBS_PER_SESSION);
         request_refuse(s, frame, RPC_E_OVERLOADED, text);
     } else {
@@ -443,8 +441,8 @@ static bool lies_under(struct uri uri, const struct sub *sub)
 static struct sub *longest_over(const struct upstream *upstream, struct uri uri)
 {
     struct sub *best = NULL;
-    for (struct map_node *node = map_next(&upstream->subs, NULL); node;
-         node = map_next(&upstream->subs, node)) {
+    for (struct map_node *node = map_next(&upstream->protocol->subs, NULL); node;
+         node = map_next(&upstream->protocol->subs, node)) {
         struct sub *sub = CONTAINER_OF(node, struct sub, node);
         if (sub->member_count > 0 && lies_under(uri, sub) && (!best || sub->uri_len > best->uri_len))
             best = sub;
@@ -464,8 +462,11 @@ static struct sub *subscribed(const struct upstream *upstream, const struct fram
     return sub && sub->member_count > 0 ? sub : longest_over(upstream, uri);
 }
 
-void subscriptions_updated(struct upstream *upstream, const struct frame *frame)
+void subscriptions_updated(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                           uint64_t now_ms)
 {
+    (void)method;
+    (void)now_ms;
     struct sub *sub = subscribed(upstream, frame);
     if (!sub) {
         upstream->stats.dropped_notifications++;
@@ -480,7 +481,7 @@ void subscriptions_updated(struct upstream *upstream, const struct frame *frame)
 void subscriptions_leave(struct route_session *s)
 {
     struct list *node;
-    while ((node = list_pop_front(&s->subscriptions))) {
+    while ((node = list_pop_front(&s->protocol->subscriptions))) {
         struct subscriber *m = CONTAINER_OF(node, struct subscriber, session_node);
         struct sub *sub = m->sub;
         subscriber_free(m);

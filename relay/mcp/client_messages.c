@@ -1,20 +1,23 @@
-/* What comes from a client: sorts frames by kind, and refuses those that are none.
+/* Sorts a client's frames by kind, refuses those that are none, and looks up the rule of the others' method.
  *
  * Every request ends in one answer. An answer to a request of the child (session sharing) that cannot be read
- * is told to the child, which would wait for it.
+ * becomes an error for the child, which would wait for it.
  */
+#include "mcp/client_messages.h"
+
 #include <stdio.h>
 
-#include "route/initialize.h"
-#include "route/server_requests.h"
+#include "mcp/initialize.h"
+#include "mcp/methods.h"
+#include "mcp/server_requests.h"
 #include "route/replies.h"
-#include "route/requests.h"
 #include "wire/json_member.h"
 #include "wire/rpc_error.h"
 
 /* Elements of a batch: ten times what the SDKs accept. */
 #define BATCH_MAX 1000
 
+/* Refuses a frame under its own id, or, where that would settle another request, under id null with data.id. */
 static void refuse_frame(struct route_session *s, const struct frame *frame, bool was_answer,
                          struct refusal *why)
 {
@@ -32,12 +35,7 @@ static void refuse_frame(struct route_session *s, const struct frame *frame, boo
     }
 }
 
-void request_refuse_frame(struct route_session *s, const struct frame *frame, struct refusal *why)
-{
-    refuse_frame(s, frame, false, why);
-}
-
-/* What answered a question of the child's (session sharing): the child is told, and the client under no id,
+/* What answered a request of the child (session sharing): the child gets an error, and the client one under no id,
  * since the number is not one of its own. */
 static bool spoils(struct route_session *s, const struct frame *frame, const struct refusal *why,
                    const char *reason, uint64_t now_ms)
@@ -64,6 +62,43 @@ static void refuse_too_large(struct route_session *s, const struct frame *frame,
     struct refusal why = {.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n};
     bool was_answer = spoils(s, frame, &why, rpc_error_message(why.code), now_ms);
     refuse_frame(s, frame, was_answer, &why);
+}
+
+/* ---- requests and notifications ---- */
+
+static void refuse_id(struct route_session *s, const struct frame *frame, const char *reason)
+{
+    char message[96];
+    (void)snprintf(message, sizeof(message), "Invalid request: %s", reason);
+    struct refusal why = {.code = RPC_E_INVALID_REQUEST, .message = message};
+    refuse_frame(s, frame, false, &why);
+}
+
+static void on_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                       uint64_t now_ms)
+{
+    char reason[64];
+    const struct span id = frame->env.id;
+    size_t max = s->router->options.max_id_bytes;
+    if (id.len > max) {
+        (void)snprintf(reason, sizeof(reason), "the id is longer than %zu bytes", max);
+        refuse_id(s, frame, reason);
+    } else if (frame->env.id_null) {
+        refuse_id(s, frame, "the id is null");
+    } else if (calls_find_client(s, frame->bytes + id.off, id.len)) {
+        refuse_id(s, frame, "the id is in flight already");
+    } else if (frame->env.meta_token.len > max) {
+        (void)snprintf(reason, sizeof(reason), "the progress token is longer than %zu bytes", max);
+        refuse_id(s, frame, reason);
+    } else {
+        s->requests++;
+        method_client_request(s, method)(s, frame, method, now_ms);
+    }
+}
+
+static enum rpc_method method_of(const struct frame *frame)
+{
+    return rpc_method(frame->bytes + frame->env.method.off, frame->env.method.len);
 }
 
 /* ---- batches ---- */
@@ -109,11 +144,13 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
 {
     switch (frame->env.kind) {
     case RPC_REQUEST:
-        request_frame(s, frame, now_ms);
+        on_request(s, frame, method_of(frame), now_ms);
         break;
-    case RPC_NOTIFICATION:
-        notification_frame(s, frame, now_ms);
+    case RPC_NOTIFICATION: {
+        enum rpc_method method = method_of(frame);
+        method_client_notification(s, method)(s, frame, method, now_ms);
         break;
+    }
     case RPC_RESULT:
     case RPC_ERROR:
         if (!upstream_is_shared(s->upstream))
@@ -131,13 +168,10 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
     }
 }
 
-void route_session_frame(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+void client_message(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
-    if (!s->upstream || s->dead)
-        return;
     if (frame->oversize)
         refuse_too_large(s, frame, now_ms);
     else
         one_frame(s, frame, false, now_ms);
-    scheduler_run(s->upstream, now_ms);
 }

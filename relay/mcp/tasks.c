@@ -4,21 +4,23 @@
  * A child sends a task's first status before the answer that names the task: statuses of tasks that nobody owns
  * yet are kept for a short while in a bounded list, oldest first, with one deadline for its head; then dropped.
  */
-#include "route/tasks.h"
+#include "mcp/tasks.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "route/outbox.h"
+#include "mcp/admission.h"
 #include "route/replies.h"
+#include "wire/rpc_error.h"
 #include "wire/json_member.h"
 #include "wire/writer.h"
 
 static const char related_task[] = "io.modelcontextprotocol/related-task";
 
 struct task {
-    struct map_node node;     /* in upstream->tasks, by id */
+    struct map_node node;     /* in upstream->protocol->tasks, by id */
     struct list session_node; /* owner->tasks */
     struct deadline deadline;
     struct upstream *upstream;
@@ -59,9 +61,9 @@ static bool is_task(const struct map_node *node, const void *key)
 
 static struct task *find(const struct upstream *upstream, const struct task_id *id)
 {
-    if (id->len == SIZE_MAX || upstream->tasks.count == 0)
+    if (id->len == SIZE_MAX || upstream->protocol->tasks.count == 0)
         return NULL;
-    struct map_node *node = map_find(&upstream->tasks, hash_bytes(id->bytes, id->len), is_task, id);
+    struct map_node *node = map_find(&upstream->protocol->tasks, hash_bytes(id->bytes, id->len), is_task, id);
     return node ? CONTAINER_OF(node, struct task, node) : NULL;
 }
 
@@ -77,9 +79,10 @@ static struct task *find_at(const struct upstream *upstream, const char *text, s
 static void forget(struct task *t)
 {
     struct call *c = t->call;
-    map_remove(&t->upstream->tasks, &t->node);
+    map_remove(&t->upstream->protocol->tasks, &t->node);
+    t->upstream->stats.tasks--;
     list_remove(&t->session_node);
-    t->owner->task_count--;
+    t->owner->protocol->task_count--;
     deadline_clear(t->upstream->router, &t->deadline);
     mem_free(t);
     if (c)
@@ -98,7 +101,7 @@ static void touch(struct task *t, uint64_t now_ms)
 {
     t->used_ms = now_ms;
     list_remove(&t->session_node);
-    list_push_back(&t->owner->tasks, &t->session_node);
+    list_push_back(&t->owner->protocol->tasks, &t->session_node);
 }
 
 /* A terminal status ends the progress, not the ownership: the result is still to be fetched. */
@@ -140,20 +143,21 @@ static struct task *task_new(struct call *c, const struct task_id *id, uint64_t 
         mem_free(t);
         return NULL;
     }
-    if (map_add(&upstream->tasks, &t->node, hash_bytes(id->bytes, id->len))) {
+    if (map_add(&upstream->protocol->tasks, &t->node, hash_bytes(id->bytes, id->len))) {
         deadline_clear(upstream->router, &t->deadline);
         mem_free(t);
         return NULL;
     }
-    t->owner->task_count++;
+    upstream->stats.tasks++;
+    t->owner->protocol->task_count++;
     touch(t, now_ms);
     return t;
 }
 
 static void forget_oldest(struct route_session *s)
 {
-    if (s->task_count >= TASKS_PER_SESSION)
-        forget(CONTAINER_OF(s->tasks.next, struct task, session_node));
+    if (s->protocol->task_count >= TASKS_PER_SESSION)
+        forget(CONTAINER_OF(s->protocol->tasks.next, struct task, session_node));
 }
 
 static void deliver_early_statuses(struct upstream *upstream, const char *id, size_t id_len, uint64_t now_ms);
@@ -215,10 +219,14 @@ bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms)
     return false;
 }
 
-struct route_session *tasks_owner(const struct upstream *upstream, const struct frame *frame)
+void tasks_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                   uint64_t now_ms)
 {
-    const struct task *t = find_at(upstream, frame->bytes, frame->env.task_id);
-    return t ? t->owner : NULL;
+    const struct task *t = find_at(s->upstream, frame->bytes, frame->env.task_id);
+    if (t && t->owner == s)
+        (void)request_submit(s, frame, method, now_ms);
+    else
+        request_refuse(s, frame, RPC_E_INVALID_PARAMS, "Invalid params: no such task");
 }
 
 struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame)
@@ -242,20 +250,20 @@ struct route_session *tasks_status(struct upstream *upstream, const struct frame
 static void drop_early(struct upstream *upstream, struct early_status *p)
 {
     list_remove(&p->node);
-    upstream->early_status_count--;
+    upstream->protocol->early_status_count--;
     block_pool_put(&upstream->router->blocks, p->block);
 }
 
 static struct early_status *oldest_early(struct upstream *upstream)
 {
-    return list_empty(&upstream->early_statuses)
+    return list_empty(&upstream->protocol->early_statuses)
                ? NULL
-               : CONTAINER_OF(upstream->early_statuses.next, struct early_status, node);
+               : CONTAINER_OF(upstream->protocol->early_statuses.next, struct early_status, node);
 }
 
 static void on_early_over(struct deadline *d, uint64_t now_ms)
 {
-    struct upstream *upstream = CONTAINER_OF(d, struct upstream, early_status_deadline);
+    struct upstream *upstream = CONTAINER_OF(d, struct upstream_protocol, early_status_deadline)->upstream;
     struct early_status *p;
     while ((p = oldest_early(upstream))) {
         if (p->until_ms > now_ms && deadline_set(upstream->router, d, p->until_ms) == 0)
@@ -267,24 +275,25 @@ static void on_early_over(struct deadline *d, uint64_t now_ms)
 
 void tasks_init(struct upstream *upstream)
 {
-    map_init(&upstream->tasks);
-    list_init(&upstream->early_statuses);
-    heap_node_init(&upstream->early_status_deadline.node);
-    upstream->early_status_deadline.expire = on_early_over;
+    map_init(&upstream->protocol->tasks);
+    list_init(&upstream->protocol->early_statuses);
+    heap_node_init(&upstream->protocol->early_status_deadline.node);
+    upstream->protocol->early_status_deadline.expire = on_early_over;
 }
 
 void tasks_keep_early_status(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
 {
     struct block *block = NULL;
     struct early_status *first = oldest_early(upstream);
-    if (first && upstream->early_status_count >= EARLY_STATUS_MAX) {
+    if (first && upstream->protocol->early_status_count >= EARLY_STATUS_MAX) {
         drop_early(upstream, first);
         upstream->stats.dropped_notifications++;
     }
     if (frame->len <= EARLY_STATUS_BYTES_MAX)
         block = block_pool_get(&upstream->router->blocks, sizeof(struct early_status) + frame->len);
-    if (block && list_empty(&upstream->early_statuses) &&
-        deadline_set(upstream->router, &upstream->early_status_deadline, now_ms + EARLY_STATUS_MS)) {
+    if (block && list_empty(&upstream->protocol->early_statuses) &&
+        deadline_set(upstream->router, &upstream->protocol->early_status_deadline,
+                     now_ms + EARLY_STATUS_MS)) {
         block_pool_put(&upstream->router->blocks, block);
         block = NULL;
     }
@@ -297,8 +306,8 @@ void tasks_keep_early_status(struct upstream *upstream, const struct frame *fram
     memcpy(bytes, frame->bytes, frame->len);
     *p = (struct early_status){.block = block, .until_ms = now_ms + EARLY_STATUS_MS, .frame = *frame};
     p->frame.bytes = bytes;
-    list_push_back(&upstream->early_statuses, &p->node);
-    upstream->early_status_count++;
+    list_push_back(&upstream->protocol->early_statuses, &p->node);
+    upstream->protocol->early_status_count++;
 }
 
 static bool is_about(const struct early_status *p, const char *id, size_t id_len)
@@ -311,7 +320,7 @@ static bool is_about(const struct early_status *p, const char *id, size_t id_len
 
 static void deliver_early_statuses(struct upstream *upstream, const char *id, size_t id_len, uint64_t now_ms)
 {
-    LIST_EACH(node, next, &upstream->early_statuses)
+    LIST_EACH(node, next, &upstream->protocol->early_statuses)
     {
         struct early_status *p = CONTAINER_OF(node, struct early_status, node);
         if (!is_about(p, id, id_len))
@@ -321,14 +330,6 @@ static void deliver_early_statuses(struct upstream *upstream, const char *id, si
             session_pass(owner, &p->frame, false);
         drop_early(upstream, p);
     }
-}
-
-void tasks_forget_early_statuses(struct upstream *upstream)
-{
-    struct early_status *p;
-    while ((p = oldest_early(upstream)))
-        drop_early(upstream, p);
-    deadline_clear(upstream->router, &upstream->early_status_deadline);
 }
 
 /* ---- the end ---- */
@@ -368,8 +369,8 @@ void tasks_disown(struct upstream *upstream, const struct frame *answer, uint64_
 
 void tasks_leave(struct route_session *s, uint64_t now_ms)
 {
-    while (!list_empty(&s->tasks)) {
-        struct task *t = CONTAINER_OF(s->tasks.next, struct task, session_node);
+    while (!list_empty(&s->protocol->tasks)) {
+        struct task *t = CONTAINER_OF(s->protocol->tasks.next, struct task, session_node);
         if (!t->ended)
             cancel_at_child(t->upstream, t->id, t->id_len, now_ms);
         forget(t);
@@ -379,11 +380,10 @@ void tasks_leave(struct route_session *s, uint64_t now_ms)
 void tasks_forget(struct upstream *upstream)
 {
     struct map_node *node;
-    while ((node = map_next(&upstream->tasks, NULL)))
+    struct early_status *p;
+    while ((node = map_next(&upstream->protocol->tasks, NULL)))
         forget(CONTAINER_OF(node, struct task, node));
-}
-
-size_t tasks_count(const struct upstream *upstream)
-{
-    return upstream->tasks.count;
+    while ((p = oldest_early(upstream)))
+        drop_early(upstream, p);
+    deadline_clear(upstream->router, &upstream->protocol->early_status_deadline);
 }

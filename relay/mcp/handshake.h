@@ -1,13 +1,13 @@
 /* The handshake of a shared child: the relay's own initialize, run once per process, and what follows from
  * its answer.
  */
-#ifndef ROUTE_HANDSHAKE_H
-#define ROUTE_HANDSHAKE_H
+#ifndef MCP_HANDSHAKE_H
+#define MCP_HANDSHAKE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "route/state.h"
+#include "mcp/state.h"
 #include "wire/frame.h"
 
 /* The newest revision that still has a handshake. */

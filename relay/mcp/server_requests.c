@@ -1,7 +1,7 @@
 /* The fourth identifier space. Out of memory: the child is told at once. A client's answer that cannot be
  * passed on costs the child its link, since a child that waits for ever is worse than one that starts afresh.
  */
-#include "route/server_requests.h"
+#include "mcp/server_requests.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "wire/rpc_error.h"
 
 struct server_request {
-    struct map_node node;      /* in upstream->server_requests, by id */
-    struct list upstream_node; /* upstream->server_request_list */
+    struct map_node node;      /* in upstream->protocol->server_requests, by id */
+    struct list upstream_node; /* upstream->protocol->server_request_list */
     struct deadline deadline;
     struct upstream *upstream;
     struct block *block; /* holds this struct, and the child's raw id and token behind it */
@@ -33,7 +33,7 @@ static struct server_request *find(const struct upstream *upstream, const char *
     uint64_t id;
     if (!span_found(at) || !rpc_parse_id(text + at.off, at.len, &id))
         return NULL;
-    struct map_node *node = map_find(&upstream->server_requests, id, is_server_request, &id);
+    struct map_node *node = map_find(&upstream->protocol->server_requests, id, is_server_request, &id);
     return node ? CONTAINER_OF(node, struct server_request, node) : NULL;
 }
 
@@ -48,7 +48,7 @@ static struct route_session *asked(const struct upstream *upstream)
 static void settle(struct server_request *q, uint64_t now_ms)
 {
     struct upstream *upstream = q->upstream;
-    map_remove(&upstream->server_requests, &q->node);
+    map_remove(&upstream->protocol->server_requests, &q->node);
     list_remove(&q->upstream_node);
     deadline_clear(upstream->router, &q->deadline);
     block_pool_put(&upstream->router->blocks, q->block);
@@ -92,18 +92,18 @@ static struct server_request *server_request_new(struct upstream *upstream, cons
     memset(q, 0, sizeof(*q));
     q->upstream = upstream;
     q->block = block;
-    q->id = ++upstream->last_server_request;
+    q->id = ++upstream->protocol->last_server_request;
     q->id_len = env->id.len;
     q->token_len = env->meta_token.len;
     memcpy(q->text, frame->bytes + env->id.off, q->id_len);
     memcpy(q->text + q->id_len, frame->bytes + env->meta_token.off, q->token_len);
     heap_node_init(&q->deadline.node);
     q->deadline.expire = on_unanswered;
-    if (map_add(&upstream->server_requests, &q->node, q->id)) {
+    if (map_add(&upstream->protocol->server_requests, &q->node, q->id)) {
         block_pool_put(&upstream->router->blocks, block);
         return NULL;
     }
-    list_push_back(&upstream->server_request_list, &q->upstream_node);
+    list_push_back(&upstream->protocol->server_request_list, &q->upstream_node);
     return q;
 }
 
@@ -120,8 +120,10 @@ static const struct call *only_call(const struct route_session *s)
     return NULL;
 }
 
-void server_requests_forward(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+void server_requests_forward(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                             uint64_t now_ms)
 {
+    (void)method;
     const struct rpc_envelope *env = &frame->env;
     const char *child_id = frame->bytes + env->id.off;
     struct route_session *s = asked(upstream);
@@ -134,8 +136,9 @@ void server_requests_forward(struct upstream *upstream, const struct frame *fram
                              "The progress token is too long");
         return;
     }
-    struct server_request *q =
-        upstream->server_requests.count < SERVER_REQUESTS_MAX ? server_request_new(upstream, frame) : NULL;
+    struct server_request *q = upstream->protocol->server_requests.count < SERVER_REQUESTS_MAX
+                                   ? server_request_new(upstream, frame)
+                                   : NULL;
     if (!q) {
         upstream_reply_error(upstream, child_id, env->id.len, RPC_E_OVERLOADED,
                              "Too many requests to the client");
@@ -190,8 +193,11 @@ bool server_requests_malformed(struct route_session *s, const struct frame *fram
     return true;
 }
 
-void server_requests_progress(struct route_session *s, const struct frame *frame)
+void server_requests_progress(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                              uint64_t now_ms)
 {
+    (void)method;
+    (void)now_ms;
     struct server_request *q = find(s->upstream, frame->bytes, frame->env.param_token);
     if (!q || q->token_len == 0 || !upstream_has_room(s->upstream))
         return;
@@ -206,10 +212,12 @@ void server_requests_progress(struct route_session *s, const struct frame *frame
     s->upstream->stats.dropped_notifications += upstream_send(s->upstream, &message) != 0;
 }
 
-void server_requests_cancelled(struct upstream *upstream, const struct frame *frame, uint64_t now_ms)
+void server_requests_cancelled(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                               uint64_t now_ms)
 {
+    (void)method;
     const struct span at = frame->env.request_id;
-    LIST_EACH(node, next, &upstream->server_request_list)
+    LIST_EACH(node, next, &upstream->protocol->server_request_list)
     {
         struct server_request *q = CONTAINER_OF(node, struct server_request, upstream_node);
         if (!span_found(at) || q->id_len != at.len || memcmp(q->text, frame->bytes + at.off, at.len) != 0)
@@ -230,9 +238,9 @@ void server_requests_cancelled(struct upstream *upstream, const struct frame *fr
 
 void server_requests_leave(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&upstream->server_request_list)) {
+    while (!list_empty(&upstream->protocol->server_request_list)) {
         struct server_request *q =
-            CONTAINER_OF(upstream->server_request_list.next, struct server_request, upstream_node);
+            CONTAINER_OF(upstream->protocol->server_request_list.next, struct server_request, upstream_node);
         upstream_reply_error(upstream, q->text, q->id_len, RPC_E_CONNECTION_LOST, "The client is gone");
         settle(q, now_ms);
     }
@@ -240,9 +248,9 @@ void server_requests_leave(struct upstream *upstream, uint64_t now_ms)
 
 void server_requests_forget(struct upstream *upstream, uint64_t now_ms)
 {
-    while (!list_empty(&upstream->server_request_list)) {
+    while (!list_empty(&upstream->protocol->server_request_list)) {
         struct server_request *q =
-            CONTAINER_OF(upstream->server_request_list.next, struct server_request, upstream_node);
+            CONTAINER_OF(upstream->protocol->server_request_list.next, struct server_request, upstream_node);
         tell_cancelled(q);
         settle(q, now_ms);
     }

@@ -1,11 +1,11 @@
 /* Log levels: what each session asked for, and what the child is told. */
-#ifndef ROUTE_LOG_LEVELS_H
-#define ROUTE_LOG_LEVELS_H
+#ifndef MCP_LOG_LEVELS_H
+#define MCP_LOG_LEVELS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "route/state.h"
+#include "mcp/state.h"
 #include "wire/frame.h"
 
 /* Levels count from 0 (debug) to 7 (emergency). */
@@ -14,7 +14,8 @@
 /* LEVEL_NONE when the span is no level's name. */
 int log_level_parse(const char *text, struct span quoted);
 /* shared: a client's logging/setLevel, answered here. */
-void log_levels_request(struct route_session *s, const struct frame *frame, uint64_t now_ms);
+void log_levels_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                        uint64_t now_ms);
 /* A new child: tells it the level again. */
 void log_levels_restore(struct upstream *upstream, uint64_t now_ms);
 /* shared: a notifications/message of the child's; dropped unless the server says "broadcast". Then a session

@@ -5,13 +5,13 @@
  * subscribe is undone and settles those that waited for the same; one whose asker is gone is taken over by
  * the next.
  */
-#ifndef ROUTE_SUBSCRIPTIONS_H
-#define ROUTE_SUBSCRIPTIONS_H
+#ifndef MCP_SUBSCRIPTIONS_H
+#define MCP_SUBSCRIPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "route/state.h"
+#include "mcp/state.h"
 #include "wire/frame.h"
 
 /* Bytes of a URI, decoded. */
@@ -24,11 +24,11 @@ void subscriptions_request(struct route_session *s, const struct frame *frame, e
                            uint64_t now_ms);
 /* notifications/resources/updated: to the subscribers of the URI, else to those of the longest one that it
  * lies under. */
-void subscriptions_updated(struct upstream *upstream, const struct frame *frame);
+void subscriptions_updated(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                           uint64_t now_ms);
 /* A new child: subscribes again to all that is wanted, as soon as there is room. */
 void subscriptions_restore(struct upstream *upstream);
 /* The session goes (its calls have gone already). */
 void subscriptions_leave(struct route_session *s);
-size_t subscriptions_count(const struct upstream *upstream);
 
 #endif

@@ -1,6 +1,6 @@
 /* A table of ids with their owners. One that cannot be recorded (no memory, an id too long) is completed to
  * nobody. */
-#include "route/elicitations.h"
+#include "mcp/elicitations.h"
 
 #include <string.h>
 
@@ -41,22 +41,22 @@ static bool is_elicitation(const struct map_node *node, const void *key)
 static struct elicitation *find(const struct upstream *upstream, const struct elicitation_id *id)
 {
     struct map_node *node =
-        map_find(&upstream->elicitations, hash_bytes(id->bytes, id->len), is_elicitation, id);
+        map_find(&upstream->protocol->elicitations, hash_bytes(id->bytes, id->len), is_elicitation, id);
     return node ? CONTAINER_OF(node, struct elicitation, node) : NULL;
 }
 
 static void forget(struct elicitation *e)
 {
-    map_remove(&e->upstream->elicitations, &e->node);
+    map_remove(&e->upstream->protocol->elicitations, &e->node);
     list_remove(&e->upstream_node);
     mem_free(e);
 }
 
 static struct elicitation *oldest(struct upstream *upstream)
 {
-    return list_empty(&upstream->elicitation_list)
+    return list_empty(&upstream->protocol->elicitation_list)
                ? NULL
-               : CONTAINER_OF(upstream->elicitation_list.next, struct elicitation, upstream_node);
+               : CONTAINER_OF(upstream->protocol->elicitation_list.next, struct elicitation, upstream_node);
 }
 
 static void add(struct route_session *s, const struct elicitation_id *id)
@@ -64,7 +64,8 @@ static void add(struct route_session *s, const struct elicitation_id *id)
     struct upstream *upstream = s->upstream;
     if (find(upstream, id))
         return;
-    struct elicitation *last = upstream->elicitations.count >= ELICITATIONS_MAX ? oldest(upstream) : NULL;
+    struct elicitation *last =
+        upstream->protocol->elicitations.count >= ELICITATIONS_MAX ? oldest(upstream) : NULL;
     if (last)
         forget(last);
     struct elicitation *e = mem_alloc(sizeof(*e) + id->len);
@@ -74,11 +75,11 @@ static void add(struct route_session *s, const struct elicitation_id *id)
     e->owner = s;
     e->id_len = id->len;
     memcpy(e->id, id->bytes, id->len);
-    if (map_add(&upstream->elicitations, &e->node, hash_bytes(id->bytes, id->len))) {
+    if (map_add(&upstream->protocol->elicitations, &e->node, hash_bytes(id->bytes, id->len))) {
         mem_free(e);
         return;
     }
-    list_push_back(&upstream->elicitation_list, &e->upstream_node);
+    list_push_back(&upstream->protocol->elicitation_list, &e->upstream_node);
 }
 
 void elicitations_note(struct route_session *s, const struct frame *answer)
@@ -117,7 +118,7 @@ struct route_session *elicitations_complete(struct upstream *upstream, const str
 
 void elicitations_leave(struct route_session *s)
 {
-    LIST_EACH(node, next, &s->upstream->elicitation_list)
+    LIST_EACH(node, next, &s->upstream->protocol->elicitation_list)
     {
         struct elicitation *e = CONTAINER_OF(node, struct elicitation, upstream_node);
         if (e->owner == s)

@@ -1,12 +1,12 @@
 /* URL elicitations on a shared child: a -32042 error names them (data.elicitations[].elicitationId), and
  * their notifications/elicitation/complete goes to the session that got the error, to nobody else.
  */
-#ifndef ROUTE_ELICITATIONS_H
-#define ROUTE_ELICITATIONS_H
+#ifndef MCP_ELICITATIONS_H
+#define MCP_ELICITATIONS_H
 
 #include <stdint.h>
 
-#include "route/state.h"
+#include "mcp/state.h"
 #include "wire/frame.h"
 
 #define ELICITATION_ID_MAX 1024
