@@ -76,8 +76,9 @@ BENCH_PROGRAMS :=
 NODE_TESTS    :=
 # Examples of the client library, built as a user would build them, against LIBDIR:  EXAMPLES += folder/x.c
 EXAMPLES      :=
-# Scripts that look at the tree itself.
-CHECKS        := scripts/check-includes
+# Scripts that look at the tree itself, and at the objects in OBJ.
+CHECKS        := scripts/check-includes scripts/check-circles
+export OBJ
 # $(1) a folder of tests/unit: the names of its programs, and those as files
 unit_tests    = $(patsubst tests/%.c,%,$(wildcard tests/unit/$(1)/test_*.c))
 unit_programs = $(patsubst %,$(TESTBIN)/%,$(call unit_tests,$(1)))
