@@ -133,75 +133,50 @@ void hash_seed(uint64_t k0, uint64_t k1)
 
 /* ---- SipHash-1-3 ---- */
 
-static inline uint64_t rotate_left(uint64_t x, unsigned bits)
-{
-    return (x << bits) | (x >> (64 - bits));
-}
+#define ROTATE_LEFT(x, bits) (((x) << (bits)) | ((x) >> (64 - (bits))))
 
-static inline void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate_left(v[1], 13) ^ v[0];
-    v[0] = rotate_left(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate_left(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate_left(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate_left(v[1], 17) ^ v[2];
-    v[2] = rotate_left(v[2], 32);
-}
+/* One round over the four words of state. */
+#define SIP_ROUND(v)                                                                                         \
+    do {                                                                                                     \
+        (v)[0] += (v)[1];                                                                                    \
+        (v)[1] = ROTATE_LEFT((v)[1], 13) ^ (v)[0];                                                           \
+        (v)[0] = ROTATE_LEFT((v)[0], 32);                                                                    \
+        (v)[2] += (v)[3];                                                                                    \
+        (v)[3] = ROTATE_LEFT((v)[3], 16) ^ (v)[2];                                                           \
+        (v)[0] += (v)[3];                                                                                    \
+        (v)[3] = ROTATE_LEFT((v)[3], 21) ^ (v)[0];                                                           \
+        (v)[2] += (v)[1];                                                                                    \
+        (v)[1] = ROTATE_LEFT((v)[1], 17) ^ (v)[2];                                                           \
+        (v)[2] = ROTATE_LEFT((v)[2], 32);                                                                    \
+    } while (0)
 
-static inline void sip_word(uint64_t v[4], uint64_t word)
-{
-    v[3] ^= word;
-    sip_round(v);
-    v[0] ^= word;
-}
-
-static inline void sip_start(uint64_t v[4])
-{
-    v[0] = hash_key[0] ^ 0x736f6d6570736575ULL;
-    v[1] = hash_key[1] ^ 0x646f72616e646f6dULL;
-    v[2] = hash_key[0] ^ 0x6c7967656e657261ULL;
-    v[3] = hash_key[1] ^ 0x7465646279746573ULL;
-}
-
-static inline uint64_t sip_end(uint64_t v[4])
-{
-    v[2] ^= 0xff;
-    sip_round(v);
-    sip_round(v);
-    sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-/* The bytes of the word in little-endian order, on any machine. */
-static inline uint64_t load_le(const unsigned char *bytes, size_t count)
-{
-    uint64_t word = 0;
-    for (size_t i = 0; i < count; i++)
-        word |= (uint64_t)bytes[i] << (8 * i);
-    return word;
-}
-
+/* Words are read in little-endian order, on any machine; the last one holds the length in its highest byte. */
 uint64_t hash_bytes(const void *bytes, size_t len)
 {
     const unsigned char *p = bytes;
-    size_t left = len;
-    uint64_t v[4];
-    sip_start(v);
-    for (; left >= 8; p += 8, left -= 8)
-        sip_word(v, load_le(p, 8));
-    sip_word(v, load_le(p, left) | (uint64_t)(len & 0xff) << 56);
-    return sip_end(v);
+    uint64_t v[4] = {hash_key[0] ^ 0x736f6d6570736575ULL, hash_key[1] ^ 0x646f72616e646f6dULL,
+                     hash_key[0] ^ 0x6c7967656e657261ULL, hash_key[1] ^ 0x7465646279746573ULL};
+    for (size_t words = len / 8 + 1; words > 0; words--) {
+        size_t count = words > 1 ? 8 : len % 8;
+        uint64_t word = words > 1 ? 0 : (uint64_t)(len & 0xff) << 56;
+        for (size_t i = 0; i < count; i++)
+            word |= (uint64_t)p[i] << (8 * i);
+        p += count;
+        v[3] ^= word;
+        SIP_ROUND(v);
+        v[0] ^= word;
+    }
+    v[2] ^= 0xff;
+    SIP_ROUND(v);
+    SIP_ROUND(v);
+    SIP_ROUND(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
 uint64_t hash_u64(uint64_t value)
 {
-    uint64_t v[4];
-    sip_start(v);
-    sip_word(v, value);
-    sip_word(v, (uint64_t)8 << 56);
-    return sip_end(v);
+    unsigned char bytes[8];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(value >> (8 * i));
+    return hash_bytes(bytes, sizeof(bytes));
 }

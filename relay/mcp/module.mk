@@ -5,3 +5,6 @@ mcp_SRC := $(addprefix relay/mcp/,mcp.c methods.c client_messages.c client_metho
 FUZZERS          += fuzz_router
 fuzz_router_SRC  := tests/fuzz/fuzz_router.c
 fuzz_router_LIBS := mcp route wire base
+
+TEST_FOLDERS  += mcp
+mcp_TEST_LIBS := fixture/route fixture/common mcp route wire base

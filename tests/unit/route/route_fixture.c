@@ -15,9 +15,9 @@
 
 /* ---- links ---- */
 
-static struct kit_link *kit_link_of(struct link *link)
+static struct fake_link *fake_link_of(struct link *link)
 {
-    return CONTAINER_OF(link, struct kit_link, link);
+    return CONTAINER_OF(link, struct fake_link, link);
 }
 
 static char *joined(const struct part *parts, size_t count)
@@ -38,7 +38,7 @@ static char *joined(const struct part *parts, size_t count)
 }
 
 /* What a message says of itself is what its line says. */
-static void kit_check_message(const struct message *message, const char *line)
+static void check_message(const struct message *message, const char *line)
 {
     static const enum rpc_kind kinds[] = {
         [MESSAGE_REQUEST] = RPC_REQUEST,
@@ -54,9 +54,9 @@ static void kit_check_message(const struct message *message, const char *line)
     assert_true(!message->droppable || message->kind == MESSAGE_NOTIFICATION);
 }
 
-static int kit_send(struct link *link, const struct message *message)
+static int fake_link_send(struct link *link, const struct message *message)
 {
-    struct kit_link *l = kit_link_of(link);
+    struct fake_link *l = fake_link_of(link);
     if (l->closed)
         return ERR_CLOSING;
     if (l->fail_with)
@@ -64,11 +64,11 @@ static int kit_send(struct link *link, const struct message *message)
     l->sent++;
     if (l->forget)
         return 0;
-    assert_true(l->count < KIT_LINES);
+    assert_true(l->count < FAKE_LINK_LINES);
     char *line = joined(message->parts, message->part_count);
     if (!is_strict_json(line, strlen(line)))
         fail_msg("not JSON: %s", line);
-    kit_check_message(message, line);
+    check_message(message, line);
     l->lines[l->count++] = line;
     l->last_kind = message->kind;
     l->last_droppable = message->droppable;
@@ -77,20 +77,20 @@ static int kit_send(struct link *link, const struct message *message)
     return 0;
 }
 
-static void kit_pause(struct link *link)
+static void fake_link_pause(struct link *link)
 {
-    kit_link_of(link)->paused = true;
-    kit_link_of(link)->pauses++;
+    fake_link_of(link)->paused = true;
+    fake_link_of(link)->pauses++;
 }
 
-static void kit_resume(struct link *link)
+static void fake_link_resume(struct link *link)
 {
-    kit_link_of(link)->paused = false;
+    fake_link_of(link)->paused = false;
 }
 
-static void kit_link_close(struct link *link, int code, const char *reason)
+static void fake_link_close(struct link *link, int code, const char *reason)
 {
-    struct kit_link *l = kit_link_of(link);
+    struct fake_link *l = fake_link_of(link);
     if (l->closed)
         return;
     l->closed = true;
@@ -98,40 +98,41 @@ static void kit_link_close(struct link *link, int code, const char *reason)
     (void)snprintf(l->reason, sizeof(l->reason), "%s", reason);
 }
 
-static const struct link_ops kit_link_ops = {kit_send, kit_pause, kit_resume, kit_link_close};
+static const struct link_ops fake_link_ops = {fake_link_send, fake_link_pause, fake_link_resume,
+                                              fake_link_close};
 
-void kit_link_init(struct kit_link *l)
+void fake_link_init(struct fake_link *l)
 {
     memset(l, 0, sizeof(*l));
-    l->link.ops = &kit_link_ops;
-    l->link.high_bytes = KIT_HIGH_BYTES;
+    l->link.ops = &fake_link_ops;
+    l->link.high_bytes = FAKE_LINK_HIGH_BYTES;
 }
 
-void kit_link_done(struct kit_link *l)
+void fake_link_done(struct fake_link *l)
 {
     for (size_t i = 0; i < l->count; i++)
         free(l->lines[i]);
-    kit_link_init(l);
+    fake_link_init(l);
 }
 
-const char *kit_next(struct kit_link *l)
+const char *fake_link_next(struct fake_link *l)
 {
     return l->seen < l->count ? l->lines[l->seen++] : NULL;
 }
 
-void kit_expect(struct kit_link *l, const char *line)
+void route_expect(struct fake_link *l, const char *line)
 {
-    const char *next = kit_next(l);
+    const char *next = fake_link_next(l);
     if (!next)
         fail_msg("nothing was sent; expected %s", line);
     else
         assert_string_equal(next, line);
 }
 
-const char *kit_expect_with(struct kit_link *l, ...)
+const char *route_expect_with(struct fake_link *l, ...)
 {
     va_list args;
-    const char *next = kit_next(l);
+    const char *next = fake_link_next(l);
     if (!next)
         fail_msg("nothing was sent");
     va_start(args, l);
@@ -143,56 +144,56 @@ const char *kit_expect_with(struct kit_link *l, ...)
     return next;
 }
 
-void kit_expect_nothing(struct kit_link *l)
+void route_expect_nothing(struct fake_link *l)
 {
-    const char *next = kit_next(l);
+    const char *next = fake_link_next(l);
     if (next)
         fail_msg("unexpected: %s", next);
 }
 
 /* ---- the server ---- */
 
-static void kit_on_start(void *data, struct upstream *upstream)
+static void on_start(void *data, struct upstream *upstream)
 {
-    struct kit *kit = data;
-    kit->log.starts++;
-    kit->log.last = upstream;
-    if (kit->on_start)
-        kit->on_start(kit, upstream);
+    struct route_fixture *route = data;
+    route->log.starts++;
+    route->log.last = upstream;
+    if (route->on_start)
+        route->on_start(route, upstream);
 }
 
-static void kit_on_ready(void *data, struct upstream *upstream)
+static void on_ready(void *data, struct upstream *upstream)
 {
-    struct kit *kit = data;
-    kit->log.ready++;
-    kit->log.last = upstream;
+    struct route_fixture *route = data;
+    route->log.ready++;
+    route->log.last = upstream;
 }
 
-static void kit_on_failed(void *data, struct upstream *upstream, const char *reason)
+static void on_failed(void *data, struct upstream *upstream, const char *reason)
 {
-    struct kit *kit = data;
-    kit->log.failed++;
-    kit->log.last = upstream;
-    (void)snprintf(kit->log.reason, sizeof(kit->log.reason), "%s", reason);
+    struct route_fixture *route = data;
+    route->log.failed++;
+    route->log.last = upstream;
+    (void)snprintf(route->log.reason, sizeof(route->log.reason), "%s", reason);
 }
 
-static void kit_on_release(void *data, struct upstream *upstream)
+static void on_release(void *data, struct upstream *upstream)
 {
-    struct kit *kit = data;
-    kit->log.released++;
-    kit->log.last = upstream;
-    if (kit->free_on_release)
+    struct route_fixture *route = data;
+    route->log.released++;
+    route->log.last = upstream;
+    if (route->free_on_release)
         upstream_free(upstream);
 }
 
-static const struct server_ops kit_server_ops = {kit_on_start, kit_on_ready, kit_on_failed, kit_on_release};
+static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release};
 
-const struct server_ops *kit_ops(void)
+const struct server_ops *route_fixture_ops(void)
 {
-    return &kit_server_ops;
+    return &server_ops;
 }
 
-struct server_limits kit_limits(enum sharing sharing)
+struct server_limits route_fixture_limits(enum sharing sharing)
 {
     return (struct server_limits){
         .sharing = sharing,
@@ -204,7 +205,7 @@ struct server_limits kit_limits(enum sharing sharing)
     };
 }
 
-void kit_open(struct kit *kit, const struct server_limits *limits)
+void route_fixture_open(struct route_fixture *route, const struct server_limits *limits)
 {
     static const struct router_options options = {
         .protocol = &mcp_protocol,
@@ -213,81 +214,82 @@ void kit_open(struct kit *kit, const struct server_limits *limits)
         .max_id_bytes = 16384,
         .max_frame_bytes = 8388608,
     };
-    memset(kit, 0, sizeof(*kit));
+    memset(route, 0, sizeof(*route));
     hash_seed(1, 2);
-    kit->now_ms = 1000;
-    kit->free_on_release = true;
-    kit_link_init(&kit->child);
-    assert_int_equal(router_new(&options, &kit->router), 0);
-    assert_int_equal(route_server_add(kit->router, "mem", limits, &kit_server_ops, kit, &kit->server), 0);
+    route->now_ms = 1000;
+    route->free_on_release = true;
+    fake_link_init(&route->child);
+    assert_int_equal(router_new(&options, &route->router), 0);
+    assert_int_equal(route_server_add(route->router, "mem", limits, &server_ops, route, &route->server), 0);
 }
 
-void kit_close(struct kit *kit)
+void route_fixture_close(struct route_fixture *route)
 {
-    if (kit->server)
-        route_server_remove(kit->server, "the test is over", kit->now_ms);
-    router_free(kit->router);
-    kit_link_done(&kit->child);
+    if (route->server)
+        route_server_remove(route->server, "the test is over", route->now_ms);
+    router_free(route->router);
+    fake_link_done(&route->child);
 }
 
-struct upstream *kit_upstream(struct kit *kit)
+struct upstream *route_upstream(struct route_fixture *route)
 {
-    struct upstream *upstream = route_server_upstream(kit->server);
+    struct upstream *upstream = route_server_upstream(route->server);
     assert_non_null(upstream);
     return upstream;
 }
 
-void kit_ready(struct kit *kit, const char *result)
+void route_child_ready(struct route_fixture *route, const char *result)
 {
     static const char plain[] =
         "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"serverInfo\":{\"name\":\"m\",\"version\":\"1\"}}";
-    kit->child.closed = false;
-    upstream_attach(kit_upstream(kit), &kit->child.link, kit->now_ms);
-    const char *line = kit_expect_with(&kit->child, "\"method\":\"initialize\"", NULL);
-    kit_replyf(kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":%s}", (unsigned long long)kit_id(line),
-               result ? result : plain);
-    kit_expect(&kit->child, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
+    route->child.closed = false;
+    upstream_attach(route_upstream(route), &route->child.link, route->now_ms);
+    const char *line = route_expect_with(&route->child, "\"method\":\"initialize\"", NULL);
+    route_child_sendf(route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":%s}",
+                      (unsigned long long)route_line_id(line), result ? result : plain);
+    route_expect(&route->child, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
 }
 
-struct route_session *kit_session(struct kit *kit, struct kit_link *link)
+struct route_session *route_connect(struct route_fixture *route, struct fake_link *link)
 {
     struct route_session *s = NULL;
-    kit_link_init(link);
-    assert_int_equal(route_session_open(kit->router, "mem", &link->link, link, kit->now_ms, &s), 0);
+    fake_link_init(link);
+    assert_int_equal(route_session_open(route->router, "mem", &link->link, link, route->now_ms, &s), 0);
     return s;
 }
 
-struct route_session *kit_client(struct kit *kit, struct kit_link *link)
+struct route_session *route_connect_initialized(struct route_fixture *route, struct fake_link *link)
 {
-    struct route_session *s = kit_session(kit, link);
-    kit_say(kit, s,
-            "{\"jsonrpc\":\"2.0\",\"id\":\"hi\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
-            "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}");
-    kit_expect_with(link, "\"id\":\"hi\"", "\"result\":", NULL);
-    kit_say(kit, s, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
+    struct route_session *s = route_connect(route, link);
+    route_client_send(
+        route, s,
+        "{\"jsonrpc\":\"2.0\",\"id\":\"hi\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
+        "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}");
+    route_expect_with(link, "\"id\":\"hi\"", "\"result\":", NULL);
+    route_client_send(route, s, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
     return s;
 }
 
 /* ---- talking ---- */
 
-void kit_say(struct kit *kit, struct route_session *s, const char *line)
+void route_client_send(struct route_fixture *route, struct route_session *s, const char *line)
 {
     struct frame frame = {.bytes = line, .len = strlen(line)};
     rpc_scan_line(frame.bytes, frame.len, &frame.env);
-    route_session_frame(s, &frame, kit->now_ms);
+    route_session_frame(s, &frame, route->now_ms);
 }
 
-void kit_reply_on(struct kit *kit, struct upstream *upstream, const char *line)
+void route_child_send_on(struct route_fixture *route, struct upstream *upstream, const char *line)
 {
     struct frame frame = {.bytes = line, .len = strlen(line)};
     rpc_scan_line(frame.bytes, frame.len, &frame.env);
-    upstream_frame(upstream, &frame, kit->now_ms);
-    upstream_writable(upstream, kit->now_ms);
+    upstream_frame(upstream, &frame, route->now_ms);
+    upstream_writable(upstream, route->now_ms);
 }
 
-void kit_reply(struct kit *kit, const char *line)
+void route_child_send(struct route_fixture *route, const char *line)
 {
-    kit_reply_on(kit, kit_upstream(kit), line);
+    route_child_send_on(route, route_upstream(route), line);
 }
 
 static char *__attribute__((format(printf, 1, 0))) formatted(const char *format, va_list args)
@@ -297,38 +299,38 @@ static char *__attribute__((format(printf, 1, 0))) formatted(const char *format,
     return line;
 }
 
-void kit_sayf(struct kit *kit, struct route_session *s, const char *format, ...)
+void route_client_sendf(struct route_fixture *route, struct route_session *s, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     char *line = formatted(format, args);
     va_end(args);
-    kit_say(kit, s, line);
+    route_client_send(route, s, line);
     free(line);
 }
 
-void kit_replyf(struct kit *kit, const char *format, ...)
+void route_child_sendf(struct route_fixture *route, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     char *line = formatted(format, args);
     va_end(args);
-    kit_reply(kit, line);
+    route_child_send(route, line);
     free(line);
 }
 
-void kit_down(struct kit *kit, uint64_t retry_in_ms)
+void route_child_down(struct route_fixture *route, uint64_t retry_in_ms)
 {
     const struct outage why = {
         .state = "backing-off",
         .exited = true,
         .exit_status = 3,
-        .retry_at_ms = retry_in_ms ? kit->now_ms + retry_in_ms : 0,
+        .retry_at_ms = retry_in_ms ? route->now_ms + retry_in_ms : 0,
     };
-    upstream_down(kit_upstream(kit), &why, kit->now_ms);
+    upstream_down(route_upstream(route), &why, route->now_ms);
 }
 
-uint64_t kit_id(const char *line)
+uint64_t route_line_id(const char *line)
 {
     assert_non_null(line);
     const char *at = strstr(line, "\"id\":");
@@ -340,45 +342,45 @@ uint64_t kit_id(const char *line)
     return id;
 }
 
-void kit_tick(struct kit *kit, uint64_t ms)
+void route_tick(struct route_fixture *route, uint64_t ms)
 {
-    kit->now_ms += ms;
-    router_tick(kit->router, kit->now_ms);
+    route->now_ms += ms;
+    router_tick(route->router, route->now_ms);
 }
 
-struct upstream_stats kit_stats(struct kit *kit)
+struct upstream_stats route_stats(struct route_fixture *route)
 {
     struct upstream_stats stats;
-    upstream_get_stats(kit_upstream(kit), &stats);
+    upstream_get_stats(route_upstream(route), &stats);
     return stats;
 }
 
 /* ---- two clients ---- */
 
-int kit_pair_open_with(struct kit_pair *p, const struct server_limits *limits, const char *result)
+int route_pair_open_with(struct route_pair *p, const struct server_limits *limits, const char *result)
 {
-    kit_open(&p->kit, limits);
-    kit_ready(&p->kit, result);
-    p->a = kit_client(&p->kit, &p->a_link);
-    p->b = kit_client(&p->kit, &p->b_link);
+    route_fixture_open(&p->route, limits);
+    route_child_ready(&p->route, result);
+    p->a = route_connect_initialized(&p->route, &p->a_link);
+    p->b = route_connect_initialized(&p->route, &p->b_link);
     return 0;
 }
 
-int kit_pair_open(struct kit_pair *p)
+int route_pair_open(struct route_pair *p)
 {
-    struct server_limits limits = kit_limits(SHARING_SHARED);
-    return kit_pair_open_with(p, &limits, NULL);
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
+    return route_pair_open_with(p, &limits, NULL);
 }
 
-int kit_pair_close(struct kit_pair *p)
+int route_pair_close(struct route_pair *p)
 {
     if (p->a)
-        route_session_close(p->a, p->kit.now_ms);
+        route_session_close(p->a, p->route.now_ms);
     if (p->b)
-        route_session_close(p->b, p->kit.now_ms);
-    assert_int_equal(router_pending(p->kit.router), 0);
-    kit_close(&p->kit);
-    kit_link_done(&p->a_link);
-    kit_link_done(&p->b_link);
+        route_session_close(p->b, p->route.now_ms);
+    assert_int_equal(router_pending(p->route.router), 0);
+    route_fixture_close(&p->route);
+    fake_link_done(&p->a_link);
+    fake_link_done(&p->b_link);
     return 0;
 }

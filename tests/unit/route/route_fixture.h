@@ -10,18 +10,18 @@
 
 #include "route/router.h"
 
-#define KIT_LINES 16384
+#define FAKE_LINK_LINES 16384
 /* Of every link. */
-#define KIT_HIGH_BYTES ((size_t)1 << 20)
+#define FAKE_LINK_HIGH_BYTES ((size_t)1 << 20)
 
-struct kit_link {
+struct fake_link {
     struct link link;
-    char *lines[KIT_LINES]; /* owned */
-    size_t count;           /* sent so far and kept */
-    size_t seen;            /* handed out by kit_next */
-    size_t sent;            /* messages, kept or not */
-    int fail_with;          /* what send gives, 0: it succeeds */
-    bool forget;            /* count only */
+    char *lines[FAKE_LINK_LINES]; /* owned */
+    size_t count;                 /* sent so far and kept */
+    size_t seen;                  /* handed out by fake_link_next */
+    size_t sent;                  /* messages, kept or not */
+    int fail_with;                /* what send gives, 0: it succeeds */
+    bool forget;                  /* count only */
     bool paused;
     size_t pauses;
     bool closed;
@@ -32,7 +32,7 @@ struct kit_link {
     char last_about[64];
 };
 
-struct kit_upstream_log {
+struct upstream_log {
     unsigned starts;
     unsigned ready;
     unsigned failed;
@@ -41,66 +41,68 @@ struct kit_upstream_log {
     struct upstream *last;
 };
 
-struct kit {
+struct route_fixture {
     struct router *router;
     struct route_server *server;
-    struct kit_upstream_log log;
+    struct upstream_log log;
     uint64_t now_ms;
-    struct kit_link child;
-    void (*on_start)(struct kit *kit, struct upstream *upstream); /* NULL: only counts */
+    struct fake_link child;
+    void (*on_start)(struct route_fixture *route, struct upstream *upstream); /* NULL: only counts */
     bool free_on_release;
 };
 
-/* What kit_open gives its server; its data is the kit. */
-const struct server_ops *kit_ops(void);
+/* What route_fixture_open gives its server; its data is the fixture. */
+const struct server_ops *route_fixture_ops(void);
 /* shared, 512 slots, 4096 waiting, 1 MiB, 60 s, 600 s */
-struct server_limits kit_limits(enum sharing sharing);
+struct server_limits route_fixture_limits(enum sharing sharing);
 /* A router with one server "mem". Asserts that it works. */
-void kit_open(struct kit *kit, const struct server_limits *limits);
+void route_fixture_open(struct route_fixture *route, const struct server_limits *limits);
 /* Removes the server and frees the router. */
-void kit_close(struct kit *kit);
-struct upstream *kit_upstream(struct kit *kit);
+void route_fixture_close(struct route_fixture *route);
+struct upstream *route_upstream(struct route_fixture *route);
 /* shared: attaches the child and answers its handshake with this result (NULL: a plain one); everything the
  * child was sent is seen. */
-void kit_ready(struct kit *kit, const char *result);
-struct route_session *kit_session(struct kit *kit, struct kit_link *link);
+void route_child_ready(struct route_fixture *route, const char *result);
+struct route_session *route_connect(struct route_fixture *route, struct fake_link *link);
 /* initialize and initialized, their answer seen. */
-struct route_session *kit_client(struct kit *kit, struct kit_link *link);
+struct route_session *route_connect_initialized(struct route_fixture *route, struct fake_link *link);
 
-void kit_link_init(struct kit_link *l);
-void kit_link_done(struct kit_link *l);
+void fake_link_init(struct fake_link *l);
+void fake_link_done(struct fake_link *l);
 /* The next line that was sent and not seen yet; NULL: none. */
-const char *kit_next(struct kit_link *l);
+const char *fake_link_next(struct fake_link *l);
 /* Asserts that the next line is exactly this. */
-void kit_expect(struct kit_link *l, const char *line);
+void route_expect(struct fake_link *l, const char *line);
 /* Asserts that there is a next line and that it holds each of these; returns it. The list ends with NULL. */
-const char *kit_expect_with(struct kit_link *l, ...) __attribute__((sentinel));
-void kit_expect_nothing(struct kit_link *l);
+const char *route_expect_with(struct fake_link *l, ...) __attribute__((sentinel));
+void route_expect_nothing(struct fake_link *l);
 
-void kit_say(struct kit *kit, struct route_session *s, const char *line); /* the client says */
-void kit_reply(struct kit *kit, const char *line);                        /* the (shared) child says */
-void kit_reply_on(struct kit *kit, struct upstream *upstream,
-                  const char *line); /* the child of this upstream says */
-void kit_sayf(struct kit *kit, struct route_session *s, const char *format, ...)
+void route_client_send(struct route_fixture *route, struct route_session *s,
+                       const char *line);                             /* the client says */
+void route_child_send(struct route_fixture *route, const char *line); /* the (shared) child says */
+void route_child_send_on(struct route_fixture *route, struct upstream *upstream,
+                         const char *line); /* the child of this upstream says */
+void route_client_sendf(struct route_fixture *route, struct route_session *s, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void kit_replyf(struct kit *kit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void route_child_sendf(struct route_fixture *route, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The child dies: exit 3, restart in `retry_in_ms` (0: none planned). */
-void kit_down(struct kit *kit, uint64_t retry_in_ms);
+void route_child_down(struct route_fixture *route, uint64_t retry_in_ms);
 /* The number after "id": in a line; asserts that there is one. */
-uint64_t kit_id(const char *line);
-void kit_tick(struct kit *kit, uint64_t ms);
-struct upstream_stats kit_stats(struct kit *kit);
+uint64_t route_line_id(const char *line);
+void route_tick(struct route_fixture *route, uint64_t ms);
+struct upstream_stats route_stats(struct route_fixture *route);
 
 /* A ready shared child with two clients that have introduced themselves: the fixture of most tests. */
-struct kit_pair {
-    struct kit kit;
-    struct kit_link a_link;
-    struct kit_link b_link;
+struct route_pair {
+    struct route_fixture route;
+    struct fake_link a_link;
+    struct fake_link b_link;
     struct route_session *a; /* NULL: closed by the test */
     struct route_session *b;
 };
-int kit_pair_open(struct kit_pair *p);
-int kit_pair_open_with(struct kit_pair *p, const struct server_limits *limits, const char *result);
-int kit_pair_close(struct kit_pair *p);
+int route_pair_open(struct route_pair *p);
+int route_pair_open_with(struct route_pair *p, const struct server_limits *limits, const char *result);
+int route_pair_close(struct route_pair *p);
 
 #endif

@@ -13,43 +13,43 @@
 #include "tests/unit/route/route_fixture.h"
 #include "wire/rpc_error.h"
 
-static struct kit_pair f;
+static struct route_pair f;
 
 static int setup(void **state)
 {
     (void)state;
-    return kit_pair_open(&f);
+    return route_pair_open(&f);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    return kit_pair_close(&f);
+    return route_pair_close(&f);
 }
 
 static uint64_t next_id(void)
 {
-    return kit_id(kit_expect_with(&f.kit.child, NULL));
+    return route_line_id(route_expect_with(&f.route.child, NULL));
 }
 
 /* However many clients come, ask and go within five seconds, what is remembered of them is bounded. */
 static void abandoned_calls_are_bounded(void **state)
 {
     (void)state;
-    f.kit.child.forget = true;
+    f.route.child.forget = true;
     for (int round = 0; round < 17; round++) {
-        struct kit_link link;
-        struct route_session *s = kit_session(&f.kit, &link);
+        struct fake_link link;
+        struct route_session *s = route_connect(&f.route, &link);
         for (int i = 0; i < 256; i++)
-            kit_sayf(&f.kit, s, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
-        assert_int_equal(kit_stats(&f.kit).in_flight, 256);
-        route_session_close(s, f.kit.now_ms);
-        kit_link_done(&link);
-        assert_int_equal(kit_stats(&f.kit).in_flight, 0);
+            route_client_sendf(&f.route, s, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
+        assert_int_equal(route_stats(&f.route).in_flight, 256);
+        route_session_close(s, f.route.now_ms);
+        fake_link_done(&link);
+        assert_int_equal(route_stats(&f.route).in_flight, 0);
     }
-    assert_int_equal(kit_stats(&f.kit).abandoned, 4096);
-    kit_tick(&f.kit, 5000);
-    assert_int_equal(kit_stats(&f.kit).abandoned, 0);
+    assert_int_equal(route_stats(&f.route).abandoned, 4096);
+    route_tick(&f.route, 5000);
+    assert_int_equal(route_stats(&f.route).abandoned, 0);
 }
 
 /* Case 11. */
@@ -57,59 +57,60 @@ static void the_childs_end_answers_everything(void **state)
 {
     (void)state;
     for (int i = 0; i < 25; i++) {
-        kit_sayf(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
-        kit_sayf(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
+        route_client_sendf(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
+        route_client_sendf(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\"}", i);
     }
     const struct outage why = {.state = "crash-loop",
                                .exited = true,
                                .term_signal = 9,
                                .stderr_tail = "boom \"x\"\n",
                                .stderr_len = 9,
-                               .retry_at_ms = f.kit.now_ms + 30000};
-    upstream_down(kit_upstream(&f.kit), &why, f.kit.now_ms);
+                               .retry_at_ms = f.route.now_ms + 30000};
+    upstream_down(route_upstream(&f.route), &why, f.route.now_ms);
     for (int i = 0; i < 25; i++) {
-        kit_expect_with(&f.a_link, "\"error\":{\"code\":-31001", "\"code\":\"SERVER_UNAVAILABLE\"",
-                        "\"retryable\":false", "\"sent\":true", "\"server\":\"mem\"",
-                        "\"state\":\"crash-loop\"", "\"signal\":9", "\"stderrTail\":\"boom \\\"x\\\"\\n\"",
-                        "\"retryAfterMs\":30000", NULL);
-        kit_expect_with(&f.b_link, "\"error\":{\"code\":-31001", NULL);
+        route_expect_with(&f.a_link, "\"error\":{\"code\":-31001", "\"code\":\"SERVER_UNAVAILABLE\"",
+                          "\"retryable\":false", "\"sent\":true", "\"server\":\"mem\"",
+                          "\"state\":\"crash-loop\"", "\"signal\":9", "\"stderrTail\":\"boom \\\"x\\\"\\n\"",
+                          "\"retryAfterMs\":30000", NULL);
+        route_expect_with(&f.b_link, "\"error\":{\"code\":-31001", NULL);
     }
-    assert_int_equal(router_pending(f.kit.router), 0);
+    assert_int_equal(router_pending(f.route.router), 0);
     /* Further requests: at once, and not sent. */
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
-    kit_expect_with(&f.a_link, "\"code\":-31001", "\"retryable\":true", "\"sent\":false", NULL);
-    assert_int_equal(f.kit.log.starts, 0);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
+    route_expect_with(&f.a_link, "\"code\":-31001", "\"retryable\":true", "\"sent\":false", NULL);
+    assert_int_equal(f.route.log.starts, 0);
     /* And service again without anything done by the clients. */
-    upstream_starting(kit_upstream(&f.kit));
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
-    kit_expect_nothing(&f.a_link);
-    while (kit_next(&f.kit.child))
+    upstream_starting(route_upstream(&f.route));
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
+    route_expect_nothing(&f.a_link);
+    while (fake_link_next(&f.route.child))
         ;
-    kit_ready(&f.kit, NULL);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)next_id());
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":1}");
+    route_child_ready(&f.route, NULL);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}",
+                      (unsigned long long)next_id());
+    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":1}");
 }
 
 static void a_near_restart_is_waited_for(void **state)
 {
     (void)state;
-    kit_down(&f.kit, 1000);
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
-    kit_expect_nothing(&f.a_link);
+    route_child_down(&f.route, 1000);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
+    route_expect_nothing(&f.a_link);
     /* It fails: then it is told. */
-    upstream_starting(kit_upstream(&f.kit));
-    kit_down(&f.kit, 1000);
-    kit_expect_with(&f.a_link, "\"id\":0", "-31001", "\"exitStatus\":3", "\"sent\":false", NULL);
-    kit_down(&f.kit, 1001);
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
-    kit_expect_with(&f.a_link, "-31001", "\"retryAfterMs\":1001", NULL);
+    upstream_starting(route_upstream(&f.route));
+    route_child_down(&f.route, 1000);
+    route_expect_with(&f.a_link, "\"id\":0", "-31001", "\"exitStatus\":3", "\"sent\":false", NULL);
+    route_child_down(&f.route, 1001);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
+    route_expect_with(&f.a_link, "-31001", "\"retryAfterMs\":1001", NULL);
     /* None planned: each request asks for a start. */
-    kit_down(&f.kit, 0);
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
-    assert_int_equal(f.kit.log.starts, 1);
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    assert_int_equal(f.kit.log.starts, 1);
-    assert_int_equal(router_pending(f.kit.router), 2);
+    route_child_down(&f.route, 0);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"m\"}");
+    assert_int_equal(f.route.log.starts, 1);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    assert_int_equal(f.route.log.starts, 1);
+    assert_int_equal(router_pending(f.route.router), 2);
 }
 
 /* Invalid lines. */
@@ -125,35 +126,36 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
         "42",
         "{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":",
         "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":1,\"message\":\"\"}}"};
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
     uint64_t id = next_id();
     for (size_t i = 0; i < sizeof(invalid_lines) / sizeof(invalid_lines[0]); i++)
-        kit_reply(&f.kit, invalid_lines[i]);
-    assert_int_equal(kit_stats(&f.kit).invalid_lines, sizeof(invalid_lines) / sizeof(invalid_lines[0]));
-    kit_expect_nothing(&f.a_link);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":\"\xff\"}", (unsigned long long)id);
-    kit_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31011", "BAD_REPLY", "\"reason\":", "\"sent\":true",
-                    NULL);
-    assert_int_equal(kit_stats(&f.kit).bad_replies, 1);
+        route_child_send(&f.route, invalid_lines[i]);
+    assert_int_equal(route_stats(&f.route).invalid_lines, sizeof(invalid_lines) / sizeof(invalid_lines[0]));
+    route_expect_nothing(&f.a_link);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":\"\xff\"}",
+                      (unsigned long long)id);
+    route_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31011", "BAD_REPLY",
+                      "\"reason\":", "\"sent\":true", NULL);
+    assert_int_equal(route_stats(&f.route).bad_replies, 1);
 
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
     id = next_id();
     char text[32];
     int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
     struct frame frame = {.bytes = text, .len = 9000000, .oversize = true};
     frame.env.id = (struct span){0, (size_t)n};
-    upstream_frame(kit_upstream(&f.kit), &frame, f.kit.now_ms);
-    kit_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31007", "\"from\":\"server\"", "\"bytes\":9000000",
-                    NULL);
+    upstream_frame(route_upstream(&f.route), &frame, f.route.now_ms);
+    route_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31007", "\"from\":\"server\"",
+                      "\"bytes\":9000000", NULL);
     /* Ids that are no exact integers are nobody's. */
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
     id = next_id();
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":\"%llu\",\"result\":1}", (unsigned long long)id);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu.0,\"result\":1}", (unsigned long long)id);
-    kit_expect_nothing(&f.a_link);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":5,\"message\":\"no\"}}",
-               (unsigned long long)id);
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"error\":{\"code\":5,\"message\":\"no\"}}");
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":\"%llu\",\"result\":1}", (unsigned long long)id);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu.0,\"result\":1}", (unsigned long long)id);
+    route_expect_nothing(&f.a_link);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":5,\"message\":\"no\"}}",
+                      (unsigned long long)id);
+    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"error\":{\"code\":5,\"message\":\"no\"}}");
 }
 
 static void time_outs(void **state)
@@ -161,104 +163,106 @@ static void time_outs(void **state)
     (void)state;
     static const char progress[] =
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":1,\"progressToken\":%d}}";
-    kit_say(&f.kit, f.a,
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
+    route_client_send(
+        &f.route, f.a,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
     int id = (int)next_id();
-    kit_tick(&f.kit, 59999);
-    kit_expect_nothing(&f.a_link);
-    kit_replyf(&f.kit, progress, id);
-    (void)kit_next(&f.a_link);
-    kit_tick(&f.kit, 59999);
-    kit_expect_nothing(&f.a_link);
-    kit_tick(&f.kit, 1);
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31002", "\"afterMs\":119999", "\"sent\":true",
-                    "\"retryable\":false", NULL);
-    kit_expect_with(&f.kit.child, "notifications/cancelled", NULL);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":1}", id);
-    kit_expect_nothing(&f.a_link);
+    route_tick(&f.route, 59999);
+    route_expect_nothing(&f.a_link);
+    route_child_sendf(&f.route, progress, id);
+    (void)fake_link_next(&f.a_link);
+    route_tick(&f.route, 59999);
+    route_expect_nothing(&f.a_link);
+    route_tick(&f.route, 1);
+    route_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31002", "\"afterMs\":119999", "\"sent\":true",
+                      "\"retryable\":false", NULL);
+    route_expect_with(&f.route.child, "notifications/cancelled", NULL);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":1}", id);
+    route_expect_nothing(&f.a_link);
 
     /* The hard cap holds, progress or not. */
-    kit_say(&f.kit, f.a,
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
+    route_client_send(
+        &f.route, f.a,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"_meta\":{\"progressToken\":1}}}");
     id = (int)next_id();
     for (int i = 0; i < 11; i++) {
-        kit_tick(&f.kit, 50000);
-        kit_replyf(&f.kit, progress, id);
-        kit_expect_with(&f.a_link, "progress", NULL);
+        route_tick(&f.route, 50000);
+        route_child_sendf(&f.route, progress, id);
+        route_expect_with(&f.a_link, "progress", NULL);
     }
-    kit_tick(&f.kit, 50000);
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31002", "\"afterMs\":600000", NULL);
+    route_tick(&f.route, 50000);
+    route_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31002", "\"afterMs\":600000", NULL);
 
     /* Waiting counts, and was not sent. */
-    kit_down(&f.kit, 0);
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    kit_tick(&f.kit, 60000);
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31002", "\"sent\":false", "\"retryable\":true",
-                    NULL);
-    assert_int_equal(kit_stats(&f.kit).waiting, 0);
+    route_child_down(&f.route, 0);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    route_tick(&f.route, 60000);
+    route_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31002", "\"sent\":false",
+                      "\"retryable\":true", NULL);
+    assert_int_equal(route_stats(&f.route).waiting, 0);
 }
 
 static void a_link_that_fails_leaves_nothing_behind(void **state)
 {
     (void)state;
     /* The child's link has no memory: the client is told, and nothing is in flight. */
-    f.kit.child.fail_with = -12;
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31003", "\"sent\":false", "\"retryable\":true",
-                    NULL);
-    assert_int_equal(router_pending(f.kit.router), 0);
-    f.kit.child.fail_with = 0;
+    f.route.child.fail_with = -12;
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    route_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31003", "\"sent\":false",
+                      "\"retryable\":true", NULL);
+    assert_int_equal(router_pending(f.route.router), 0);
+    f.route.child.fail_with = 0;
     /* It is closing: the request waits for what comes. */
-    f.kit.child.closed = true;
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    assert_int_equal(kit_stats(&f.kit).waiting, 1);
-    kit_down(&f.kit, 0);
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31001", NULL);
+    f.route.child.closed = true;
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    assert_int_equal(route_stats(&f.route).waiting, 1);
+    route_child_down(&f.route, 0);
+    route_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31001", NULL);
     /* The client's link has no memory: it is closed. */
-    kit_ready(&f.kit, NULL);
-    kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    route_child_ready(&f.route, NULL);
+    route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     uint64_t id = next_id();
     f.b_link.fail_with = -12;
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
     assert_true(f.b_link.closed);
-    assert_int_equal(router_pending(f.kit.router), 0);
-    kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
-    kit_expect_nothing(&f.kit.child);
+    assert_int_equal(router_pending(f.route.router), 0);
+    route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
+    route_expect_nothing(&f.route.child);
 }
 
 static void batches_belong_to_one_revision(void **state)
 {
     (void)state;
-    kit_say(&f.kit, f.a, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}]");
-    kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
-    kit_say(
-        &f.kit, f.a,
+    route_client_send(&f.route, f.a, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}]");
+    route_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
+    route_client_send(
+        &f.route, f.a,
         "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}");
-    kit_expect_with(&f.a_link, "\"protocolVersion\":\"2025-03-26\"", NULL);
-    kit_say(
-        &f.kit, f.a,
+    route_expect_with(&f.a_link, "\"protocolVersion\":\"2025-03-26\"", NULL);
+    route_client_send(
+        &f.route, f.a,
         "[ {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}, 5, [], "
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"},{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"dup\"},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}]");
     uint64_t id = next_id();
-    kit_expect(&f.kit.child, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}");
-    kit_expect_nothing(&f.kit.child);
-    kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
-    kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
-    kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", ",\"id\":1}}}", NULL);
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}");
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}");
-    kit_say(&f.kit, f.a, "[]");
-    kit_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", "empty", NULL);
+    route_expect(&f.route.child, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}");
+    route_expect_nothing(&f.route.child);
+    route_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
+    route_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", NULL);
+    route_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", ",\"id\":1}}}", NULL);
+    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}");
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
+    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}");
+    route_client_send(&f.route, f.a, "[]");
+    route_expect_with(&f.a_link, "\"id\":null,\"error\":{\"code\":-32600", "empty", NULL);
     static char many[4096];
     memset(many, 0, sizeof(many));
     many[0] = '[';
     for (int i = 0; i < 1001; i++)
         memcpy(many + 1 + 2 * i, "1,", 2);
     many[1 + 2 * 1001 - 1] = ']';
-    kit_say(&f.kit, f.a, many);
-    kit_expect_with(&f.a_link, "1000", NULL);
-    kit_expect_nothing(&f.a_link);
+    route_client_send(&f.route, f.a, many);
+    route_expect_with(&f.a_link, "1000", NULL);
+    route_expect_nothing(&f.a_link);
 }
 
 static void on_control(void *data, struct route_session *s, const struct frame *frame, uint64_t now_ms)
@@ -284,46 +288,46 @@ static void control_methods(void **state)
     struct router *r = NULL;
     struct route_server *server = NULL;
     static const struct server_ops none = {NULL, NULL, NULL, NULL};
-    struct server_limits limits = kit_limits(SHARING_SHARED);
-    struct kit_link link;
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
+    struct fake_link link;
     struct route_session *s = NULL;
     assert_int_equal(router_new(&options, &r), 0);
     assert_int_equal(route_server_add(r, "x", &limits, &none, NULL, &server), 0);
     assert_int_equal(route_server_add(r, "x", &limits, &none, NULL, &server), ERR_FULL);
-    kit_link_init(&link);
+    fake_link_init(&link);
     assert_int_equal(route_session_open(r, "y", &link.link, NULL, 0, &s), ERR_NOT_FOUND);
     assert_int_equal(route_session_open(r, "x", &link.link, &mode, 0, &s), 0);
     assert_ptr_equal(route_session_user(s), &mode);
     for (mode = 0; mode < 3; mode++) {
-        kit_say(&f.kit, s, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"relay\\/ping\"}");
-        kit_say(&f.kit, s, "{\"jsonrpc\":\"2.0\",\"method\":\"relay/ack\"}");
+        route_client_send(&f.route, s, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"relay\\/ping\"}");
+        route_client_send(&f.route, s, "{\"jsonrpc\":\"2.0\",\"method\":\"relay/ack\"}");
     }
-    kit_expect_with(&link, "\"id\":1,\"error\":{\"code\":-32601", NULL);
-    kit_expect(&link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"t\":1}}");
-    kit_expect(
+    route_expect_with(&link, "\"id\":1,\"error\":{\"code\":-32601", NULL);
+    route_expect(&link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"t\":1}}");
+    route_expect(
         &link,
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-31006,\"message\":\"no "
         "\\\"way\\\"\",\"data\":{\"relay\":true,\"code\":\"FORBIDDEN\",\"retryable\":false,\"sent\":false,\"needed\":\"admin\"}}}");
-    kit_expect_nothing(&link);
+    route_expect_nothing(&link);
     route_session_close(s, 0);
     route_server_remove(server, "done", 0);
     router_free(r);
-    kit_link_done(&link);
+    fake_link_done(&link);
 }
 
 static void draining_refuses_what_is_new(void **state)
 {
     (void)state;
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     uint64_t id = next_id();
-    router_drain(f.kit.router);
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
-    kit_expect_with(&f.a_link, "\"id\":2,\"error\":{\"code\":-31009",
-                    "\"retryAfterMs\":", "\"retryable\":true", NULL);
-    assert_int_equal(router_pending(f.kit.router), 1);
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}");
-    assert_int_equal(router_pending(f.kit.router), 0);
+    router_drain(f.route.router);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
+    route_expect_with(&f.a_link, "\"id\":2,\"error\":{\"code\":-31009",
+                      "\"retryAfterMs\":", "\"retryable\":true", NULL);
+    assert_int_equal(router_pending(f.route.router), 1);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
+    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}");
+    assert_int_equal(router_pending(f.route.router), 0);
 }
 
 struct seen {
@@ -344,14 +348,15 @@ static void views_show_every_call(void **state)
     (void)state;
     struct seen seen = {""};
     struct route_session_stats stats;
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"first\"}");
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"second\"}");
-    kit_say(&f.kit, f.a,
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
-    upstream_drain(kit_upstream(&f.kit));
-    kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"third\"}");
-    f.kit.now_ms += 1000;
-    router_each_call(f.kit.router, f.kit.now_ms, see_call, &seen);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"first\"}");
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"second\"}");
+    route_client_send(
+        &f.route, f.a,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+    upstream_drain(route_upstream(&f.route));
+    route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"third\"}");
+    f.route.now_ms += 1000;
+    router_each_call(f.route.router, f.route.now_ms, see_call, &seen);
     assert_string_equal(seen.text, "in-flight 2 \"second\" age=1000 left=59000 owned\n"
                                    "abandoned 1 \"first\" age=1000 left=4000 owned\n"
                                    "waiting 3 \"third\" age=1000 left=59000 owned\n");
@@ -361,27 +366,27 @@ static void views_show_every_call(void **state)
     assert_string_equal(stats.client_name, "t");
     assert_true(stats.initialized);
     assert_int_equal(stats.in_flight, 1);
-    assert_int_equal(upstream_pending(kit_upstream(&f.kit)), 1);
-    assert_int_equal(kit_stats(&f.kit).waiting, 1);
-    upstream_undrain(kit_upstream(&f.kit), f.kit.now_ms);
-    assert_int_equal(kit_stats(&f.kit).waiting, 0);
-    assert_int_equal(kit_stats(&f.kit).in_flight, 2);
+    assert_int_equal(upstream_pending(route_upstream(&f.route)), 1);
+    assert_int_equal(route_stats(&f.route).waiting, 1);
+    upstream_undrain(route_upstream(&f.route), f.route.now_ms);
+    assert_int_equal(route_stats(&f.route).waiting, 0);
+    assert_int_equal(route_stats(&f.route).in_flight, 2);
 }
 
 static void a_removed_server_answers_and_closes(void **state)
 {
     (void)state;
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    upstream_drain(kit_upstream(&f.kit));
-    kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    route_server_remove(f.kit.server, "it is gone", f.kit.now_ms);
-    f.kit.server = NULL;
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31001", "it is gone", "\"sent\":true", NULL);
-    kit_expect_with(&f.b_link, "\"id\":1,\"error\":{\"code\":-31001", "it is gone", "\"sent\":false", NULL);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    upstream_drain(route_upstream(&f.route));
+    route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    route_server_remove(f.route.server, "it is gone", f.route.now_ms);
+    f.route.server = NULL;
+    route_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-31001", "it is gone", "\"sent\":true", NULL);
+    route_expect_with(&f.b_link, "\"id\":1,\"error\":{\"code\":-31001", "it is gone", "\"sent\":false", NULL);
     assert_true(f.a_link.closed && f.b_link.closed);
     assert_string_equal(f.a_link.reason, "it is gone");
-    kit_say(&f.kit, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
-    assert_int_equal(router_pending(f.kit.router), 0);
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"m\"}");
+    assert_int_equal(router_pending(f.route.router), 0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

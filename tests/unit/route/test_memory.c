@@ -15,8 +15,8 @@
 
 #define CLIENTS 8
 
-static struct kit kit;
-static struct kit_link links[CLIENTS];
+static struct route_fixture route;
+static struct fake_link links[CLIENTS];
 static struct route_session *sessions[CLIENTS];
 
 /* ---- steady state ---- */
@@ -30,8 +30,8 @@ struct load {
 /* Ids and tokens as long as those of UUID users, which do not fit with a method into a call. */
 static void offer(struct load *load, int client)
 {
-    kit_sayf(
-        &kit, sessions[client],
+    route_client_sendf(
+        &route, sessions[client],
         "{\"jsonrpc\":\"2.0\",\"id\":\"0b5dd8a4-3f0f-4b4e-9c1e-%012u\",\"method\":\"tools/"
         "call\",\"params\":{\"name\":\"echo\",\"_meta\":{\"progressToken\":\"7d1d1a5e-9d3a-4b57-8c27-%012u-and-some-more-of-it\"}}}",
         load->next_id[client], load->next_id[client]);
@@ -40,12 +40,12 @@ static void offer(struct load *load, int client)
 
 static void answer_oldest(struct load *load)
 {
-    kit_replyf(
-        &kit,
+    route_child_sendf(
+        &route,
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":1}}",
         (unsigned long long)load->next_relay_id);
-    kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"content\":[]}}",
-               (unsigned long long)load->next_relay_id);
+    route_child_sendf(&route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"content\":[]}}",
+                      (unsigned long long)load->next_relay_id);
     load->next_relay_id++;
 }
 
@@ -53,33 +53,33 @@ static void answer_oldest(struct load *load)
 static void steady(size_t offered)
 {
     struct load load = {.next_relay_id = 2};
-    struct server_limits limits = kit_limits(SHARING_SHARED);
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     fault_alloc_install();
-    kit_open(&kit, &limits);
-    kit_ready(&kit, NULL);
-    kit.child.forget = true;
+    route_fixture_open(&route, &limits);
+    route_child_ready(&route, NULL);
+    route.child.forget = true;
     for (int i = 0; i < CLIENTS; i++) {
-        sessions[i] = kit_client(&kit, &links[i]);
+        sessions[i] = route_connect_initialized(&route, &links[i]);
         links[i].forget = true;
     }
     for (size_t i = 0; i < offered; i++)
         offer(&load, (int)(i % CLIENTS));
-    assert_int_equal(kit_stats(&kit).in_flight + kit_stats(&kit).waiting, offered);
+    assert_int_equal(route_stats(&route).in_flight + route_stats(&route).waiting, offered);
     for (int round = 0; round < 3000; round++) {
         if (round == 2000)
             fault_alloc_fail_at(0); /* counts from here */
         answer_oldest(&load);
         offer(&load, (round + (int)offered) % CLIENTS);
-        kit_tick(&kit, 1);
+        route_tick(&route, 1);
     }
     assert_int_equal(fault_alloc_count(), 0);
-    assert_int_equal(kit_stats(&kit).late, 0);
-    assert_int_equal(kit_stats(&kit).answers, 3000);
+    assert_int_equal(route_stats(&route).late, 0);
+    assert_int_equal(route_stats(&route).answers, 3000);
     for (int i = 0; i < CLIENTS; i++) {
-        route_session_close(sessions[i], kit.now_ms);
-        kit_link_done(&links[i]);
+        route_session_close(sessions[i], route.now_ms);
+        fake_link_done(&links[i]);
     }
-    kit_close(&kit);
+    route_fixture_close(&route);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
@@ -104,32 +104,34 @@ static void nothing_is_allocated_with_800_for_512_slots(void **state)
 static void nothing_is_allocated_for_questions(void **state)
 {
     (void)state;
-    struct server_limits limits = kit_limits(SHARING_PER_SESSION);
+    struct server_limits limits = route_fixture_limits(SHARING_PER_SESSION);
     fault_alloc_install();
-    kit_open(&kit, &limits);
-    sessions[0] = kit_session(&kit, &links[0]);
-    kit_say(&kit, sessions[0], "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}");
-    kit.child.forget = links[0].forget = true;
-    upstream_attach(kit.log.last, &kit.child.link, kit.now_ms);
+    route_fixture_open(&route, &limits);
+    sessions[0] = route_connect(&route, &links[0]);
+    route_client_send(&route, sessions[0],
+                      "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}");
+    route.child.forget = links[0].forget = true;
+    upstream_attach(route.log.last, &route.child.link, route.now_ms);
     for (int i = 1; i <= 200; i++) {
         char line[128];
         if (i == 100)
             fault_alloc_fail_at(0);
-        kit_reply_on(&kit, kit.log.last, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
+        route_child_send_on(&route, route.log.last,
+                            "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
         (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", i);
-        kit_say(&kit, sessions[0], line);
+        route_client_send(&route, sessions[0], line);
     }
     assert_int_equal(fault_alloc_count(), 0);
-    assert_int_equal(kit.child.sent, 1 + 200);
-    route_session_close(sessions[0], kit.now_ms);
-    kit_link_done(&links[0]);
-    kit_close(&kit);
+    assert_int_equal(route.child.sent, 1 + 200);
+    route_session_close(sessions[0], route.now_ms);
+    fake_link_done(&links[0]);
+    route_fixture_close(&route);
     assert_int_equal(fault_alloc_live(), 0);
 }
 
 /* ---- the Nth allocation fails ---- */
 
-static bool is_answered(const struct kit_link *l, int id)
+static bool is_answered(const struct fake_link *l, int id)
 {
     char text[32];
     (void)snprintf(text, sizeof(text), "\"id\":%d,", id);
@@ -143,27 +145,28 @@ static bool is_answered(const struct kit_link *l, int id)
 /* Everything that the child was asked and has not answered yet: tasks get an id, the rest an empty result. */
 static void answer_all(size_t *seen)
 {
-    for (; *seen < kit.child.count; (*seen)++) {
-        const char *line = kit.child.lines[*seen];
+    for (; *seen < route.child.count; (*seen)++) {
+        const char *line = route.child.lines[*seen];
         const char *id = strstr(line, "\"id\":");
         if (!id || strstr(line, "\"error\":"))
             continue;
         unsigned long long n = strtoull(id + 5, NULL, 10);
         if (strstr(line, "\"initialize\""))
-            kit_replyf(
-                &kit,
+            route_child_sendf(
+                &route,
                 "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}",
                 n);
         else if (strstr(line, "\"task\":{}"))
-            kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"task\":{\"taskId\":\"t%llu\"}}}",
-                       n, n);
+            route_child_sendf(
+                &route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"task\":{\"taskId\":\"t%llu\"}}}", n,
+                n);
         else if (strstr(line, "\"fails\""))
-            kit_replyf(
-                &kit,
+            route_child_sendf(
+                &route,
                 "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-32042,\"message\":\"\",\"data\":{\"elicitations\":[{\"elicitationId\":\"e\"}]}}}",
                 n);
         else
-            kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}", n);
+            route_child_sendf(&route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{}}", n);
     }
 }
 
@@ -179,7 +182,7 @@ static const char *const requests[] = {
 };
 #define REQUESTS ((int)(sizeof(requests) / sizeof(requests[0])))
 
-static void attach_shared(struct kit *k, struct upstream *upstream)
+static void attach_shared(struct route_fixture *k, struct upstream *upstream)
 {
     k->child.closed = false;
     upstream_attach(upstream, &k->child.link, k->now_ms);
@@ -190,18 +193,18 @@ static void say_everything(size_t *seen)
     for (int i = 0; i < REQUESTS; i++) {
         for (int c = 0; c < 2; c++) {
             if (sessions[c])
-                kit_sayf(&kit, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":%d,%s}", i, requests[i]);
+                route_client_sendf(&route, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":%d,%s}", i, requests[i]);
         }
         if (i % 2)
             answer_all(seen);
     }
     answer_all(seen);
     if (sessions[0])
-        kit_say(
-            &kit, sessions[0],
+        route_client_send(
+            &route, sessions[0],
             "{\"jsonrpc\":\"2.0\",\"id\":50,\"method\":\"resources/unsubscribe\",\"params\":{\"uri\":\"x:a\"}}");
-    kit_reply(
-        &kit,
+    route_child_send(
+        &route,
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks/status\",\"params\":{\"taskId\":\"t99\"}}");
     answer_all(seen);
 }
@@ -212,29 +215,29 @@ static void scenario(void)
         .state = "down", .detail = "it fell", .stderr_tail = "x", .stderr_len = 1};
     size_t seen = 0;
     for (int c = 0; c < 2; c++) {
-        kit_link_init(&links[c]);
+        fake_link_init(&links[c]);
         sessions[c] = NULL;
-        if (route_session_open(kit.router, "mem", &links[c].link, NULL, kit.now_ms, &sessions[c]))
+        if (route_session_open(route.router, "mem", &links[c].link, NULL, route.now_ms, &sessions[c]))
             sessions[c] = NULL;
     }
     say_everything(&seen);
-    kit_tick(&kit, 5000);
-    upstream_drain(kit_upstream(&kit));
+    route_tick(&route, 5000);
+    upstream_drain(route_upstream(&route));
     for (int c = 0; c < 2; c++) {
         if (sessions[c])
-            kit_say(&kit, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":60,\"method\":\"waits\"}");
+            route_client_send(&route, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":60,\"method\":\"waits\"}");
     }
-    if (kit.log.starts > 0)
-        upstream_down(kit_upstream(&kit), &why, kit.now_ms);
+    if (route.log.starts > 0)
+        upstream_down(route_upstream(&route), &why, route.now_ms);
     for (int c = 0; c < 2; c++) {
         for (int i = 0; sessions[c] && i < REQUESTS; i++)
             assert_true(is_answered(&links[c], i) || links[c].closed);
         if (sessions[c])
-            route_session_close(sessions[c], kit.now_ms);
+            route_session_close(sessions[c], route.now_ms);
         sessions[c] = NULL;
-        kit_link_done(&links[c]);
+        fake_link_done(&links[c]);
     }
-    assert_int_equal(router_pending(kit.router), 0);
+    assert_int_equal(router_pending(route.router), 0);
 }
 
 static bool open_world(void)
@@ -244,16 +247,16 @@ static bool open_world(void)
                                                   .relay_version = "9.9",
                                                   .max_id_bytes = 16384,
                                                   .max_frame_bytes = 8388608};
-    struct server_limits limits = kit_limits(SHARING_SHARED);
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     limits.log_messages = LOG_MESSAGES_BROADCAST;
-    memset(&kit, 0, sizeof(kit));
-    kit.now_ms = 1000;
-    kit.on_start = attach_shared;
-    kit_link_init(&kit.child);
-    if (router_new(&options, &kit.router))
+    memset(&route, 0, sizeof(route));
+    route.now_ms = 1000;
+    route.on_start = attach_shared;
+    fake_link_init(&route.child);
+    if (router_new(&options, &route.router))
         return false;
-    if (route_server_add(kit.router, "mem", &limits, kit_ops(), &kit, &kit.server)) {
-        router_free(kit.router);
+    if (route_server_add(route.router, "mem", &limits, route_fixture_ops(), &route, &route.server)) {
+        router_free(route.router);
         return false;
     }
     return true;
@@ -271,9 +274,9 @@ static size_t run_with_failures(void (*arm)(size_t n))
         bool fired = fault_alloc_fired();
         fault_alloc_fail_at(0);
         if (opened) {
-            route_server_remove(kit.server, "over", kit.now_ms);
-            router_free(kit.router);
-            kit_link_done(&kit.child);
+            route_server_remove(route.server, "over", route.now_ms);
+            router_free(route.router);
+            fake_link_done(&route.child);
         }
         assert_int_equal(fault_alloc_live(), 0);
         if (!fired)

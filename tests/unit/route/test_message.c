@@ -19,30 +19,30 @@ struct row {
     bool droppable;
 };
 
-static struct kit_pair f;
-static struct kit_link own_child;
+static struct route_pair f;
+static struct fake_link own_child;
 static uint64_t last_id;
 
-static struct kit_link *link_of(enum peer peer, struct kit_link *child)
+static struct fake_link *link_of(enum peer peer, struct fake_link *child)
 {
     return peer == A ? &f.a_link : peer == B ? &f.b_link : child;
 }
 
-static void note_id(struct kit_link *child)
+static void note_id(struct fake_link *child)
 {
     for (size_t i = child->seen; i < child->count; i++) {
         if (strstr(child->lines[i], "\"method\"") && strstr(child->lines[i], "\"id\":"))
-            last_id = kit_id(child->lines[i]);
+            last_id = route_line_id(child->lines[i]);
     }
     child->seen = child->count;
 }
 
-static void play(const struct row *rows, size_t count, struct upstream *upstream, struct kit_link *child)
+static void play(const struct row *rows, size_t count, struct upstream *upstream, struct fake_link *child)
 {
     for (size_t i = 0; i < count; i++) {
         char line[512];
         const struct row *row = &rows[i];
-        struct kit_link *to = link_of(row->to, child);
+        struct fake_link *to = link_of(row->to, child);
         const char *mark = strstr(row->line, "%llu");
         size_t before = to->sent;
         if (mark)
@@ -51,9 +51,9 @@ static void play(const struct row *rows, size_t count, struct upstream *upstream
         else
             (void)snprintf(line, sizeof(line), "%s", row->line);
         if (row->from == CHILD)
-            kit_reply_on(&f.kit, upstream, line);
+            route_child_send_on(&f.route, upstream, line);
         else
-            kit_say(&f.kit, row->from == A ? f.a : f.b, line);
+            route_client_send(&f.route, row->from == A ? f.a : f.b, line);
         if (to->sent != before + 1 || to->last_kind != row->kind || to->last_droppable != row->droppable ||
             strcmp(to->last_about, row->about) != 0)
             fail_msg("after %s: %zu messages, kind %d, about '%s', %sdroppable", line, to->sent - before,
@@ -101,78 +101,78 @@ static void on_a_shared_child(void **state)
         {B, REQUEST("\"again\"", "initialize", "\"protocolVersion\":\"2025-11-25\""), B, MESSAGE_RESULT,
          "\"again\"", false},
     };
-    struct server_limits limits = kit_limits(SHARING_SHARED);
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     (void)state;
     limits.log_messages = LOG_MESSAGES_BROADCAST;
-    kit_pair_open_with(&f, &limits, NULL);
-    play(rows, sizeof(rows) / sizeof(rows[0]), kit_upstream(&f.kit), &f.kit.child);
-    kit_pair_close(&f);
+    route_pair_open_with(&f, &limits, NULL);
+    play(rows, sizeof(rows) / sizeof(rows[0]), route_upstream(&f.route), &f.route.child);
+    route_pair_close(&f);
 }
 
 /* A session's cancel is the relay's own frame, about the client's id. */
 static void cancelled_by_the_session(void **state)
 {
     (void)state;
-    kit_pair_open(&f);
-    kit_say(&f.kit, f.a, REQUEST("\"x\"", "tools/call", ""));
-    kit_say(&f.kit, f.b, REQUEST("\"x\"", "tools/call", ""));
-    note_id(&f.kit.child);
-    route_session_cancel(f.a, "\"y\"", 3, f.kit.now_ms);
-    kit_expect_nothing(&f.kit.child);
-    route_session_cancel(f.b, "\"x\"", 3, f.kit.now_ms);
+    route_pair_open(&f);
+    route_client_send(&f.route, f.a, REQUEST("\"x\"", "tools/call", ""));
+    route_client_send(&f.route, f.b, REQUEST("\"x\"", "tools/call", ""));
+    note_id(&f.route.child);
+    route_session_cancel(f.a, "\"y\"", 3, f.route.now_ms);
+    route_expect_nothing(&f.route.child);
+    route_session_cancel(f.b, "\"x\"", 3, f.route.now_ms);
     char expected[32];
     (void)snprintf(expected, sizeof(expected), "\"requestId\":%llu}", (unsigned long long)last_id);
-    kit_expect_with(&f.kit.child, "notifications/cancelled", expected, NULL);
-    assert_string_equal(f.kit.child.last_about, "\"x\"");
-    assert_int_equal(kit_stats(&f.kit).abandoned, 1);
-    assert_int_equal(kit_stats(&f.kit).in_flight, 1);
-    route_session_cancel(f.b, "\"x\"", 3, f.kit.now_ms);
-    kit_expect_nothing(&f.kit.child);
-    kit_expect_nothing(&f.b_link);
-    kit_pair_close(&f);
+    route_expect_with(&f.route.child, "notifications/cancelled", expected, NULL);
+    assert_string_equal(f.route.child.last_about, "\"x\"");
+    assert_int_equal(route_stats(&f.route).abandoned, 1);
+    assert_int_equal(route_stats(&f.route).in_flight, 1);
+    route_session_cancel(f.b, "\"x\"", 3, f.route.now_ms);
+    route_expect_nothing(&f.route.child);
+    route_expect_nothing(&f.b_link);
+    route_pair_close(&f);
 }
 
 /* A waiting request is removed, and its place is free at once. */
 static void cancelled_while_it_waits(void **state)
 {
     (void)state;
-    kit_pair_open(&f);
-    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
-    kit_say(&f.kit, f.a, REQUEST("1", "tools/call", ""));
-    assert_int_equal(kit_stats(&f.kit).waiting, 1);
-    route_session_cancel(f.a, "1", 1, f.kit.now_ms);
-    assert_int_equal(kit_stats(&f.kit).waiting, 0);
-    f.kit.child.link.queued_bytes = 0;
-    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
-    kit_expect_nothing(&f.kit.child);
-    kit_expect_nothing(&f.a_link);
-    kit_pair_close(&f);
+    route_pair_open(&f);
+    f.route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
+    route_client_send(&f.route, f.a, REQUEST("1", "tools/call", ""));
+    assert_int_equal(route_stats(&f.route).waiting, 1);
+    route_session_cancel(f.a, "1", 1, f.route.now_ms);
+    assert_int_equal(route_stats(&f.route).waiting, 0);
+    f.route.child.link.queued_bytes = 0;
+    upstream_writable(route_upstream(&f.route), f.route.now_ms);
+    route_expect_nothing(&f.route.child);
+    route_expect_nothing(&f.a_link);
+    route_pair_close(&f);
 }
 
 /* What found no room keeps what it is about. */
 static void kept_in_the_outbox(void **state)
 {
     (void)state;
-    kit_pair_open(&f);
-    kit_say(&f.kit, f.a, REQUEST("\"x\"", "tools/call", ""));
-    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
-    route_session_cancel(f.a, "\"x\"", 3, f.kit.now_ms);
-    size_t before = f.kit.child.sent;
-    f.kit.child.link.queued_bytes = 0;
-    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
-    assert_int_equal(f.kit.child.sent, before + 1);
-    assert_int_equal(f.kit.child.last_kind, MESSAGE_NOTIFICATION);
-    assert_string_equal(f.kit.child.last_about, "\"x\"");
-    kit_pair_close(&f);
+    route_pair_open(&f);
+    route_client_send(&f.route, f.a, REQUEST("\"x\"", "tools/call", ""));
+    f.route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
+    route_session_cancel(f.a, "\"x\"", 3, f.route.now_ms);
+    size_t before = f.route.child.sent;
+    f.route.child.link.queued_bytes = 0;
+    upstream_writable(route_upstream(&f.route), f.route.now_ms);
+    assert_int_equal(f.route.child.sent, before + 1);
+    assert_int_equal(f.route.child.last_kind, MESSAGE_NOTIFICATION);
+    assert_string_equal(f.route.child.last_about, "\"x\"");
+    route_pair_close(&f);
 }
 
 static struct upstream *own_upstream;
 
-static void attach(struct kit *kit, struct upstream *upstream)
+static void attach(struct route_fixture *route, struct upstream *upstream)
 {
     own_upstream = upstream;
     upstream_starting(upstream);
-    upstream_attach(upstream, &own_child.link, kit->now_ms);
+    upstream_attach(upstream, &own_child.link, route->now_ms);
 }
 
 static void on_a_child_of_its_own(void **state)
@@ -198,19 +198,19 @@ static void on_a_child_of_its_own(void **state)
          true},
         {CHILD, NOTIFICATION("notifications/tools/list_changed", ""), A, MESSAGE_NOTIFICATION, "", false},
     };
-    struct server_limits limits = kit_limits(SHARING_PER_SESSION);
+    struct server_limits limits = route_fixture_limits(SHARING_PER_SESSION);
     (void)state;
     memset(&f, 0, sizeof(f));
-    kit_open(&f.kit, &limits);
-    f.kit.on_start = attach;
-    kit_link_init(&own_child);
-    f.a = kit_session(&f.kit, &f.a_link);
-    kit_say(&f.kit, f.a, REQUEST("0", "ping", ""));
+    route_fixture_open(&f.route, &limits);
+    f.route.on_start = attach;
+    fake_link_init(&own_child);
+    f.a = route_connect(&f.route, &f.a_link);
+    route_client_send(&f.route, f.a, REQUEST("0", "ping", ""));
     note_id(&own_child);
-    kit_reply_on(&f.kit, own_upstream, RESULT("1"));
+    route_child_send_on(&f.route, own_upstream, RESULT("1"));
     play(rows, sizeof(rows) / sizeof(rows[0]), own_upstream, &own_child);
-    kit_pair_close(&f);
-    kit_link_done(&own_child);
+    route_pair_close(&f);
+    fake_link_done(&own_child);
 }
 
 int main(void)

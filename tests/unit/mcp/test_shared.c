@@ -8,73 +8,74 @@
 
 #include "tests/unit/route/route_fixture.h"
 
-static struct kit_pair f;
+static struct route_pair f;
 
 static int setup(void **state)
 {
     (void)state;
-    return kit_pair_open(&f);
+    return route_pair_open(&f);
 }
 
 static int setup_broadcast(void **state)
 {
     (void)state;
-    struct server_limits limits = kit_limits(SHARING_SHARED);
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     limits.log_messages = LOG_MESSAGES_BROADCAST;
-    return kit_pair_open_with(&f, &limits, NULL);
+    return route_pair_open_with(&f, &limits, NULL);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    return kit_pair_close(&f);
+    return route_pair_close(&f);
 }
 
 static int next_id(const char *holds)
 {
-    return (int)kit_id(kit_expect_with(&f.kit.child, holds, NULL));
+    return (int)route_line_id(route_expect_with(&f.route.child, holds, NULL));
 }
 
 static void subscribe(struct route_session *s, int id, const char *uri)
 {
-    kit_sayf(&f.kit, s,
-             "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"%s\"}}",
-             id, uri);
+    route_client_sendf(
+        &f.route, s,
+        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"%s\"}}", id,
+        uri);
 }
 
 static void unsubscribe(struct route_session *s, int id, const char *uri)
 {
-    kit_sayf(
-        &f.kit, s,
+    route_client_sendf(
+        &f.route, s,
         "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"resources/unsubscribe\",\"params\":{\"uri\":\"%s\"}}",
         id, uri);
 }
 
 static void cancel(struct route_session *s, int id)
 {
-    kit_sayf(&f.kit, s,
-             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%d}}",
-             id);
+    route_client_sendf(
+        &f.route, s,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%d}}", id);
 }
 
 static void updated(const char *uri)
 {
-    kit_replyf(
-        &f.kit,
+    route_child_sendf(
+        &f.route,
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"%s\"}}",
         uri);
 }
 
 static void accept(int id)
 {
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", id);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", id);
 }
 
-static void expect_done(struct kit_link *link, int id)
+static void expect_done(struct fake_link *link, int id)
 {
     char line[64];
     (void)snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}", id);
-    kit_expect(link, line);
+    route_expect(link, line);
 }
 
 static void subscriptions_are_counted(void **state)
@@ -84,46 +85,46 @@ static void subscriptions_are_counted(void **state)
     int first = next_id("subscribe");
     /* Behind one that is under way: waits for its outcome. */
     subscribe(f.b, 1, "x:a");
-    kit_expect_nothing(&f.kit.child);
-    kit_expect_nothing(&f.b_link);
+    route_expect_nothing(&f.route.child);
+    route_expect_nothing(&f.b_link);
     updated("x:a");
-    kit_expect_nothing(&f.a_link);
+    route_expect_nothing(&f.a_link);
     accept(first);
     expect_done(&f.a_link, 1);
     expect_done(&f.b_link, 1);
     subscribe(f.b, 2, "x:a");
     expect_done(&f.b_link, 2);
-    kit_expect_nothing(&f.kit.child);
-    assert_int_equal(kit_stats(&f.kit).subscriptions, 1);
+    route_expect_nothing(&f.route.child);
+    assert_int_equal(route_stats(&f.route).subscriptions, 1);
 
     updated("x:a");
-    kit_expect_with(&f.a_link, "resources/updated", "\"uri\":\"x:a\"", NULL);
-    kit_expect_with(&f.b_link, "resources/updated", NULL);
+    route_expect_with(&f.a_link, "resources/updated", "\"uri\":\"x:a\"", NULL);
+    route_expect_with(&f.b_link, "resources/updated", NULL);
     unsubscribe(f.a, 2, "x:a");
     expect_done(&f.a_link, 2);
-    kit_expect_nothing(&f.kit.child);
+    route_expect_nothing(&f.route.child);
     updated("\\u0078:a");
-    kit_expect_nothing(&f.a_link);
-    kit_expect_with(&f.b_link, "resources/updated", NULL);
+    route_expect_nothing(&f.a_link);
+    route_expect_with(&f.b_link, "resources/updated", NULL);
     /* Not subscribed: the others stay. */
     unsubscribe(f.a, 3, "x:a");
     expect_done(&f.a_link, 3);
     unsubscribe(f.a, 4, "x:none");
     expect_done(&f.a_link, 4);
-    kit_expect_nothing(&f.kit.child);
+    route_expect_nothing(&f.route.child);
     unsubscribe(f.b, 3, "x:a");
     int last = next_id("unsubscribe");
     subscribe(f.a, 5, "x:a");
-    kit_expect_nothing(&f.kit.child);
+    route_expect_nothing(&f.route.child);
     accept(last);
     expect_done(&f.b_link, 3);
     int again = next_id("resources/subscribe");
     accept(again);
     expect_done(&f.a_link, 5);
-    route_session_close(f.a, f.kit.now_ms);
+    route_session_close(f.a, f.route.now_ms);
     f.a = NULL;
     (void)next_id("resources/unsubscribe");
-    assert_int_equal(kit_stats(&f.kit).subscriptions, 0);
+    assert_int_equal(route_stats(&f.route).subscriptions, 0);
 }
 
 static void a_failed_subscribe_is_undone(void **state)
@@ -133,14 +134,14 @@ static void a_failed_subscribe_is_undone(void **state)
     int first = next_id("subscribe");
     subscribe(f.b, 2, "x:a");
     unsubscribe(f.b, 3, "x:a");
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32002,\"message\":\"no\"}}",
-               first);
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32002,\"message\":\"no\"}}");
-    kit_expect(&f.b_link, "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32002,\"message\":\"no\"}}");
+    route_child_sendf(
+        &f.route, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32002,\"message\":\"no\"}}", first);
+    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32002,\"message\":\"no\"}}");
+    route_expect(&f.b_link, "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32002,\"message\":\"no\"}}");
     expect_done(&f.b_link, 3);
-    assert_int_equal(kit_stats(&f.kit).subscriptions, 0);
+    assert_int_equal(route_stats(&f.route).subscriptions, 0);
     updated("x:a");
-    kit_expect_nothing(&f.a_link);
+    route_expect_nothing(&f.a_link);
     subscribe(f.b, 4, "x:a");
     (void)next_id("subscribe");
 }
@@ -154,13 +155,14 @@ static void a_refused_unsubscribe_changes_nothing(void **state)
     unsubscribe(f.a, 2, "x:a");
     int last = next_id("unsubscribe");
     subscribe(f.b, 1, "x:a");
-    kit_replyf(&f.kit, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":1,\"message\":\"no\"}}", last);
-    kit_expect_with(&f.a_link, "\"id\":2,\"error\"", NULL);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":1,\"message\":\"no\"}}",
+                      last);
+    route_expect_with(&f.a_link, "\"id\":2,\"error\"", NULL);
     expect_done(&f.b_link, 1);
-    kit_expect_nothing(&f.kit.child);
+    route_expect_nothing(&f.route.child);
     updated("x:a");
-    kit_expect_with(&f.a_link, "updated", NULL);
-    kit_expect_with(&f.b_link, "updated", NULL);
+    route_expect_with(&f.a_link, "updated", NULL);
+    route_expect_with(&f.b_link, "updated", NULL);
 }
 
 static void the_next_takes_over_from_who_left(void **state)
@@ -170,31 +172,31 @@ static void the_next_takes_over_from_who_left(void **state)
     (void)next_id("subscribe");
     subscribe(f.b, 1, "x:a");
     cancel(f.a, 1);
-    (void)kit_expect_with(&f.kit.child, "cancelled", NULL);
-    (void)kit_expect_with(&f.kit.child, "unsubscribe", NULL);
+    (void)route_expect_with(&f.route.child, "cancelled", NULL);
+    (void)route_expect_with(&f.route.child, "unsubscribe", NULL);
     int second = next_id("resources/subscribe");
-    kit_expect_nothing(&f.kit.child);
+    route_expect_nothing(&f.route.child);
     accept(second);
     expect_done(&f.b_link, 1);
-    kit_expect_nothing(&f.a_link);
+    route_expect_nothing(&f.a_link);
     /* A held one may be cancelled too, and one that has not left is simply gone. */
     unsubscribe(f.b, 2, "x:a");
     (void)next_id("unsubscribe");
     subscribe(f.a, 2, "x:a");
     cancel(f.a, 2);
     cancel(f.b, 2);
-    (void)kit_expect_with(&f.kit.child, "cancelled", NULL);
-    (void)kit_expect_with(&f.kit.child, "unsubscribe", NULL);
-    kit_expect_nothing(&f.kit.child);
-    assert_int_equal(kit_stats(&f.kit).subscriptions, 0);
+    (void)route_expect_with(&f.route.child, "cancelled", NULL);
+    (void)route_expect_with(&f.route.child, "unsubscribe", NULL);
+    route_expect_nothing(&f.route.child);
+    assert_int_equal(route_stats(&f.route).subscriptions, 0);
     /* The child dies under it. */
     subscribe(f.a, 3, "x:a");
     (void)next_id("subscribe");
     subscribe(f.b, 3, "x:a");
-    kit_down(&f.kit, 0);
-    kit_expect_with(&f.a_link, "\"id\":3,\"error\"", "\"sent\":true", NULL);
-    kit_expect_with(&f.b_link, "\"id\":3,\"error\"", "\"sent\":false", NULL);
-    assert_int_equal(kit_stats(&f.kit).subscriptions, 0);
+    route_child_down(&f.route, 0);
+    route_expect_with(&f.a_link, "\"id\":3,\"error\"", "\"sent\":true", NULL);
+    route_expect_with(&f.b_link, "\"id\":3,\"error\"", "\"sent\":false", NULL);
+    assert_int_equal(route_stats(&f.route).subscriptions, 0);
 }
 
 static void updates_of_what_lies_under_a_uri(void **state)
@@ -207,15 +209,15 @@ static void updates_of_what_lies_under_a_uri(void **state)
     accept(next_id("subscribe"));
     expect_done(&f.b_link, 1);
     updated("file:///d/x");
-    kit_expect_with(&f.a_link, "file:///d/x", NULL);
+    route_expect_with(&f.a_link, "file:///d/x", NULL);
     updated("file:///d/e/f");
-    kit_expect_with(&f.b_link, "file:///d/e/f", NULL);
+    route_expect_with(&f.b_link, "file:///d/e/f", NULL);
     updated("file:///d?v=1");
-    kit_expect_with(&f.a_link, "v=1", NULL);
+    route_expect_with(&f.a_link, "v=1", NULL);
     updated("file:///dx");
     updated("file:///");
-    kit_expect_nothing(&f.a_link);
-    kit_expect_nothing(&f.b_link);
+    route_expect_nothing(&f.a_link);
+    route_expect_nothing(&f.b_link);
 }
 
 static void uris_and_counts_have_limits(void **state)
@@ -224,25 +226,26 @@ static void uris_and_counts_have_limits(void **state)
     static char uri[4096 + 2];
     memset(uri, 'u', sizeof(uri) - 1);
     subscribe(f.a, 1, uri);
-    kit_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-32602", "4096", NULL);
+    route_expect_with(&f.a_link, "\"id\":1,\"error\":{\"code\":-32602", "4096", NULL);
     uri[4096] = '\0';
     subscribe(f.a, 1, uri);
     accept(next_id("subscribe"));
     expect_done(&f.a_link, 1);
     /* No URI at all: the child says what is wrong. */
-    kit_say(&f.kit, f.a,
-            "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"resources/subscribe\",\"params\":{\"uri\":7}}");
+    route_client_send(
+        &f.route, f.a,
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"resources/subscribe\",\"params\":{\"uri\":7}}");
     accept(next_id("\"uri\":7"));
     expect_done(&f.a_link, 2);
     for (int i = 1; i < 1024; i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "u:%d", i);
         subscribe(f.a, 3, name);
-        accept((int)kit_id(kit_next(&f.kit.child)));
+        accept((int)route_line_id(fake_link_next(&f.route.child)));
     }
     subscribe(f.a, 4, "one more");
     const char *line = NULL;
-    for (const char *next = kit_next(&f.a_link); next; next = kit_next(&f.a_link))
+    for (const char *next = fake_link_next(&f.a_link); next; next = fake_link_next(&f.a_link))
         line = next;
     assert_non_null(line);
     assert_non_null(strstr(line, "\"id\":4,\"error\":{\"code\":-31003"));
@@ -256,57 +259,57 @@ static void all_subscriptions_are_told_again(void **state)
     for (int i = 0; i < 100; i++) {
         (void)snprintf(name, sizeof(name), "u:%d", i);
         subscribe(f.a, 1, name);
-        accept((int)kit_id(kit_next(&f.kit.child)));
+        accept((int)route_line_id(fake_link_next(&f.route.child)));
     }
-    kit_down(&f.kit, 250);
-    upstream_starting(kit_upstream(&f.kit));
-    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
-    kit_ready(&f.kit, NULL);
-    kit_say(&f.kit, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    kit_expect_nothing(&f.kit.child);
+    route_child_down(&f.route, 250);
+    upstream_starting(route_upstream(&f.route));
+    f.route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
+    route_child_ready(&f.route, NULL);
+    route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    route_expect_nothing(&f.route.child);
     /* One that is over before the child was told of it is never mentioned. */
-    f.kit.child.link.queued_bytes = 0;
-    f.kit.child.fail_with = -12;
-    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
-    f.kit.child.fail_with = 0;
-    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
+    f.route.child.link.queued_bytes = 0;
+    f.route.child.fail_with = -12;
+    upstream_writable(route_upstream(&f.route), f.route.now_ms);
+    f.route.child.fail_with = 0;
+    upstream_writable(route_upstream(&f.route), f.route.now_ms);
     for (int i = 0; i < 100; i++)
-        kit_expect_with(&f.kit.child, "resources/subscribe", "\"u:", NULL);
-    kit_expect_with(&f.kit.child, "\"method\":\"m\"", NULL);
-    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
-    route_session_close(f.a, f.kit.now_ms);
+        route_expect_with(&f.route.child, "resources/subscribe", "\"u:", NULL);
+    route_expect_with(&f.route.child, "\"method\":\"m\"", NULL);
+    f.route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
+    route_session_close(f.a, f.route.now_ms);
     f.a = NULL;
-    kit_expect_nothing(&f.kit.child);
+    route_expect_nothing(&f.route.child);
     /* Somebody wants one of them meanwhile. */
     subscribe(f.b, 2, "u:7");
-    f.kit.child.link.queued_bytes = 0;
-    upstream_writable(kit_upstream(&f.kit), f.kit.now_ms);
+    f.route.child.link.queued_bytes = 0;
+    upstream_writable(route_upstream(&f.route), f.route.now_ms);
     for (int i = 0; i < 100; i++)
-        kit_expect_with(&f.kit.child, "resources/unsubscribe", NULL);
+        route_expect_with(&f.route.child, "resources/unsubscribe", NULL);
     accept(next_id("resources/subscribe"));
     expect_done(&f.b_link, 2);
-    assert_int_equal(kit_stats(&f.kit).subscriptions, 1);
+    assert_int_equal(route_stats(&f.route).subscriptions, 1);
     /* The child goes while it is owed something. */
-    f.kit.child.link.queued_bytes = KIT_HIGH_BYTES;
+    f.route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
     unsubscribe(f.b, 3, "u:7");
-    route_session_close(f.b, f.kit.now_ms);
+    route_session_close(f.b, f.route.now_ms);
     f.b = NULL;
-    kit_down(&f.kit, 0);
-    assert_int_equal(kit_stats(&f.kit).subscriptions, 0);
+    route_child_down(&f.route, 0);
+    assert_int_equal(route_stats(&f.route).subscriptions, 0);
 }
 
 static void level(struct route_session *s, const char *name)
 {
-    kit_sayf(
-        &f.kit, s,
+    route_client_sendf(
+        &f.route, s,
         "{\"jsonrpc\":\"2.0\",\"id\":\"l\",\"method\":\"logging/setLevel\",\"params\":{\"level\":\"%s\"}}",
         name);
 }
 
 static void message(const char *name)
 {
-    kit_replyf(
-        &f.kit,
+    route_child_sendf(
+        &f.route,
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"%s\",\"data\":1}}",
         name);
 }
@@ -315,13 +318,13 @@ static void log_messages_are_dropped(void **state)
 {
     (void)state;
     level(f.a, "debug");
-    kit_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":\"l\",\"result\":{}}");
+    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":\"l\",\"result\":{}}");
     level(f.a, "loud");
-    kit_expect_with(&f.a_link, "\"code\":-32602", NULL);
+    route_expect_with(&f.a_link, "\"code\":-32602", NULL);
     message("emergency");
-    kit_expect_nothing(&f.a_link);
-    kit_expect_nothing(&f.kit.child);
-    assert_int_equal(kit_stats(&f.kit).dropped_notifications, 1);
+    route_expect_nothing(&f.a_link);
+    route_expect_nothing(&f.route.child);
+    assert_int_equal(route_stats(&f.route).dropped_notifications, 1);
 }
 
 static void log_messages_are_broadcast(void **state)
@@ -329,51 +332,53 @@ static void log_messages_are_broadcast(void **state)
     (void)state;
     message("emergency");
     level(f.a, "warning");
-    kit_expect_with(&f.kit.child, "\"method\":\"logging/setLevel\",\"params\":{\"level\":\"warning\"}", NULL);
+    route_expect_with(&f.route.child, "\"method\":\"logging/setLevel\",\"params\":{\"level\":\"warning\"}",
+                      NULL);
     level(f.b, "emergency");
-    kit_expect_nothing(&f.kit.child);
+    route_expect_nothing(&f.route.child);
     level(f.b, "\\u0069nfo");
     accept(next_id("\"level\":\"info\""));
-    (void)kit_next(&f.a_link);
-    (void)kit_next(&f.b_link);
-    (void)kit_next(&f.b_link);
+    (void)fake_link_next(&f.a_link);
+    (void)fake_link_next(&f.b_link);
+    (void)fake_link_next(&f.b_link);
     message("debug");
     message("info");
-    kit_expect_with(&f.b_link, "\"level\":\"info\"", NULL);
+    route_expect_with(&f.b_link, "\"level\":\"info\"", NULL);
     message("warning");
-    kit_expect_with(&f.a_link, "\"level\":\"warning\"", NULL);
-    kit_expect_with(&f.b_link, "\"level\":\"warning\"", NULL);
+    route_expect_with(&f.a_link, "\"level\":\"warning\"", NULL);
+    route_expect_with(&f.b_link, "\"level\":\"warning\"", NULL);
     /* A reader that is too slow is spared. */
-    f.a_link.link.queued_bytes = KIT_HIGH_BYTES + 1;
+    f.a_link.link.queued_bytes = FAKE_LINK_HIGH_BYTES + 1;
     message("error");
-    kit_expect_nothing(&f.a_link);
-    kit_expect_with(&f.b_link, "\"level\":\"error\"", NULL);
+    route_expect_nothing(&f.a_link);
+    route_expect_with(&f.b_link, "\"level\":\"error\"", NULL);
     struct route_session_stats stats;
     route_session_get_stats(f.a, &stats);
     assert_int_equal(stats.dropped, 1);
-    kit_down(&f.kit, 250);
-    upstream_starting(kit_upstream(&f.kit));
-    kit_ready(&f.kit, NULL);
+    route_child_down(&f.route, 250);
+    upstream_starting(route_upstream(&f.route));
+    route_child_ready(&f.route, NULL);
     (void)next_id("\"level\":\"info\"");
-    assert_int_equal(kit_stats(&f.kit).late, 0);
+    assert_int_equal(route_stats(&f.route).late, 0);
 }
 
 static void who_is_told_what(void **state)
 {
     (void)state;
-    struct kit_link link;
-    struct route_session *quiet = kit_session(&f.kit, &link);
-    kit_reply(&f.kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/tools\\/list_changed\"}");
-    kit_expect_with(&f.a_link, "list_changed", NULL);
-    kit_expect_with(&f.b_link, "list_changed", NULL);
-    kit_reply(&f.kit, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/whatever\"}");
-    kit_reply(&f.kit,
-              "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
-    kit_expect_nothing(&f.a_link);
-    kit_expect_nothing(&link);
-    assert_int_equal(kit_stats(&f.kit).dropped_notifications, 2);
-    route_session_close(quiet, f.kit.now_ms);
-    kit_link_done(&link);
+    struct fake_link link;
+    struct route_session *quiet = route_connect(&f.route, &link);
+    route_child_send(&f.route, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/tools\\/list_changed\"}");
+    route_expect_with(&f.a_link, "list_changed", NULL);
+    route_expect_with(&f.b_link, "list_changed", NULL);
+    route_child_send(&f.route, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/whatever\"}");
+    route_child_send(
+        &f.route,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+    route_expect_nothing(&f.a_link);
+    route_expect_nothing(&link);
+    assert_int_equal(route_stats(&f.route).dropped_notifications, 2);
+    route_session_close(quiet, f.route.now_ms);
+    fake_link_done(&link);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

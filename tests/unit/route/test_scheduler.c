@@ -11,38 +11,39 @@
 
 #define CLIENTS 8
 
-static struct kit kit;
-static struct kit_link links[CLIENTS];
+static struct route_fixture route;
+static struct fake_link links[CLIENTS];
 static struct route_session *sessions[CLIENTS];
 static struct server_limits limits;
 
 static void open_with(unsigned max_in_flight, unsigned max_waiting)
 {
-    limits = kit_limits(SHARING_SHARED);
+    limits = route_fixture_limits(SHARING_SHARED);
     limits.max_in_flight = max_in_flight;
     limits.max_waiting = max_waiting;
-    kit_open(&kit, &limits);
-    kit_ready(&kit, NULL);
+    route_fixture_open(&route, &limits);
+    route_child_ready(&route, NULL);
     for (int i = 0; i < CLIENTS; i++)
-        sessions[i] = kit_client(&kit, &links[i]);
+        sessions[i] = route_connect_initialized(&route, &links[i]);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     for (int i = 0; i < CLIENTS; i++) {
-        route_session_close(sessions[i], kit.now_ms);
-        kit_link_done(&links[i]);
+        route_session_close(sessions[i], route.now_ms);
+        fake_link_done(&links[i]);
     }
-    assert_int_equal(router_pending(kit.router), 0);
-    kit_close(&kit);
+    assert_int_equal(router_pending(route.router), 0);
+    route_fixture_close(&route);
     return 0;
 }
 
 static void call(int client, int id)
 {
-    kit_sayf(&kit, sessions[client],
-             "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\",\"params\":{\"who\":%d}}", id, client);
+    route_client_sendf(&route, sessions[client],
+                       "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\",\"params\":{\"who\":%d}}", id,
+                       client);
 }
 
 static void call_of(int client, int id, size_t bytes)
@@ -51,16 +52,17 @@ static void call_of(int client, int id, size_t bytes)
     assert_non_null(fill);
     memset(fill, 'x', bytes);
     fill[bytes] = '\0';
-    kit_sayf(&kit, sessions[client],
-             "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\",\"params\":{\"who\":%d,\"x\":\"%s\"}}", id,
-             client, fill);
+    route_client_sendf(
+        &route, sessions[client],
+        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"m\",\"params\":{\"who\":%d,\"x\":\"%s\"}}", id, client,
+        fill);
     free(fill);
 }
 
 /* Answers one, and gives the clients that were served in consequence, as digits. */
 static void answer(uint64_t id)
 {
-    kit_replyf(&kit, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
+    route_child_sendf(&route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":1}", (unsigned long long)id);
 }
 
 static int who(const char *line)
@@ -76,20 +78,20 @@ static void one_hog_leaves_room(void **state)
     open_with(16, 4096);
     for (int i = 0; i < 100; i++)
         call(0, i);
-    assert_int_equal(kit_stats(&kit).in_flight, 8);
+    assert_int_equal(route_stats(&route).in_flight, 8);
     call(1, 0);
-    assert_int_equal(kit_stats(&kit).in_flight, 9);
+    assert_int_equal(route_stats(&route).in_flight, 9);
     /* Cancelled calls free their slots, and still count against the share for a while. */
     for (int i = 0; i < 8; i++)
-        kit_sayf(&kit, sessions[0],
-                 "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%d}}",
-                 i);
+        route_client_sendf(
+            &route, sessions[0],
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%d}}", i);
     /* One stood ahead; 15 slots were free, then 8 abandoned + k < 15 - k: k = 4. */
-    assert_int_equal(kit_stats(&kit).abandoned, 8);
-    assert_int_equal(kit_stats(&kit).in_flight, 1 + 4);
-    kit_tick(&kit, 5000);
-    assert_int_equal(kit_stats(&kit).abandoned, 0);
-    assert_int_equal(kit_stats(&kit).in_flight, 1 + 8);
+    assert_int_equal(route_stats(&route).abandoned, 8);
+    assert_int_equal(route_stats(&route).in_flight, 1 + 4);
+    route_tick(&route, 5000);
+    assert_int_equal(route_stats(&route).abandoned, 0);
+    assert_int_equal(route_stats(&route).in_flight, 1 + 8);
 }
 
 static void waiting_sessions_take_turns(void **state)
@@ -97,17 +99,17 @@ static void waiting_sessions_take_turns(void **state)
     (void)state;
     open_with(1, 4096);
     call(0, 0);
-    uint64_t id = kit_id(kit_next(&kit.child));
+    uint64_t id = route_line_id(fake_link_next(&route.child));
     for (int i = 1; i <= 4; i++) {
         for (int c = 0; c < 4; c++)
             call(c, i);
     }
-    kit_expect_nothing(&kit.child);
+    route_expect_nothing(&route.child);
     int served[CLIENTS] = {0};
     for (int i = 0; i < 16; i++) {
         answer(id);
-        const char *line = kit_next(&kit.child);
-        id = kit_id(line);
+        const char *line = fake_link_next(&route.child);
+        id = route_line_id(line);
         served[who(line)]++;
         /* Nobody is more than one turn ahead. */
         for (int c = 0; c < 4; c++)
@@ -121,7 +123,7 @@ static void large_requests_pay_with_turns(void **state)
     (void)state;
     open_with(1, 4096);
     call(7, 0);
-    uint64_t id = kit_id(kit_next(&kit.child));
+    uint64_t id = route_line_id(fake_link_next(&route.child));
     for (int i = 0; i < 3; i++)
         call_of(0, i, 250 * 1024);
     for (int i = 0; i < 30; i++)
@@ -131,8 +133,8 @@ static void large_requests_pay_with_turns(void **state)
     int large = 0;
     for (int i = 0; i < 33; i++) {
         answer(id);
-        const char *line = kit_next(&kit.child);
-        id = kit_id(line);
+        const char *line = fake_link_next(&route.child);
+        id = route_line_id(line);
         if (who(line) == 0)
             large++;
         else
@@ -151,55 +153,56 @@ static void a_large_request_alone_goes_at_once(void **state)
 {
     (void)state;
     open_with(4, 4096);
-    upstream_drain(kit_upstream(&kit));
+    upstream_drain(route_upstream(&route));
     call_of(0, 1, 900 * 1024);
-    assert_int_equal(kit_stats(&kit).waiting, 1);
-    upstream_undrain(kit_upstream(&kit), kit.now_ms);
-    assert_int_equal(kit_stats(&kit).in_flight, 1);
+    assert_int_equal(route_stats(&route).waiting, 1);
+    upstream_undrain(route_upstream(&route), route.now_ms);
+    assert_int_equal(route_stats(&route).in_flight, 1);
 }
 
 static void slow_readers_get_no_turn(void **state)
 {
     (void)state;
     open_with(4, 4096);
-    links[0].link.queued_bytes = KIT_HIGH_BYTES + 1;
+    links[0].link.queued_bytes = FAKE_LINK_HIGH_BYTES + 1;
     call(0, 1);
     call(1, 1);
-    assert_int_equal(who(kit_next(&kit.child)), 1);
-    kit_expect_nothing(&kit.child);
+    assert_int_equal(who(fake_link_next(&route.child)), 1);
+    route_expect_nothing(&route.child);
     links[0].link.queued_bytes = 0;
     call(0, 2);
-    kit_expect_nothing(&kit.child);
-    route_session_writable(sessions[0], kit.now_ms);
-    assert_int_equal(who(kit_next(&kit.child)), 0);
-    assert_int_equal(who(kit_next(&kit.child)), 0);
+    route_expect_nothing(&route.child);
+    route_session_writable(sessions[0], route.now_ms);
+    assert_int_equal(who(fake_link_next(&route.child)), 0);
+    assert_int_equal(who(fake_link_next(&route.child)), 0);
 }
 
 static void a_full_child_link_holds_requests_back(void **state)
 {
     (void)state;
     open_with(64, 4096);
-    kit.child.link.queued_bytes = KIT_HIGH_BYTES;
+    route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
     call(0, 1);
     call(0, 2);
-    kit_expect_nothing(&kit.child);
-    kit.child.link.queued_bytes = KIT_HIGH_BYTES - 1;
-    upstream_writable(kit_upstream(&kit), kit.now_ms);
-    kit_expect_with(&kit.child, "\"who\":0", NULL);
-    kit_expect_with(&kit.child, "\"who\":0", NULL);
-    kit.child.link.queued_bytes = KIT_HIGH_BYTES;
+    route_expect_nothing(&route.child);
+    route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES - 1;
+    upstream_writable(route_upstream(&route), route.now_ms);
+    route_expect_with(&route.child, "\"who\":0", NULL);
+    route_expect_with(&route.child, "\"who\":0", NULL);
+    route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
     call(0, 3);
     /* What the child is owed is not lost, and goes ahead of what waits. */
-    kit_say(&kit, sessions[0],
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
-    kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
-    kit_expect_nothing(&kit.child);
-    kit.child.link.queued_bytes = 0;
-    upstream_writable(kit_upstream(&kit), kit.now_ms);
-    kit_expect_with(&kit.child, "cancelled", NULL);
-    kit_expect_with(&kit.child, "\"id\":\"c\",\"error\"", NULL);
-    kit_expect_with(&kit.child, "\"who\":0", NULL);
-    kit_expect_nothing(&kit.child);
+    route_client_send(
+        &route, sessions[0],
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+    route_child_send(&route, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
+    route_expect_nothing(&route.child);
+    route.child.link.queued_bytes = 0;
+    upstream_writable(route_upstream(&route), route.now_ms);
+    route_expect_with(&route.child, "cancelled", NULL);
+    route_expect_with(&route.child, "\"id\":\"c\",\"error\"", NULL);
+    route_expect_with(&route.child, "\"who\":0", NULL);
+    route_expect_nothing(&route.child);
 }
 
 /* One that asks and never reads is given up, before it takes all memory. */
@@ -207,11 +210,11 @@ static void a_child_that_reads_nothing_is_given_up(void **state)
 {
     (void)state;
     open_with(64, 4096);
-    kit.child.link.queued_bytes = KIT_HIGH_BYTES;
-    for (int i = 0; i < 100000 && !kit.child.closed; i++)
-        kit_reply(&kit, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
-    assert_true(kit.child.closed);
-    assert_string_equal(kit.child.reason, "it asks and does not read the answers");
+    route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
+    for (int i = 0; i < 100000 && !route.child.closed; i++)
+        route_child_send(&route, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"roots/list\"}");
+    assert_true(route.child.closed);
+    assert_string_equal(route.child.reason, "it asks and does not read the answers");
 }
 
 /* Long cancels are replaced by short ones. */
@@ -221,13 +224,13 @@ static void long_cancels_are_cut(void **state)
     static char line[8192];
     open_with(64, 4096);
     call(0, 1);
-    (void)kit_next(&kit.child);
+    (void)fake_link_next(&route.child);
     (void)snprintf(
         line, sizeof(line),
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1,\"reason\":\"%05000d\"}}",
         0);
-    kit_say(&kit, sessions[0], line);
-    assert_true(strlen(kit_expect_with(&kit.child, "cancelled", NULL)) < 200);
+    route_client_send(&route, sessions[0], line);
+    assert_true(strlen(route_expect_with(&route.child, "cancelled", NULL)) < 200);
 }
 
 static void a_full_queue_is_said(void **state)
@@ -236,15 +239,16 @@ static void a_full_queue_is_said(void **state)
     open_with(1, 3);
     for (int i = 0; i < 4; i++)
         call(i, 1);
-    kit_expect_nothing(&links[3]);
+    route_expect_nothing(&links[3]);
     call(4, 1);
-    kit_expect_with(&links[4], "\"id\":1,\"error\":{\"code\":-31003", "\"queued\":3", "\"limit\":3",
-                    "\"retryAfterMs\":", "\"sent\":false", "\"retryable\":true", NULL);
+    route_expect_with(&links[4], "\"id\":1,\"error\":{\"code\":-31003", "\"queued\":3", "\"limit\":3",
+                      "\"retryAfterMs\":", "\"sent\":false", "\"retryable\":true", NULL);
     /* A place is free again. */
-    kit_say(&kit, sessions[1],
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+    route_client_send(
+        &route, sessions[1],
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
     call(4, 1);
-    kit_expect_nothing(&links[4]);
+    route_expect_nothing(&links[4]);
 }
 
 /* All that waits in the router together. */
@@ -252,20 +256,20 @@ static void what_waits_is_bounded_in_bytes(void **state)
 {
     (void)state;
     open_with(1, 4096);
-    router_set_max_held(kit.router, 3 << 20);
+    router_set_max_held(route.router, 3 << 20);
     call(0, 0);
-    uint64_t id = kit_id(kit_next(&kit.child));
+    uint64_t id = route_line_id(fake_link_next(&route.child));
     call_of(1, 1, 900 << 10);
     call_of(2, 1, 900 << 10);
     call_of(3, 1, 900 << 10);
-    kit_expect_nothing(&links[3]);
-    assert_in_range(router_held_bytes(kit.router), 3 << 20, (3 << 20) + 4096);
+    route_expect_nothing(&links[3]);
+    assert_in_range(router_held_bytes(route.router), 3 << 20, (3 << 20) + 4096);
     call_of(4, 1, 900 << 10);
-    kit_expect_with(&links[4], "\"id\":1,\"error\":{\"code\":-31003", "\"limitBytes\":3145728",
-                    "\"retryAfterMs\":", NULL);
+    route_expect_with(&links[4], "\"id\":1,\"error\":{\"code\":-31003", "\"limitBytes\":3145728",
+                      "\"retryAfterMs\":", NULL);
     answer(id);
     call_of(4, 1, 900 << 10);
-    kit_expect_nothing(&links[4]);
+    route_expect_nothing(&links[4]);
 }
 
 static void reading_pauses_and_goes_on(void **state)
@@ -273,9 +277,9 @@ static void reading_pauses_and_goes_on(void **state)
     (void)state;
     open_with(1, 4096);
     limits.session_waiting_bytes = 10000;
-    route_server_set_limits(kit.server, &limits);
+    route_server_set_limits(route.server, &limits);
     call(7, 0);
-    uint64_t id = kit_id(kit_next(&kit.child));
+    uint64_t id = route_line_id(fake_link_next(&route.child));
     int i = 0;
     while (!links[0].paused)
         call_of(0, ++i, 1000);
@@ -286,7 +290,7 @@ static void reading_pauses_and_goes_on(void **state)
     assert_false(links[1].paused);
     while (links[0].paused) {
         answer(id);
-        id = kit_id(kit_next(&kit.child));
+        id = route_line_id(fake_link_next(&route.child));
         route_session_get_stats(sessions[0], &stats);
         assert_true(links[0].paused == (stats.waiting_bytes > 5000));
     }
@@ -294,7 +298,7 @@ static void reading_pauses_and_goes_on(void **state)
     /* Many small ones pause too, before they take every place. */
     limits.session_waiting_bytes = (size_t)1 << 20;
     limits.max_waiting = 400;
-    route_server_set_limits(kit.server, &limits);
+    route_server_set_limits(route.server, &limits);
     for (i = 0; !links[1].paused; i++)
         call(1, i);
     assert_int_equal(i, 101);
@@ -308,13 +312,13 @@ static void many_loads(void **state)
     open_with(1000, 4096);
     for (int i = 0; i < 600; i++)
         call(0, i);
-    assert_int_equal(kit_stats(&kit).in_flight, 500);
+    assert_int_equal(route_stats(&route).in_flight, 500);
     for (int i = 0; i < 600; i++)
         call(1, i);
-    assert_int_equal(kit_stats(&kit).in_flight, 750);
+    assert_int_equal(route_stats(&route).in_flight, 750);
     for (int i = 0; i < 600; i++)
         call(2, i);
-    assert_int_equal(kit_stats(&kit).in_flight, 875);
+    assert_int_equal(route_stats(&route).in_flight, 875);
     /* The hog's answers serve the others first. */
     for (uint64_t id = 2; id < 2 + 60; id++)
         answer(id);
@@ -324,7 +328,7 @@ static void many_loads(void **state)
     assert_int_equal(stats[0].in_flight, 440);
     assert_int_equal(stats[1].in_flight, 250);
     assert_true(stats[2].in_flight > 125);
-    assert_true(stats[2].in_flight <= 1000 - kit_stats(&kit).in_flight + 1);
+    assert_true(stats[2].in_flight <= 1000 - route_stats(&route).in_flight + 1);
 }
 
 #define T(name) cmocka_unit_test_teardown(name, teardown)
