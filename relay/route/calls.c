@@ -149,16 +149,10 @@ static void free_client_id(struct call *c)
 
 /* ---- state ---- */
 
-static bool is_held_initialize(const struct call *c)
-{
-    return c->state == CALL_HELD && c->method == RPC_M_INITIALIZE;
-}
-
 static void leave_state(struct call *c)
 {
     struct upstream *upstream = c->upstream;
     struct route_session *s = c->session;
-    upstream->init_held_count -= is_held_initialize(c);
     switch (c->state) {
     case CALL_WAITING:
     case CALL_HELD:
@@ -166,6 +160,7 @@ static void leave_state(struct call *c)
         s->waiting_bytes -= c->frame_len;
         upstream->stats.waiting--;
         s->waiting--;
+        upstream->init_held_count -= c->state == CALL_HELD && c->method == RPC_M_INITIALIZE;
         break;
     case CALL_IN_FLIGHT:
         upstream->stats.in_flight--;
@@ -188,7 +183,6 @@ static void enter_state(struct call *c, enum call_state to)
     struct upstream *upstream = c->upstream;
     struct route_session *s = c->session;
     c->state = to;
-    upstream->init_held_count += is_held_initialize(c);
     if (s)
         list_push_back(to == CALL_WAITING ? &s->queue
                        : to == CALL_HELD  ? &s->held
@@ -201,6 +195,7 @@ static void enter_state(struct call *c, enum call_state to)
         s->waiting_bytes += c->frame_len;
         upstream->stats.waiting++;
         s->waiting++;
+        upstream->init_held_count += to == CALL_HELD && c->method == RPC_M_INITIALIZE;
         break;
     case CALL_IN_FLIGHT:
         upstream->stats.in_flight++;
@@ -226,6 +221,8 @@ static void enter_state(struct call *c, enum call_state to)
 
 static void drop_frame(struct call *c)
 {
+    if (!c->frame)
+        return;
     block_pool_put(&c->router->blocks, c->frame);
     c->frame = NULL;
     c->frame_len = 0;
@@ -257,10 +254,8 @@ void call_move(struct call *c, enum call_state to)
         free_client_id(c);
         deadline_clear(c->router, &c->deadline);
     }
-    if (c->session) {
-        scheduler_refresh(c->session);
-        scheduler_flow_control(c->session);
-    }
+    if (c->session)
+        scheduler_update(c->session);
 }
 
 void call_close(struct call *c)
@@ -272,12 +267,11 @@ void call_close(struct call *c)
     call_drop_relay_id(c);
     deadline_clear(r, &c->deadline);
     drop_frame(c);
-    block_pool_put(&r->blocks, c->long_text);
+    if (c->long_text)
+        block_pool_put(&r->blocks, c->long_text);
     give_back(r, c);
-    if (s) {
-        scheduler_refresh(s);
-        scheduler_flow_control(s);
-    }
+    if (s)
+        scheduler_update(s);
 }
 
 /* ---- opening ---- */

@@ -151,11 +151,9 @@ void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t
  * the server does). */
 void upstream_idle(struct upstream *upstream);
 /* New requests wait, what is in flight goes on, until upstream_undrain (or the next upstream_attach). For a reload
- * that changes the server: drain, upstream_pending == 0, stop, upstream_down or upstream_idle, start. */
+ * that changes the server: drain, stats.in_flight == 0, stop, upstream_down or upstream_idle, start. */
 void upstream_drain(struct upstream *upstream);
 void upstream_undrain(struct upstream *upstream, uint64_t now_ms);
-/* Dispatched and unanswered. */
-size_t upstream_pending(const struct upstream *upstream);
 /* session sharing: the last word, after release. */
 void upstream_free(struct upstream *upstream);
 

@@ -324,6 +324,17 @@ void scheduler_flow_control(struct route_session *s)
     }
 }
 
+/* Nearly always nothing waits: then there is no place to change and no reading to pause. */
+void scheduler_update(struct route_session *s)
+{
+    if (s->waiting == 0 && !s->paused && !list_linked(&s->queued.node)) {
+        s->queued.deficit_bytes = 0;
+        return;
+    }
+    scheduler_refresh(s);
+    scheduler_flow_control(s);
+}
+
 bool scheduler_is_flooded(const struct route_session *s)
 {
     const struct server_limits *limits = &s->upstream->server->limits;

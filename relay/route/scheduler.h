@@ -1,11 +1,11 @@
-/* Whose turn it is: the fair queue of one upstream.
+/* The fair queue of one upstream: which session may send its next request.
  *
  * A session's waiting requests stand in its own queue; sessions that have some stand in rings, by their load
  * (requests in flight, plus those abandoned less than five seconds ago). A session may take a slot only while
  * its load is less than the free slots, so only the rings below that number are looked at: the choice costs
- * the same with ten sessions and with ten thousand. Among the eligible, the one that waited longest for its
- * turn has it. A turn is up to SCHEDULER_BURST requests, as far as the byte quantum pays; a request
- * larger than the quantum waits for as many turns as it has quanta.
+ * the same with ten sessions and with ten thousand. Among the eligible, the one that has waited longest sends
+ * up to SCHEDULER_BURST requests in a row, as far as its byte quantum pays for them (deficit round robin); a
+ * request larger than the quantum waits for as many rounds as it has quanta.
  *
  * A session leaves its ring when nothing waits, when its link reads too slowly (until scheduler_link_writable), or
  * when its link was given up.
@@ -25,7 +25,7 @@
 #define SCHEDULER_RINGS 48
 /* 64 KiB: as much as a pipe takes at once. */
 #define SCHEDULER_QUANTUM_BYTES ((size_t)64 << 10)
-/* Requests that a session whose turn it is may send in a row: enough that a client with a few in flight gets
+/* Requests that a session may send in a row: enough that a client with a few in flight gets
  * its answers in one write and not in as many (which costs three times as much with 1,000 clients), few
  * enough that nobody waits long. */
 #define SCHEDULER_BURST 16
@@ -69,6 +69,8 @@ MUSTCHECK int scheduler_submit(struct call *c, const struct frame *frame, uint64
 MUSTCHECK int scheduler_keep(struct call *c, const struct frame *frame);
 /* Puts a new or held call, which has its copy, at the end of its session's queue. */
 void scheduler_enqueue(struct call *c);
+/* Both: a call of the session has moved. */
+void scheduler_update(struct route_session *s);
 /* Pauses or resumes the session's reading by what it has waiting. */
 void scheduler_flow_control(struct route_session *s);
 /* A session that cannot be paused has twice as much waiting as would pause it. */

@@ -158,11 +158,6 @@ void upstream_undrain(struct upstream *upstream, uint64_t now_ms)
     scheduler_run(upstream, now_ms);
 }
 
-size_t upstream_pending(const struct upstream *upstream)
-{
-    return upstream->stats.in_flight;
-}
-
 /* ---- ending ---- */
 
 static void close_all(struct list *calls)
