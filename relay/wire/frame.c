@@ -1,10 +1,10 @@
 /* One frame at a time, in pieces: a piece is what a chunk has of a frame.
  *
- * Happy path: the frame lies whole in the chunk -> scanned (the short way, if it is an ordinary one) and
- * handed out where it is. Else each piece is scanned, counted and gathered, and the frame is handed out of
- * `partial`. Failure modes: over the limit -> what was gathered is dropped, the pieces are scanned on for the
- * id, one FRAME_TOO_LARGE at the end. No memory to gather -> one FRAME_NO_MEMORY, the rest of the frame is
- * dropped unread.
+ * Happy path: the frame lies whole in the chunk -> scanned (by the fast scan, if it has the usual form) and
+ * returned in place. Else each piece is scanned, counted and gathered, and the frame is returned from
+ * `partial`. Failure modes: over the limit -> what was gathered is dropped, the scan goes on for the id, one
+ * FRAME_TOO_LARGE at the end. No memory to gather -> one FRAME_NO_MEMORY, the rest of the frame is dropped
+ * unread.
  */
 #include "wire/frame.h"
 
@@ -49,8 +49,8 @@ void frame_reader_done(struct frame_reader *r)
 
 /* ---- a piece ---- */
 
-/* Takes what this piece, `len` bytes that stand at `at` of an over-long frame, has of the frame's id. If some
- * of it is missing (too long, no memory), too_large sees that by its length. */
+/* Stores the part of the frame's id that lies in this piece: `len` bytes at offset `at` of an over-long
+ * frame. If part of the id is missing (too long, no memory), too_large detects it by the stored length. */
 static void keep_id(struct frame_reader *r, size_t at, const char *bytes, size_t len)
 {
     struct span id = rpc_scan_id(&r->scan);
@@ -136,8 +136,8 @@ static enum frame_result hand_out(const char *bytes, size_t len, struct frame *r
     return FRAME_READY;
 }
 
-/* A frame that lies whole in the chunk and is an ordinary one. The reader stays as it was: nothing has to be
- * dropped at the next call. */
+/* A frame that lies whole in the chunk and passes the fast scan. The reader's state does not change: the
+ * next call has nothing to drop. */
 static bool is_ordinary(const struct frame_reader *r, const char *bytes, size_t len, struct frame *ret_frame)
 {
     return r->mode == M_GATHER && len <= r->max_bytes && rpc_fast_line(bytes, len, &ret_frame->env);
@@ -223,7 +223,7 @@ static bool has_line_end(const char *bytes, size_t len)
     return memchr(bytes, '\n', len) || memchr(bytes, '\r', len);
 }
 
-/* Of a strict text: they stand between values, since in a string they are a fault. */
+/* Of a strict text: line ends occur only between values, since the scan faults them in a string. */
 static void blank_line_ends(char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)

@@ -1,20 +1,20 @@
-/* Framing: makes frames of a byte stream and scans each one on the way. A reader has two entries, for streams
- * that are cut into lines and for those whose protocol says where a message ends:
+/* Framing: splits a byte stream into frames and scans each one. A reader has two entries, for streams that
+ * are cut into lines and for those whose protocol says where a message ends:
  *
  *   frame_next         one frame per line: TCP, a child's stdout
  *   frame_feed_chunk   one frame per message, whose end the caller states: an HTTP body, a WebSocket message
  *
- * Both scan the chunks as they come, so that a long frame never blocks the event loop; both hand out a frame
- * that lies whole in one chunk as a pointer into it (no copy) and gather one that spans chunks. A frame may be
- * max_bytes long. A longer one is skipped to its end and then reported once, with its id, wherever that
- * stands. Nothing of this depends on where the chunks are cut.
+ * Both scan the chunks as they come, so that a long frame never blocks the event loop; both return a frame
+ * that lies whole in one chunk as a pointer into the chunk (no copy) and gather a frame that spans chunks. A
+ * frame may be max_bytes long. A longer one is skipped to its end and then reported once, with its id,
+ * wherever in the frame the id is. The result does not depend on where the chunks are cut.
  *
- * Lines: a line's content is what stands before its newline, less one trailing CR (which is held back at the
+ * Lines: a line's content is the bytes before its newline, less one trailing CR (which is held back at the
  * end of a chunk until the next byte is known). A line of white space alone is skipped silently.
  *
- * Messages: line ends (LF and CR) between values are white space, and stand as spaces in the frame that is
- * handed out, so that it can be sent on as one line; a message with line ends is gathered even when it came
- * in one chunk. Every message has its result; one of white space alone is RPC_TRUNCATED.
+ * Messages: line ends (LF and CR) between values are white space, and become spaces in the returned frame, so
+ * that it can be forwarded as one line; a message with line ends is gathered even when it came in one chunk.
+ * Every message has its result; one of white space alone is RPC_TRUNCATED.
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
@@ -33,7 +33,7 @@
 struct frame {
     const char *bytes; /* without the newline that ended it; borrowed until the next call on the reader */
     size_t len;
-    bool oversize; /* what frame_next calls FRAME_TOO_LARGE: `bytes` are not the line's */
+    bool oversize; /* frame_next returned FRAME_TOO_LARGE: `bytes` does not hold the line */
     struct rpc_envelope env;
 };
 
@@ -60,21 +60,21 @@ struct frame_reader {
 
 void frame_reader_init(struct frame_reader *r, size_t max_bytes, size_t max_id_bytes);
 void frame_reader_done(struct frame_reader *r);
-/* The next line's frame: hand in a chunk, call until it says FRAME_MORE. Advances *bytes and *len over what it
- * took. */
+/* The next line's frame: pass a chunk, call until it returns FRAME_MORE. Advances *bytes and *len over the
+ * consumed bytes. */
 enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t *len,
                              struct frame *ret_frame);
-/* Takes the next chunk of the message under way, all of it; `last`: the message ends with it. `len` may be 0
- * (`bytes` may then be NULL). A message has its result at its last chunk; FRAME_NO_MEMORY may come at an
- * earlier one, and the last one then says FRAME_MORE. Not to be called while a line is under way, nor
- * frame_next while a message is. */
+/* Takes the next chunk of the message under way, all of it; `last`: the message ends with it. `len` may be
+ * 0 (`bytes` may then be NULL). A message has its result at its last chunk; FRAME_NO_MEMORY may be
+ * returned at an earlier one, and the last one then returns FRAME_MORE. Not to be called while a line is
+ * under way, nor frame_next while a message is. */
 enum frame_result frame_feed_chunk(struct frame_reader *r, const char *bytes, size_t len, bool last,
                                    struct frame *ret_frame);
-/* Bytes held of a frame begun and not ended: what counts against the memory limits. */
+/* Bytes held of an incomplete frame: they count against the memory limits. */
 size_t frame_reader_partial(const struct frame_reader *r);
-/* A frame has begun and not ended; it may hold nothing, when it is being skipped. */
+/* A frame is incomplete; it may hold no bytes while it is skipped. */
 bool frame_reader_in_line(const struct frame_reader *r);
-/* Releases storage that no frame needs; for a peer that has been idle for a while. Ends the borrowing of a
+/* Releases storage that no frame needs; for a peer that has been idle for a while. Invalidates a borrowed
  * frame. */
 void frame_reader_trim(struct frame_reader *r);
 
@@ -83,8 +83,8 @@ static inline const char *frame_id(const struct frame *frame)
 {
     return frame->bytes + frame->env.id.off;
 }
-/* The frame (of FRAME_READY or FRAME_TOO_LARGE) has an id that may be repeated in an answer: it is JSON itself,
- * and what is wrong with the frame stands neither in it nor directly behind it (in {"id":01 the id is not 0).
+/* The frame (of FRAME_READY or FRAME_TOO_LARGE) has an id that may be repeated in an answer: it is JSON
+ * itself, and the frame's fault is neither in the id nor directly behind it (in {"id":01 the id is not 0).
  */
 bool frame_id_is_sound(const struct frame *frame);
 

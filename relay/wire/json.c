@@ -1,16 +1,16 @@
 /* JSON as a tree, over jsmn.
  *
- * Purpose: read what is small and rare. json_parse copies the text, makes JSONC plain when asked to, has our
- * own scanner prove that the copy is strict JSON, counts the tokens with jsmn, refuses too many, and only
+ * Purpose: read small and rare texts. json_parse copies the text, turns JSONC into JSON on request, checks
+ * with our own scanner that the copy is strict JSON, counts the tokens with jsmn, refuses too many, and only
  * then allocates and fills them. One backward pass over the parent links gives each node its first child and
  * its next sibling, so walking is O(1) a step.
  *
- * jsmn alone is no check: in its strict mode it accepts 66 of the 188 texts of the public test suite that are
- * not JSON. It needs a byte after a bare number, so the copy ends in a newline of ours.
+ * jsmn alone is not a check: in its strict mode it accepts 66 of the 188 texts of the public test suite that
+ * are not JSON. It needs a byte after a bare number, so the copy ends in a newline of ours.
  *
  * Failure modes: not JSON (ERR_SYNTAX and the line), too deep (ERR_DEPTH), more tokens than allowed or above
- * 2 GiB (ERR_TOO_LARGE), no memory (-ENOMEM): nothing is left allocated. Accessors cannot fail: what is not
- * there, or of another type, is JSON_ABSENT, NULL or false.
+ * 2 GiB (ERR_TOO_LARGE), no memory (-ENOMEM): nothing is left allocated. Accessors cannot fail: an absent
+ * value, or one of another type, is JSON_ABSENT, NULL or false.
  */
 #include "wire/json.h"
 
@@ -34,7 +34,7 @@
 struct node {
     json_node first;
     json_node next;
-    bool decoded; /* its string stands in doc->strings */
+    bool decoded; /* its string is in doc->strings */
 };
 
 struct json_doc {

@@ -1,7 +1,7 @@
-/* JSON as a tree, for what is small and rare: configuration, control messages, initialize, mock data. Relayed
- * frames never come this way. Built on jsmn (strict, with parent links); jsmn alone accepts much that is not
- * JSON, so every text is first proved strict by our own scanner, which also caps the depth (jsmn is quadratic
- * in it).
+/* JSON as a tree, for small and rare texts: configuration, control messages, initialize, mock data. Relayed
+ * frames are never parsed with it. Built on jsmn (strict, with parent links); jsmn alone accepts many texts
+ * that are not JSON, so our own scanner first checks that the text is strict, which also caps the depth (jsmn
+ * is quadratic in it).
  */
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H
@@ -43,7 +43,7 @@ void json_free(struct json_doc *doc);
 
 json_node json_root(const struct json_doc *doc);
 enum json_type json_type(const struct json_doc *doc, json_node node);
-/* The member's value; compared decoded; the last one where a key stands twice (as JSON.parse does). */
+/* The member's value; compared decoded; the last one where a key occurs twice (as in JSON.parse). */
 json_node json_get(const struct json_doc *doc, json_node object, const char *key);
 /* Element or member count. */
 size_t json_count(const struct json_doc *doc, json_node node);
@@ -62,7 +62,7 @@ bool json_double(const struct json_doc *doc, json_node node, double *ret_value);
 bool json_bool(const struct json_doc *doc, json_node node, bool *ret_value);
 /* The node's own bytes in the text (quotes included), borrowed. */
 const char *json_raw(const struct json_doc *doc, json_node node, size_t *ret_len);
-/* Where the node stands in the text, from 1. */
+/* The node's line in the text, from 1. */
 unsigned json_line(const struct json_doc *doc, json_node node);
 
 #endif

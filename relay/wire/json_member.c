@@ -1,7 +1,8 @@
-/* A walk over text that the scan has found strict: where a value begins says what it is and where it ends.
+/* A walk over text that the scan has found strict: a value's first byte determines its type and where it
+ * ends.
  *
- * Failure modes: whatever the text is, nothing outside it is read; a walk that finds no sense in it ends with
- * what it has found.
+ * Failure modes: for any text, strict or not, no byte outside it is read; the walk stops at malformed text
+ * and returns the members found so far.
  */
 #include "wire/json_member.h"
 
@@ -53,7 +54,7 @@ static const char *skip_container(const char *p, const char *end)
     return end;
 }
 
-/* Behind the value that begins at p. Strict JSON: where it begins says what it is. */
+/* Behind the value that begins at p. Strict JSON: its first byte determines its type. */
 static const char *skip_value(const char *p, const char *end)
 {
     if (*p == '"')
@@ -110,7 +111,7 @@ struct span json_submember(const char *text, struct span object, const char *key
     return json_member(text, json_member(text, object, key), inner);
 }
 
-/* Where the key of this value begins. It is one of ours, so no quote stands inside it. */
+/* Where the key of this value begins. The key is a routing key, so it contains no quote. */
 static size_t key_before(const char *text, size_t value_at)
 {
     size_t at = value_at;

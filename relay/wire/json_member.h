@@ -1,9 +1,9 @@
 /* Reads members and elements of JSON text that the scan has found strict, without a parse: for the few values
  * that are no routing keys (an initialize result's capabilities, a task's status). No memory, one pass over
- * the object or array. Names are compared decoded; where one stands twice, the last one counts, as with
+ * the object or array. Names are compared decoded; where a name occurs twice, the last one counts, as in
  * JSON.parse. White space around the object is allowed.
  *
- * For text that may be of any form, and for more than a handful of members, there is wire/json.h.
+ * For text that has not been scanned, and for more than a few members, use wire/json.h.
  */
 #ifndef WIRE_JSON_MEMBER_H
 #define WIRE_JSON_MEMBER_H

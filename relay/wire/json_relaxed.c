@@ -1,9 +1,8 @@
 /* JSONC to JSON, in place.
  *
- * Purpose: one pass over the text that knows three things: strings (left alone), comments (blanked), and
- * where the last byte of substance stood. A closing bracket whose last byte of substance is a comma, one that
- * itself follows a value, blanks that comma. Failure modes: none; what cannot be understood is left for the
- * strict scanner.
+ * Purpose: one pass over the text that keeps strings, blanks comments, and remembers the last significant
+ * byte. A closing bracket blanks the last significant byte where that is a comma which follows a value.
+ * Failure modes: none; malformed text is left for the strict scanner.
  */
 #include "wire/json_relaxed.h"
 
@@ -61,7 +60,7 @@ static int ends_value(char c)
 
 void json_relax(char *text, size_t len)
 {
-    size_t last = NOWHERE;   /* the last byte of substance */
+    size_t last = NOWHERE;   /* the last significant byte */
     size_t before = NOWHERE; /* the one before it */
     size_t at = 0;
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)

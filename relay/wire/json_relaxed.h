@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /* In place. Blanks out a byte order mark at the start, comments to the end of their line, comments between
- * slash-star and star-slash, and a comma that only blanks and comments part from the bracket that closes its
- * container. What is no JSON even so (an unended comment, a lone comma) is left as it stands, for the strict
- * scanner to refuse at its place. */
+ * slash-star and star-slash, and a trailing comma (only blanks and comments between it and the closing
+ * bracket). Text that is still not JSON (an unended comment, a lone comma) stays unchanged, and the strict
+ * scanner refuses it with its position. */
 void json_relax(char *text, size_t len);
 
 #endif

@@ -1,10 +1,10 @@
-/* The envelope scan over wire/scan: which members are routing keys, where their values stand, and what kind
- * of message they make together.
+/* The envelope scan over wire/scan: which members are routing keys, where their values are, and what kind of
+ * message they make together.
  *
- * Happy path: feed -> on_key asks for the routing keys' values -> on_value notes their spans -> end
+ * Happy path: feed -> on_key requests the routing keys' values -> on_value notes their spans -> end
  * classifies. Failure modes: a fault of the text is the scanner's; one of the message (a routing key twice,
- * an id that is an object) is noted and the scan goes on, so that the id behind it is known and a later fault
- * of the text is still found.
+ * an id that is an object) is noted and the scan goes on, so that an id behind it is found and a later fault
+ * of the text is reported.
  */
 #include "wire/rpc.h"
 
@@ -62,8 +62,9 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* Of equal lengths: equal but for case. Two characters that are not ASCII fold to s and k (U+017F, U+212A); the scanner keeps
- * 0xff for all that are not, and that has to do for them. */
+/* Of equal lengths: equal but for case. Two characters that are not ASCII fold to s and k (U+017F,
+ * U+212A); the scanner stores 0xff for every character that is not ASCII, so 0xff is taken as either of
+ * them. */
 static bool is_lookalike(const struct scan *json, const struct key_info *info)
 {
     for (size_t i = 0; i < info->len; i++) {

@@ -1,13 +1,13 @@
-/* The envelope scan: one strict pass over a JSON-RPC 2.0 message that finds where its routing keys stand.
+/* The envelope scan: one strict pass over a JSON-RPC 2.0 message that finds its routing keys.
  *
  * The scan is resumable (feed it chunks of any size; the verdict does not depend on where they are cut),
  * allocates nothing, and accepts exactly RFC 8259 JSON in valid UTF-8 (RFC 3629), at most RPC_MAX_DEPTH
- * levels deep. Routing keys are compared decoded ("\u0069d" is id) and may stand once at their own level. It
- * records spans into the frame; nothing is ever parsed and printed again.
+ * levels deep. Routing keys are compared decoded ("\u0069d" is id) and may occur once at their own level. The
+ * scan records spans into the frame; no value is ever parsed and printed again.
  *
  * The routing keys, and which of them are refused when a key differs from them in case alone, are the list in
- * wire/rpc_keys.h. Those of params are looked for only where params stands at the root and is an object, those
- * of _meta only in such a params.
+ * wire/rpc_keys.h. Those of params are looked for only where params is a member of the root and an object,
+ * those of _meta only in such a params.
  */
 #ifndef WIRE_RPC_H
 #define WIRE_RPC_H
@@ -67,7 +67,7 @@ struct rpc_envelope {
                         end did */
     bool id_null;    /* id is present and null */
     bool id_is_int;  /* id is an integer lexeme without fraction or exponent, -0 included */
-    bool has_method; /* a method stands at the root, of whatever type: this is no answer */
+    bool has_method; /* the root has a method member, of any type: the frame is not a response */
     struct span id;
     struct span method; /* with its quotes */
     struct span params;
@@ -86,7 +86,7 @@ struct rpc_envelope {
     /* in params._meta */
     struct span meta_token; /* params._meta.progressToken */
     struct span related_task;
-    /* and, in what revision 2026-07-28 sends, under io.modelcontextprotocol/ */
+    /* and, in messages of revision 2026-07-28, under io.modelcontextprotocol/ */
     struct span protocol_version;
     struct span client_capabilities;
     struct span client_info;
@@ -94,9 +94,9 @@ struct rpc_envelope {
     struct span subscription_id;
 };
 
-/* What was found is kept where the message is RPC_INVALID too, so that a refusal can name the id: every
- * member of a legal type that stands before the fault; behind it too, if the fault leaves the structure clear
- * (all but RPC_BAD_JSON between values; see scan.h). An id that stands twice is none.
+/* An RPC_INVALID message keeps the spans found, so that a refusal can name the id: every member of a legal
+ * type before the fault, and behind it too if the fault leaves the structure unambiguous (all but
+ * RPC_BAD_JSON between values; see scan.h). An id that occurs twice is absent.
  *
  * A response needs its result xor its error. A result needs an id that is not null; an error may come without
  * (servers that could not read the request send it so): RPC_ERROR with no id, or id_null. */
@@ -123,13 +123,13 @@ void rpc_scan_end(struct rpc_scan *s, struct rpc_envelope *ret_env);
 void rpc_scan_line(const char *bytes, size_t len, struct rpc_envelope *ret_env);
 /* Only white space was fed so far. */
 bool rpc_scan_is_blank(const struct rpc_scan *s);
-/* Where the root's id stands as far as it was fed: complete, or begun and cut by the end of the last chunk.
+/* The root's id as far as it was fed: complete, or cut by the end of the last chunk.
  */
 struct span rpc_scan_id(const struct rpc_scan *s);
 
 /* The JSON-RPC code for a fault: -32700 or -32600. */
 int rpc_fault_code(enum rpc_fault fault);
-/* A short English reason, "not valid UTF-8", without anything that a JSON string would have to escape. */
+/* A short English reason, "not valid UTF-8", without characters that a JSON string would have to escape. */
 const char *rpc_fault_text(enum rpc_fault fault);
 
 /* Decodes a JSON string span (quotes included) into `out`; returns the decoded length, or SIZE_MAX when it
@@ -178,9 +178,9 @@ enum rpc_method {
 /* Compared decoded. `quoted` is env.method of the frame. */
 enum rpc_method rpc_method(const char *quoted, size_t len);
 
-/* Strict JSON in valid UTF-8 no deeper than RPC_MAX_DEPTH, any value at the root, LF being white space? For
- * what is not a frame. RPC_OK or a fault of the first group; *ret_fault_at (may be NULL) is then the offset
- * of the byte that decided, or len for RPC_TRUNCATED. */
+/* Strict JSON in valid UTF-8 no deeper than RPC_MAX_DEPTH, any value at the root, LF being white space?
+ * For texts that are not frames. RPC_OK or a fault of the first group; *ret_fault_at (may be NULL) is then
+ * the offset of the byte that decided, or len for RPC_TRUNCATED. */
 enum rpc_fault rpc_check_json(const char *bytes, size_t len, size_t *ret_fault_at);
 
 #endif

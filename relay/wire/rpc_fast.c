@@ -1,8 +1,8 @@
 /* A recursive descent over one frame with nothing to resume: the position in the grammar is the program
  * counter, so that a byte costs a compare and a jump and no state in memory.
  *
- * Happy path: root members -> those of params -> those of _meta, with a span for each routing key; everything
- * else is skipped, and proved strict on the way. Failure mode: one, giving up (NULL).
+ * Happy path: root members -> those of params -> those of _meta, with a span for each routing key; every
+ * other value is checked for strictness and skipped. Failure mode: the scan gives up (NULL).
  */
 #include "wire/rpc_fast.h"
 
@@ -30,7 +30,7 @@ static bool is_unicode_escape(const char *p, const char *end)
            text_hex(p[5]) >= 0;
 }
 
-/* What is not plain in a string, at p. */
+/* A byte in a string, at p, that is not plain. */
 static const char *skip_special(const char *p, const char *end)
 {
     if (*p == '\\') {
@@ -44,7 +44,7 @@ static const char *skip_special(const char *p, const char *end)
     return n > 0 ? p + n : NULL;
 }
 
-/* p stands behind the opening quote; gives the byte behind the closing one. */
+/* p is behind the opening quote; returns the byte behind the closing one. */
 static inline const char *skip_string(const char *p, const char *end)
 {
     for (;;) {
@@ -118,7 +118,7 @@ static inline const char *skip_scalar(const char *p, const char *end)
     return skip_word(p, end);
 }
 
-/* The containers open below the one that the value stands in. */
+/* The containers open below the one that holds the value. */
 struct nest {
     uint64_t objects[RPC_MAX_DEPTH / 64];
     unsigned depth;
@@ -140,8 +140,8 @@ static inline bool nest_in_object(const struct nest *n)
     return (n->objects[(n->depth - 1) / 64] >> ((n->depth - 1) % 64)) & 1;
 }
 
-/* Behind a value: closes what ends here. Gives where the next value begins, or (depth 0) the end of the
- * outermost. */
+/* Behind a value: closes the containers that end here. Returns where the next value begins, or (depth 0)
+ * the end of the outermost. */
 static inline const char *go_on(struct nest *n, const char *p, const char *end)
 {
     while (n->depth > 0) {
@@ -160,7 +160,7 @@ static inline const char *go_on(struct nest *n, const char *p, const char *end)
     return p;
 }
 
-/* `above`: containers that the value stands in. */
+/* `above`: containers around the value. */
 static const char *skip_value(const char *p, const char *end, unsigned above)
 {
     struct nest n = {.depth = 0};
@@ -195,11 +195,11 @@ struct key {
     size_t len;
 };
 
-/* Beside those of enum rpc_key: one that the scanner has to judge. */
+/* In addition to enum rpc_key: a key that the resumable scan has to decide. */
 enum { KEY_UNCLEAR = RPC_KEY_COUNT };
 
-/* Setting 0x20 makes letters lower case, and a few other characters equal: near enough to let the scanner
- * decide. */
+/* Setting 0x20 makes letters lower case, and makes a few other characters equal: enough to leave the
+ * decision to the resumable scan. */
 static bool is_near(const char *text, const char *name, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -317,7 +317,7 @@ static const char *member(struct line *l, const char *p, unsigned level)
     return key == KEY_UNCLEAR ? NULL : routed_value(l, key, p, level);
 }
 
-/* A watched object, at its brace; gives the byte behind it. */
+/* A watched object, at its brace; returns the byte behind it. */
 static const char *members(struct line *l, const char *p, unsigned level)
 {
     p++;

@@ -1,8 +1,8 @@
 /* The routing keys: the one list from which both scans of an envelope (rpc.c, rpc_fast.c) make their tables.
  *
- * X(id, name, member, how, case_rule): the key is RPC_KEY_<id>, stands as `name` at the list's level, and its
- * value's span goes to `member` of struct rpc_envelope. `how` (enum scan_how) is what the resumable scan does
- * with the value in addition; values with a rule about their type have it in a switch over enum rpc_key.
+ * X(id, name, member, how, case_rule): the key is RPC_KEY_<id>, its name at the list's level is `name`, and
+ * its value's span is stored in `member` of struct rpc_envelope. `how` (enum scan_how) is what the resumable
+ * scan does with the value in addition; rules about a value's type are in a switch over enum rpc_key.
  *
  * To add a key: a line here, a span in struct rpc_envelope, and, if it is longer than SCAN_TEXT_BYTES, a
  * larger SCAN_TEXT_BYTES (rpc.c asserts that).
@@ -10,10 +10,10 @@
 #ifndef WIRE_RPC_KEYS_H
 #define WIRE_RPC_KEYS_H
 
-/* What becomes of a key that differs from the routing key in case alone. Some servers' parsers (Go's
+/* How the scan treats a key that differs from the routing key in case alone. Some servers' parsers (Go's
  * encoding/json) take "ID" for id. Where the relay replaces the value, or routes by it, such a frame is
- * refused: it would carry an id that the relay has not replaced. A key that is only read passes in any case;
- * a payload may well have a "Name" of its own. */
+ * refused: it would carry an id that the relay has not replaced. A key that is only read passes in any
+ * case; a payload may well have a "Name" of its own. */
 enum rpc_case_rule {
     RPC_CASE_REFUSED,
     RPC_CASE_PASSES,
@@ -29,7 +29,7 @@ enum rpc_case_rule {
     X(RESULT, "result", result, SCAN_SPAN, RPC_CASE_REFUSED)                                                 \
     X(ERROR, "error", error, SCAN_SPAN, RPC_CASE_REFUSED)
 
-/* Looked for only where params stands at the root and is an object. */
+/* Looked for only where params is a member of the root and an object. */
 #define RPC_PARAMS_KEYS(X)                                                                                   \
     X(META, "_meta", meta, SCAN_INSIDE, RPC_CASE_REFUSED)                                                    \
     X(NAME, "name", name, SCAN_SPAN, RPC_CASE_PASSES)                                                        \

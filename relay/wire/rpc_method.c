@@ -1,5 +1,5 @@
-/* Which of the methods that a relay has to look at a frame names. Called for every frame with a method: the
- * lengths alone rule out nearly all of the table, and a string is only decoded when it has escapes in it.
+/* Finds a frame's method among those that the relay handles specially. Called for every frame with a method:
+ * the lengths alone rule out nearly all of the table, and a string is only decoded when it has escapes in it.
  */
 #include "wire/rpc.h"
 
@@ -56,8 +56,8 @@ static enum rpc_method find(const char *name, size_t len)
     return RPC_M_OTHER;
 }
 
-/* An escaped name may be six times as long as what it means; whatever means more than LONGEST bytes is in no
- * table, but may still begin with relay/. */
+/* An escaped name may be six times as long as the decoded one; a decoded name longer than LONGEST bytes is
+ * not in the table, but may still begin with relay/. */
 static enum rpc_method find_escaped(const char *quoted, size_t len)
 {
     char name[LONGEST];

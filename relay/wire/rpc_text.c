@@ -1,7 +1,7 @@
 /* Reads strings and ids in frames that the scan has found strict. No memory, one pass.
  *
- * Failure modes: the pieces should be well-formed, since they were scanned; whatever they are, nothing
- * outside them is read, and what cannot be read is "no string", "not equal", "no id".
+ * Failure modes: the spans should be well-formed, since they were scanned; in any case no byte outside them
+ * is read, and malformed text yields "no string", "not equal", "no id".
  */
 #include "wire/rpc.h"
 
@@ -72,7 +72,7 @@ static size_t encode(int32_t code, char out[4])
     return follow + 1;
 }
 
-/* *p stands on a backslash. 0: no escape; *p then stays. */
+/* *p is at a backslash. 0: not an escape; *p then stays. */
 static size_t read_escape(const char **p, const char *end, char out[4])
 {
     const char *q = *p + 1;
@@ -88,8 +88,8 @@ static size_t read_escape(const char **p, const char *end, char out[4])
     return encode(code, out);
 }
 
-/* The next decoded bytes: a run of the string itself, or what one escape stands for (in `escape`). 0: the
- * end, or no string any more (*p is then not at `end`). */
+/* The next decoded bytes: a run of the string itself, or one decoded escape (in `escape`). 0: the end, or
+ * malformed text (*p is then not at `end`). */
 static size_t next_piece(const char **p, const char *end, char escape[4], const char **ret_piece)
 {
     const char *from = *p;
@@ -124,8 +124,7 @@ size_t rpc_decode_string(const char *quoted, size_t len, char *out, size_t cap)
     return p == end ? at : SIZE_MAX;
 }
 
-/* How far `text` goes along with the decoded string: the string is equal to it, goes on behind it, or is
- * another. */
+/* How the decoded string compares with `text`: equal to it, longer with `text` as its prefix, or different. */
 enum match { MATCH_NONE, MATCH_BEGINS, MATCH_EQUAL };
 
 static enum match match(const char *quoted, size_t len, const char *text, size_t text_len)

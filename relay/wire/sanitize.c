@@ -73,7 +73,7 @@ struct sanitized sanitize_next(const char *p, size_t left, enum sanitize_mode mo
     return s;
 }
 
-/* How many bytes from here on stand for themselves in every mode: printable ASCII. */
+/* How many bytes from here on are copied unchanged in every mode: printable ASCII. */
 static size_t plain_run(const char *text, size_t len)
 {
     size_t n = 0;

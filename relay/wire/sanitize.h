@@ -1,6 +1,6 @@
-/* Untrusted text (names, messages, log lines that a peer chose) for people to read. What could drive a
- * terminal or reorder the text around it is replaced, bytes that are no UTF-8 become U+FFFD, everything else
- * stays as it is. Pure.
+/* Untrusted text (names, messages, log lines that a peer chose) for people to read. Characters that could
+ * control a terminal or reorder the surrounding text are replaced, bytes that are not UTF-8 become U+FFFD,
+ * everything else is copied unchanged. Pure.
  */
 #ifndef WIRE_SANITIZE_H
 #define WIRE_SANITIZE_H
@@ -11,11 +11,11 @@
 
 #include "base/buf.h"
 
-/* What stands for a control character (sanitize_is_control). */
+/* The replacement for a control character (sanitize_is_control). */
 enum sanitize_mode {
     SANITIZE_BLANK,        /* a blank: for sentences */
     SANITIZE_ESCAPE,       /* \n, \t, \x1b, \u{202e}: for a cell or a message on one line */
-    SANITIZE_ESCAPE_LINES, /* the same, but \n and \t stay: for text that stands alone */
+    SANITIZE_ESCAPE_LINES, /* the same, but \n and \t stay: for text on lines of its own */
 };
 
 /* One character as it may be shown. */

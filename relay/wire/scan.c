@@ -2,8 +2,8 @@
  * next state. A chunk may end anywhere: in an escape, in a literal, in a UTF-8 sequence.
  *
  * Happy path: value -> (string | number | literal | container) -> after -> ... -> done, strings in runs of
- * plain bytes. Failure modes: note_fault keeps the first fault and the scan goes on; broken ends it. The
- * header says when which.
+ * plain bytes. Failure modes: note_fault keeps the first fault and the scan goes on; broken ends it. scan.h
+ * lists which faults do which.
  */
 #include "wire/scan.h"
 
@@ -41,8 +41,8 @@ static inline bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* What a number is behind `c`, read in `state`. S_AFTER: it ended before `c`; S_BROKEN: `c` cannot stand
- * here. */
+/* The state of a number after `c`, read in `state`. S_AFTER: the number ended before `c`; S_BROKEN: `c` is
+ * not allowed here. */
 static inline enum state number_next(enum state state, char c)
 {
     bool e = c == 'e' || c == 'E';
@@ -167,7 +167,7 @@ static inline bool is_space(const struct scan *s, char c)
     return c == ' ' || c == '\t' || c == '\r' || (c == '\n' && s->newlines);
 }
 
-/* In a state between values: white space, or the one thing that belongs here. */
+/* In a state between values: white space, or the token that the state expects. */
 static inline void take_structure(struct run *r)
 {
     char c = *r->p;

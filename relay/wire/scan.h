@@ -2,16 +2,16 @@
  * one pass over chunks of any size. It allocates nothing and keeps no pointer; its verdict does not depend on
  * where the chunks are cut.
  *
- * It reports members of watched objects. The root object is watched when scan_init was asked to; after
- * SCAN_KEY the caller may ask with scan_want for the member's value to be reported too, and to be watched
- * itself if it is an object. What is not watched costs no event.
+ * It reports members of watched objects. The root object is watched if scan_init's `watch` says so; after
+ * SCAN_KEY the caller may request with scan_want that the member's value be reported too, and be watched
+ * itself if it is an object. Unwatched values cause no events.
  *
  *   scan_init -> scan_next until SCAN_MORE, for each chunk -> scan_end
  *
- * Faults. The first one is kept, with the offset of the byte that decided. Where it leaves no doubt about the
- * structure (in a string: bad UTF-8, a control byte, a bad escape; or a level too many) the scan goes on, so
- * that members behind it are still reported. After any other fault nothing is reported any more and bytes are
- * only counted.
+ * Faults. The first one is kept, with the offset of the byte that decided. Where it leaves the structure
+ * unambiguous (in a string: bad UTF-8, a control byte, a bad escape; or a level too many) the scan goes on,
+ * so that members behind it are still reported. After any other fault the scan reports nothing more and only
+ * counts bytes.
  */
 #ifndef WIRE_SCAN_H
 #define WIRE_SCAN_H
@@ -26,7 +26,7 @@
 
 enum {
     SCAN_LEVELS = 4,      /* the root value, its members, and two objects further in (params, _meta) */
-    SCAN_TEXT_BYTES = 48, /* what is kept of a decoded string: at least the longest routing key (42) */
+    SCAN_TEXT_BYTES = 48, /* bytes kept of a decoded string: at least the longest routing key (42) */
     SCAN_COPY_BYTES = 16, /* text is copied in blocks of this many, so it has room for one more */
 };
 
@@ -40,11 +40,11 @@ enum scan_fault {
 
 enum scan_event {
     SCAN_MORE,  /* the chunk is used up */
-    SCAN_KEY,   /* a key of a watched object: scan_text_is compares it, scan_want asks for its value */
+    SCAN_KEY,   /* a key of a watched object: scan_text_is compares it, scan_want requests its value */
     SCAN_VALUE, /* a wanted value is complete: see scan_member */
 };
 
-/* What to do with a member's value, beside reporting where it stands. */
+/* What to do with a member's value, in addition to reporting its position. */
 enum scan_how {
     SCAN_SPAN,   /* nothing */
     SCAN_TEXT,   /* keep it decoded for scan_text_is, if it is a string */
@@ -59,7 +59,7 @@ struct scan_member {
     uint8_t how;
     bool begun;   /* the value's first byte was seen */
     bool integer; /* a number without fraction and exponent; known at SCAN_VALUE */
-    char first;   /* the value's first byte, which tells its type: " { [ t f n - or a digit */
+    char first;   /* the value's first byte, which determines its type: " { [ t f n - or a digit */
 };
 
 struct scan {
@@ -113,8 +113,9 @@ static inline void scan_want(struct scan *s, uint8_t tag, enum scan_how how)
     scan_member(s)->how = (uint8_t)how;
 }
 
-/* The key (at SCAN_KEY), or the string asked for with SCAN_TEXT (at its SCAN_VALUE), is this ASCII text of at
- * most SCAN_TEXT_BYTES. Any other character in it is kept as one byte 0xff, so that such a string is none. */
+/* The key (at SCAN_KEY), or the string requested with SCAN_TEXT (at its SCAN_VALUE), is this ASCII text of
+ * at most SCAN_TEXT_BYTES. Any other character in it is kept as one byte 0xff, so that such a string never
+ * compares equal. */
 static inline bool scan_text_is(const struct scan *s, const char *text, size_t len)
 {
     return s->text_len == len && memcmp(s->text, text, len) == 0;

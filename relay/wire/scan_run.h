@@ -1,5 +1,6 @@
-/* Inside the scanner: its states, one call's view of a chunk, and what begins and ends values. Included by
- * scan.c and its parts alone; all of it is inlined into scan_next, so that struct run lives in registers.
+/* Inside the scanner: its states, one call's view of a chunk, and the functions that begin and end values.
+ * Included by scan.c and its parts alone; all of it is inlined into scan_next, so that struct run lives in
+ * registers.
  */
 #ifndef WIRE_SCAN_RUN_H
 #define WIRE_SCAN_RUN_H

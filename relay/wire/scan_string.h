@@ -1,6 +1,6 @@
 /* Inside the scanner: strings. Plain bytes are skipped in runs, whole UTF-8 sequences are judged at once;
- * S_ESCAPE, S_HEX and S_UTF8 are there for what a chunk may end in. A fault in a string never ends the scan:
- * where the string ends is clear.
+ * S_ESCAPE, S_HEX and S_UTF8 exist because a chunk may end inside an escape or a sequence. A fault in a
+ * string never ends the scan, since the end of the string stays known.
  */
 #ifndef WIRE_SCAN_STRING_H
 #define WIRE_SCAN_STRING_H
@@ -30,7 +30,7 @@ static inline void keep_text(struct run *r, const char *from)
         memcpy(to, from, len);
 }
 
-/* What anybody asks for is ASCII: one byte that is not stands for every other character. */
+/* Callers compare with ASCII text alone: one byte that is not ASCII represents every other character. */
 static inline void keep_char(struct scan *s, unsigned code)
 {
     if (s->keeping && s->text_len < SCAN_TEXT_BYTES)
@@ -163,7 +163,7 @@ static inline void begin_string(struct run *r, bool key)
     r->p++;
 }
 
-/* Nothing in here matters any more, except where it ends. */
+/* Only the end of the string still matters. */
 static inline void skip_too_deep(struct run *r)
 {
     struct scan *s = r->s;

@@ -1,7 +1,7 @@
-/* What JSON strings are made of: plain runs, escapes, UTF-8 sequences. Shared by the scan and by what decodes
+/* The elements of JSON strings: plain runs, escapes, UTF-8 sequences. Shared by the scan and the decoders of
  * strings.
  *
- * A plain byte stands for itself and needs no look: ASCII, no control byte, no quote, no backslash. Most
+ * A plain byte means itself and needs no further check: ASCII, no control byte, no quote, no backslash. Most
  * bytes of most messages are plain, so runs of them are skipped 16 at a time where the machine can (SSE2,
  * which every x86-64 has) and 8 at a time anywhere else.
  */
@@ -24,7 +24,7 @@ static inline bool text_is_plain(char c)
 }
 
 /* Some byte of the eight is not plain. A byte's top bit gets set when it was set already, or the byte is
- * below 0x20, the quote or the backslash. A borrow may set it in a byte above one that is really hit, never
+ * below 0x20, the quote or the backslash. A borrow may set it in a byte above one that is not plain, never
  * without one. */
 static inline bool text_word_hit(uint64_t word)
 {
@@ -71,7 +71,7 @@ static inline const char *text_plain_end(const char *p, const char *end)
     return text_plain_end_portable(p, end);
 }
 
-/* What the character behind a backslash stands for; 0: nothing (u is not looked at here). */
+/* The byte that an escape's character means; 0: not an escape (u is handled elsewhere). */
 static inline char text_escape(char c)
 {
     switch (c) {
@@ -103,9 +103,9 @@ static inline int text_hex(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* RFC 3629, section 4: how many bytes follow a sequence's first one, and what the next may be (the others
- * are 80..BF). No overlong form, no surrogate, nothing above U+10FFFF passes. follow == 0: no sequence begins
- * so. */
+/* RFC 3629 4: how many bytes follow a sequence's first one, and the range of the next (the others are
+ * 80..BF). No overlong form, no surrogate, nothing above U+10FFFF passes. follow == 0: not the first byte
+ * of a sequence. */
 struct text_lead {
     uint8_t follow;
     uint8_t low;
@@ -135,7 +135,7 @@ static inline bool text_is_continuation(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* Length of the whole, valid sequence of several bytes at p, of which four can be read; 0: it is not valid.
+/* Length of the valid sequence of several bytes at p, of which four can be read; 0: not valid.
  */
 static inline size_t text_sequence(const char *p)
 {

@@ -1,4 +1,4 @@
-/* Text for people out of our own words and untrusted text.
+/* Text for people, built from fixed and untrusted text.
  *
  * Purpose: error texts quote names, messages and log lines that peers chose, and end up in terminals, logs
  * and web pages. Every addition goes character by character through `sanitize_next`; nothing else writes to

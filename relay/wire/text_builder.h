@@ -1,7 +1,6 @@
-/* Text for people in a fixed buffer, put together from our own words and from untrusted text. Whatever is
- * added, the buffer always holds valid UTF-8 on one line, NUL-terminated and sanitized (SANITIZE_BLANK; several
- * blanks become one). Text that does not fit is cut between characters and ends in "...". Pure; nothing can
- * fail.
+/* Text for people in a fixed buffer, built from fixed and untrusted text. For any input the buffer holds
+ * valid UTF-8 on one line, NUL-terminated and sanitized (SANITIZE_BLANK; several blanks become one). Text
+ * that does not fit is cut between characters and ends in "...". Pure; nothing can fail.
  */
 #ifndef WIRE_TEXT_BUILDER_H
 #define WIRE_TEXT_BUILDER_H
@@ -15,7 +14,7 @@ struct text_builder {
     char *text;  /* borrowed */
     size_t size; /* 8 or more, the NUL included */
     size_t len;
-    bool full; /* it was cut: nothing is added any more */
+    bool full; /* it was cut: further text is ignored */
 };
 
 /* Begins an empty one. */
@@ -28,7 +27,7 @@ __attribute__((format(printf, 2, 0))) void text_builder_addv(struct text_builder
                                                              va_list args);
 /* Untrusted text, at most max_bytes (8 or more) of the buffer, without blanks at both ends. */
 void text_builder_quote(struct text_builder *b, const char *bytes, size_t len, size_t max_bytes);
-/* The same, but text that is too long keeps its end, "..." before it: the end of a log says why. */
+/* The same, but text that is too long keeps its end, "..." before it: the end of a log holds the reason. */
 void text_builder_quote_end(struct text_builder *b, const char *bytes, size_t len, size_t max_bytes);
 /* "250 ms", "1.5 s". */
 void text_builder_add_duration(struct text_builder *b, uint64_t ms);

@@ -1,12 +1,11 @@
 /* The JSON writer.
  *
- * Purpose: print JSON that is strict whatever it is given. Every value goes through before_value(), which
- * writes the comma or nothing; every byte goes through put(), which keeps the first error and then writes
- * nothing more.
+ * Purpose: print strict JSON for any input. Every value goes through before_value(), which writes the comma
+ * or nothing; every byte goes through put(), which keeps the first error and then writes nothing more.
  *
  * Failure modes: the buffer is at its limit or memory is out: the error sticks and writer_end returns it.
- * Invalid UTF-8: each byte that is part of no sequence becomes U+FFFD. A number that JSON cannot say (NaN,
- * infinity): null. Calls in an order that no JSON has are bugs of ours, and asserted.
+ * Invalid UTF-8: each byte that is part of no sequence becomes U+FFFD. A number that JSON cannot represent
+ * (NaN, infinity): null. Calls in an order that yields no JSON are bugs of ours, and asserted.
  */
 #include "wire/writer.h"
 
@@ -123,7 +122,7 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 
 static void put_escape(struct writer *w, unsigned char byte)
 {
-    static const char short_form[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the byte, what stands for it */
+    static const char short_form[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the byte, its escape */
     for (size_t i = 0; i + 1 < sizeof(short_form); i += 2) {
         if ((unsigned char)short_form[i] == byte) {
             put(w, (const char[]){'\\', short_form[i + 1]}, 2);
@@ -135,7 +134,7 @@ static void put_escape(struct writer *w, unsigned char byte)
     put(w, text, (size_t)len);
 }
 
-/* Runs of bytes that may stand as they are go out in one piece. */
+/* Runs of bytes that need no escape are written in one piece. */
 static void put_string_bytes(struct writer *w, const char *bytes, size_t len)
 {
     size_t run = 0;
@@ -209,9 +208,8 @@ void write_uint(struct writer *w, uint64_t value)
     write_raw(w, text, (size_t)len);
 }
 
-/* The fewest digits that read back as the same number. 17 always do; where fewer than 15 do, printing 15
- * gives just them
- * (%g drops the zeros), but for numbers so small that they have lost precision. */
+/* The fewest digits that read back as the same number. 17 always do; where fewer than 15 suffice, printing
+ * 15 gives exactly those (%g drops the zeros), but for numbers so small that they have lost precision. */
 static int shortest(char *text, size_t size, double value)
 {
     for (int digits = fabs(value) < DBL_MIN ? 1 : 15;; digits++) {

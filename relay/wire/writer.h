@@ -1,4 +1,4 @@
-/* A JSON writer into a buffer. Commas and colons are its business; an error (no memory, over the buffer's
+/* A JSON writer into a buffer. The writer places commas and colons; an error (no memory, over the buffer's
  * limit) sticks and is returned by writer_end, so a chain of calls needs one check. Misuse (a value without
  * its key, an unclosed container) is our bug and asserts.
  */
@@ -18,13 +18,13 @@ struct writer {
     struct buf *out;     /* borrowed */
     int error;           /* 0, or the first failure */
     unsigned depth;      /* open containers, at most WRITER_MAX_DEPTH */
-    uint64_t has_member; /* one bit per level: something was written there */
+    uint64_t has_member; /* one bit per level: a value was written there */
     uint64_t in_object;  /* one bit per level: an object (1) or an array (0) */
     bool after_key;
 };
 
 void writer_init(struct writer *w, struct buf *out);
-/* 0, or the first error met; the buffer then holds a torn text. Asserts that every container was closed. */
+/* 0, or the first error; the buffer then holds an incomplete text. Asserts that every container was closed. */
 MUSTCHECK int writer_end(struct writer *w);
 
 void write_object(struct writer *w);
