@@ -1,4 +1,4 @@
-/* The one door to the heap.
+/* The allocator table that all code of the project uses.
  *
  * Purpose: every allocation goes through `current`, so that a test can count allocations or make one fail. A
  * size of 0 becomes 1, so that NULL always and only means "out of memory".

@@ -1,8 +1,8 @@
-/* The one door to the heap.
+/* The allocator table that all code of the project uses.
  *
  * Every allocation of the project goes through a table of four functions, so that a test can count
  * allocations, or make the Nth one fail (wrapping malloc at link time does not work: the optimiser removes
- * malloc/free pairs). The daemon hands the same table to libuv with uv_replace_allocator.
+ * malloc/free pairs). The daemon passes the same table to libuv with uv_replace_allocator.
  *
  * Not thread-safe to change: mem_set is called before any thread or allocation exists.
  */

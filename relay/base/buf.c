@@ -4,7 +4,7 @@
  * this order, by space at the end, by moving the unread bytes to the front, by doubling the storage. Moving
  * is done only when at least half of the storage in use has been consumed, or when the storage may not grow,
  * so that a byte is moved a bounded number of times. Failure modes: over the maximum (ERR_TOO_LARGE) or out
- * of memory (-ENOMEM): the buffer is as it was.
+ * of memory (-ENOMEM): the buffer is unchanged.
  */
 #include "base/buf.h"
 
@@ -77,7 +77,7 @@ static int grow(struct buf *b, size_t need)
     return 0;
 }
 
-/* The end has no `len` free bytes; `need` bytes in all have been found allowed. */
+/* The end has fewer than `len` free bytes; `need` bytes in all are within the limit. */
 static int make_room(struct buf *b, size_t need)
 {
     bool fits = b->data && need <= b->cap;

@@ -1,7 +1,7 @@
-/* A bounded byte queue: append at the end, consume from the front. It demands its maximum when made.
+/* A bounded byte queue: append at the end, consume from the front. Its maximum size is set at initialization.
  *
  * Growth doubles (from 256 bytes) up to `max`; consuming moves an offset, and the bytes are moved to the
- * front only when room is needed. Emptying keeps the storage; buf_trim gives it back.
+ * front only when room is needed. Emptying keeps the storage; buf_trim frees it.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -34,7 +34,8 @@ static inline char *buf_data(const struct buf *b)
 
 /* ERR_TOO_LARGE when the unread bytes would pass `max`, -ENOMEM; the buffer is then unchanged. */
 MUSTCHECK int buf_append(struct buf *b, const void *bytes, size_t len);
-/* Makes room for `len` more and gives the place; the caller writes there and says how much with buf_commit.
+/* Makes room for `len` more bytes and returns where; the caller writes there and commits the count with
+ * buf_commit.
  */
 MUSTCHECK int buf_reserve(struct buf *b, size_t len, char **ret_room);
 void buf_commit(struct buf *b, size_t len);
@@ -45,7 +46,7 @@ static inline void buf_clear(struct buf *b)
 {
     b->start = b->end = 0;
 }
-/* Gives the storage back when the buffer is empty and holds more than `keep_bytes`. */
+/* Frees the storage when the buffer is empty and holds more than `keep_bytes`. */
 void buf_trim(struct buf *b, size_t keep_bytes);
 
 #endif

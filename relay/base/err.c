@@ -1,9 +1,9 @@
 /* Error texts.
  *
- * Purpose: turn any code that a function of ours returns into words. Our own codes come from the table in
+ * Purpose: map any code that a function of ours returns to a text. Our own codes come from the table in
  * err.h; the rest of the negative numbers are errno values and get the C library's static description
- * (strerrordesc_np neither allocates, nor translates, nor shares a buffer, so any thread may ask). A number
- * that neither knows is "unknown error": the caller always gets a string.
+ * (strerrordesc_np neither allocates, nor translates, nor shares a buffer, so any thread may call it). A
+ * number in neither table is "unknown error": the caller always gets a string.
  */
 #include "base/err.h"
 

@@ -1,8 +1,8 @@
 /* A binary min-heap of deadlines.
  *
- * Purpose: know the earliest deadline in O(1), change any in O(log n). The node carries its place in the
- * array; every move of a node goes through put(), which keeps that true. Failure modes: no memory to grow the
- * array: -ENOMEM, the heap is as it was.
+ * Purpose: read the earliest deadline in O(1), change any in O(log n). Each node stores its index in the
+ * array; put() updates it at every move. Failure modes: no memory to grow the array: -ENOMEM, the heap is
+ * unchanged.
  */
 #include "base/heap.h"
 
@@ -34,7 +34,7 @@ static void put(struct heap *h, size_t index, struct heap_node *n)
     n->index = index;
 }
 
-/* The hole at `index` moves up until the parent is not larger; the node goes in there. */
+/* The hole at `index` moves up until the parent is not larger; the node is stored there. */
 static void sift_up(struct heap *h, size_t index, struct heap_node *n)
 {
     while (index > 0) {

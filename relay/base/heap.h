@@ -1,5 +1,5 @@
-/* An intrusive binary min-heap of deadlines (or any uint64_t key). Used for "which call expires first".
- * A node knows its place, so that removing and re-keying cost O(log n) without a search.
+/* An intrusive binary min-heap of deadlines (or any uint64_t key). Used for call deadlines. A node stores its
+ * index, so that removing and re-keying cost O(log n) without a search.
  */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H

@@ -1,5 +1,5 @@
-/* An intrusive doubly linked list: the links stand in the objects, so linking never allocates and never
- * fails. A node that is in no list is self-linked after list_init, so list_remove is idempotent.
+/* An intrusive doubly linked list: the links are embedded in the objects, so linking never allocates and
+ * never fails. A node that is in no list is self-linked after list_init, so list_remove is idempotent.
  */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
@@ -13,7 +13,7 @@ struct list {
 };
 
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-/* CONTAINER_OF for what is only looked at. */
+/* CONTAINER_OF for const objects. */
 #define CONST_CONTAINER_OF(ptr, type, member)                                                                \
     ((const type *)(const void *)((const char *)(ptr)-offsetof(type, member)))
 
@@ -28,7 +28,7 @@ static inline bool list_empty(const struct list *head)
     return head->next == head;
 }
 
-/* True when `node` stands in some list. */
+/* True when `node` is in some list. */
 static inline bool list_linked(const struct list *node)
 {
     return node->next != node;
@@ -76,7 +76,7 @@ static inline void list_splice_back(struct list *to, struct list *from)
     list_init(from);
 }
 
-/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is being declared cannot stand in parentheses */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a declared name cannot be parenthesized */
 /* `safe` holds the next node, so the body may unlink or free `it` (and only it). */
 #define LIST_EACH(it, safe, head)                                                                            \
     for (struct list *it = (head)->next, *safe = it->next; it != (head); it = safe, safe = it->next)

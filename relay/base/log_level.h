@@ -1,4 +1,4 @@
-/* How much is logged, and in which form. The names are those of the configuration and of the log lines. */
+/* The log's levels and formats. The names are those of the configuration and of the log lines. */
 #ifndef BASE_LOG_LEVEL_H
 #define BASE_LOG_LEVEL_H
 

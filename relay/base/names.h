@@ -1,4 +1,5 @@
-/* Names that people type: which known one was probably meant. Letter case and the marks - and _ do not count. */
+/* Names that people type: finds the known name nearest to a misspelt one. Letter case and the marks - and
+ * _ do not count. */
 #ifndef BASE_NAMES_H
 #define BASE_NAMES_H
 

@@ -1,4 +1,4 @@
-/* Walks over argv, and stores values. The sentences and --help are in options_text.c. */
+/* Walks over argv, and stores values. Error texts and --help are in options_text.c. */
 #include "base/options.h"
 
 #include <assert.h>
@@ -104,7 +104,7 @@ static enum option_fault set_choice(const struct option *o, void *place, const c
 
 enum option_fault option_set(const struct option *o, void *place, const char *text)
 {
-    assert(o->type != OPTION_BARE && !option_is_list(o)); /* the program stores those itself */
+    assert(o->type != OPTION_BARE && !option_is_list(o)); /* lists are stored by the program itself */
     switch (o->type) {
     case OPTION_UINT:
     case OPTION_UINT32:
@@ -182,7 +182,7 @@ bool option_next(struct option_walk *w, struct option_arg *ret_arg)
     if (w->at >= w->argc)
         return false;
     ret_arg->word = w->argv[w->at++];
-    ret_arg->fault = OPTION_UNKNOWN; /* as an operand is to a program that takes none */
+    ret_arg->fault = OPTION_UNKNOWN; /* an operand is reported so to a program that takes none */
     if (!w->flags_ended && ret_arg->word[0] == '-' && ret_arg->word[1] != '\0')
         read_flag(w, ret_arg);
     return true;

@@ -1,12 +1,11 @@
-/* Options of a program: one table of rows says for each its flag, its environment variable, its key in a file,
- * its type, range, default and help. Parsing, storing, error sentences and --help are made from the rows.
+/* Options of a program: each row of one table holds an option's flag, environment variable, key in a file,
+ * type, range, default and help. Parsing, storing, error texts and --help are made from the rows.
  *
- *   option_next over argv -> option_take (or option_set) stores each value -> option_fault_text says what is
- *   wrong, and what to write instead
+ *   option_next over argv -> option_take (or option_set) stores each value -> option_fault_text writes the fault, and the correct form
  *
- * Pure: nothing here reads the environment, opens a file or prints. Strings are borrowed from argv and the
- * environment. Failure modes: a flag that is not in the table, a value that is missing or that the row does not
- * take: an enum option_fault, and nothing is stored.
+ * Pure: these functions read no environment, open no file and print nothing. Strings are borrowed from argv
+ * and the environment. Failure modes: a flag that is not in the table, a missing value, or one that the row
+ * does not accept: an enum option_fault, and nothing is stored.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
@@ -18,7 +17,7 @@
 #include "base/buf.h"
 
 enum option_type {
-    OPTION_BARE,   /* the flag takes no value, and nothing is stored: the program looks at the row */
+    OPTION_BARE,   /* the flag takes no value, and nothing is stored: the program checks the row */
     OPTION_UINT,   /* uint64_t, in [min, max] */
     OPTION_UINT32, /* uint32_t, likewise */
     OPTION_CHOICE, /* an enum (stored as unsigned): the index in `choices` */
@@ -33,9 +32,9 @@ enum option_unit { OPTION_NO_UNIT, OPTION_BYTES, OPTION_MS };
 
 /* What a reload of the configuration does with a changed value. */
 enum option_reload {
-    OPTION_LIVE,           /* the running program takes it at once */
-    OPTION_RESTARTS_CHILD, /* the children of the servers that it changed for are started again */
-    OPTION_RESTARTS_RELAY, /* only the next start of the program takes it */
+    OPTION_LIVE,           /* the running program applies it at once */
+    OPTION_RESTARTS_CHILD, /* the children of the affected servers are restarted */
+    OPTION_RESTARTS_RELAY, /* it takes effect at the program's next start */
 };
 
 struct option {
@@ -43,8 +42,8 @@ struct option {
     const char *env;      /* "AGENT_RELAY_MAX_CLIENTS"; NULL: no variable */
     const char *key;      /* in the file, or the library's member; NULL: none */
     const char *value;    /* its placeholder in --help; NULL: made from the type, or none */
-    const char *help;     /* what it is, for people */
-    const char *expected; /* what to write, behind "write"; NULL: made from the type, range and choices */
+    const char *help;     /* one sentence for --help */
+    const char *expected; /* the correct form, behind "write"; NULL: made from the type, range and choices */
     const char *text;     /* default of STRING and lists; NULL: none */
     const char *const *choices; /* NULL-terminated */
     const char *const *former; /* a former name, or NULL, for each of `choices`: still accepted. NULL: none */
@@ -57,7 +56,7 @@ struct option {
     enum option_unit unit;
     enum option_reload reload;
     char letter;     /* 'n': -n is the same as the flag; 0: none */
-    bool never;      /* UINT32: the word "never" stands for UINT32_MAX */
+    bool never;      /* UINT32: the word "never" means UINT32_MAX */
     bool per_server; /* may be given for one server; `offset` is then in that server's structure */
 };
 
@@ -65,7 +64,8 @@ struct option_table {
     const struct option *rows;
     size_t count;
     const char
-        *hint; /* behind "there is no flag --x;" when none is near; NULL: the program words faults itself */
+        *hint; /* behind "there is no flag --x;" when no name is near; NULL: the program writes its own
+                * fault texts */
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): a name that is being declared cannot stand in parentheses */
@@ -83,7 +83,7 @@ static inline bool option_is_list(const struct option *o)
 {
     return o->type == OPTION_NAMES || o->type == OPTION_LISTEN;
 }
-/* The bytes that a value takes where it is kept; 0 for BARE. A list: of its pointer alone. */
+/* The size of a stored value in bytes; 0 for BARE; for a list, the size of its pointer. */
 size_t option_size(const struct option *o);
 /* Where the value is in `structure`. */
 static inline void *option_place(const struct option *o, void *structure)
@@ -95,8 +95,8 @@ static inline void *option_place(const struct option *o, void *structure)
 
 enum option_fault {
     OPTION_FINE,
-    OPTION_UNKNOWN,        /* no row has this flag; or an operand, for a program that takes none */
-    OPTION_NEEDS_VALUE,    /* the flag stands alone */
+    OPTION_UNKNOWN,        /* the table has no such flag; or an operand, for a program that takes none */
+    OPTION_NEEDS_VALUE,    /* the flag has no value */
     OPTION_TAKES_NO_VALUE, /* a bare flag with =value */
     OPTION_NOT_A_NUMBER,   /* not only digits, or more than 64 bits */
     OPTION_OUT_OF_RANGE,
@@ -105,23 +105,23 @@ enum option_fault {
     OPTION_REFUSED, /* by `accepts` */
 };
 
-/* Stores `text` at `place`, which is of the row's type; STRING: the pointer itself. Neither BARE nor a list. */
+/* Stores `text` at `place`, an object of the row's type; STRING: the pointer itself. Not for BARE and lists. */
 enum option_fault option_set(const struct option *o, void *place, const char *text);
 /* UINT and UINT32: likewise, with the number given. */
 enum option_fault option_set_number(const struct option *o, void *place, uint64_t number);
 /* The digits at the start of `text`; returns how many there are, 0 when there are none or too many. */
 size_t option_digits(const char *text, uint64_t *ret_number);
-/* Appends the value at `place` as it would be written; NAMES are joined with commas, LISTEN is the program's.
- * -ENOMEM, ERR_TOO_LARGE. */
+/* Appends the value at `place` as it would be written; NAMES are joined with commas, LISTEN is written by
+ * the program. -ENOMEM, ERR_TOO_LARGE. */
 MUSTCHECK int option_text(const struct option *o, const void *place, struct buf *out);
 
 /* ---- argv ---- */
 
 #define OPTION_NAME_BYTES 64
 
-/* A walk over argv without the program's name: {.table, .argc, .argv}. A flag's value stands behind "=" or is
- * the next argument, unless that begins with "--"; behind a letter it may stand at once (-n7). A lone "-" is an
- * operand, and so is everything behind "--". */
+/* A walk over argv without the program's name: {.table, .argc, .argv}. A flag's value is behind "=" or is
+ * the next argument, unless that begins with "--"; it may follow a letter directly (-n7). A lone "-" is an
+ * operand, and so is every argument behind "--". */
 struct option_walk {
     const struct option_table *table;
     int argc;
@@ -146,7 +146,7 @@ enum option_fault option_take(const struct option_arg *arg, void *structure);
 /* The same for the value of a variable; *ret_arg is then good for option_fault_text. */
 enum option_fault option_take_variable(const struct option *o, const char *value, void *structure,
                                        struct option_arg *ret_arg);
-/* One sentence: what is wrong with the argument, and what to write. `fault` is not FINE. */
+/* One sentence: the argument's fault, and the correct form. `fault` is not FINE. */
 void option_fault_text(const struct option_table *t, const struct option_arg *arg, enum option_fault fault,
                        char *ret_text, size_t cap);
 
@@ -155,7 +155,8 @@ void option_fault_text(const struct option_table *t, const struct option_arg *ar
 struct option_layout {
     int usage_width; /* columns of the flag with its placeholder */
     int env_width;   /* columns of the variable; 0: not shown */
-    bool two_lines;  /* instead: flag, variable, default of what has a key; below it help, choices, range */
+    bool two_lines;  /* instead: flag, variable and default of options with a key; below them help,
+                      * choices, range */
     const void *defaults; /* one line: a structure whose numbers are shown as defaults; NULL: none are */
 };
 

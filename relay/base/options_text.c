@@ -1,4 +1,4 @@
-/* What people read of options: values, sentences about what is wrong, and --help. */
+/* Texts about options: values, faults, and --help. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -78,9 +78,9 @@ int option_text(const struct option *o, const void *place, struct buf *out)
     return s.rc;
 }
 
-/* ---- what is wrong ---- */
+/* ---- faults ---- */
 
-/* What to write as a value; a text of any length is cut. */
+/* The correct form of a value; a long text is cut. */
 static void expected_text(const struct option *o, char *ret_text, size_t cap)
 {
     static const char *const units[] = {"a whole number", "bytes", "milliseconds"};

@@ -1,5 +1,5 @@
-/* The hash key of a program of our own, from the kernel. The client library has no part of it: it draws its
- * key in a way that cannot end its host.
+/* Draws the hash key of our programs from the kernel. The client library does not link this file: it draws
+ * its key in a way that cannot end its host.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,11 +10,11 @@
 void hash_seed_random(void)
 {
     uint64_t key[2];
-    /* Up to 256 bytes come whole or not at all once the kernel's pool is ready, and waiting for that is
-     * right. */
+    /* The kernel returns up to 256 bytes whole or not at all once its pool is ready; blocking until then
+     * is intended. */
     while (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
         if (errno != EINTR)
-            abort(); /* without a secret key the table could be attacked: there is no safe way on */
+            abort(); /* without a secret key peers could attack the table, so the program must not go on */
     }
     hash_seed(key[0], key[1]);
 }
