@@ -1,15 +1,15 @@
 /* The log's ring and its writer thread.
  *
  * Happy path: log_line formats on the caller's stack, copies the line into the ring under a mutex that is
- * never held during a system call, and wakes the writer; the writer hands contiguous runs of lines to
- * write(2) and moves the tail. An empty ring starts over at its beginning, so that a quiet log touches little
- * memory.
+ * never held during a system call, and wakes the writer; the writer passes contiguous runs of lines to
+ * write(2) and moves the tail. An empty ring starts over at its beginning, so that a quiet log uses few
+ * pages.
  *
  * Failure modes: the ring is full (the reader of our log is slow) -> the line is dropped and counted, and the
  * count is logged as soon as there is room. The descriptor refuses (full disk, closed pipe) -> the run is
  * dropped and counted. The reader is stuck at log_close -> after a second the rest is dropped; the writer
- * waits in poll(2), so it notices. Should it hang within write(2) all the same (somebody else fills the
- * pipe), it is left behind with its ring: the process is about to exit.
+ * waits in poll(2), so it notices. If write(2) blocks nevertheless (another process fills the pipe),
+ * log_close abandons the writer and its ring: the process is about to exit.
  */
 #include "log/log.h"
 
@@ -27,15 +27,15 @@
 #include "base/alloc.h"
 #include "log/log_line.h"
 
-/* What log_close grants a slow reader; and how much later a writer that is stuck within write(2) is left
- * behind. */
+/* How long log_close waits for a slow reader; and how much later it abandons a writer that is blocked in
+ * write(2). */
 #define CLOSE_WAIT_MS 1000
 #define STUCK_WAIT_MS 500
-/* How soon a writer that waits for its reader sees that the log is closing. */
+/* How often a writer that waits for its reader checks whether the log is closing. */
 #define POLL_SLICE_MS 100
-/* A pipe that polls as writable takes so much without blocking. */
+/* The bytes that a pipe which polls as writable takes without blocking. */
 #define PIPE_CHUNK_BYTES ((size_t)4096)
-/* One write: a blocked reader holds at most so much back, and lines appear soon. */
+/* One write: bounds the bytes that a blocked reader holds back, and lines appear soon. */
 #define WRITE_MAX_BYTES ((size_t)64 << 10)
 
 static struct {
@@ -49,15 +49,15 @@ static struct {
     size_t tail;   /* where the writer reads */
     size_t used;   /* bytes of lines in the ring */
     size_t wrap;   /* while head < tail: where the lines before the wrap end */
-    uint64_t lost; /* dropped, and not yet said in the log */
+    uint64_t lost; /* dropped, and not yet reported in the log */
     bool torn;     /* the last line written stopped short of its newline; the writer's alone */
     bool waiting;  /* the writer sleeps */
     bool closing;
     bool writer_ended;
-    bool left_behind; /* a writer hangs in write(2); there will be no other */
+    bool left_behind; /* a writer is blocked in write(2); no other is started */
     bool is_open;
     size_t chunk_bytes;                 /* of one write(2) */
-    atomic_uint_fast64_t give_up_at_ms; /* monotonic; the end of log_close's patience */
+    atomic_uint_fast64_t give_up_at_ms; /* monotonic; log_close's deadline */
     atomic_int level;
     atomic_int format;
     atomic_uint_fast64_t dropped;
@@ -137,7 +137,7 @@ static void ring_take(size_t len)
     logger.used -= len;
 }
 
-/* Says how many lines were lost; true when nothing is left to say. */
+/* Reports how many lines were lost; true when the count is reported. */
 static bool say_lost(void)
 {
     if (logger.lost == 0)
@@ -160,21 +160,21 @@ static void count_lost(uint64_t lines)
 
 /* ---- the writer ---- */
 
-/* Waits until the descriptor takes bytes; false when the log is closing and its time is over. */
+/* Waits until the descriptor takes bytes; false when the log is closing and its deadline has passed. */
 static bool wait_writable(int fd)
 {
     for (;;) {
         bool over = monotonic_ms() >= atomic_load(&logger.give_up_at_ms);
         struct pollfd p = {.fd = fd, .events = POLLOUT};
         if (poll(&p, 1, over ? 0 : POLL_SLICE_MS) != 0)
-            return true; /* writable, or broken, which write(2) tells better */
+            return true; /* writable, or broken, which write(2) reports precisely */
         if (over)
             return false;
     }
 }
 
-/* How much of the run got out; less than `len` when the descriptor refuses, or at the end of the time to
- * close. */
+/* How many bytes of the run were written; less than `len` when the descriptor refuses, or at log_close's
+ * deadline. */
 static size_t write_run(int fd, const char *run, size_t len)
 {
     size_t sent = 0;
@@ -210,7 +210,7 @@ static void write_oldest(void)
     lock();
     ring_take(len);
     count_lost(refused);
-    /* Said at once, it would be refused again, for ever: the next line that comes along says it. */
+    /* Reporting the loss at once would be refused again, for ever: the next line that is logged reports it. */
     if (refused == 0 && logger.used == 0)
         (void)say_lost();
 }
@@ -233,7 +233,7 @@ static void *run_writer(void *unused)
     return unused;
 }
 
-/* Signals are the main thread's business. */
+/* The main thread alone handles signals. */
 static int start_writer(void)
 {
     sigset_t all, before;
@@ -296,7 +296,7 @@ int log_open(int fd, enum log_level level, enum log_format format)
     return 0;
 }
 
-/* False: it hangs. Under the lock. */
+/* False: it is blocked. Under the lock. */
 static bool wait_for_writer(void)
 {
     uint64_t until_ms = monotonic_ms() + CLOSE_WAIT_MS;

@@ -1,6 +1,6 @@
 /* Structured logs: one line per event, logfmt or JSON, to a descriptor, written by one thread of its own.
- * Logging never blocks the loop: lines go into a bounded ring; when it is full they are dropped, counted, and
- * the count is said in the log as soon as there is room. Payloads appear at debug level only; secrets never.
+ * Logging never blocks the loop: lines go into a bounded ring; when it is full they are dropped and counted,
+ * and the count is logged as soon as there is room. Payloads appear at debug level only; secrets never.
  *
  *   LOG(LOG_INFO, "child exited", F_STR("server", name), F_INT("status", status));
  */
@@ -39,13 +39,12 @@ struct log_field {
 #define F_BOOL(k, v)     ((struct log_field){.type = LOG_FIELD_BOOL, .key = (k), .u = (v)})
 #define F_END            ((struct log_field){.type = LOG_FIELD_END})
 
-/* Bytes of lines waiting for the writer; a slow reader of the log costs lines beyond it, never the loop's
- * time. */
+/* Bytes of lines waiting for the writer; beyond it a slow reader loses lines; the loop never waits. */
 #define LOG_RING_BYTES ((size_t)1 << 20)
 
-/* Starts the writer thread. `fd` is borrowed until log_close. Before log_open, and after log_close, lines are
- * dropped silently. -ENOMEM, -EBUSY (a writer of before hangs), or pthread_create's code. SIGPIPE must be
- * ignored by the process. */
+/* Starts the writer thread. `fd` is borrowed until log_close. Before log_open, and after log_close, lines
+ * are dropped silently. -ENOMEM, -EBUSY (an earlier writer is blocked), or pthread_create's code. SIGPIPE
+ * must be ignored by the process. */
 MUSTCHECK int log_open(int fd, enum log_level level, enum log_format format);
 /* Writes out what is queued (for at most a second: a blocked reader must not hold an exit) and ends the
  * thread. */

@@ -1,10 +1,10 @@
 /* A log line as logfmt or JSON. Both quote alike: a quoted value is a JSON string in either, so one escaper
- * does.
+ * serves both.
  *
  * Values come from peers and children: control characters (C0, DEL, C1, the line separators) are escaped,
  * invalid UTF-8 becomes U+FFFD, and a value is cut at 4 KiB, so that a log reader's terminal and parser are
- * safe and a line is always one line. A field either fits whole or is taken back and the line says
- * truncated=true: room for that is kept free.
+ * safe and a line is always one line. A field that does not fit whole is left out and the line gets
+ * truncated=true: room for that is reserved.
  */
 #include "log/log_line.h"
 
@@ -126,7 +126,7 @@ static void put_quoted(struct line *line, const char *bytes, size_t len)
     put_cstring(line, "\"");
 }
 
-/* logfmt leaves out the quotes where nothing needs them. */
+/* logfmt leaves out unnecessary quotes. */
 static bool is_bare(const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

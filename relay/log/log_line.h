@@ -13,7 +13,8 @@
 
 /* ts, level and event, then the fields up to F_END, then a newline: always one line of printable UTF-8,
  * whatever the values hold. Over-long values end with U+2026; fields that no longer fit are left out and
- * truncated=true says so. `room` has LOG_LINE_MAX_BYTES; returns the length. `wall_ms` is since 1970. */
+ * the line gets truncated=true. `room` has LOG_LINE_MAX_BYTES; returns the length. `wall_ms` is since
+ * 1970. */
 size_t log_line_format(char *room, enum log_format format, int64_t wall_ms, enum log_level level,
                        const char *event, const struct log_field *fields);
 /* "debug", "info", "warn", "error", "off". */
