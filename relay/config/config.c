@@ -1,9 +1,9 @@
 /* Loading a configuration: defaults, then the file, the environment, the flags, each over the one before;
  * then the servers get their options, and the whole is checked.
  *
- * Failure modes: everything that is wrong is reported, and the load goes on to find the rest, so that one run
- * names every problem; the result is then thrown away. A text that is not JSON is one problem, its line
- * named. Out of memory sticks.
+ * Failure modes: each problem is reported, and the load continues, so that one run names every problem; the
+ * result is then discarded. A text that is not JSON is one problem, reported with its line. Out of memory is
+ * kept until the end.
  */
 #include "config/config_internal.h"
 
@@ -58,7 +58,7 @@ static void load_relay(struct loader *l)
         load_relay_key(l, key);
 }
 
-/* At the top other tools keep much that is theirs: only what looks like a slip of ours is mentioned. */
+/* Other tools keep their own keys at the top level: only a key that is near one of ours is noted. */
 static void note_top_keys(struct loader *l)
 {
     static const char *const known[] = {"mcpServers", "servers", "relay", NULL};
@@ -99,7 +99,7 @@ static void load_text(struct loader *l, const char *text, size_t len)
 #define COMMAND_SERVER "default"
 #define MOCK_SERVER    "mock"
 
-/* Beside this program, else wherever PATH finds it. */
+/* In this program's folder, else found in PATH. */
 static void add_mock_server(struct loader *l)
 {
     char path[4096];
@@ -177,7 +177,7 @@ int config_load_text(const struct config_args *args, const char *file, const cha
     return l.no_memory ? -ENOMEM : ERR_SYNTAX;
 }
 
-/* 0, or a negative number; `into` is then of no use. */
+/* 0, or a negative number; `into` must then be discarded. */
 static int read_file(const char *path, struct buf *into)
 {
     FILE *file = fopen(path, "re");

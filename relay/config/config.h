@@ -17,7 +17,7 @@
 
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
 enum config_sharing { CONFIG_SHARED, CONFIG_PER_SESSION };
-/* "shared", "perSession": in the file, and wherever people read it. */
+/* "shared", "perSession": the value in the file, status and logs. */
 const char *config_sharing_name(enum config_sharing sharing);
 
 /* ADDR or ADDR=SERVER. ADDR is host:port, [v6]:port, :port (every IPv4 interface), or unix:PATH. Port 0: any
@@ -42,7 +42,7 @@ struct server_config {
     char *url;
     char *command; /* NULL when remote */
     char **args;   /* NULL-terminated, without the command; never NULL */
-    char *shown;   /* the command line or url as written, ${VAR} unexpanded: fit for logs and status */
+    char *shown;   /* the command line or url as written, ${VAR} unexpanded: safe for logs and status */
     struct env_entry *env;
     size_t env_count;
     char *cwd; /* NULL: the relay's */
@@ -58,7 +58,7 @@ struct server_config {
     uint64_t timeout_ms;
     uint64_t timeout_max_ms;
     uint64_t start_timeout_ms;
-    uint64_t idle_timeout_ms; /* stop a child unused for so long; 0: never */
+    uint64_t idle_timeout_ms; /* stop a child after so long without use; 0: never */
     char **inherit_env;       /* NULL-terminated names, beyond the standard list; never NULL */
 };
 
@@ -98,13 +98,13 @@ struct config_args {
     int argc;                /* program and verb removed */
     char **argv;             /* argv[argc] is NULL */
     char **environ;          /* NAME=VALUE, NULL-terminated */
-    const char *program_dir; /* where agent-mock is looked for: the executable's own folder */
+    const char *program_dir; /* the folder to find agent-mock in: the executable's own */
 };
 
-/* Loads and checks everything. Problems (fatal) and notes (not) are appended to `ret_report`, one per line,
- * as "WHERE: error: ..." and "WHERE: note: ...", where WHERE is FILE:LINE, a flag or a variable; every
- * problem of the run is there. 0 and *ret_config; ERR_SYNTAX when there was a problem (nothing is returned);
- * -ENOMEM. */
+/* Loads and checks everything. Problems (fatal) and notes (not) are appended to `ret_report`, one per
+ * line, as "WHERE: error: ..." and "WHERE: note: ...", where WHERE is FILE:LINE, a flag or a variable; it
+ * lists every problem of the run. 0 and *ret_config; ERR_SYNTAX when there was a problem (*ret_config is
+ * not set); -ENOMEM. */
 MUSTCHECK int config_load(const struct config_args *args, struct buf *ret_report, struct config **ret_config);
 void config_free(struct config *c);
 /* NULL: no such server. */
@@ -117,18 +117,17 @@ void config_print(const struct config *c, FILE *out);
 /* The part of --help that lists the options, and the README's table (markdown). */
 void config_print_options(FILE *out, bool markdown);
 
-/* What a reload does to a server whose entry was `now` and is `next`, by the `reload` of the options that differ. */
+/* How a reload from `now` to `next` affects the server, by the `reload` of the options that differ. */
 enum server_change {
     SERVER_SAME,
     SERVER_LIVE,           /* limits: a running child stays */
-    SERVER_RESTARTS_CHILD, /* a child of `next` would be another one: its command, an option of its start */
+    SERVER_RESTARTS_CHILD, /* the command or an option of its start differs: the child is restarted */
 };
 enum server_change server_config_change(const struct server_config *now, const struct server_config *next);
-/* Names of options that differ and are taken at the next start of the relay only, comma separated, into
- * `ret_names`; nothing when there are none. */
+/* Names of options that differ and take effect at the next start of the relay only, comma separated, into
+ * `ret_names`; empty when there are none. */
 void config_restart_needed(const struct config *now, const struct config *next, struct buf *ret_names);
-/* Gives `next` the values of `now` of those options, so that it says what is in force; `now` gets the others and
- * is only good for being freed. */
+/* Swaps those options, so that `next` holds the values in force; `now` must then only be freed. */
 void config_keep_started(struct config *now, struct config *next);
 
 #endif

@@ -1,5 +1,5 @@
-/* The command line and the environment. argv is walked twice: for --config first, since the file is read before
- * the flags that overrule it.
+/* The command line and the environment. argv is walked twice: for --config first, since the file is read
+ * before the flags that override it.
  */
 #include "config/config_internal.h"
 
@@ -39,7 +39,7 @@ char *const *find_command(const struct config_args *args)
     return NULL;
 }
 
-/* The first value from a source replaces what a lower one has put into a list. */
+/* The first value from a source replaces the list that a lower source has set. */
 static void set_from(struct loader *l, const struct option *o, enum config_source source, struct place at,
                      const char *text)
 {
@@ -73,7 +73,8 @@ static void set_list_from_environ(struct loader *l, const struct option *o, stru
     }
 }
 
-/* Nothing else reports a misspelt variable; one that is like none of the table belongs to another program. */
+/* Nothing else reports a misspelt variable; one that resembles no row of the table belongs to another
+ * program. */
 static void note_near_misses(struct loader *l)
 {
     const char *known[OPTIONS_MAX + 1] = {NULL};
@@ -100,7 +101,7 @@ void load_environ(struct loader *l)
         const struct option *o = &config_options.rows[i];
         const char *text = environ_find(l->args->environ, o->env, strlen(o->env));
         struct place at = {o->env, 0, ""};
-        if (!text || text[0] == '\0') /* empty is how a compose file says "not set" */
+        if (!text || text[0] == '\0') /* a compose file passes a variable that is not set as an empty one */
             continue;
         if (option_is_list(o))
             set_list_from_environ(l, o, at, text);

@@ -1,5 +1,5 @@
-/* The checks over the whole configuration. Each problem names the option by its file key, whatever source it
- * came from, and says where the value came from.
+/* The checks over the whole configuration. Each problem names the option by its file key, whatever its
+ * source, and the source of its value.
  */
 #include "config/config_check.h"
 
@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/names.h"
 
-/* Where the value of an option came from. */
+/* The source of an option's value. */
 static struct place source_place(const struct loader *l, const struct option *o)
 {
     switch (l->c->sources[config_option_index(o)]) {
@@ -55,7 +55,7 @@ static void check_server_name(struct loader *l, struct place at, const char *nam
 {
     char known[512];
     if (l->c->server_count == 0 || config_server(l->c, name))
-        return; /* without any server, why there is none was reported */
+        return; /* a configuration without servers has been reported already */
     list_servers(l->c, known, sizeof(known));
     loader_problem(l, at, "names no server: \"%.100s\"; there is: %s", name, known);
 }
@@ -105,7 +105,8 @@ static uint64_t number_of(const struct option *o, const struct config *c, const 
     return number;
 }
 
-/* `low` must not be above `high`. The one that was set is at fault, the higher-ranking one when both were. */
+/* `low` must not be above `high`. The problem names the one that was set, or the one from the
+ * higher-ranking source when both were. */
 static void check_order(struct loader *l, const struct server_config *s, const char *low_key,
                         const char *high_key)
 {
@@ -122,7 +123,7 @@ static void check_order(struct loader *l, const struct server_config *s, const c
                    low_key, number_of(low, l->c, s), high_key, number_of(high, l->c, s));
 }
 
-/* What the SDKs' stdio transports take in one line, measured; beyond it they exit. */
+/* The longest line that the SDKs' stdio transports take, measured; they exit on longer ones. */
 #define SDK_LINE_BYTES ((uint64_t)10 << 20)
 
 static void check_limits(struct loader *l)

@@ -1,13 +1,12 @@
-/* What can only be judged once every source is in: references between options, and limits that contradict
- * each other. */
+/* Checks that need every source loaded: references between options, and limits that contradict each other. */
 #ifndef CONFIG_CONFIG_CHECK_H
 #define CONFIG_CONFIG_CHECK_H
 
 #include "config/config_internal.h"
 
-/* Also settles the default server. */
+/* Also sets the default server. */
 void check_config(struct loader *l);
-/* The option whose key is nearest to `name`, or NULL; `per_server`: among those that may stand under
+/* The option whose key is nearest to `name`, or NULL; `per_server`: among those that are allowed under
  * relay.servers.NAME. */
 const char *nearest_option(const char *name, bool per_server);
 

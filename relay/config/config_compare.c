@@ -1,5 +1,6 @@
-/* What a reload has to know: what it does to each server, and which options wait for the next start. Both follow
- * from the `reload` of the option table; beside the options, a server's entry itself says what its child is.
+/* The comparison behind a reload: its effect on each server, and the options that wait for the next start.
+ * Both follow from the `reload` column of the option table; a server's command and environment are compared
+ * in addition.
  */
 #include <string.h>
 
@@ -95,7 +96,7 @@ void config_restart_needed(const struct config *now, const struct config *next, 
             continue;
         int rc = buf_len(ret_names) > 0 ? buf_append(ret_names, ", ", 2) : 0;
         if (rc != 0 || buf_append(ret_names, o->key, strlen(o->key)) != 0)
-            return; /* the names so far are hint enough */
+            return; /* the list of names is cut short */
     }
 }
 

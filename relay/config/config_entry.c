@@ -1,8 +1,8 @@
 /* One entry of a mcpServers (or servers) block, as other MCP tools write them.
  *
- * A field of the wrong type is a problem of the load: the block is broken. What this machine lacks (an unset
- * variable) or what this relay cannot do yet (a remote server) is that entry's own problem: it is noted, requests
- * to the server get it as their error, and the other servers run.
+ * A field of the wrong type is a problem of the load: the block is broken. An unset variable, or a remote
+ * server, which this relay does not support yet, disables that entry alone: it is noted, requests to the
+ * server get it as their error, and the other servers run.
  */
 #include "config/config_internal.h"
 
@@ -47,7 +47,7 @@ static char *expand(struct entry *e, const char *text)
     return expanded;
 }
 
-/* The expanded string of a field, NULL when it is absent or wrong (which is then reported). */
+/* The expanded string of a field, NULL when it is absent or invalid (then reported). */
 static char *string_field(struct entry *e, const char *field)
 {
     json_node node = json_get(e->l->doc, e->node, field);
@@ -71,7 +71,7 @@ static void add_shown(struct entry *e, struct buf *shown, json_node node)
         e->l->no_memory = true;
 }
 
-/* As written, so that what ${VAR} stands for is not shown. */
+/* As written, so that the value of ${VAR} is not shown. */
 static void set_shown(struct entry *e)
 {
     struct buf shown;
@@ -199,7 +199,7 @@ static bool is_remote_type(const char *type)
     return false;
 }
 
-/* `type`, or what the entry has; false: unusable, and reported. */
+/* `type`, or inferred from the entry's members; false: unusable, and reported. */
 static bool read_kind(struct entry *e)
 {
     struct json_doc *doc = e->l->doc;

@@ -3,7 +3,7 @@
  *
  * As in a shell, :- also replaces an empty value. A default reaches to the first closing brace and is not
  * expanded again. $VAR, $$ and a brace that is never closed are text. An unset variable without a default
- * expands to nothing and is named to the caller, which decides about the entry.
+ * expands to nothing and is reported to the caller, which decides about the entry.
  */
 #include "config/config_internal.h"
 
@@ -73,7 +73,7 @@ static int add_missing(struct buf *missing, const char *name, size_t len)
         return 0;
     int rc = buf_len(missing) > 0 ? buf_append(missing, ", ", 2) : 0;
     rc = rc == 0 ? buf_append(missing, name, len) : rc;
-    return rc == ERR_TOO_LARGE ? 0 : rc; /* enough of them were named */
+    return rc == ERR_TOO_LARGE ? 0 : rc; /* the list of names is full */
 }
 
 static int append_value(char *const *environ, const struct reference *ref, struct buf *out,
@@ -103,7 +103,7 @@ char *expand_variables(char *const *environ, const char *text, struct buf *missi
             text += plain;
         }
     }
-    if (rc == ERR_TOO_LARGE) /* cut: the kernel would refuse it anyway */
+    if (rc == ERR_TOO_LARGE) /* cut: the kernel would refuse it in any case */
         rc = 0;
     char *expanded = rc == 0 ? mem_strndup(buf_len(&out) > 0 ? buf_data(&out) : "", buf_len(&out)) : NULL;
     buf_done(&out);

@@ -1,4 +1,4 @@
-/* What the config*.c files share. Nobody else includes it, tests and the fuzz target aside. */
+/* Shared by the config*.c files; included by them, their tests and the fuzz target alone. */
 #ifndef CONFIG_CONFIG_INTERNAL_H
 #define CONFIG_CONFIG_INTERNAL_H
 
@@ -20,11 +20,11 @@ struct loader {
     bool given[OPTIONS_MAX]; /* per option: the first value of a list from this source has been seen */
 };
 
-/* Where a value was written: FILE:LINE, a flag, a variable; and what it is called there. */
+/* Where a value was written (FILE:LINE, a flag, a variable), and its name there. */
 struct place {
     const char *where;
     unsigned line;       /* 0: none */
-    const char *subject; /* "relay.maxClients"; "" when `where` says it */
+    const char *subject; /* "relay.maxClients"; "" when `where` has it */
 };
 
 /* config_report.c */
@@ -42,15 +42,15 @@ void names_free(char **list);
 /* config_value.c: one value, from text (flag or variable) or from the file. Lists: one element is added. */
 void loader_set_text(struct loader *l, const struct option *o, struct server_config *server, struct place at,
                      const char *text);
-/* Lists: an array of strings, or one string; they replace what was there. */
+/* Lists: an array of strings, or one string; they replace the former value. */
 void loader_set_node(struct loader *l, const struct option *o, struct server_config *server, struct place at,
                      json_node node);
 void loader_set_default(struct loader *l, const struct option *o, struct server_config *server);
-/* Empties a list or a text, and frees what it was. */
+/* Empties a list or a text, and frees the old value. */
 void config_option_clear(const struct option *o, struct config *c, struct server_config *server);
 
-/* config_listen.c: NULL, or what is wrong and what to write instead (in `ret_hint`, which has
- * LISTEN_HINT_BYTES). */
+/* config_listen.c: NULL, or the problem; the correct form is then in `ret_hint`, which has
+ * LISTEN_HINT_BYTES. */
 #define LISTEN_HINT_BYTES 256
 void loader_add_listen(struct loader *l, struct place at, const char *text);
 void listen_entry_done(struct listen_entry *entry);
@@ -78,7 +78,7 @@ void server_config_done(struct server_config *s);
 const char *find_config_path(struct loader *l);
 void load_environ(struct loader *l);
 void load_flags(struct loader *l);
-/* What stands behind `--`, or NULL. */
+/* The command behind `--`, or NULL. */
 char *const *find_command(const struct config_args *args);
 
 /* config.c: as config_load, with the file's text given. `text` NULL: no file. */

@@ -1,5 +1,5 @@
 /* Listen entries: ADDR or ADDR=SERVER, with ADDR one of HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH. Names are
- * resolved by the listener, not here. A problem says what is wrong and what to write instead.
+ * resolved by the listener, not here. A problem names the fault and the correct form.
  */
 #include "config/config_internal.h"
 
@@ -63,8 +63,7 @@ static bool parse_unix(struct loader *l, struct place at, const char *text, size
     return true;
 }
 
-/* Splits at the colon before the port; an IPv6 address stands in brackets, or which colon is meant would be a
- * guess. */
+/* Splits at the colon before the port; an IPv6 address must be in brackets, or the split would be ambiguous. */
 static bool parse_tcp(struct loader *l, struct place at, const char *text, size_t len, struct address *ret)
 {
     int shown = len < 100 ? (int)len : 100;

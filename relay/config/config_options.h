@@ -1,5 +1,5 @@
-/* The option table: everything that `relay` in the file, AGENT_RELAY_* and the flags may set, said once. The file's
- * key is camelCase; the flag and the variable spell the same words: maxClients, --max-clients,
+/* The option table: all that `relay` in the file, AGENT_RELAY_* and the flags may set. The file's key is
+ * camelCase; the flag and the variable are made of the same words: maxClients, --max-clients,
  * AGENT_RELAY_MAX_CLIENTS.
  */
 #ifndef CONFIG_CONFIG_OPTIONS_H
@@ -10,7 +10,7 @@
 #include "base/options.h"
 #include "config/config.h"
 
-/* The options, and the same with --config before them, which no file can have. */
+/* The options; and the same with --config before them, which cannot be set in a file. */
 extern const struct option_table config_options;
 extern const struct option_table config_flags;
 

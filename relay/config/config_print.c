@@ -1,9 +1,9 @@
-/* What people read of a configuration: the effective values with their source, and the table of options. */
+/* Prints the effective values with their source, and the table of options. */
 #include <string.h>
 
 #include "config/config_internal.h"
 
-/* Lists are joined; beyond it they are shown as "...". */
+/* Lists are joined; longer ones are shown as "...". */
 #define VALUE_MAX_BYTES ((size_t)64 << 10)
 
 static const char *value_text(const struct option *o, const struct config *c, const struct server_config *s,

@@ -1,8 +1,8 @@
-/* What the parts of a load share: the report, and copies whose failure sticks.
+/* Shared by the parts of a load: the report, and copies whose failure is kept in the load.
  *
- * A report line is "WHERE: error: SUBJECT TEXT". What the user wrote goes into it, so it is cut at a sane
- * length and control characters are replaced: the report is read on a terminal. A report that outgrows its
- * buffer is cut short; problems are counted anyway.
+ * A report line is "WHERE: error: SUBJECT TEXT". It quotes the user's text, cut at a limit and with control
+ * characters replaced, since the report is read on a terminal. A report that outgrows its buffer is cut
+ * short; problems are still counted.
  */
 #include "config/config_internal.h"
 

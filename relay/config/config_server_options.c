@@ -60,7 +60,8 @@ static void load_entry(struct loader *l, json_node key)
     if (json_type(l->doc, options) != JSON_OBJECT) {
         loader_problem(l, at, "is an object; write {\"sharing\": \"perSession\"}");
     } else if (!s) {
-        /* Not a note: options that silently do not hold, sharing above all, would be worse. */
+        /* A problem and not a note: an option that is silently not applied, sharing above all, would be
+         * worse. */
         loader_problem(l, at, "names no server of mcpServers");
     } else {
         for (json_node o = json_first(l->doc, options); o != JSON_ABSENT; o = json_next(l->doc, o))
@@ -68,7 +69,7 @@ static void load_entry(struct loader *l, json_node key)
     }
 }
 
-/* Readers of inherit_env need not ask for NULL. */
+/* Readers of inherit_env need not check for NULL. */
 static void fill_empty_lists(struct loader *l)
 {
     for (size_t i = 0; i < l->c->server_count; i++) {

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-/* A name goes into log lines, paths of the status and listen entries. */
+/* A name appears in log lines, status paths and listen entries. */
 #define SERVER_NAME_MAX_BYTES 128
 #define SERVERS_MAX           1000
 

@@ -1,5 +1,5 @@
-/* One value of the option table, from text (a flag, a variable) or from the file. A refusal says what to write
- * instead: for "8MB", 8388608.
+/* One value of the option table, from text (a flag, a variable) or from the file. A refusal names the correct
+ * form: for "8MB", 8388608.
  */
 #include "config/config_internal.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 
-/* A number with a unit, as people write it; the file has one unit per option, and no guess about MB. */
+/* A number with a unit, as people write it; the option has one fixed unit, and MB is ambiguous. */
 struct suffix {
     const char *text;
     enum option_unit unit;
