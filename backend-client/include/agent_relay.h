@@ -1,4 +1,5 @@
-/* libagentrelay: agents for a backend, live while the relay answers, honestly marked when it does not.
+/* libagentrelay: agents for a backend, live while the relay answers, stale or mock, and marked so, while it
+ * does not.
  *
  *     struct ar_client *client;
  *     char problem[AR_PROBLEM_SIZE];
@@ -9,21 +10,22 @@
  *     ar_snapshot_release(agents);
  *     ar_close_wait(client);
  *
- * The client connects by itself, reconnects for ever, asks the server for its agents, and keeps a snapshot of
- * them: live; for a short while after a failure the last live one, marked stale; then mock agents, marked
- * mock; live again by itself. Calls (ar_call) get exactly one completion each, whatever happens.
+ * The client connects by itself, reconnects for ever, polls the server for its agents, and keeps a snapshot
+ * of them: live; for a short while after a failure the last live one, marked stale; then mock agents, marked
+ * mock; live again by itself. Every call (ar_call) gets exactly one completion.
  *
- * Threads. By default the client runs on a thread of its own. With options.loop it runs on the caller's
- * libuv loop instead: ar_open is then called on that loop's thread. Every function may be called from any
- * thread, ar_open in that case excepted. Callbacks run on the client's loop thread, never inside an ar_*
- * call, and may call any ar_* function but the two that wait (these say AR_E_WOULD_DEADLOCK there). The
- * client's own thread blocks every signal that can be blocked: a process started in a callback inherits that
- * mask unless it sets one. After fork without exec, the child may call nothing of this.
+ * Threads. By default the client runs on a thread of its own. With options.loop it runs on the caller's libuv
+ * loop instead: ar_open is then called on that loop's thread. Every function may be called from any thread,
+ * ar_open in that case excepted. Callbacks run on the client's loop thread, never inside an ar_* call, and
+ * may call any ar_* function but the two that wait (these return AR_E_WOULD_DEADLOCK there). The client's own
+ * thread blocks every signal that can be blocked: a process started in a callback inherits that mask unless
+ * it sets one. After fork without exec, the child process may call no function of the library.
  *
  * Names are looked up on short-lived threads of the library's own, so that closing never waits for DNS.
  *
- * What it never does: block the caller (but for ar_call_wait and ar_close_wait), log, exit, abort, fork,
- * install or raise signals (it is safe in a host with SIGPIPE at its default), or pass a mock off as real.
+ * The library never does any of these: block the caller (but for ar_call_wait and ar_close_wait), log, exit,
+ * abort, fork, install or raise signals (it is safe in a host with SIGPIPE at its default), or pass a mock
+ * off as real.
  *
  * C11; may be included from C++. Structures that the caller fills begin with `size`, set by their _init
  * macro, so that later versions may add members. Times are milliseconds; "Unix" times are since the epoch.
@@ -49,10 +51,10 @@ struct uv_loop_s;   /* libuv's */
 struct ar_client;   /* opaque */
 struct ar_snapshot; /* opaque, immutable, reference counted */
 
-/* ---- what can go wrong ---- */
+/* ---- codes ---- */
 
-/* AR_X_(name, number, text). A function that can fail returns AR_OK or one of these; a call's completion
- * carries one. */
+/* The list of AR_X_(name, number, text). A function that can fail returns AR_OK or one of these; a call's
+ * completion carries one. */
 #define AR_CODES(AR_X_)                                                                                      \
     AR_X_(AR_OK, 0, "ok")                                                                                    \
     AR_X_(AR_E_SERVER, -1, "the server or the relay answered with an error")                                 \
@@ -83,7 +85,7 @@ AR_API const char *ar_code_text(int code);
 /* "0.1.0". Static. */
 AR_API const char *ar_version(void);
 
-/* ---- where it stands ---- */
+/* ---- state and health ---- */
 
 enum ar_state {
     AR_CONNECTING, /* before the first link: the snapshot is mock */
@@ -95,7 +97,7 @@ enum ar_state {
 /* Where a snapshot or an answer came from. */
 enum ar_source {
     AR_SOURCE_LIVE,
-    AR_SOURCE_STALE, /* the last live one; ar_snapshot_age_ms says how old */
+    AR_SOURCE_STALE, /* the last live one; ar_snapshot_age_ms is its age */
     AR_SOURCE_MOCK,  /* made up */
 };
 
@@ -103,7 +105,7 @@ enum ar_source {
 AR_API const char *ar_state_name(enum ar_state state);
 AR_API const char *ar_source_name(enum ar_source source);
 
-/* What is known of the relay and of the server behind it. */
+/* Whether the relay, or the server behind it, is known to answer. */
 enum ar_reach {
     AR_REACH_UNKNOWN,
     AR_REACH_UP,
@@ -116,8 +118,8 @@ struct ar_health {
     size_t size;
     enum ar_state state;
     enum ar_source source; /* of the current snapshot */
-    bool agents_are_mock;  /* the snapshot holds an agent that says it is a mock: also a live relay may serve
-                              such */
+    bool agents_are_mock;  /* the snapshot holds an agent marked as a mock; a live relay may serve such
+                            * agents too */
     bool agents_unsupported; /* live, but the server has no way to list agents: the snapshot is empty */
     uint64_t state_for_ms;   /* how long in this state */
     int64_t state_since_ms;  /* Unix */
@@ -126,7 +128,7 @@ struct ar_health {
     size_t agents;
     enum ar_reach relay;        /* the link to the relay */
     enum ar_reach server;       /* the server behind it, as its answers show */
-    enum ar_reach health_probe; /* what options.health_url answered last; UNKNOWN where none is configured */
+    enum ar_reach health_probe; /* the last answer of options.health_url; UNKNOWN where none is configured */
     int health_probe_status;    /* its HTTP status, 0: none */
     uint64_t attempts;          /* to connect, since the last time it was live */
     int64_t next_attempt_in_ms; /* -1: none is due */
@@ -136,18 +138,18 @@ struct ar_health {
     uint64_t waiting;           /* calls: AR_WAIT's for live, any for a place in flight */
     uint64_t calls;             /* ever accepted */
     uint64_t completions;       /* ever delivered */
-    uint64_t bad_frames;        /* received and not understood, or answering nobody */
+    uint64_t bad_frames;        /* received and not valid, or responses without a matching request */
     double round_trip_ms;       /* of the last heartbeat or agent poll; negative: none yet */
     char address[272];          /* as configured */
     char peer[80];              /* the address last tried, numeric; "" before any */
     char last_error_name[40];   /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ...; "" while live and never lost */
-    char last_error[256];       /* in words, naming what was tried and what refused it */
-    char suggestion[256];       /* what to look at; "" while live */
+    char last_error[256];       /* a sentence with the address tried and the refusal */
+    char suggestion[256];       /* what to check; "" while live */
     int64_t last_error_at_ms;   /* Unix; 0: none yet */
 };
 
 #define ar_health_init(h) ((h)->size = sizeof(*(h)))
-/* A consistent copy; fills h->size bytes at most. AR_E_INVALID for a size that is none. */
+/* A consistent copy; fills h->size bytes at most. AR_E_INVALID for an unknown size. */
 AR_API int ar_health(const struct ar_client *client, struct ar_health *h);
 
 /* ---- agents ---- */
@@ -159,9 +161,9 @@ struct ar_agent {
     const char *id; /* never NULL */
     const char *name;
     const char *type;   /* "coordinator", "coder" ... */
-    const char *status; /* the server's word: "active", "idle", "busy" ... */
+    const char *status; /* as the server gave it: "active", "idle", "busy" ... */
     const char *swarm_id;
-    const char *activity; /* what it is doing, in words */
+    const char *activity; /* its current activity, as text */
     const char *const *capabilities;
     size_t capability_count; /* 0 also where none were given */
     double health;           /* 0..100 */
@@ -175,11 +177,12 @@ struct ar_agent {
     int64_t tokens;
     int64_t created_at_ms;    /* Unix */
     int64_t last_activity_ms; /* Unix */
-    bool mock;                /* it is made up: by this library, or by a server that says so */
+    bool mock;                /* a mock: made by this library, or marked as one by the server */
 };
 
-/* The current snapshot with a reference of the caller's: release it. Never NULL, never blocks; safe until the
- * client is closed (the snapshot itself for as long as it is held, whatever becomes of the client). */
+/* The current snapshot with a reference of the caller's: release it. Never NULL, never blocks; safe until
+ * the client is closed (the snapshot itself for as long as it is retained, even after the client is
+ * closed). */
 AR_API const struct ar_snapshot *ar_agents(const struct ar_client *client);
 AR_API const struct ar_snapshot *ar_snapshot_retain(const struct ar_snapshot *snapshot);
 AR_API void ar_snapshot_release(const struct ar_snapshot *snapshot); /* NULL: nothing */
@@ -199,7 +202,7 @@ AR_API uint64_t ar_snapshot_version(const struct ar_snapshot *snapshot);
 
 /* ---- options ---- */
 
-/* In words, why. `health` is borrowed for the callback. */
+/* `reason`: a sentence. `health` is borrowed for the callback. */
 typedef void ar_state_cb(struct ar_client *client, const struct ar_health *health, void *data);
 /* A snapshot whose version differs from the last one's; borrowed: retain it to keep it. */
 typedef void ar_agents_cb(struct ar_client *client, const struct ar_snapshot *snapshot, void *data);
@@ -215,14 +218,14 @@ struct ar_options {
     size_t size;
     /* host:port, tcp://host:port, [ipv6]:port or unix:PATH. NULL: AGENT_CONTROL_URL, else 127.0.0.1:9500. */
     const char *url;
-    /* http:// or https:// address that says whether the relay's container is well; asked while degraded, to
-     * tell "relay down" from "server behind it down". NULL: AGENT_HEALTH_URL, else none; "": none. No
-     * user or password in it; no proxy is used. */
+    /* http:// or https:// address of the relay's health endpoint; probed while degraded, to distinguish
+     * "relay down" from "server behind it down". NULL: AGENT_HEALTH_URL, else none; "": none. No user or
+     * password in it; no proxy is used. */
     const char *health_url;
     const char *client_name; /* for initialize's clientInfo; NULL: "libagentrelay" */
     const char *client_version;
     struct uv_loop_s *loop; /* NULL: a thread of its own. Else outlives the client (till on_closed) */
-    /* mock/agents.json's form; NULL: the built-in cast. Borrowed for ar_open. */
+    /* mock/agents.json's form; NULL: the built-in agents. Borrowed for ar_open. */
     const char *mock_cast;
     uint64_t mock_seed;          /* 1 */
     uint32_t connect_timeout_ms; /* 5,000, for each address that the name has */
@@ -230,13 +233,14 @@ struct ar_options {
     double backoff_factor;       /* 2 */
     uint32_t backoff_cap_ms;     /* 30,000 */
     uint32_t backoff_stable_ms;  /* 60,000: live for so long, and the next loss starts at the base again */
-    uint32_t heartbeat_ms;       /* 5,000 of silence, and the relay is asked */
-    uint32_t dead_after_ms;      /* 10,000 of silence, and the link is given up */
+    uint32_t heartbeat_ms;       /* 5,000 of silence, then the relay is pinged */
+    uint32_t dead_after_ms;      /* 10,000 of silence, then the link is closed */
     uint32_t init_timeout_ms;    /* 30,000 for initialize: the relay may be starting its server */
     uint32_t agents_poll_ms;     /* 2,000; AR_NEVER: no agent view, snapshots stay empty or mock */
     uint32_t agents_timeout_ms;  /* 10,000 without an answer to a poll: the server does not answer */
-    uint32_t stale_max_ms;    /* 30,000: one so old is not shown, mock ones are; 0: never; AR_NEVER: always */
-    uint32_t mock_refresh_ms; /* 2,000: mock agents move; AR_NEVER: they stand */
+    uint32_t stale_max_ms;    /* 30,000: the longest that a stale snapshot is served; then mock. 0: never;
+                               * AR_NEVER: always */
+    uint32_t mock_refresh_ms; /* 2,000: how often mock agents change; AR_NEVER: they do not */
     uint32_t call_timeout_ms; /* 30,000, for calls that name no deadline */
     uint32_t queue_max_calls; /* 1,024 waiting calls */
     uint32_t in_flight_max;   /* 256; further ones wait, whatever their policy. It also bounds the bytes in
@@ -254,21 +258,20 @@ AR_API void ar_options_init_sized(struct ar_options *o, size_t size);
 
 #define AR_PROBLEM_SIZE 320 /* enough for any text that ar_open writes */
 
-/* Starts a client; it connects by itself. `o` NULL: all defaults; it and its strings are copied. AR_E_INVALID
- * for an option that cannot be (`problem`, which may be NULL, then says which, why, and what to write),
- * AR_E_NO_MEMORY, AR_E_SYSTEM (no thread, no descriptor): nothing was started then. A relay that is not there
- * is no error: the client is then degraded and goes on trying.
- * With a thread of its own, callbacks may run before ar_open has returned; *ret_client is written before the
- * first of them. */
+/* Starts a client; it connects by itself. `o` NULL: all defaults; it and its strings are copied.
+ * AR_E_INVALID for an invalid option (`problem`, which may be NULL, then names it, the reason, and the
+ * correct form), AR_E_NO_MEMORY, AR_E_SYSTEM (no thread, no descriptor): nothing was started then. An
+ * unreachable relay is not an error: the client is then degraded and keeps reconnecting. With a thread of
+ * its own, callbacks may run before ar_open has returned; *ret_client is written before the first of them. */
 AR_API int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *problem,
                    size_t problem_size);
-/* Ends it, without waiting: every call that is not complete is completed with AR_E_CLOSED, then on_closed
- * (may be NULL) runs, last of all, on the client's thread. on_state still reports AR_CLOSED, on_agents runs no
- * more. Legal in any callback, and again (the first on_closed counts). The handle is valid until on_closed
- * has returned; where there is none, no longer. */
+/* Closes the client without waiting: every call that is not complete is completed with AR_E_CLOSED, then
+ * on_closed (may be NULL) runs, last of all, on the client's thread. on_state still reports AR_CLOSED,
+ * on_agents runs no more. Legal in any callback, and again (the first on_closed counts). The handle is
+ * valid until on_closed has returned; where there is none, no longer. */
 AR_API void ar_close(struct ar_client *client, ar_closed_cb *on_closed, void *data);
-/* The same, and returns when all is over and freed. With options.loop, or in a callback:
- * AR_E_WOULD_DEADLOCK, and nothing was done. */
+/* The same, and returns when the client is closed and freed. With options.loop, or in a callback:
+ * AR_E_WOULD_DEADLOCK, and the client stays open. */
 AR_API int ar_close_wait(struct ar_client *client);
 
 /* ---- calls ---- */
@@ -288,20 +291,21 @@ struct ar_reply {
     const char *result;    /* AR_OK: the result's JSON text, NUL-terminated */
     size_t result_len;
     int error_code;      /* AR_E_SERVER: the JSON-RPC error's code, message, and data as JSON text ("") */
-    const char *message; /* for every code but AR_OK: in words */
+    const char *message; /* for every code but AR_OK: a text */
     const char *error_data;
     size_t error_data_len;
     uint64_t elapsed_ms; /* since ar_call */
-    /* What went wrong; all three "" with AR_OK. The name is for programs: the relay's for an error that it made
-     * ("SERVER_UNAVAILABLE", "DRAINING" ...; "RELAY_ERROR" where it names none), "SERVER_ERROR" for one of the
-     * server's or the mock's own ("BAD_ANSWER" where that is no JSON-RPC error object), ar_health.last_error_name's for AR_E_DEGRADED after a failure ("ECONNREFUSED"
-     * ...), else the code's ("TIMEOUT", "CONNECTION_LOST", "DEGRADED" ...). */
+    /* The error; all three "" with AR_OK. The name is for programs: the relay's for an error that it made
+     * ("SERVER_UNAVAILABLE", "DRAINING" ...; "RELAY_ERROR" where it names none), "SERVER_ERROR" for one of
+     * the server's or the mock's own ("BAD_ANSWER" where that is no JSON-RPC error object),
+     * ar_health.last_error_name's for AR_E_DEGRADED after a failure ("ECONNREFUSED" ...), else the code's
+     * ("TIMEOUT", "CONNECTION_LOST", "DEGRADED" ...). */
     const char *error_name;
     bool from_relay; /* AR_E_SERVER: the relay itself made the error, not the server behind it */
     const char
-        *error_text; /* AR_E_SERVER: one sentence with all that is known of it: who refused what, why, and
-                               the end of what the server wrote; else as message. Safe to show as it is */
-    const char *suggestion; /* one sentence: what a person can do; "": nothing is known to help */
+        *error_text; /* AR_E_SERVER: one sentence with all details: the server, what it refused, why, and
+                      * the end of its stderr; else as message. Sanitized */
+    const char *suggestion; /* one sentence: what a person can do; "": no suggestion */
 };
 
 /* Exactly once for each accepted call; the reply is borrowed for the callback. */
@@ -325,24 +329,24 @@ struct ar_call {
 #define ar_call_init(c) ar_call_init_sized((c), sizeof(*(c)))
 AR_API void ar_call_init_sized(struct ar_call *c, size_t size);
 
-/* Hands the call over. AR_OK: on_reply will run once, on the client's thread, and *ret_id (may be NULL) names
- * the call. AR_E_INVALID (no method, params that are no JSON object or array, a method of the library's own:
- * initialize and notifications/...), AR_E_TOO_LARGE, AR_E_NO_MEMORY, AR_E_CLOSED,
- * AR_E_QUEUE_FULL (the client's thread is behind with what was handed over): it will not. Methods that
- * begin with relay/ go to the relay itself and need the link alone, not the server. */
+/* Submits the call. AR_OK: on_reply will run once, on the client's thread, and *ret_id (may be NULL) names
+ * the call. AR_E_INVALID (no method, params that are no JSON object or array, a method of the library's
+ * own: initialize and notifications/...), AR_E_TOO_LARGE, AR_E_NO_MEMORY, AR_E_CLOSED, AR_E_QUEUE_FULL
+ * (the client's thread has too many submitted calls to take in): it will not. Methods that begin with
+ * relay/ go to the relay itself and need the link alone, not the server. */
 AR_API int ar_call(struct ar_client *client, const struct ar_call *call, uint64_t *ret_id);
 /* Completes the call with AR_E_CANCELLED and notifies the server. The answer may have crossed it: the one
- * completion says what came first. AR_E_NOT_FOUND only where the id was never given out; AR_E_CLOSED,
- * AR_E_NO_MEMORY, AR_E_QUEUE_FULL as ar_call. */
+ * completion reports whichever came first. AR_E_NOT_FOUND only for an id that was never assigned;
+ * AR_E_CLOSED, AR_E_NO_MEMORY, AR_E_QUEUE_FULL as ar_call. */
 AR_API int ar_cancel(struct ar_client *client, uint64_t id);
 /* For threads that may wait: makes the call, waits for its completion, and gives a copy of the reply, to be
  * freed with ar_reply_free. Returns AR_OK whenever there is a reply (look at its code); else as ar_call, or
  * AR_E_WOULD_DEADLOCK. on_reply and on_progress are not used. */
 AR_API int ar_call_wait(struct ar_client *client, const struct ar_call *call, struct ar_reply **ret_reply);
 AR_API void ar_reply_free(struct ar_reply *reply); /* NULL: nothing */
-/* Sends a notification while live; it is not queued. AR_OK: handed over, no more is known. AR_E_DEGRADED: not
- * live; AR_E_INVALID also for notifications/initialized and notifications/cancelled, which are the library's;
- * else as ar_call. */
+/* Sends a notification while live; it is not queued. AR_OK: submitted; delivery is not reported.
+ * AR_E_DEGRADED: not live; AR_E_INVALID also for notifications/initialized and notifications/cancelled,
+ * which are the library's; else as ar_call. */
 AR_API int ar_notify(struct ar_client *client, const char *method, const char *params, size_t params_len);
 
 #ifdef __cplusplus

@@ -1,27 +1,26 @@
 /* Faults of the link, and the plain ones of the server behind it.
  *
- * Happy path: the caller has a code and knows what was tried; out come a name, a sentence with address, peer
- * and reason in this order (so that what is cut, when something is, is never the address), and the suggestion
- * from a table: each row says for which stage, which kind of address and which code it is true. The last rows
- * of a stage fit any code.
+ * Happy path: the caller passes a code and what was tried; the result is a name, a sentence with address,
+ * peer and reason in this order (so that a cut never removes the address), and a suggestion from a table
+ * whose rows match by stage, kind of address and code. The last rows of a stage match any code.
  *
  * Failure modes: codes that libuv does not know get their number as a name; texts of peers are quoted, cut
- * and cleaned by text_builder.h.
+ * and sanitized by text_builder.h.
  */
 #include "fault.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <uv.h> /* numbers and words of its codes; nothing is called */
+#include <uv.h> /* numbers and texts of its codes; no function is called */
 
 #include "fault_internal.h"
 
 #define PEER_BYTES  80
-#define PROBE_BYTES 110 /* kept free at the end of the text for what the probe says */
+#define PROBE_BYTES 110 /* reserved at the end of the text for the probe's result */
 #define PROBE_MARK  "; its health address "
 
-/* ---- words ---- */
+/* ---- parts of a sentence ---- */
 
 static const char *code_name(int code)
 {
@@ -59,19 +58,19 @@ void fault_begin(struct fault *f, struct text_builder *text, const char *name, c
     text_builder_begin(text, f->text, sizeof(f->text));
 }
 
-void fault_say_address(struct text_builder *text, const char *address)
+void fault_add_address(struct text_builder *text, const char *address)
 {
     text_builder_quote(text, address, strlen(address), FAULT_ADDRESS_BYTES);
 }
 
-void fault_say_what(struct text_builder *text, const char *what)
+void fault_add_method(struct text_builder *text, const char *what)
 {
     text_builder_quote(text, what, strlen(what), FAULT_WHAT_BYTES);
 }
 
-static void say_peer(struct text_builder *text, const char *address, const char *peer)
+static void add_peer(struct text_builder *text, const char *address, const char *peer)
 {
-    fault_say_address(text, address);
+    fault_add_address(text, address);
     if (peer[0] == '\0' || strcmp(peer, address) == 0)
         return;
     text_builder_add(text, " (");
@@ -79,7 +78,7 @@ static void say_peer(struct text_builder *text, const char *address, const char 
     text_builder_add(text, ")");
 }
 
-/* ---- what the system says ---- */
+/* ---- errors of the system ---- */
 
 #define ON_RESOLVE (1U << FAULT_RESOLVE)
 #define ON_CONNECT (1U << FAULT_CONNECT)
@@ -92,30 +91,29 @@ struct advice {
     unsigned stages;
     enum place place;
     int code; /* 0: any */
-    const char *words;
+    const char *suggestion;
 };
 
-#define NO_SUCH_NAME                                                                                         \
-    "Nobody knows a host of that name: check its spelling in the relay's address (AGENT_CONTROL_URL or an "  \
-    "option), and that this machine "                                                                        \
+#define NO_SUCH_NAME                                                                                                \
+    "No name server knows a host of that name: check its spelling in the relay's address (AGENT_CONTROL_URL or an " \
+    "option), and that this machine "                                                                               \
     "is on the network where it is known (a stopped container's name is not)"
 #define NO_NAME_SERVER                                                                                       \
-    "The name server did not answer, or cannot say yet: check this machine's network and its "               \
+    "The name server did not answer, or has no answer yet: check this machine's network and its "            \
     "/etc/resolv.conf, and the name in the relay's address (AGENT_CONTROL_URL or an option)"
-#define NO_WAY                                                                                               \
-    "No way leads there from this machine: check that the relay's host is up, that both are on the same "    \
+#define NO_WAY                                                                                                 \
+    "This machine has no route to that address: check that the relay's host is up, that both are on the same " \
     "network, and the relay's address (AGENT_CONTROL_URL or an option)"
 #define ENDED "The relay was stopped, restarted or killed, or it closed this connection: its log says which"
 #define NO_DESCRIPTORS                                                                                       \
-    "This process has all the file descriptors open that it may: raise its limit (ulimit -n), or look "      \
-    "for a leak in it"
-#define NO_MEMORY "Memory is short: give this process, or this machine, more"
+    "This process has reached its limit of file descriptors: raise it (ulimit -n), or look for a leak"
+#define NO_MEMORY "Out of memory: give this process, or this machine, more"
 
-/* The first row that fits. */
+/* The first row that matches applies. */
 static const struct advice advice_rows[] = {
     {ON_ANY, ANYWHERE, UV_EMFILE, NO_DESCRIPTORS},
     {ON_ANY, ANYWHERE, UV_ENFILE,
-     "This machine has all the files open that it may (fs.file-max): look what holds them"},
+     "This machine has reached its limit of open files (fs.file-max): find the processes that hold them"},
     {ON_ANY, ANYWHERE, UV_ENOMEM, NO_MEMORY},
     {ON_ANY, ANYWHERE, UV_ENOBUFS, NO_MEMORY},
     {ON_ANY, ANYWHERE, UV_EAI_MEMORY, NO_MEMORY},
@@ -127,13 +125,13 @@ static const struct advice advice_rows[] = {
     {ON_RESOLVE, ANYWHERE, UV_EAI_FAIL,
      "The name server failed: check it (/etc/resolv.conf), and the name in the relay's address (AGENT_CONTROL_URL or an option)"},
     {ON_RESOLVE, ANYWHERE, UV_EAGAIN,
-     "No thread could be had to look the name up: this process, or this machine, runs as many as it may"},
+     "No thread could be started to look the name up: this process, or this machine, has reached its limit of threads"},
     {ON_RESOLVE, ANYWHERE, UV_ETIMEDOUT, NO_NAME_SERVER},
     {ON_RESOLVE, ANYWHERE, 0,
      "The name in the relay's address (AGENT_CONTROL_URL or an option) does not resolve: check it and the network, or write a numeric address"},
 
     {ON_CONNECT, UNIX, UV_ECONNREFUSED,
-     "The socket is there, but nobody listens on it: start the relay, or check the path in the relay's address (AGENT_CONTROL_URL or an option)"},
+     "The socket exists, but no process listens on it: start the relay, or check the path in the relay's address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, UNIX, UV_ENOENT,
      "There is no such socket: start the relay with this path in its \"listen\", or check the path in the "
      "relay's address (AGENT_CONTROL_URL or an option); in a container, whether its folder is mounted"},
@@ -143,15 +141,14 @@ static const struct advice advice_rows[] = {
      "This user may not use that socket: look at the owner and mode of the socket and of its folders, or run as the relay's user"},
     {ON_CONNECT, UNIX, UV_EPERM,
      "This user may not use that socket: look at its owner and mode, or run as the relay's user"},
-    {ON_CONNECT, UNIX, UV_EAGAIN,
-     "More clients wait there than the relay has taken yet: it is busy, or it hangs"},
+    {ON_CONNECT, UNIX, UV_EAGAIN, "The relay's queue of new connections is full: it is busy, or it hangs"},
     {ON_CONNECT, UNIX, UV_EPROTOTYPE,
      "That socket is not of the kind that a relay listens on: check the path in the relay's address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, UNIX, 0,
      "Check that the relay runs, and the path in the relay's address (AGENT_CONTROL_URL or an option)"},
 
     {ON_CONNECT, TCP, UV_ECONNREFUSED,
-     "Nothing listens there (or a firewall refuses it): start the relay, or check its address (AGENT_CONTROL_URL or an option)"},
+     "No process listens there (or a firewall refuses the connection): start the relay, or check its address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_ETIMEDOUT,
      "Nothing answers at that address: the host is down, or a firewall drops what is sent; check both, and its address (AGENT_CONTROL_URL or an option)"},
     {ON_CONNECT, TCP, UV_EHOSTUNREACH, NO_WAY},
@@ -168,17 +165,17 @@ static const struct advice advice_rows[] = {
     {ON_CONNECT, TCP, UV_EPERM,
      "A rule of this machine forbids the connection: look at its firewall or sandbox"},
     {ON_CONNECT, TCP, UV_ECONNRESET,
-     "Something answers there and hangs up at once: a proxy or a published port without a relay behind it?"},
+     "The peer accepts the connection and closes it at once: a proxy or a published port without a relay behind it?"},
     {ON_CONNECT, TCP, 0,
      "Check that the relay runs, the network, and its address (AGENT_CONTROL_URL or an option)"},
 
     {ON_LINK, ANYWHERE, UV_EOF, ENDED},
     {ON_LINK, ANYWHERE, UV_EPIPE, ENDED},
     {ON_LINK, ANYWHERE, UV_ECONNRESET,
-     "The relay died, or something between hung up: see whether it runs (and why it ended), then the network"},
+     "The relay died, or a device between closed the connection: check whether it runs (and why it ended), then the network"},
     {ON_LINK, ANYWHERE, UV_ECONNABORTED, "This machine gave the connection up: check its network"},
     {ON_LINK, TCP, UV_ETIMEDOUT,
-     "What was sent was not acknowledged any more: the relay's host is down, or the network to it is cut"},
+     "The peer stopped acknowledging data: the relay's host is down, or the network to it is cut"},
     {ON_LINK, TCP, UV_EHOSTUNREACH, NO_WAY},
     {ON_LINK, TCP, UV_ENETUNREACH, NO_WAY},
     {ON_LINK, ANYWHERE, 0, "Check that the relay runs, and the network to it"},
@@ -191,7 +188,7 @@ static const char *advice_for(enum fault_stage stage, int code, const char *addr
         const struct advice *a = &advice_rows[i];
         bool here = a->place == ANYWHERE || a->place == place;
         if ((a->stages & 1U << stage) && here && (a->code == 0 || a->code == code))
-            return a->words;
+            return a->suggestion;
     }
     return "Check that the relay runs, and the network to it";
 }
@@ -222,27 +219,27 @@ void fault_system(struct fault *f, enum fault_stage stage, int code, const char 
     }
     fault_begin(f, &text, name, advice_for(stage, code, address));
     text_builder_add(&text, opening(stage));
-    say_peer(&text, address, peer);
+    add_peer(&text, address, peer);
     bool closed = code == UV_EOF && stage == FAULT_READ;
     text_builder_addf(&text, ": %s", closed ? "the relay closed it" : code_text(code));
 }
 
-/* ---- what the peer does ---- */
+/* ---- behaviour of the peer ---- */
 
-/* A link that stands, and what has not happened on it for so long. */
-static void say_since(struct fault *f, const char *name, const char *suggestion, const char *address,
-                      const char *what, uint64_t ms)
+/* An open link on which an expected event is missing for so long. */
+static void set_overdue(struct fault *f, const char *name, const char *suggestion, const char *address,
+                        const char *what, uint64_t ms)
 {
     struct text_builder text;
     fault_begin(f, &text, name, suggestion);
-    fault_say_address(&text, address);
+    fault_add_address(&text, address);
     text_builder_add(&text, what);
     text_builder_add_duration(&text, ms);
 }
 
 void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
 {
-    say_since(
+    set_overdue(
         f, "RELAY_SILENT",
         "The relay is frozen or stopped, its machine is down, or the network to it is cut: see whether its process runs, and whether its host answers",
         address, " is connected, but has sent nothing for ", silent_ms);
@@ -250,18 +247,18 @@ void fault_silent(struct fault *f, const char *address, uint64_t silent_ms)
 
 void fault_stalled(struct fault *f, const char *address, uint64_t stalled_ms)
 {
-    say_since(
+    set_overdue(
         f, "RELAY_STALLED",
         "The relay has stopped reading, or the network to it passes nothing: see whether its process runs, and how busy its machine is",
-        address, " has taken nothing of what was sent to it for ", stalled_ms);
+        address, " has read nothing of what was sent to it for ", stalled_ms);
 }
 
 void fault_slow_line(struct fault *f, const char *address, uint64_t line_ms)
 {
-    say_since(f, "LINE_TOO_SLOW",
-              "The network to the relay is too slow for an answer so large, or the relay stopped in "
-              "the middle of one: see what else uses the link, and whether the relay's process runs",
-              address, " began a line and has not ended it for ", line_ms);
+    set_overdue(f, "LINE_TOO_SLOW",
+                "The network to the relay is too slow for an answer so large, or the relay stopped in "
+                "the middle of one: see what else uses the link, and whether the relay's process runs",
+                address, " began a line and has not ended it for ", line_ms);
 }
 
 static bool begins(const char *line, size_t len, const char *with)
@@ -270,8 +267,8 @@ static bool begins(const char *line, size_t len, const char *with)
     return len >= n && memcmp(line, with, n) == 0;
 }
 
-/* What speaks so? */
-static const char *who_listens(const char *line, size_t len)
+/* Guesses the protocol from the line. */
+static const char *guess_protocol(const char *line, size_t len)
 {
     if (begins(line, len, "HTTP/"))
         return "That looks like a web server: ";
@@ -293,9 +290,9 @@ void fault_not_a_relay(struct fault *f, const char *address, const char *line, s
     (void)snprintf(
         suggestion, sizeof(suggestion),
         "%sthe relay's address (AGENT_CONTROL_URL or an option) must name the port where the relay listens (9500 by default)",
-        who_listens(line, len));
+        guess_protocol(line, len));
     fault_begin(f, &text, "NOT_A_RELAY", suggestion);
-    fault_say_address(&text, address);
+    fault_add_address(&text, address);
     text_builder_add(&text, " does not speak JSON-RPC in lines");
     if (len == 0)
         return;
@@ -311,9 +308,9 @@ void fault_no_answer(struct fault *f, const char *what, uint64_t after_ms, const
         f, &text, "SERVER_SILENT",
         "The relay is connected, the server behind it hangs or is busy: see \"agent-relayctl servers\" and what the server writes in the relay's log");
     text_builder_add(&text, "the server behind ");
-    fault_say_address(&text, address);
+    fault_add_address(&text, address);
     text_builder_add(&text, " has not answered ");
-    fault_say_what(&text, what);
+    fault_add_method(&text, what);
     text_builder_add(&text, " within ");
     text_builder_add_duration(&text, after_ms);
 }
@@ -325,9 +322,9 @@ void fault_bad_answer(struct fault *f, const char *what, const char *reason, con
                 "The server behind the relay answers in a way that this library does not understand: "
                 "see what it says with \"agent-relayctl call\", and which server the relay runs");
     text_builder_add(&text, "the server behind ");
-    fault_say_address(&text, address);
+    fault_add_address(&text, address);
     text_builder_add(&text, " answered ");
-    fault_say_what(&text, what);
+    fault_add_method(&text, what);
     text_builder_add(&text, " with something that cannot be used: ");
     text_builder_quote(&text, reason, strlen(reason), text_builder_room(&text));
 }
@@ -339,9 +336,9 @@ void fault_no_memory(struct fault *f)
     text_builder_add(&text, "out of memory");
 }
 
-/* ---- what the probe says ---- */
+/* ---- the probe's result ---- */
 
-/* Our own mark is the last one: what peers wrote stands before it. */
+/* The last mark is ours: texts of peers come before it. */
 static void drop_probe(char *text)
 {
     char *last = NULL;

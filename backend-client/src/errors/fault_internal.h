@@ -1,20 +1,19 @@
-/* What the files of fault share. */
+/* Shared by the files of fault. */
 #ifndef CLIENT_FAULT_INTERNAL_H
 #define CLIENT_FAULT_INTERNAL_H
 
 #include "fault.h"
 #include "wire/text_builder.h"
 
-/* An address as it was configured can be as long as a whole text; more of it than this would push out the
- * reason. */
+/* A configured address can fill the whole text; it is cut at this length so that the reason fits. */
 #define FAULT_ADDRESS_BYTES 96
 #define FAULT_WHAT_BYTES    40
 
-/* Sets the name and the suggestion, and begins the text. */
+/* Sets the name and the suggestion, and starts the text. */
 void fault_begin(struct fault *f, struct text_builder *text, const char *name, const char *suggestion);
 /* The address as configured, shortened when it is very long. */
-void fault_say_address(struct text_builder *text, const char *address);
+void fault_add_address(struct text_builder *text, const char *address);
 /* The method that was answered, or not. */
-void fault_say_what(struct text_builder *text, const char *what);
+void fault_add_method(struct text_builder *text, const char *what);
 
 #endif

@@ -1,11 +1,11 @@
-/* Faults that come as JSON-RPC errors, in words.
+/* Faults that arrive as JSON-RPC errors, as texts.
  *
  * Happy path: relay_error.c has read the error object; data and message are decoded here. The text of a
- * relay's error says, in the order of use: who refused what, the message, which server and its state, how it
- * ended, when it is tried again, and, with all the room that is left, the end of what it wrote on stderr.
+ * relay's error has, most useful first: the refused method, the message, the server and its state, how it
+ * ended, when it is tried again, and, in the remaining room, the end of its stderr.
  *
- * Failure modes: anything may be missing, of another type, huge or hostile: what cannot be read, or for which
- * there is no memory, is left out. What is no error object is BAD_ANSWER.
+ * Failure modes: any member may be missing, of another type, huge or hostile: unreadable members, and members
+ * for which there is no memory, are left out. Text that is not an error object is BAD_ANSWER.
  */
 #include "fault.h"
 
@@ -22,7 +22,7 @@
 #define PART_MAX_TOKENS  4096
 #define MESSAGE_BYTES    88
 #define NAME_BYTES       32
-#define STDERR_MIN_BYTES 24 /* less of it is of no use */
+#define STDERR_MIN_BYTES 24 /* a shorter tail is not useful */
 
 /* ---- suggestions ---- */
 
@@ -30,42 +30,42 @@
 
 struct relay_advice {
     int code;
-    const char *words;
+    const char *suggestion;
 };
 
 static const struct relay_advice relay_rows[] = {
     {RPC_E_TIMEOUT,
      "The server behind the relay took longer than the relay waits for it (timeoutMs): " SEE_SERVERS},
     {RPC_E_OVERLOADED,
-     "More is asked of the server than it can take: ask less at once, or let the relay take more in flight"},
+     "The server has more requests than it can take: send fewer at once, or let the relay take more in flight"},
     {RPC_E_RATE_LIMITED,
-     "This client asks more often than the relay allows: ask less often, or have the limit raised"},
+     "This client sends more requests than the relay allows: send fewer, or have the limit raised"},
     {RPC_E_UNAUTHENTICATED,
-     "The relay wants to know who asks, and this client has nothing to show: use an address of the relay that admits anyone"},
+     "The relay requires authentication, and this client has no key: use an address of the relay that needs none"},
     {RPC_E_FORBIDDEN,
-     "Not everybody may do this there: come over the relay's Unix socket or from its own machine, or have the permission given"},
-    {RPC_E_TOO_LARGE, "Ask for less at once, or raise the relay's maxFrameBytes"},
+     "This connection lacks the permission: connect to the relay's Unix socket or from its own machine, or have the permission granted"},
+    {RPC_E_TOO_LARGE, "Request less at once, or raise the relay's maxFrameBytes"},
     {RPC_E_NO_SUCH_SERVER,
-     "That address of the relay leads to a server that its configuration does not have: "
+     "That address of the relay is bound to a server that its configuration does not have: "
      "name one that it has in \"listen\" or \"defaultServer\", or use another address"},
     {RPC_E_DRAINING,
      "The relay is being stopped or restarted: try again in a moment; if it stays away, start it"},
     {RPC_E_CONNECTION_LOST,
-     "The relay lost the server in the middle of it: look whether it was done before sending it again, and " SEE_SERVERS},
-    {RPC_E_BAD_REPLY, "What the server behind the relay writes is no valid JSON: " SEE_SERVERS},
+     "The relay lost the server while the request ran: check whether it was done before sending it again, and " SEE_SERVERS},
+    {RPC_E_BAD_REPLY, "The server behind the relay writes invalid JSON: " SEE_SERVERS},
     {RPC_E_METHOD_NOT_FOUND, "This relay does not know the method: it may be older than this client"},
 };
 
-static const char *relay_words(int code)
+static const char *relay_suggestion(int code)
 {
     for (size_t i = 0; i < sizeof(relay_rows) / sizeof(relay_rows[0]); i++) {
         if (relay_rows[i].code == code)
-            return relay_rows[i].words;
+            return relay_rows[i].suggestion;
     }
     return "The relay did not take what this client sent: compare their versions, and see the relay's log";
 }
 
-static const char *server_words(int code)
+static const char *server_suggestion(int code)
 {
     switch (code) {
     case RPC_E_METHOD_NOT_FOUND:
@@ -74,13 +74,13 @@ static const char *server_words(int code)
     case RPC_E_INVALID_PARAMS:
         return "The server behind the relay does not take these parameters: see \"agent-relayctl tools\" for what it takes";
     default:
-        return "The server behind the relay refused it in its own words: " SEE_SERVERS;
+        return "The server behind the relay refused the request with an error of its own: " SEE_SERVERS;
     }
 }
 
-#define MOCK_REFUSED "The mock refused it, not the server: ask again when the relay is back"
+#define MOCK_REFUSED "The mock refused it, not the server: try again when the relay is back"
 
-/* ---- what the error holds ---- */
+/* ---- members of the error ---- */
 
 struct error {
     const struct relay_error *read;
@@ -132,9 +132,10 @@ static bool has_number(const struct error *e, const char *key, int64_t value)
     return number_at(e, key, &found) && found == value;
 }
 
-/* Why the server is not there, as far as the error says. With a detail, the message says it in words, and
- * the way the process ended is only its consequence (one that does not answer initialize is killed, say). */
-static const char *outage_words(const struct error *e)
+/* The suggestion for an unavailable server. With a detail, the message already holds the cause, and the
+ * way the process ended is only its consequence (a server that does not answer initialize is killed, for
+ * example). */
+static const char *unavailable_suggestion(const struct error *e)
 {
     int64_t any;
     bool ended = number_at(e, "exitStatus", &any) || number_at(e, "signal", &any);
@@ -146,18 +147,18 @@ static const char *outage_words(const struct error *e)
     if (has_number(e, "exitStatus", 126))
         return "The server's command cannot be run where the relay runs: see its permissions, or correct \"command\" in the relay's configuration";
     if (has_number(e, "signal", 9) && !explained)
-        return "The server was killed: if nobody did that, the kernel may have, for want of memory (its log says so); the relay starts it again by itself";
+        return "The server was killed: by a person, or by the kernel for lack of memory (see its log); the relay starts it again by itself";
     if (ended && !explained)
-        return "The server's command ends by itself: what it writes says why (the relay's log has all of it); the relay starts it again by itself";
+        return "The server's command ends by itself: see its stderr (the relay's log has all of it); the relay starts it again by itself";
     if (has_string(e, "state", "starting") || has_string(e, "state", "stopping") ||
         has_string(e, "state", "changed"))
         return "The server is being started again: try again in a moment; if it stays so, " SEE_SERVERS;
-    return "The relay answers, the server behind it is not there: " SEE_SERVERS;
+    return "The relay answers, the server behind it is down: " SEE_SERVERS;
 }
 
 /* ---- the text ---- */
 
-static void say_message(struct text_builder *text, const struct error *e, size_t max_bytes)
+static void add_message(struct text_builder *text, const struct error *e, size_t max_bytes)
 {
     size_t len;
     const char *message = message_of(e, &len);
@@ -167,7 +168,7 @@ static void say_message(struct text_builder *text, const struct error *e, size_t
     text_builder_quote(text, message, len, max_bytes);
 }
 
-static void say_string(struct text_builder *text, const struct error *e, const char *before, const char *key,
+static void add_string(struct text_builder *text, const struct error *e, const char *before, const char *key,
                        size_t max_bytes)
 {
     size_t len;
@@ -178,14 +179,14 @@ static void say_string(struct text_builder *text, const struct error *e, const c
     text_builder_quote(text, value, len, max_bytes);
 }
 
-static void say_number(struct text_builder *text, const struct error *e, const char *before, const char *key)
+static void add_number(struct text_builder *text, const struct error *e, const char *before, const char *key)
 {
     int64_t number;
     if (number_at(e, key, &number))
         text_builder_addf(text, "%s%lld", before, (long long)number);
 }
 
-static void say_duration(struct text_builder *text, const struct error *e, const char *before,
+static void add_duration(struct text_builder *text, const struct error *e, const char *before,
                          const char *key)
 {
     int64_t ms;
@@ -195,7 +196,7 @@ static void say_duration(struct text_builder *text, const struct error *e, const
     text_builder_add_duration(text, (uint64_t)ms);
 }
 
-static void say_signal(struct text_builder *text, const struct error *e)
+static void add_signal(struct text_builder *text, const struct error *e)
 {
     int64_t number;
     if (!number_at(e, "signal", &number))
@@ -207,7 +208,7 @@ static void say_signal(struct text_builder *text, const struct error *e)
         text_builder_addf(text, ", killed by signal %lld", (long long)number);
 }
 
-static void say_stderr(struct text_builder *text, const struct error *e)
+static void add_stderr(struct text_builder *text, const struct error *e)
 {
     size_t len;
     static const char before[] = "; it wrote \"";
@@ -219,7 +220,7 @@ static void say_stderr(struct text_builder *text, const struct error *e)
     text_builder_add(text, "\"");
 }
 
-static void say_known(struct text_builder *text, const struct error *e)
+static void add_known_servers(struct text_builder *text, const struct error *e)
 {
     const char *before = "; it has ";
     if (!e->data_doc)
@@ -236,21 +237,21 @@ static void say_known(struct text_builder *text, const struct error *e)
     }
 }
 
-static void say_data(struct text_builder *text, const struct error *e)
+static void add_data(struct text_builder *text, const struct error *e)
 {
-    say_string(text, e, "; server ", "server", NAME_BYTES);
-    say_string(text, e, " is ", "state", NAME_BYTES);
-    say_number(text, e, ", exited with status ", "exitStatus");
-    say_signal(text, e);
-    say_string(text, e, "; ", "reason", MESSAGE_BYTES);
-    say_string(text, e, "; needed: ", "needed", NAME_BYTES);
-    say_number(text, e, "; bytes: ", "bytes");
-    say_number(text, e, "; waiting: ", "queued");
-    say_number(text, e, "; limit: ", "limit");
-    say_duration(text, e, "; after ", "afterMs");
-    say_duration(text, e, "; next try in ", "retryAfterMs");
-    say_known(text, e);
-    say_stderr(text, e);
+    add_string(text, e, "; server ", "server", NAME_BYTES);
+    add_string(text, e, " is ", "state", NAME_BYTES);
+    add_number(text, e, ", exited with status ", "exitStatus");
+    add_signal(text, e);
+    add_string(text, e, "; ", "reason", MESSAGE_BYTES);
+    add_string(text, e, "; needed: ", "needed", NAME_BYTES);
+    add_number(text, e, "; bytes: ", "bytes");
+    add_number(text, e, "; waiting: ", "queued");
+    add_number(text, e, "; limit: ", "limit");
+    add_duration(text, e, "; after ", "afterMs");
+    add_duration(text, e, "; next try in ", "retryAfterMs");
+    add_known_servers(text, e);
+    add_stderr(text, e);
 }
 
 static const char *relay_name(const struct relay_error *e)
@@ -274,29 +275,29 @@ static void relay_error(struct fault *f, struct text_builder *text, const char *
 {
     int code = e->read->code;
     bool outage = code == RPC_E_SERVER_UNAVAILABLE;
-    begin(f, text, relay_name(e->read), outage ? outage_words(e) : relay_words(code));
+    begin(f, text, relay_name(e->read), outage ? unavailable_suggestion(e) : relay_suggestion(code));
     text_builder_add(text, "the relay at ");
-    fault_say_address(text, address);
+    fault_add_address(text, address);
     text_builder_add(text, " refused ");
-    fault_say_what(text, what);
+    fault_add_method(text, what);
     size_t before = text->len;
-    say_message(text, e, MESSAGE_BYTES);
+    add_message(text, e, MESSAGE_BYTES);
     if (text->len == before)
         text_builder_addf(text, ": %s", rpc_error_message(code));
-    say_data(text, e);
+    add_data(text, e);
 }
 
 static void server_error(struct fault *f, struct text_builder *text, const char *what, const struct error *e,
                          const char *address)
 {
-    begin(f, text, "SERVER_ERROR", server_words(e->read->code));
+    begin(f, text, "SERVER_ERROR", server_suggestion(e->read->code));
     text_builder_add(text, "the server behind ");
-    fault_say_address(text, address);
+    fault_add_address(text, address);
     text_builder_add(text, " refused ");
-    fault_say_what(text, what);
+    fault_add_method(text, what);
     text_builder_addf(text, ": error %d", e->read->code);
-    say_message(text, e, text->size);
-    /* What it attached matters where it is a sentence; other shapes are the server's own affair. */
+    add_message(text, e, text->size);
+    /* The server's data is shown where it is a string; other types are ignored. */
     size_t len;
     const char *data = e->data_doc ? json_string(e->data_doc, e->data, &len) : NULL;
     if (!data || len == 0 || text_builder_room(text) < STDERR_MIN_BYTES)
@@ -365,8 +366,8 @@ void fault_mock(struct fault *f, const char *what, int code, const char *message
     open_parts(&e, &read);
     fault_begin(f, &text, "SERVER_ERROR", MOCK_REFUSED);
     text_builder_add(&text, "the mock refused ");
-    fault_say_what(&text, what);
+    fault_add_method(&text, what);
     text_builder_addf(&text, ": error %d", code);
-    say_message(&text, &e, sizeof(f->text));
+    add_message(&text, &e, sizeof(f->text));
     json_free(e.message_doc);
 }

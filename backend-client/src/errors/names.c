@@ -1,5 +1,5 @@
-/* Names and words of the public interface's numbers, out of its own table. Whatever number comes in, a static
- * string comes out, so that it can be printed unseen. Nothing here can fail.
+/* Names and texts of the public interface's numbers, from its own table. Every number yields a static string,
+ * so callers print it unchecked. These functions cannot fail.
  */
 #include "agent_relay.h"
 

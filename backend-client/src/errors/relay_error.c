@@ -1,8 +1,7 @@
 /* The reader of JSON-RPC error objects.
  *
- * Happy path: the text is checked once, then one pass for each member that somebody needs. Failure modes: a
- * member that is missing, huge or of another type is taken as absent; text that is no error object is not
- * `valid`, and says nothing.
+ * Happy path: the text is checked once, then one pass for each member of the result. Failure modes: a member
+ * that is missing, huge or of another type counts as absent; text that is not an error object is not `valid`.
  */
 #include "backend-client/src/errors/relay_error.h"
 
@@ -50,7 +49,7 @@ static int64_t number_of(const struct object *o, const char *key)
     return negative ? -(int64_t)magnitude : (int64_t)magnitude;
 }
 
-/* A name that is none is not taken over. */
+/* An ill-formed name counts as absent. */
 static void read_name(struct relay_error *e, const struct object *data)
 {
     const char *quoted;

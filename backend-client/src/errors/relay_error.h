@@ -1,6 +1,5 @@
-/* The one reader of JSON-RPC error objects: what the answer to a call, to initialize or to a poll says when it
- * is an error, and whether the relay made it (data.relay) or the server behind it. Allocates nothing; fails
- * on no input.
+/* The one reader of JSON-RPC error objects: the error that answers a call, initialize or a poll, and whether
+ * the relay made it (data.relay) or the server behind it. Allocates nothing; accepts any input.
  */
 #ifndef CLIENT_RELAY_ERROR_H
 #define CLIENT_RELAY_ERROR_H
@@ -9,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A peer that asks to retry later than this is asked again after this. */
+/* The limit of data.retryAfterMs; a longer one is cut to it. */
 #define RELAY_ERROR_RETRY_MAX_MS UINT64_C(60000)
 
 struct relay_error {
@@ -23,8 +22,8 @@ struct relay_error {
     /* The relay's own error. All below is false, empty or 0 for a server's. */
     bool relay;
     char name[40];           /* data.code; "" where it is no name of capitals, digits and underscores */
-    bool retryable;          /* it may be sent again as it is */
-    bool sent;               /* the server may have got it; true where the relay does not say */
+    bool retryable;          /* the request may be sent again unchanged */
+    bool sent;               /* the server may have received it; true where the member is absent */
     uint64_t retry_after_ms; /* 0: not given; at most RELAY_ERROR_RETRY_MAX_MS */
 };
 

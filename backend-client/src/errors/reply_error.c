@@ -1,5 +1,5 @@
-/* Names and suggestions of the library's own errors, out of one table. Errors of the relay and of servers come
- * with theirs (fault_rpc.c). Nothing here can fail: a code that the table does not have gets its name, and no
+/* Names and suggestions of the library's own errors, from one table. Errors of the relay and of servers have
+ * theirs (fault_rpc.c). These functions cannot fail: a code that is not in the table gets its name, and no
  * suggestion.
  */
 #include "backend-client/src/errors/reply_error.h"
@@ -12,18 +12,18 @@ static const struct advice {
     const char *sent;   /* it may have run */
 } advice_rows[] = {
     {AR_E_TIMEOUT,
-     "Give it a longer deadline, or see with \"agent-relayctl status\" what the relay is waiting for",
-     "See with \"agent-relayctl status\" whether the server behind the relay answers; it may have run: look whether it was done before sending it again"},
+     "Set a longer deadline, or see with \"agent-relayctl status\" what the relay is waiting for",
+     "See with \"agent-relayctl status\" whether the server behind the relay answers; it may have run: check whether it was done before sending it again"},
     {AR_E_CONNECTION_LOST, "It did not reach the server: send it again",
-     "It may have run: look whether it was done before sending it again"},
+     "It may have run: check whether it was done before sending it again"},
     {AR_E_DEGRADED,
      "The client connects by itself: try again in a moment, or let the call wait until it is live", NULL},
-    {AR_E_QUEUE_FULL,
-     "More calls wait for the relay than the client keeps: ask less at once, or try again later", NULL},
-    {AR_E_TOO_LARGE, "Send less, or ask for less, at once, or raise the frame limit", NULL},
+    {AR_E_QUEUE_FULL, "The client's queue of waiting calls is full: send fewer at once, or try again later",
+     NULL},
+    {AR_E_TOO_LARGE, "Send or request less at once, or raise the frame limit", NULL},
     {AR_E_BAD_REPLY,
      "See what the server behind the relay writes: \"agent-relayctl servers\" and the relay's log", NULL},
-    {AR_E_NO_MEMORY, "Memory is short: give this process, or this machine, more", NULL},
+    {AR_E_NO_MEMORY, "Out of memory: give this process, or this machine, more", NULL},
     {AR_E_NOT_MOCKED, "The mock cannot answer it: try again when the relay is back", NULL},
 };
 

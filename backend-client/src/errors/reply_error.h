@@ -1,5 +1,5 @@
-/* What every reply that is an error says beside its code: a name for programs, a text and a suggestion for
- * people. Pure.
+/* The strings of every error reply beside its code: a name for programs, a text and a suggestion for people.
+ * Pure.
  */
 #ifndef CLIENT_REPLY_ERROR_H
 #define CLIENT_REPLY_ERROR_H

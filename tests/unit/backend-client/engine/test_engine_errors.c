@@ -119,7 +119,7 @@ static void a_lost_call_says_whether_it_may_have_run(void **state)
     engine_fixture_lose(&fixture);
     engine_fixture_expect(&fixture, id, AR_E_CONNECTION_LOST, true);
     assert_string_equal(fixture.calls[id].error_name, "CONNECTION_LOST");
-    assert_non_null(strstr(fixture.calls[id].suggestion, "look whether it was done"));
+    assert_non_null(strstr(fixture.calls[id].suggestion, "check whether it was done"));
     engine_fixture_expect(&fixture, unsent, AR_E_CONNECTION_LOST, false);
     assert_non_null(strstr(fixture.calls[unsent].suggestion, "send it again"));
     engine_fixture_close(&fixture);

@@ -35,10 +35,10 @@ static void nobody_listens(void **state)
     (void)state;
     system_fault(FAULT_CONNECT, UV_ECONNREFUSED, "relay:9500", "172.18.0.2:9500");
     want("ECONNREFUSED", "cannot connect to relay:9500 (172.18.0.2:9500): connection refused",
-         "Nothing listens there");
+         "No process listens there");
     assert_contains(f.suggestion, "start the relay, or check its address (AGENT_CONTROL_URL or an option)");
     system_fault(FAULT_CONNECT, UV_ECONNREFUSED, "127.0.0.1:9500", "127.0.0.1:9500");
-    want("ECONNREFUSED", "cannot connect to 127.0.0.1:9500: connection refused", "Nothing listens there");
+    want("ECONNREFUSED", "cannot connect to 127.0.0.1:9500: connection refused", "No process listens there");
 }
 
 static void names_that_do_not_resolve(void **state)
@@ -51,11 +51,11 @@ static void names_that_do_not_resolve(void **state)
     system_fault(FAULT_RESOLVE, UV_EAI_FAIL, "relay:9500", "");
     assert_contains(f.suggestion, "name server failed");
     system_fault(FAULT_RESOLVE, UV_EAI_MEMORY, "relay:9500", "");
-    assert_contains(f.suggestion, "Memory is short");
+    assert_contains(f.suggestion, "Out of memory");
     system_fault(FAULT_RESOLVE, UV_ETIMEDOUT, "relay:9500", "");
     assert_contains(f.suggestion, "name server did not answer");
     system_fault(FAULT_RESOLVE, UV_EAGAIN, "relay:9500", "");
-    assert_contains(f.suggestion, "No thread could be had");
+    assert_contains(f.suggestion, "No thread could be started");
     assert_lacks(f.suggestion, "resolve");
     system_fault(FAULT_RESOLVE, UV_EAI_SOCKTYPE, "relay:9500", "");
     assert_contains(f.suggestion, "does not resolve");
@@ -69,7 +69,7 @@ static void no_way_there(void **state)
     static const int codes[] = {UV_EHOSTUNREACH, UV_ENETUNREACH, UV_EHOSTDOWN};
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         system_fault(FAULT_CONNECT, codes[i], "relay:9500", "10.0.0.9:9500");
-        assert_contains(f.suggestion, "No way leads there");
+        assert_contains(f.suggestion, "This machine has no route");
     }
 }
 
@@ -96,7 +96,7 @@ static void sockets_in_the_file_system(void **state)
     } cases[] = {{UV_ENOENT, "There is no such socket"},
                  {UV_EACCES, "owner and mode"},
                  {UV_EPERM, "owner and mode"},
-                 {UV_ECONNREFUSED, "nobody listens on it"},
+                 {UV_ECONNREFUSED, "no process listens on it"},
                  {UV_ENOTDIR, "no folder"},
                  {UV_EAGAIN, "it is busy, or it hangs"},
                  {UV_EPROTOTYPE, "not of the kind"},
@@ -118,13 +118,13 @@ static void resources_run_out(void **state)
         system_fault(stage, UV_EMFILE, "relay:9500", "");
         assert_contains(f.suggestion, "This process has all the file descriptors open");
         system_fault(stage, UV_ENFILE, "unix:/x", "");
-        assert_contains(f.suggestion, "This machine has all the files open");
+        assert_contains(f.suggestion, "This machine has reached its limit of open files");
         system_fault(stage, UV_ENOMEM, "relay:9500", "");
-        assert_contains(f.suggestion, "Memory is short");
+        assert_contains(f.suggestion, "Out of memory");
     }
     fault_no_memory(&f);
     assert_clean_fault(&f);
-    want("ENOMEM", "out of memory", "Memory is short");
+    want("ENOMEM", "out of memory", "Out of memory");
 }
 
 /* Each number that libuv can give, and some that it cannot: named, told with address and reason, with a
@@ -266,7 +266,7 @@ static void what_the_probe_adds(void **state)
     fault_add_probe(&f, 200, "");
     want("ECONNREFUSED",
          "cannot connect to relay:9500: connection refused; its health address answers 200 (well)",
-         "Nothing listens there");
+         "No process listens there");
     fault_add_probe(&f, 503, "");
     assert_string_equal(
         f.text,

@@ -49,7 +49,7 @@ static void a_server_that_ends_at_once(void **state)
     assert_string_equal(f.text, "the relay at relay:9500 refused initialize: Server unavailable; "
                                 "server boom is backing-off, exited with status 3; next try in "
                                 "855 ms; it wrote \"line one Error: cannot open /data/x.db\"");
-    assert_contains(f.suggestion, "ends by itself: what it writes says why");
+    assert_contains(f.suggestion, "ends by itself: see its stderr");
 }
 
 static void a_command_that_is_not_there(void **state)
@@ -136,7 +136,7 @@ static void each_error_of_the_relay(void **state)
         {RELAY("-31004", "RATE_LIMITED", "Rate limited") ",\"limit\":10,\"retryAfterMs\":50}}",
          "RATE_LIMITED", "Rate limited; limit: 10; next try in 50 ms", "more often than the relay allows"},
         {RELAY("-31005", "UNAUTHENTICATED", "Unauthenticated") "}}", "UNAUTHENTICATED", ": Unauthenticated",
-         "wants to know who asks"},
+         "requires authentication"},
         {RELAY("-31006", "FORBIDDEN", "This method is for admins") ",\"needed\":\"admin\"}}", "FORBIDDEN",
          "This method is for admins; needed: admin", "Unix socket"},
         {RELAY("-31007", "TOO_LARGE", "Message too large") ",\"bytes\":9000000,\"limit\":8388608}}",

@@ -56,7 +56,7 @@ static void suggestions_know_whether_it_may_have_run(void **state)
     reply_error_fill(&unsent);
     reply_error_fill(&sent);
     assert_non_null(strstr(unsent.suggestion, "send it again"));
-    assert_non_null(strstr(sent.suggestion, "look whether it was done"));
+    assert_non_null(strstr(sent.suggestion, "check whether it was done"));
 }
 
 int main(void)
