@@ -1,8 +1,8 @@
 /* The commands that change the mock world: swarms, spawned agents, tasks.
  *
- * Purpose: each checks its words, makes the object, and links it as its last step, so that a command that
- * fails has changed nothing. What happens afterwards (a task that starts and ends) is fixed here, as points
- * in time; nothing has to be called for it to happen. Failure modes: as mock.h says of each.
+ * Purpose: each command checks its arguments, makes the object, and links it as its last step, so that a
+ * command that fails changes nothing. Later events (a task that starts and ends) are fixed here as points in
+ * time; no call makes them happen. Failure modes: listed in mock.h for each command.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "base/alloc.h"
 #include "mock/world.h"
 
-/* How long a task waits and lasts: long enough to be seen on the way, short enough to be waited for. */
+/* How long a task waits and lasts: long enough for a viewer to see it in progress, short enough to wait for. */
 #define PENDING_MIN_MS    1000
 #define PENDING_SPREAD_MS 1000
 #define WORK_MIN_MS       4000

@@ -1,9 +1,9 @@
-/* The mock world as the agent control system writes it: agents/list, visualization.snapshot, metrics.get.
+/* The mock world in the format of the agent control system: agents/list, visualization.snapshot, metrics.get.
  *
- * Purpose: the shapes that its clients read with strict decoders, so every field is always there: positions
- * and connections are empty, not absent, when nobody asked for them, and metrics carry both the field names
- * that were sent and those that were expected. Loads and rates are shares (0..1), health is 0..100. Failure
- * modes: none of its own; the writer keeps the first error.
+ * Purpose: the shapes that its clients read with strict decoders, so every field is always present: positions
+ * and connections are empty, not absent, when the request does not want them, and metrics have both the field
+ * names that servers sent and those that clients expected. Loads and rates are shares (0..1), health is
+ * 0..100. Failure modes: none of its own; the writer keeps the first error.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ void mock_write_control_agents(const struct mock *m, const char *type, const cha
 
 /* ---- snapshot ---- */
 
-/* The leader talks with everybody. */
+/* The leader is connected to every agent. */
 static void write_connection(const struct mock *m, const struct agent *from, const struct agent *to,
                              size_t number, uint64_t now_ms, struct writer *w)
 {
@@ -82,7 +82,7 @@ static void write_connection(const struct mock *m, const struct agent *from, con
     uint64_t pace_ms = 2000 + draw % 3000;
     uint64_t since_last_ms = since_ms(born_ms, now_ms) % pace_ms;
     uint64_t last_ms = since_ms(since_last_ms, now_ms);
-    unsigned strength = 500 + world_noise(m, to->stream, CH_STRENGTH, DRIFT_PERIOD_MS, now_ms) / 2;
+    unsigned strength = 500 + world_wave(m, to->stream, CH_STRENGTH, DRIFT_PERIOD_MS, now_ms) / 2;
     write_object(w);
     write_member_string(w, "id", id);
     write_member_string(w, "from", from->id);
@@ -107,11 +107,11 @@ static void write_connections(const struct mock *m, bool wanted, uint64_t now_ms
     write_array_end(w);
 }
 
-/* A place of its own in a cube of ±40, and a drift of ±5 around it. */
+/* A fixed position per agent in a cube of ±40, and a drift of ±5 around it. */
 static double coordinate(const struct mock *m, const struct agent *a, enum channel axis, uint64_t now_ms)
 {
     int64_t home = (int64_t)(world_draw(m, a->stream, axis, UINT64_MAX) % 801) - 400;
-    int64_t drift = (int64_t)world_noise(m, a->stream, axis, DRIFT_PERIOD_MS, now_ms) / 10 - 50;
+    int64_t drift = (int64_t)world_wave(m, a->stream, axis, DRIFT_PERIOD_MS, now_ms) / 10 - 50;
     return (double)(home + drift) / 10.0;
 }
 
@@ -136,7 +136,7 @@ static void write_positions(const struct mock *m, bool wanted, uint64_t now_ms, 
 struct sums {
     uint64_t total;
     uint64_t active;
-    double health, cpu, memory; /* of all together */
+    double health, cpu, memory; /* of all agents */
 };
 
 static struct sums sum_up(const struct mock *m, uint64_t now_ms)
@@ -209,7 +209,7 @@ static void write_performance(const struct mock *m, uint64_t now_ms, struct writ
     write_object(w);
     write_member_uint(w, "fps", 60);
     write_member_double(w, "updateTime",
-                        (8000 + world_noise(m, 0, CH_UPDATE, DRIFT_PERIOD_MS, now_ms) * 8) / 1000.0);
+                        (8000 + world_wave(m, 0, CH_UPDATE, DRIFT_PERIOD_MS, now_ms) * 8) / 1000.0);
     write_member_uint(w, "nodeCount", m->agent_count);
     write_member_uint(w, "cacheAge", since_ms(m->start_ms, now_ms) % 1000);
     write_member_uint(w, "updateInterval", 1000);
@@ -221,8 +221,8 @@ static void write_performance(const struct mock *m, uint64_t now_ms, struct writ
 static void write_system(const struct mock *m, uint64_t now_ms, struct writer *w)
 {
     uint64_t up_ms = since_ms(m->start_ms, now_ms);
-    uint64_t rss = 55000000 + world_noise(m, 0, CH_RSS, MEMORY_PERIOD_MS, now_ms) * UINT64_C(10000);
-    uint64_t heap = 20000000 + world_noise(m, 0, CH_HEAP, MEMORY_PERIOD_MS, now_ms) * UINT64_C(8000);
+    uint64_t rss = 55000000 + world_wave(m, 0, CH_RSS, MEMORY_PERIOD_MS, now_ms) * UINT64_C(10000);
+    uint64_t heap = 20000000 + world_wave(m, 0, CH_HEAP, MEMORY_PERIOD_MS, now_ms) * UINT64_C(8000);
     write_object(w);
     write_member_double(w, "uptime", (double)up_ms / 1000.0);
     write_key(w, "memoryUsage");

@@ -1,9 +1,9 @@
-/* The initial agents: those that are there from the start, read from JSON in the form of agents.json.
+/* The initial agents of the mock world, read from JSON in the form of agents.json.
  *
  * Purpose: {"agents":[{id, name, type, status?, capabilities?, tasksActive?, tasksCompleted?, tasksFailed?,
- * activities?}]}. Comments and trailing commas are accepted: people write this file. Unknown keys are passed
- * over. Failure modes: the first problem ends the reading, with its line and what is wrong; the world is then
- * not used.
+ * activities?}]}. Comments and trailing commas are accepted: people write this file. Unknown keys are
+ * ignored. Failure modes: reading ends at the first problem, which is reported with its line; the world is
+ * then not used.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,8 +14,8 @@
 #include "mock/world.h"
 #include "wire/json.h"
 
-/* 1000 agents with all they may have, and some room for what is passed over. */
-#define CAST_MAX_TOKENS 200000
+/* 1000 agents with every member, and some room for ignored keys. */
+#define AGENTS_MAX_TOKENS 200000
 
 struct reader {
     struct json_doc *doc;
@@ -35,7 +35,7 @@ __attribute__((format(printf, 4, 5))) static int refuse(struct reader *r, json_n
     return code;
 }
 
-/* A word of 1 to MOCK_MAX_WORD_BYTES bytes, copied. */
+/* A string of 1 to MOCK_MAX_WORD_BYTES bytes, copied. */
 static int read_word(struct reader *r, json_node agent, const char *key, char **ret_word)
 {
     json_node at = json_get(r->doc, agent, key);
@@ -153,7 +153,7 @@ static int read_agents(struct reader *r, struct mock *m)
     json_node list = json_get(r->doc, json_root(r->doc), "agents");
     if (json_type(r->doc, list) != JSON_ARRAY || json_count(r->doc, list) == 0)
         return refuse(r, list == JSON_ABSENT ? json_root(r->doc) : list, ERR_TYPE,
-                      "a cast is {\"agents\":[...]} with at least one agent");
+                      "expected {\"agents\":[...]} with at least one agent");
     for (json_node at = json_first(r->doc, list); at != JSON_ABSENT; at = json_next(r->doc, at)) {
         int rc = add_agent(r, m, at);
         if (rc != 0)
@@ -166,7 +166,7 @@ int initial_agents_read(struct mock *m, const char *json, size_t len, char *ret_
 {
     struct reader r = {.problem = ret_problem, .problem_size = problem_size};
     unsigned line = 0;
-    int rc = json_parse(json, len, JSON_RELAXED, CAST_MAX_TOKENS, &r.doc, &line);
+    int rc = json_parse(json, len, JSON_RELAXED, AGENTS_MAX_TOKENS, &r.doc, &line);
     if (rc != 0) {
         if (line > 0)
             (void)snprintf(ret_problem, problem_size, "line %u: %s", line, err_text(rc));

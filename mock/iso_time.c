@@ -1,8 +1,8 @@
 /* ISO 8601 to Unix milliseconds and back.
  *
  * Purpose: print and read the one form that JSON messages use. The civil calendar is the C library's
- * (gmtime_r, timegm), and a date that does not exist is found by converting back. Failure modes: ERR_SYNTAX,
- * ERR_RANGE; nothing is written then.
+ * (gmtime_r, timegm), and a date that does not exist is detected by converting back. Failure modes:
+ * ERR_SYNTAX, ERR_RANGE; nothing is written then.
  */
 #include "mock/iso_time.h"
 
@@ -22,7 +22,7 @@ void iso_time_format(uint64_t unix_ms, char ret_text[ISO_TIME_SIZE])
     (void)snprintf(ret_text + len, ISO_TIME_SIZE - len, ".%03uZ", (unsigned)(ms % 1000));
 }
 
-/* The digits where the pattern has a 'd', the same character elsewhere. */
+/* Matches a digit where the pattern has a 'd', the same character elsewhere. */
 static int matches(const char *text, const char *pattern)
 {
     for (; *pattern; text++, pattern++) {

@@ -2,9 +2,10 @@
  *
  *     agent-mock [--seed N] [--now TIME] [--at SECONDS] [--cast FILE]
  *
- * Purpose: read the command line, make the world, serve it. With --now the clock is stopped, and every byte of
- * the output then follows from the options and the requests. Exit codes: 0 the input ended and everything is
- * answered; 1 it cannot go on (output closed, no memory); 2 the command line or the file of --cast is wrong.
+ * Purpose: read the command line, make the world, serve it. With --now the clock is stopped, and every byte
+ * of the output then follows from the options and the requests. Exit codes: 0 the input ended and every
+ * request is answered; 1 failure while running (output closed, no memory); 2 the command line or the file of
+ * --cast is wrong.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,16 +19,16 @@
 #include "mock/iso_time.h"
 #include "mock/mcp.h"
 
-#define CAST_MAX_BYTES ((size_t)4 << 20)
-#define HELP_MAX_BYTES 4096
-#define MAX_AGE_S      (UINT64_C(100) * 366 * 86400)
+#define AGENTS_MAX_BYTES ((size_t)4 << 20)
+#define HELP_MAX_BYTES   4096
+#define MAX_AGE_S        (UINT64_C(100) * 366 * 86400)
 
 struct settings {
     uint64_t seed;
     const char *now; /* as given; NULL: the clock runs */
     uint64_t now_ms; /* of `now` */
     uint64_t age_s;
-    const char *cast_file;
+    const char *agents_file;
 };
 
 #define ROW(name, placeholder, kind, field, most, write, about)                                              \
@@ -36,7 +37,7 @@ struct settings {
         .offset = offsetof(struct settings, field), .expected = (write), .help = (about)                     \
     }
 
-enum row { ROW_SEED, ROW_NOW, ROW_AT, ROW_CAST, ROW_HELP, ROW_VERSION, ROW_COUNT };
+enum row { ROW_SEED, ROW_NOW, ROW_AT, ROW_AGENTS, ROW_HELP, ROW_VERSION, ROW_COUNT };
 
 static const struct option rows[ROW_COUNT] = {
     [ROW_SEED] = ROW("--seed", "N", OPTION_UINT, seed, UINT64_MAX, "a whole number",
@@ -47,8 +48,8 @@ static const struct option rows[ROW_COUNT] = {
     [ROW_AT] =
         ROW("--at", "SECONDS", OPTION_UINT, age_s, MAX_AGE_S, "a number of seconds, at most a hundred years",
             "the world began this many seconds ago (default 0)"),
-    [ROW_CAST] = ROW("--cast", "FILE", OPTION_STRING, cast_file, 0, NULL,
-                     "agents to begin with, in place of the built-in five (JSON, as mock/agents.json)"),
+    [ROW_AGENTS] = ROW("--cast", "FILE", OPTION_STRING, agents_file, 0, NULL,
+                       "agents to begin with, in place of the built-in five (JSON, as mock/agents.json)"),
     [ROW_HELP] = {.flag = "--help", .help = "this text"},
     [ROW_VERSION] = {.flag = "--version", .help = "the version"},
 };
@@ -79,7 +80,7 @@ static int wrong(const struct option_arg *arg, enum option_fault fault)
     return 2;
 }
 
-/* -1: go on; else the exit code. */
+/* -1: continue; else the exit code. */
 static int read_options(int argc, char **argv, struct settings *settings)
 {
     struct option_walk walk = {.table = &table, .argc = argc - 1, .argv = argv + 1};
@@ -99,8 +100,8 @@ static int read_options(int argc, char **argv, struct settings *settings)
     return -1;
 }
 
-/* The whole file into `cast`, or a negative code. */
-static int read_file(const char *path, struct buf *cast)
+/* The whole file into `agents`, or a negative code. */
+static int read_file(const char *path, struct buf *agents)
 {
     FILE *file = fopen(path, "re");
     if (!file)
@@ -108,9 +109,9 @@ static int read_file(const char *path, struct buf *cast)
     int rc = 0;
     while (rc == 0 && !feof(file)) {
         char *room;
-        rc = buf_reserve(cast, 4096, &room);
+        rc = buf_reserve(agents, 4096, &room);
         if (rc == 0) {
-            buf_commit(cast, fread(room, 1, 4096, file));
+            buf_commit(agents, fread(room, 1, 4096, file));
             rc = ferror(file) ? -EIO : 0;
         }
     }
@@ -121,21 +122,21 @@ static int read_file(const char *path, struct buf *cast)
 static int make_world(const struct settings *settings, uint64_t now_ms, struct mock **ret_mock)
 {
     char problem[256] = "";
-    struct buf cast;
-    buf_init(&cast, CAST_MAX_BYTES);
+    struct buf agents;
+    buf_init(&agents, AGENTS_MAX_BYTES);
     uint64_t age_ms = settings->age_s * 1000;
     struct mock_options world = {.seed = settings->seed, .start_ms = now_ms > age_ms ? now_ms - age_ms : 0};
-    int rc = settings->cast_file ? read_file(settings->cast_file, &cast) : 0;
+    int rc = settings->agents_file ? read_file(settings->agents_file, &agents) : 0;
     if (rc == 0) {
-        world.cast = settings->cast_file ? buf_data(&cast) : NULL;
-        world.cast_len = buf_len(&cast);
+        world.agents = settings->agents_file ? buf_data(&agents) : NULL;
+        world.agents_len = buf_len(&agents);
         rc = mock_new(&world, ret_mock, problem, sizeof(problem));
     }
     if (rc != 0)
         fprintf(stderr, "agent-mock: %s: %s\n",
-                settings->cast_file ? settings->cast_file : "the built-in cast",
+                settings->agents_file ? settings->agents_file : "the built-in agents",
                 problem[0] ? problem : err_text(rc));
-    buf_done(&cast);
+    buf_done(&agents);
     return rc;
 }
 
@@ -158,7 +159,7 @@ int main(int argc, char **argv)
     int done = read_options(argc, argv, &settings);
     if (done >= 0)
         return done;
-    signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error of write */
+    signal(SIGPIPE, SIG_IGN); /* a closed reader shows as an error of write */
     struct mcp clock = {.clock_stands = settings.now != NULL, .fixed_now_ms = settings.now_ms};
     struct mock *mock;
     if (make_world(&settings, mcp_now_ms(&clock), &mock) != 0)

@@ -1,4 +1,4 @@
-/* Reading a tool's arguments. Purpose and manner: mcp_args.h. null counts as absent, as many clients send it.
+/* Reads a tool's arguments; see mcp_args.h. null counts as absent, since many clients send it so.
  */
 #include "mock/mcp_args.h"
 

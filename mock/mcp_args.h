@@ -1,5 +1,5 @@
-/* The arguments of a tool call, read and checked. The first thing wrong is put into words and ends the
- * reading: later calls return their defaults, so a tool reads all its arguments and asks once.
+/* The arguments of a tool call, read and checked. The first problem is kept as a text and ends the reading:
+ * later calls return their defaults, so a tool reads all its arguments and checks once.
  */
 #ifndef MOCK_MCP_ARGS_H
 #define MOCK_MCP_ARGS_H
@@ -14,12 +14,12 @@
 struct mcp_args {
     struct json_doc *doc; /* may be NULL: no arguments */
     json_node node;
-    char problem[200]; /* empty: nothing wrong so far */
+    char problem[200]; /* empty: no problem so far */
 };
 
 /* Strings are borrowed from the document. */
 const char *arg_string(struct mcp_args *a, const char *key, size_t max_bytes, const char *otherwise);
-/* Also a problem when it is absent or empty. */
+/* An absent or empty one is a problem too. */
 const char *arg_required(struct mcp_args *a, const char *key, size_t max_bytes);
 /* One of `choices`, a NULL-terminated list. */
 const char *arg_choice(struct mcp_args *a, const char *key, const char *const *choices,

@@ -1,9 +1,10 @@
-/* The methods of the agent control system: agents/list, and the three tools whose results stand bare.
+/* The methods of the agent control system: agents/list, and the three tools whose results are not wrapped in
+ * content.
  *
  * Purpose: answer the clients of that system in its own shapes. Their `tools/call` results are not wrapped in
- * MCP content, so these tools are not in tools/list: an MCP client would not know what to do with them.
- * Failure modes: wrong arguments are -32602 with the request's id (the system itself answered id null). What
- * cannot be done is -32603.
+ * MCP content, so these tools are not in tools/list: an MCP client could not read their results. Failure
+ * modes: wrong arguments are -32602 with the request's id (the system itself answered id null). A command
+ * that fails is -32603.
  */
 #include <string.h>
 
@@ -49,7 +50,7 @@ static void snapshot(struct mcp *s, const struct mcp_request *r, struct mcp_args
     mcp_result_end(&line);
 }
 
-/* includeAgents and includePerformance are read and not obeyed: its clients need both parts. */
+/* includeAgents and includePerformance are checked and ignored: the clients need both parts. */
 static void metrics(struct mcp *s, const struct mcp_request *r, struct mcp_args *args)
 {
     struct mcp_line line;
@@ -69,7 +70,7 @@ struct plan {
     size_t type_count;
 };
 
-/* All the agents that were asked for, as far as there is room, or none and no swarm. */
+/* All the requested agents, up to the swarm's limit, or none and no swarm. */
 static int make_swarm(struct mcp *s, const struct plan *p, uint64_t now_ms, const char **ret_id)
 {
     const char *id;

@@ -1,13 +1,13 @@
-/* What a frame wants: the methods of agent-mock.
+/* The methods of agent-mock.
  *
  * Purpose: turn a scanned frame into one answer, or none for notifications and responses. The method is
  * looked up in one table; params are read into a tree only for requests.
  *
- * Spoken: the MCP revisions 2024-11-05 to 2025-11-25 (a client that asks for another one is offered the
- * newest), and beside them the bare methods of the agent control system, whose clients say protocolVersion
- * 0.1.0. Failure modes: not JSON: -32700 with id null. Not a JSON-RPC message: -32600, with its id where it
- * could be read. An array: refused, unless 2025-03-26 was negotiated; then each element is answered on a line
- * of its own. An unknown method (server/discover is one): -32601.
+ * Supported: the MCP revisions 2024-11-05 to 2025-11-25 (a client that requests another one is offered the
+ * newest), and the methods of the agent control system, whose clients send protocolVersion 0.1.0. Failure
+ * modes: not JSON: -32700 with id null. Not a JSON-RPC message: -32600, with its id where it could be read.
+ * An array: refused, unless 2025-03-26 was negotiated; then each element is answered on a line of its own. An
+ * unknown method (server/discover is one): -32601.
  */
 #include <string.h>
 #include <time.h>
@@ -259,7 +259,7 @@ void mcp_frame(struct mcp *s, const char *bytes, size_t len, const struct rpc_en
         break;
     case RPC_RESULT:
     case RPC_ERROR:
-        break; /* we never ask anything */
+        break; /* this server sends no requests */
     }
 }
 

@@ -1,8 +1,8 @@
-/* What agent-mock writes: results, errors, notifications, each one line.
+/* The output of agent-mock: results, errors, notifications, each one line.
  *
- * Purpose: put a line into the out buffer whole or not at all. A line is written straight into the buffer;
- * when something fails on the way, it is taken back to its start. Failure modes: a result that does not fit
- * becomes an internal error for its caller; when not even that fits, the server is marked as failed and ends,
+ * Purpose: append a line to the out buffer whole or not at all. A line is written directly into the buffer;
+ * on a failure the buffer is cut back to the line's start. Failure modes: a result that does not fit becomes
+ * an internal error for its caller; when that does not fit either, the server is marked as failed and exits,
  * because a silent loss would leave the caller waiting. A notification that does not fit is dropped.
  */
 #include <stddef.h>
@@ -27,7 +27,7 @@ static void line_start(struct mcp *s, struct mcp_line *line)
     write_member_string(&line->w, "jsonrpc", "2.0");
 }
 
-/* 0, or the first error; then nothing of the line is left. */
+/* 0, or the first error; the buffer then ends before the line. */
 static int line_end(struct mcp_line *line)
 {
     write_object_end(&line->w);
@@ -107,7 +107,7 @@ void mcp_notify_start(struct mcp *s, const char *method, struct mcp_line *ret_li
 void mcp_notify_end(struct mcp_line *line)
 {
     int rc = line_end(line);
-    (void)rc; /* dropped: nobody waits for it */
+    (void)rc; /* dropped: no caller waits for it */
 }
 
 void mcp_tool_result(struct mcp *s, const struct mcp_request *r, const char *text, size_t len, bool raw,

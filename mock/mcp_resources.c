@@ -1,7 +1,7 @@
-/* The resources of agent-mock: mock://agents, all of them, and mock://agents/ID, one.
+/* The resources of agent-mock: mock://agents (all agents) and mock://agents/ID (one agent).
  *
- * Purpose: resources/list, resources/templates/list, resources/read. The text of a resource is the JSON that
- * the agent tools give. Failure modes: an unknown URI is -32002 with the URI in data, as revisions up to
+ * Purpose: resources/list, resources/templates/list, resources/read. The text of a resource is the JSON of
+ * the agent tools. Failure modes: an unknown URI is -32002 with the URI in data, as revisions up to
  * 2025-11-25 have it.
  */
 #include <stdio.h>
@@ -52,7 +52,7 @@ void mcp_resources_templates(struct mcp *s, const struct mcp_request *r)
     mcp_result_end(&line);
 }
 
-/* Writes the resource's text; false when there is none of that URI. */
+/* Writes the resource's text; false when no resource has that URI. */
 static bool write_text(struct mcp *s, const char *uri, struct writer *w)
 {
     uint64_t now_ms = mcp_now_ms(s);

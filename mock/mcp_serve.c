@@ -1,16 +1,16 @@
-/* agent-mock's bytes: in, out, and the time between.
+/* agent-mock's event loop: input, output, and the clock of slow calls.
  *
  * Purpose: one poll(2) over the input, the output and the next step of a slow call. A chunk that was read is
- * answered frame by frame; when the output has grown past its high mark, the rest of the chunk waits and
- * nothing more is read until the reader has caught up. So a slow reader costs a bounded amount of memory, and
- * slow calls go on meanwhile.
+ * answered frame by frame; when the output is above its high-water mark, the rest of the chunk waits and
+ * reading pauses until the reader has caught up. So a slow reader costs a bounded amount of memory, and slow
+ * calls continue meanwhile.
  *
- * The descriptors stay blocking (they may be somebody's terminal): a read follows POLLIN, and a write of at
- * most PIPE_BUF bytes follows POLLOUT, which neither block.
+ * The descriptors stay blocking (they may be a terminal shared with other programs): a read follows POLLIN,
+ * and a write of at most PIPE_BUF bytes follows POLLOUT, which neither block.
  *
- * Failure modes: the input ends: what is in flight is answered first, a last line without its newline too.
- * The output is closed by its reader, or a descriptor fails: the error is returned. No memory for an answer:
- * see mcp_reply.c.
+ * Failure modes: the input ends: calls in flight are answered first, a last line without its newline too. The
+ * output is closed by its reader, or a descriptor fails: the error is returned. No memory for an answer: see
+ * mcp_reply.c.
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,8 +25,8 @@ struct flow {
     struct mcp *s;
     int in_fd;
     int out_fd;
-    bool ended;       /* the input is at its end */
-    const char *rest; /* of the chunk, not yet taken */
+    bool ended;       /* the input has ended */
+    const char *rest; /* of the chunk, not yet processed */
     size_t rest_len;
     char chunk[CHUNK_BYTES];
 };
@@ -108,8 +108,8 @@ static bool input_waits(const struct flow *f)
     return f->rest_len > 0 || (!f->ended && poll(&in, 1, 0) > 0);
 }
 
-/* Where the clock stands, what is written must not depend on how fast anybody is: steps wait for the input
- * that is there and for the reader of the output. */
+/* Where the clock is fixed, the output must not depend on timing: steps wait for the available input and
+ * for the reader of the output. */
 static bool may_step(const struct flow *f)
 {
     return !f->s->clock_stands || (!backed_up(f->s) && !input_waits(f));

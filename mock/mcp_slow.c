@@ -1,10 +1,10 @@
-/* The calls that take their time.
+/* Long-running calls.
  *
  * Purpose: the tool `slow`: a number of steps of a given length, a progress notification after each when the
- * caller gave a token, then the answer. Any number run at once, and nothing else waits for them.
+ * caller gave a token, then the answer. Slow calls run at once and delay no other request.
  *
- * The steps follow the monotonic clock even where the world's clock stands: what is written does not depend
- * on it. Failure modes: too many at once (ERR_FULL) or no memory: refused at the start. A cancelled call is
+ * The steps follow the monotonic clock even where the world's clock is fixed: the output does not depend on
+ * it. Failure modes: too many at once (ERR_FULL) or no memory: refused at the start. A cancelled call is
  * never answered. When the reader of our output is slow, progress is left out, answers are not.
  */
 #include <errno.h>
@@ -19,14 +19,14 @@
 /* Between the last progress and the answer: the official SDK's client loses a progress that it reads together
  * with the answer. */
 #define ANSWER_GAP_MS 10
-/* So many steps that are due (they may be 0 ms long) before input and output have their turn. */
+/* How many due steps (they may be 0 ms long) run before input and output are served again. */
 #define STEPS_A_TURN 64
 
 struct slow_call {
     struct list node; /* in mcp.slow */
     char *id;         /* raw, owned */
     size_t id_len;
-    char *token; /* raw, owned; NULL: no progress wanted */
+    char *token; /* raw, owned; NULL: no progress requested */
     size_t token_len;
     char *message; /* owned */
     unsigned steps;
@@ -112,7 +112,7 @@ static void send_progress(struct mcp *s, const struct slow_call *c)
     mcp_notify_end(&line);
 }
 
-/* One step, or the answer once all are done: then c is gone. */
+/* One step, or the answer once all are done, which frees c. */
 static void step(struct mcp *s, struct slow_call *c)
 {
     if (c->done < c->steps) {

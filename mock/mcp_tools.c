@@ -1,10 +1,10 @@
 /* The tools of agent-mock: tools/list and tools/call.
  *
- * Purpose: one table says of each tool its name, what it is for, its JSON schema and its function. The agent
- * tools answer as claude-flow 2 does: one text content whose text is JSON; that JSON is made in the scratch
- * buffer and then written as a string. Failure modes: an unknown tool is a protocol error (-32602), as the
- * specification has it; wrong arguments and what cannot be done (no such swarm, a full one) are tool errors,
- * isError with the reason in words, so that a model can read them. No memory: an internal error.
+ * Purpose: each row of one table has a tool's name, description, JSON schema and function. The agent tools
+ * answer as claude-flow 2 does: one text content whose text is JSON; that JSON is made in the scratch buffer
+ * and then written as a string. Failure modes: an unknown tool is a protocol error (-32602), as the
+ * specification has it; wrong arguments and commands that fail (no such swarm, a full one) are tool errors,
+ * isError with the reason as text, so that a model can read them. No memory: an internal error.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,12 +20,12 @@ struct call {
     const struct mcp_request *r;
     struct mcp_args args;
     uint64_t now_ms;
-    struct writer w; /* what the tool answers goes here */
+    struct writer w; /* the tool writes its answer here */
 };
 
 enum outcome {
     DONE,     /* the answer was written to call.w */
-    FAILED,   /* args.problem says why */
+    FAILED,   /* the reason is in args.problem */
     ANSWERED, /* the answer was written already, or comes later */
 };
 
@@ -195,7 +195,7 @@ static enum outcome swarm_destroy(struct call *c)
     write_object(&c->w);
     write_member_bool(&c->w, "success", true);
     write_member_string(&c->w, "swarmId", swarm.id);
-    int rc = mock_swarm_destroy(c->s->mock, swarm.id, &ended); /* swarm's strings end here */
+    int rc = mock_swarm_destroy(c->s->mock, swarm.id, &ended); /* swarm's strings are freed here */
     if (rc != 0)
         ended = 0;
     write_member_string(&c->w, "status", "destroyed");
@@ -271,7 +271,7 @@ static enum outcome task_status(struct call *c)
 
 /* ---- for trying things out ---- */
 
-/* The message comes back as the bytes that came, escapes included. */
+/* The message is returned byte for byte, escapes included. */
 static enum outcome echo(struct call *c)
 {
     size_t len;
@@ -333,7 +333,7 @@ static const struct tool {
     {"agent_metrics", "The figures of one mock agent, or of all",
      SCHEMA(STRING("agentId", "Default: all agents"), ""), agent_metrics, true},
     {"swarm_status", "Counts the agents and tasks of a mock swarm", SCHEMA(SWARM_ID, ""), swarm_status, true},
-    {"swarm_destroy", "Ends a mock swarm with its spawned agents and tasks; the cast stays",
+    {"swarm_destroy", "Ends a mock swarm with its spawned agents and tasks; the initial agents stay",
      SCHEMA(SWARM_ID, ""), swarm_destroy, false},
     {"task_orchestrate", "Gives a task to the mock agents; it is completed after some seconds",
      SCHEMA(STRING("task", "What is to be done") "," ENUM(

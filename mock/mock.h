@@ -1,11 +1,11 @@
-/* Mock agents: a small world that moves by itself, for demonstrations, for tests, and for a client that has
- * lost its server. Everything in it is invented, and everything it writes says so ("mock":true).
+/* Mock agents: a small simulated world, for demonstrations, for tests, and for a client that has lost its
+ * server. All of its data is invented, and every object that it writes is marked ("mock":true).
  *
- * Pure: no clock, no files, no randomness of its own. What the world looks like at `now_ms` follows from the
- * seed, the start, the commands given so far, and now_ms; asking changes nothing. Times are Unix
+ * Pure: no clock, no files, no randomness of its own. The state of the world at `now_ms` follows from the
+ * seed, the start, the commands given so far, and now_ms; reading changes nothing. Times are Unix
  * milliseconds; a now_ms before the start counts as the start.
  *
- * Strings handed out are borrowed from the world, valid until the next command (a function without const) or
+ * Returned strings are borrowed from the world, valid until the next command (a function without const) or
  * mock_free. Not thread-safe.
  */
 #ifndef MOCK_MOCK_H
@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "wire/writer.h"
 
-/* Far above what a demonstration shows; they bound what a careless caller can make the world hold. */
+/* Far above the needs of a demonstration; they bound the memory that a caller can make the world use. */
 #define MOCK_MAX_AGENTS       1000
 #define MOCK_MAX_TASKS        1000
 #define MOCK_MAX_SWARMS       8 /* beyond it, the oldest one made by a command ends */
@@ -32,12 +32,12 @@ struct mock_options {
     uint64_t seed;
     uint64_t start_ms;
     /* The initial agents, JSON in the form of agents.json; NULL: the built-in ones. Read during mock_new only. */
-    const char *cast;
-    size_t cast_len;
+    const char *agents;
+    size_t agents_len;
 };
 
-/* ERR_SYNTAX, ERR_TYPE, ERR_RANGE or ERR_TOO_LARGE for initial agents that cannot be used (ret_problem, which
- * may be NULL with size 0, then says where and why), -ENOMEM. */
+/* ERR_SYNTAX, ERR_TYPE, ERR_RANGE or ERR_TOO_LARGE for initial agents that cannot be used (ret_problem,
+ * which may be NULL with size 0, then has the place and the reason), -ENOMEM. */
 MUSTCHECK int mock_new(const struct mock_options *options, struct mock **ret_mock, char *ret_problem,
                        size_t problem_size);
 void mock_free(struct mock *m);
@@ -50,7 +50,7 @@ struct mock_agent {
     const char *type;
     const char *status; /* "active" or "idle" */
     const char *swarm_id;
-    const char *activity; /* what it is doing, in words */
+    const char *activity; /* its current activity, as text */
     const char *const *capabilities;
     size_t capability_count;
     double health;       /* 0..100, whole */
@@ -65,7 +65,7 @@ struct mock_agent {
     uint64_t tokens_per_minute;
     uint64_t created_at_ms;
     uint64_t last_active_ms;
-    bool spawned; /* by a command; not an initial agent */
+    bool spawned; /* made by a command; not an initial agent */
 };
 
 /* The initial agents first, then the spawned ones in the order of their creation. */
@@ -153,7 +153,7 @@ void mock_write_agent(const struct mock *m, const struct mock_agent *agent, uint
 void mock_write_swarm_status(const struct mock *m, const struct mock_swarm *swarm, uint64_t now_ms,
                              struct writer *w);
 void mock_write_task(const struct mock_task *task, struct writer *w);
-/* The members alone, for an object that the caller has opened and closes. */
+/* The members alone; the caller opens and closes the object. */
 void mock_write_task_members(const struct mock_task *task, struct writer *w);
 
 /* The agents as the agent control system lists them: {"agents":[...]}. NULL filters match any; the only

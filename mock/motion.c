@@ -1,13 +1,12 @@
-/* What the mock world looks like at a moment.
+/* The state of the mock world at a moment.
  *
  * Purpose: turn (seed, start, objects, now_ms) into numbers that move as those of a working swarm do: loads
- * that wander, counters that only grow, tasks that begin and end. Nothing here changes the world: asking
- * twice gives the same answer, and asking for second 300 needs no 299 questions before it.
+ * that wander, counters that only grow, tasks that begin and end. These functions do not change the world:
+ * the same call gives the same result, and second 300 is computed without the 299 before it.
  *
- * All of it is integer arithmetic, so every compiler and machine gives the same bytes. A load wanders between
- * aims drawn for each period; at the very start the counters are exactly those of the initial
- * agents. Failure modes:
- * none.
+ * All of it is integer arithmetic, so every compiler and machine gives the same bytes. A load moves between
+ * targets drawn for each period; at the very start the counters are exactly those of the initial agents.
+ * Failure modes: none.
  */
 #include <string.h>
 
@@ -25,7 +24,7 @@ enum channel {
     CH_PULSE
 };
 
-/* How often a load gets a new aim. */
+/* How often a load gets a new target. */
 #define CPU_PERIOD_MS      7000
 #define MEMORY_PERIOD_MS   45000
 #define HEALTH_PERIOD_MS   30000
@@ -38,8 +37,8 @@ enum channel {
 #define FAILS_ONE_IN   17
 #define PULSE_MS       3000
 
-unsigned world_noise(const struct mock *m, uint64_t stream, uint64_t channel, uint64_t period_ms,
-                     uint64_t now_ms)
+unsigned world_wave(const struct mock *m, uint64_t stream, uint64_t channel, uint64_t period_ms,
+                    uint64_t now_ms)
 {
     uint64_t t = since_ms(m->start_ms, now_ms);
     int64_t from = (int64_t)(world_draw(m, stream, channel, t / period_ms) % 1001);
@@ -49,16 +48,16 @@ unsigned world_noise(const struct mock *m, uint64_t stream, uint64_t channel, ui
     return (unsigned)(from + (to - from) * eased / 1000);
 }
 
-/* The load in thousandths: low + noise × spread. */
+/* The load in thousandths: low + wave × spread. */
 static double load(const struct mock *m, const struct agent *a, enum channel channel, uint64_t period_ms,
                    unsigned low, unsigned spread, uint64_t now_ms)
 {
-    unsigned noise = world_noise(m, a->stream, channel, period_ms, now_ms);
-    unsigned thousandths = low + spread * noise / 1000;
+    unsigned wave = world_wave(m, a->stream, channel, period_ms, now_ms);
+    unsigned thousandths = low + spread * wave / 1000;
     return thousandths / 1000.0;
 }
 
-struct given { /* what commands gave an agent to do */
+struct given { /* tasks that commands gave to the agent */
     uint64_t active;
     uint64_t completed;
     uint64_t last_ms;
@@ -86,7 +85,7 @@ static struct given given_tasks(const struct mock *m, const struct agent *a, uin
 static void set_loads(const struct mock *m, const struct agent *a, bool active, uint64_t now_ms,
                       struct mock_agent *ret)
 {
-    unsigned health = 86 + world_noise(m, a->stream, CH_HEALTH, HEALTH_PERIOD_MS, now_ms) * 14 / 1000;
+    unsigned health = 86 + world_wave(m, a->stream, CH_HEALTH, HEALTH_PERIOD_MS, now_ms) * 14 / 1000;
     ret->health = health;
     ret->cpu = load(m, a, CH_CPU, CPU_PERIOD_MS, active ? 250 : 20, active ? 650 : 130, now_ms);
     ret->memory = load(m, a, CH_MEMORY, MEMORY_PERIOD_MS, active ? 300 : 150, active ? 500 : 200, now_ms);
@@ -135,8 +134,8 @@ static const char *activity_of(const struct mock *m, const struct agent *a, cons
     return a->activities[(world_draw(m, a->stream, CH_ACTIVITY, 0) + step) % a->activity_count];
 }
 
-/* A working agent is heard of every three seconds, each at its own beat; an idle one when it last had
- * something to do. */
+/* The last-seen time: a working agent reports every three seconds, each at its own phase; an idle one last
+ * reported when it ended its last task. */
 static uint64_t last_active(const struct mock *m, const struct agent *a, const struct given *given,
                             bool active, uint64_t now_ms)
 {

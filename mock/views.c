@@ -1,9 +1,9 @@
-/* The mock world as claude-flow 2 and its clients write it.
+/* The mock world in the format of claude-flow 2 and its clients.
  *
- * Purpose: agent lists, swarm status and tasks. An agent object has the fields that server gives (camel case,
- * metadata as a JSON string) and, beside them, the snake-case ones that its known clients look for: loads and
- * rates in percent, workload 0..1. Every object that stands for something invented carries "mock":true.
- * Failure modes: none of its own; the writer keeps the first error.
+ * Purpose: agent lists, swarm status and tasks. An agent object has the fields of that server (camel case,
+ * metadata as a JSON string) and in addition the snake-case ones that its known clients read: loads and rates
+ * in percent, workload 0..1. Every object that represents invented data has "mock":true. Failure modes: none
+ * of its own; the writer keeps the first error.
  */
 #include <string.h>
 

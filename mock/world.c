@@ -1,9 +1,9 @@
-/* The mock world's objects: made, kept and freed.
+/* The objects of the mock world and their ownership.
  *
- * Purpose: own every object, and hold what is always true: swarms[0] is that of the initial agents and
- * is never removed; there is at least one initial agent; an agent's swarm and a task's swarm and agent exist as
- * long as it does, because ending a swarm ends its tasks and its spawned agents with it. Failure modes: no memory: -ENOMEM and
- * nothing changed; a full world: ERR_FULL.
+ * Purpose: own every object, and keep the invariants: swarms[0] is that of the initial agents and is never
+ * removed; there is at least one initial agent; an agent's swarm and a task's swarm and agent exist as long
+ * as it does, because ending a swarm ends its tasks and its spawned agents with it. Failure modes: no memory:
+ * -ENOMEM and nothing changed; a full world: ERR_FULL.
  */
 #include "mock/world.h"
 
@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 
-/* The swarm of the initial agents has room for everything; only a swarm made by a command names its limit. */
+/* The swarm of the initial agents is unlimited; only a swarm made by a command has a limit. */
 #define DEFAULT_SWARM_AGENTS MOCK_MAX_AGENTS
 
 /* ---- numbers ---- */
@@ -241,8 +241,8 @@ int mock_new(const struct mock_options *options, struct mock **ret_mock, char *r
     m->seed = options->seed;
     m->start_ms = options->start_ms;
     int rc = make_default_swarm(m);
-    if (rc == 0 && options->cast)
-        rc = initial_agents_read(m, options->cast, options->cast_len, ret_problem, problem_size);
+    if (rc == 0 && options->agents)
+        rc = initial_agents_read(m, options->agents, options->agents_len, ret_problem, problem_size);
     else if (rc == 0)
         rc = initial_agents_read(m, mock_agents_json, mock_agents_json_len, ret_problem, problem_size);
     if (rc != 0) {

@@ -1,7 +1,7 @@
-/* The inside of the mock world, shared by the library's own files; users see mock.h.
+/* The internals of the mock world, shared by the library's own files; callers include mock.h.
  *
  * world.c owns the objects (made here, freed here), initial_agents.c fills the first ones from JSON,
- * commands.c makes the others, motion.c says what they look like at a moment, and the views write them.
+ * commands.c makes the others, motion.c computes their state at a moment, and the views write them.
  */
 #ifndef MOCK_WORLD_H
 #define MOCK_WORLD_H
@@ -24,13 +24,13 @@ struct agent {
     size_t capability_count;
     char **activities;
     size_t activity_count;
-    bool active; /* while no task was given to it */
+    bool active; /* while it has no task */
     bool spawned;
     uint64_t base_active; /* tasks at its creation */
     uint64_t base_completed;
     uint64_t base_failed;
     uint64_t created_at_ms;
-    uint64_t stream; /* what its movements are drawn from */
+    uint64_t stream; /* the random stream of its loads and counters */
     const struct swarm *swarm;
 };
 
@@ -49,7 +49,7 @@ struct task {
 struct mock {
     uint64_t seed;
     uint64_t start_ms;
-    uint64_t drawn;        /* ids drawn so far: each is from a place of its own */
+    uint64_t drawn;        /* ids drawn so far, so that each differs */
     struct swarm **swarms; /* MOCK_MAX_SWARMS places, oldest first; the first is that of the initial agents */
     size_t swarm_count;
     struct agent **agents; /* grows to MOCK_MAX_AGENTS */
@@ -60,7 +60,7 @@ struct mock {
     size_t task_cap;
 };
 
-/* A well-mixed number from the seed and three coordinates; the same for ever. */
+/* A pseudo-random number from the seed and three coordinates; always the same for them. */
 uint64_t world_draw(const struct mock *m, uint64_t stream, uint64_t channel, uint64_t step);
 /* The stream of a name. */
 uint64_t world_stream(const char *name);
@@ -97,13 +97,13 @@ void world_draw_id(struct mock *m, const char *prefix, uint64_t now_ms, unsigned
 MUSTCHECK int initial_agents_read(struct mock *m, const char *json, size_t len, char *ret_problem,
                                   size_t problem_size);
 
-/* Which of the agents leads: the first of type coordinator or queen, else the first. There is always one. */
+/* The leading agent: the first of type coordinator or queen, else the first. There is always one. */
 const struct agent *world_leader(const struct mock *m);
-/* 0..1000, moving smoothly, a new aim every `period_ms` (motion.c). */
-unsigned world_noise(const struct mock *m, uint64_t stream, uint64_t channel, uint64_t period_ms,
-                     uint64_t now_ms);
+/* 0..1000, moving smoothly, a new target every `period_ms` (motion.c). */
+unsigned world_wave(const struct mock *m, uint64_t stream, uint64_t channel, uint64_t period_ms,
+                    uint64_t now_ms);
 
-/* agents.json as the build embeds it. */
+/* agents.json, embedded by the build. */
 extern const char mock_agents_json[];
 extern const size_t mock_agents_json_len;
 

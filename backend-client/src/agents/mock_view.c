@@ -7,7 +7,7 @@
  *
  * Most clients are live nearly all the time, and ask the mock for nothing but a look at its agents. So the
  * world and its server stand only from the first call on; until then, each look makes the world anew from
- * its recipe (cast, seed, start), which gives the same world each time, and frees it. A world is five times
+ * its recipe (agents, seed, start), which gives the same world each time, and frees it. A world is five times
  * the size of its recipe.
  *
  * Time stands still for the server, and slow calls would wait for real time: their own clock is put forward
@@ -54,9 +54,9 @@ struct mock_stage {
 };
 
 struct mock_view {
-    struct mock_options recipe; /* its cast is `cast`, or NULL */
+    struct mock_options recipe; /* its agents are `agents`, or NULL */
     struct mock_stage *stage;   /* owned; NULL until the first call */
-    char cast[];                /* the caller's, copied */
+    char agents[];              /* the caller's, copied */
 };
 
 /* ---- its life ---- */
@@ -113,19 +113,21 @@ static int check_recipe(const struct mock_options *recipe, char *ret_problem, si
     return rc;
 }
 
-int mock_view_new(const char *cast, uint64_t seed, uint64_t start_unix_ms, struct mock_view **ret_view,
+int mock_view_new(const char *agents, uint64_t seed, uint64_t start_unix_ms, struct mock_view **ret_view,
                   char *ret_problem, size_t problem_size)
 {
-    size_t cast_len = cast ? strlen(cast) : 0;
+    size_t agents_len = agents ? strlen(agents) : 0;
     if (problem_size > 0)
         ret_problem[0] = '\0';
-    struct mock_view *v = mem_zalloc(sizeof(*v) + cast_len);
+    struct mock_view *v = mem_zalloc(sizeof(*v) + agents_len);
     if (!v)
         return -ENOMEM;
-    if (cast)
-        memcpy(v->cast, cast, cast_len);
-    v->recipe = (struct mock_options){
-        .seed = seed, .start_ms = start_unix_ms, .cast = cast ? v->cast : NULL, .cast_len = cast_len};
+    if (agents)
+        memcpy(v->agents, agents, agents_len);
+    v->recipe = (struct mock_options){.seed = seed,
+                                      .start_ms = start_unix_ms,
+                                      .agents = agents ? v->agents : NULL,
+                                      .agents_len = agents_len};
     int rc = check_recipe(&v->recipe, ret_problem, problem_size);
     if (rc != 0) {
         mem_free(v);

@@ -16,9 +16,9 @@
 
 struct mock_view; /* opaque */
 
-/* `cast`: agents.json's form, or NULL; copied. ERR_SYNTAX, ERR_TYPE, ERR_RANGE, ERR_TOO_LARGE (ret_problem
+/* `agents`: agents.json's form, or NULL; copied. ERR_SYNTAX, ERR_TYPE, ERR_RANGE, ERR_TOO_LARGE (ret_problem
  * says where and why), -ENOMEM. */
-MUSTCHECK int mock_view_new(const char *cast, uint64_t seed, uint64_t start_unix_ms,
+MUSTCHECK int mock_view_new(const char *agents, uint64_t seed, uint64_t start_unix_ms,
                             struct mock_view **ret_view, char *ret_problem, size_t problem_size);
 void mock_view_free(struct mock_view *v); /* NULL: nothing */
 /* The agents as they are now, spawned ones included, each with mock set. -ENOMEM. */

@@ -1,4 +1,4 @@
-/* mock/: the world. The default cast, determinism, second 300, casts that cannot be used, times as text.
+/* mock/: the world. The default agents, determinism, second 300, agents that cannot be used, times as text.
  * Commands are in test_mock_commands.c. */
 #include <errno.h>
 #include <setjmp.h>
@@ -37,15 +37,15 @@ static char *portrait(const struct mock *m, uint64_t now_ms)
     return text;
 }
 
-/* ---- the cast ---- */
+/* ---- the agents ---- */
 
-static void the_default_cast(void **state)
+static void the_default_agents(void **state)
 {
     (void)state;
     static const struct {
         const char *id, *name, *type, *status, *first_capability;
         uint64_t active, completed, failed;
-    } cast[] = {
+    } expected[] = {
         {"coordinator-001", "System Coordinator", "coordinator", "active", "orchestration", 3, 15, 0},
         {"researcher-001", "Research Agent", "researcher", "active", "data-gathering", 2, 20, 1},
         {"coder-001", "Code Developer", "coder", "active", "implementation", 1, 30, 2},
@@ -55,15 +55,15 @@ static void the_default_cast(void **state)
     assert_int_equal(mock_agent_count(mock), 5);
     for (size_t i = 0; i < 5; i++) {
         struct mock_agent a = agent_at(i, START);
-        assert_string_equal(a.id, cast[i].id);
-        assert_string_equal(a.name, cast[i].name);
-        assert_string_equal(a.type, cast[i].type);
-        assert_string_equal(a.status, cast[i].status);
+        assert_string_equal(a.id, expected[i].id);
+        assert_string_equal(a.name, expected[i].name);
+        assert_string_equal(a.type, expected[i].type);
+        assert_string_equal(a.status, expected[i].status);
         assert_int_equal(a.capability_count, 3);
-        assert_string_equal(a.capabilities[0], cast[i].first_capability);
-        assert_int_equal(a.tasks_active, cast[i].active);
-        assert_int_equal(a.tasks_completed, cast[i].completed);
-        assert_int_equal(a.tasks_failed, cast[i].failed);
+        assert_string_equal(a.capabilities[0], expected[i].first_capability);
+        assert_int_equal(a.tasks_active, expected[i].active);
+        assert_int_equal(a.tasks_completed, expected[i].completed);
+        assert_int_equal(a.tasks_failed, expected[i].failed);
         assert_false(a.spawned);
         assert_int_equal(a.created_at_ms, START);
     }
@@ -71,36 +71,38 @@ static void the_default_cast(void **state)
     assert_false(mock_agent_get(mock, 5, START, &none));
 }
 
-static void check_cast(const char *cast, int code, const char *problem)
+static void check_agents(const char *agents, int code, const char *problem)
 {
     char said[200] = "?";
     struct mock *m = NULL;
-    struct mock_options options = {.seed = 1, .cast = cast, .cast_len = strlen(cast)};
+    struct mock_options options = {.seed = 1, .agents = agents, .agents_len = strlen(agents)};
     assert_int_equal(mock_new(&options, &m, said, sizeof(said)), code);
     assert_string_equal(said, problem);
     mock_free(m);
 }
 
-static void casts_of_ones_own(void **state)
+static void agents_of_ones_own(void **state)
 {
     (void)state;
-    check_cast("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\"}]}", 0, "");
-    check_cast("// mine\n{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\"colour\":1,},],}", 0, "");
-    check_cast("{\n\"agents\": oops}", ERR_SYNTAX, "line 2: not well-formed");
-    check_cast("{}", ERR_TYPE, "line 1: a cast is {\"agents\":[...]} with at least one agent");
-    check_cast("[]", ERR_TYPE, "line 1: a cast is {\"agents\":[...]} with at least one agent");
-    check_cast("{\"agents\":\n[]}", ERR_TYPE, "line 2: a cast is {\"agents\":[...]} with at least one agent");
-    check_cast("{\"agents\":[7]}", ERR_TYPE, "line 1: an agent must be an object");
-    check_cast("{\"agents\":[{\"id\":\"a\",\n\"name\":\"A\"}]}", ERR_TYPE,
-               "line 1: an agent needs \"type\", a string");
-    check_cast("{\"agents\":[{\"id\":\"\"}]}", ERR_RANGE, "line 1: \"id\" must have 1 to 128 bytes");
-    check_cast("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\n\"status\":\"busy\"}]}", ERR_RANGE,
-               "line 2: \"status\" must be \"active\" or \"idle\"");
-    check_cast("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\"tasksActive\":1.5}]}", ERR_RANGE,
-               "line 1: \"tasksActive\" must be a whole number from 0 to 1000000");
-    check_cast("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\"capabilities\":{}}]}", ERR_TYPE,
-               "line 1: \"capabilities\" must be an array of strings");
-    check_cast(
+    check_agents("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\"}]}", 0, "");
+    check_agents("// mine\n{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\"colour\":1,},],}", 0,
+                 "");
+    check_agents("{\n\"agents\": oops}", ERR_SYNTAX, "line 2: not well-formed");
+    check_agents("{}", ERR_TYPE, "line 1: expected {\"agents\":[...]} with at least one agent");
+    check_agents("[]", ERR_TYPE, "line 1: expected {\"agents\":[...]} with at least one agent");
+    check_agents("{\"agents\":\n[]}", ERR_TYPE,
+                 "line 2: expected {\"agents\":[...]} with at least one agent");
+    check_agents("{\"agents\":[7]}", ERR_TYPE, "line 1: an agent must be an object");
+    check_agents("{\"agents\":[{\"id\":\"a\",\n\"name\":\"A\"}]}", ERR_TYPE,
+                 "line 1: an agent needs \"type\", a string");
+    check_agents("{\"agents\":[{\"id\":\"\"}]}", ERR_RANGE, "line 1: \"id\" must have 1 to 128 bytes");
+    check_agents("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\n\"status\":\"busy\"}]}",
+                 ERR_RANGE, "line 2: \"status\" must be \"active\" or \"idle\"");
+    check_agents("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\"tasksActive\":1.5}]}", ERR_RANGE,
+                 "line 1: \"tasksActive\" must be a whole number from 0 to 1000000");
+    check_agents("{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\",\"capabilities\":{}}]}", ERR_TYPE,
+                 "line 1: \"capabilities\" must be an array of strings");
+    check_agents(
         "{\"agents\":[{\"id\":\"a\",\"name\":\"A\",\"type\":\"t\"},\n{\"id\":\"a\",\"name\":\"B\",\"type\":\"t\"}]}",
         ERR_RANGE, "line 2: the id \"a\" is there already");
 }
@@ -252,8 +254,8 @@ static void times_are_written_and_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(the_default_cast),
-        cmocka_unit_test(casts_of_ones_own),
+        WORLD_TEST(the_default_agents),
+        cmocka_unit_test(agents_of_ones_own),
         WORLD_TEST(the_same_question_gets_the_same_answer),
         WORLD_TEST(another_seed_is_another_world),
         WORLD_TEST(second_300),

@@ -23,7 +23,7 @@ static void check_error(const char *method, const char *params, int code, const 
 
 /* ---- agents ---- */
 
-static void the_cast_as_it_starts(void **state)
+static void the_agents_as_they_start(void **state)
 {
     (void)state;
     static const char *const ids[] = {"coordinator-001", "researcher-001", "coder-001", "analyst-001",
@@ -61,7 +61,7 @@ static void it_moves_and_repeats_itself(void **state)
     agent_set_release(later);
 }
 
-static void a_cast_of_its_own(void **state)
+static void agents_of_its_own(void **state)
 {
     (void)state;
     char problem[200];
@@ -90,7 +90,7 @@ static void the_first_call_changes_nothing(void **state)
     agent_set_release(after);
 }
 
-static void a_cast_that_cannot_be(void **state)
+static void agents_that_are_invalid(void **state)
 {
     (void)state;
     char problem[200];
@@ -98,7 +98,7 @@ static void a_cast_that_cannot_be(void **state)
     assert_int_equal(mock_view_new("{", 1, START, &own, problem, sizeof(problem)), ERR_SYNTAX);
     assert_string_equal(problem, "line 1: not well-formed");
     assert_int_equal(mock_view_new("{\"agents\":[]}", 1, START, &own, problem, sizeof(problem)), ERR_TYPE);
-    assert_string_equal(problem, "line 1: a cast is {\"agents\":[...]} with at least one agent");
+    assert_string_equal(problem, "line 1: expected {\"agents\":[...]} with at least one agent");
     assert_int_equal(mock_view_new("", 1, START, &own, NULL, 0), ERR_SYNTAX);
     assert_null(own);
 }
@@ -278,11 +278,11 @@ static void the_view_and_the_list_say_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_cast_as_it_starts),
+        TEST(the_agents_as_they_start),
         TEST(it_moves_and_repeats_itself),
         TEST(the_first_call_changes_nothing),
-        cmocka_unit_test(a_cast_of_its_own),
-        cmocka_unit_test(a_cast_that_cannot_be),
+        cmocka_unit_test(agents_of_its_own),
+        cmocka_unit_test(agents_that_are_invalid),
         TEST(an_answer_is_its_result_alone),
         TEST(results_of_tools),
         TEST(errors_are_answers_too),
