@@ -1,7 +1,7 @@
 /* agent-backend health.
  *
  * Purpose: connect, one request with Connection: close, read to the end, look at the status line. Failure
- * modes: nobody there, silence (each step has its time-out), an answer that is not HTTP: said, exit 1.
+ * modes: no listener, silence (each step has its time-out), an answer that is not HTTP: reported, exit 1.
  */
 #include "check.h"
 
@@ -40,7 +40,7 @@ static int read_answer(int fd, char *answer, size_t size)
     size_t got = 0;
     uint64_t until_ms = service_now_ms() + CHECK_MS;
     while (got < size - 1) {
-        if (service_now_ms() >= until_ms) { /* a byte now and then is no answer */
+        if (service_now_ms() >= until_ms) { /* a byte at intervals is not an answer */
             errno = ETIMEDOUT;
             return -1;
         }

@@ -1,8 +1,8 @@
 /* GET /api/bots/events: server-sent events.
  *
  * The answer's body is read from the hub for as long as the reader stays: first the agents as they are now,
- * then each change as it happens, a comment where nothing happens. Failure modes: a reader that is gone is
- * noticed when it is next written to; one that has stopped reading is dropped by the server's time-out.
+ * then each change as it happens, a comment at intervals without events. Failure modes: a closed reader is
+ * noticed at the next write to it; one that has stopped reading is dropped by the server's time-out.
  */
 #include "publish.h"
 #include "routes.h"
@@ -23,7 +23,8 @@ static void end_events(void *data)
     hub_leave(data);
 }
 
-/* The reader, with what it reads first: what others read first just now, where that is still so. */
+/* The reader, with its first event: the one that an earlier reader started with, while that is still
+ * current. */
 static int join(struct exchange *x, struct hub_reader **ret_reader)
 {
     struct client_state state;

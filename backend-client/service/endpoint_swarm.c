@@ -1,10 +1,10 @@
 /* POST /api/bots/initialize-swarm: swarm_init, then agent_spawn for each of agentTypes, one after the other.
  *
- * The steps are one thing for the caller, so they are answered from one source: what begins live must not end
- * in the mock, or the reverse. What was made before a step failed is named in the answer, so that it can be
- * used or destroyed. Failure modes: swarm_init fails: nothing was made, a plain failure; a spawn fails, or
- * the source changes under way: 502 AGENTS_NOT_SPAWNED with swarm_id, the agents that there are, and what
- * went wrong.
+ * The steps are one operation for the caller, so they are answered from one source: an operation that begins
+ * live must not end in the mock, or the reverse. The answer names the objects made before a step failed, so
+ * that the caller can use or destroy them. Failure modes: swarm_init fails: nothing was made, a plain
+ * failure; a spawn fails, or the source changes under way: 502 AGENTS_NOT_SPAWNED with swarm_id, the agents
+ * that there are, and what went wrong.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* POST /api/bots/submit-task and GET /api/bots/task-status/ID: one call each.
  *
- * A task that nobody took must not look taken: while the relay is not reachable the request fails, unless it
- * asked for whenDown=mock (and is answered with "source":"mock") or whenDown=wait. Failure modes: what
- * failure.h knows; a task that the server does not know is 404.
+ * A task that no server accepted must not look accepted: while the relay is not reachable the request fails,
+ * unless it asked for whenDown=mock (and is answered with "source":"mock") or whenDown=wait. Failure modes:
+ * those of failure.h; a task that the server does not know is 404.
  */
 #include <stdio.h>
 #include <string.h>
@@ -125,7 +125,7 @@ void endpoint_submit(struct exchange *x)
 
 /* ---- task-status ---- */
 
-/* All that the server said of it: an object, or words. */
+/* The server's whole answer: an object, or text. */
 static void write_said(struct writer *w, const struct tool_result *r)
 {
     size_t len;

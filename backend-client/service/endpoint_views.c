@@ -1,5 +1,5 @@
-/* The endpoints that show: a snapshot, the health, and one of the views. They never wait for the relay: there
- * is always a snapshot.
+/* The read-only endpoints: each writes one view of a snapshot and the health. They never wait for the relay,
+ * since there is always a snapshot.
  */
 #include "publish.h"
 #include "routes.h"
@@ -43,8 +43,7 @@ void endpoint_data(struct exchange *x)
     show(x, view_graph);
 }
 
-/* Telemetry of no agents at all would be figures about nothing. Where they would have come from is given all
- * the same. */
+/* Telemetry without agents is an error; the error names the source all the same. */
 static void refuse_empty(struct exchange *x, const struct client_state *state)
 {
     struct failure f;

@@ -1,9 +1,9 @@
 /* One request and its answer.
  *
- * Happy path of a call: the handler parks the exchange (suspend first: the completion may come before ar_call
- * has returned), exchange_call hands the call over, the completion writes the answer and resumes;
- * libmicrohttpd then runs the handler again, which queues the answer. Failure modes: each ends in an answer
- * of its own; without memory for that, in a 503 with an empty body, which needs none.
+ * Happy path of a call: the handler suspends the exchange (first: the completion may come before ar_call has
+ * returned), exchange_call submits the call, the completion writes the answer and resumes; libmicrohttpd then
+ * runs the handler again, which queues the answer. Failure modes: each ends in an answer of its own; without
+ * memory for that, in a 503 with an empty body, which needs none.
  */
 #include "exchange.h"
 

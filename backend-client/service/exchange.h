@@ -2,8 +2,8 @@
  *
  * It is made when the head is there, lives until libmicrohttpd says that the request is over, and is worked
  * on by one thread at a time: libmicrohttpd's, or, while it is suspended (as its connection is), the
- * client's, which hands it back with exchange_finish. Whatever happens, a suspended exchange is finished once:
- * the library completes every call that it accepted.
+ * client's, which returns it with exchange_finish. A suspended exchange is finished exactly once: the library
+ * completes every call that it accepted.
  */
 #ifndef SERVICE_EXCHANGE_H
 #define SERVICE_EXCHANGE_H
@@ -34,7 +34,7 @@ struct exchange {
     struct MHD_Connection *connection;
     const struct route *route;
     bool head_only;   /* HEAD */
-    const char *host; /* whom it was sent to: the Host header, or `authority`; NULL: it does not say */
+    const char *host; /* the addressed host: the Host header, or `authority`; NULL: it does not say */
     char authority[GUARD_HOST_MAX]; /* of a target that is a whole address; "" where it is a path */
     char id[REQUEST_MAX_ID +
             2]; /* what the path ends with, where the route takes it; longer is cut, and refused */
@@ -72,7 +72,8 @@ void exchange_fail_memory(struct exchange *x);
 
 /* ---- calls ---- */
 
-/* Suspends the connection: from now on the exchange belongs to whoever finishes it. In the handler only. */
+/* Suspends the connection: from now on the exchange belongs to the thread that finishes it. In the handler
+ * only. */
 void exchange_park(struct exchange *x);
 /* Resumes it; the answer must be there. The exchange is not the caller's any more. */
 void exchange_finish(struct exchange *x);
@@ -81,8 +82,8 @@ void exchange_finish(struct exchange *x);
  * or, when the library does not take the call, at once, with the code that says why. */
 void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy policy, bool idempotent,
                    exchange_reply_cb *on_reply);
-/* What the tool gave: 0 with ret_result to be freed (tool_result_done), or -1 with ret_failure, and nothing
- * to free: the call failed, its answer makes no sense, or the tool says no. */
+/* The tool's result: 0 with ret_result to be freed (tool_result_done), or -1 with ret_failure, and nothing
+ * to free: the call failed, its answer is malformed, or the tool reports an error. */
 MUSTCHECK int exchange_read_tool(const struct exchange *x, const char *tool, const struct ar_reply *reply,
                                  struct tool_result *ret_result, struct failure *ret_failure);
 

@@ -1,10 +1,10 @@
-/* What a request gets when it cannot be served.
+/* The error answer of a request that cannot be served.
  *
- * Purpose: turn the library's codes and a tool's refusals into an HTTP status, a code for programs, a text for
- * people, and a suggestion. Errors of the relay and of the server behind it keep the name, the text and the
- * suggestion that the library gives them; here they get their status. Where the relay is not there, the code
- * is made of the name of the last error (ECONNREFUSED: CONNECTION_REFUSED). Failure modes: none of its own; an
- * error that is in no table is 502 under its own name.
+ * Purpose: turn the library's codes and a tool's refusals into an HTTP status, a code for programs, a text
+ * for people, and a suggestion. Errors of the relay and of the server behind it keep the name, the text and
+ * the suggestion that the library gives them; this file adds their status. While the relay is unreachable,
+ * the code is made of the name of the last error (ECONNREFUSED: CONNECTION_REFUSED). Failure modes: none of
+ * its own; an error that is not in a table is 502 under its own name.
  */
 #include "failure.h"
 
@@ -116,11 +116,11 @@ static void add_call_details(struct failure *f, const struct ar_health *h, bool 
     f->state = h->state;
     (void)snprintf(f->address, sizeof(f->address), "%s", h->address);
     (void)snprintf(f->peer, sizeof(f->peer), "%s", h->peer);
-    if (h->state != AR_LIVE) /* it stays in the health after a recovery, and explains nothing any more */
+    if (h->state != AR_LIVE) /* it stays in the health after a recovery, and is then out of date */
         (void)snprintf(f->last_error, sizeof(f->last_error), "%s", h->last_error);
 }
 
-/* Not live. The words are those of the error that made it so. */
+/* Not live. The text is that of the error that ended the live state. */
 static void set_degraded(struct failure *f, const struct ar_health *h)
 {
     const struct known *k =
@@ -164,7 +164,7 @@ static unsigned status_of(const struct ar_reply *r)
     return 502;
 }
 
-/* It never left, because there was nobody to take it: why, in the words of set_degraded. */
+/* The request was not sent, because there was no relay: the reason is set_degraded's text. */
 static bool waited_in_vain(const struct ar_reply *r, const struct ar_health *h)
 {
     return r->code == AR_E_TIMEOUT && !r->may_have_run && h->state != AR_LIVE;
@@ -180,7 +180,7 @@ static void set_waited(struct failure *f, const struct ar_health *h)
     f->status = 504;
 }
 
-/* The library's words for this one, where it has some. */
+/* The library's text for this error, where it has one. */
 static void set_by_code(struct failure *f, const struct ar_reply *r, const struct ar_health *h)
 {
     failure_from_code(f, r->code, h);

@@ -1,8 +1,8 @@
-/* What a request gets when it cannot be served: one shape everywhere,
+/* The error answer of a request that cannot be served: one shape everywhere,
  *
  *     {"success":false,"error":"...","code":"CONNECTION_REFUSED","details":{"suggestion":"..."}}
  *
- * with a suggestion that is true for the case: it names the address that was tried and what refused it. Pure.
+ * with a suggestion for the case: it names the address that was tried and the refusal. Pure.
  */
 #ifndef SERVICE_FAILURE_H
 #define SERVICE_FAILURE_H
@@ -17,12 +17,12 @@
 struct failure {
     unsigned status;              /* of HTTP */
     char code[48];                /* for programs */
-    char text[FAILURE_TEXT_SIZE]; /* for people: what is wrong */
-    char suggestion[512];         /* and what to do */
+    char text[FAILURE_TEXT_SIZE]; /* for people: the problem */
+    char suggestion[512];         /* and the remedy */
     const char *allow;            /* 405: the methods that there are; NULL. Borrowed from static data */
-    bool about_call;              /* a call failed: the members below stand in details */
+    bool about_call;              /* a call failed: the members below are in details */
     bool may_have_run;            /* the server may have executed it */
-    bool from_mock;               /* the refusal is the mock's: nothing is known of the server */
+    bool from_mock;               /* the refusal is the mock's, not the server's */
     char address[272];            /* the relay's, as configured */
     char peer[80];                /* the address last tried; "" before any */
     char last_error[256];         /* why it is not live; "" while it is */
@@ -44,10 +44,10 @@ __attribute__((format(printf, 2, 3))) void failure_set_text(struct failure *f, c
 void failure_from_reply(struct failure *f, const struct ar_reply *reply, const struct ar_health *health);
 /* ar_call itself refused with `rc`. */
 void failure_from_code(struct failure *f, int rc, const struct ar_health *health);
-/* The tool was reached, or its mock, and says no: its own words (NULL: none). */
+/* The tool, or its mock, answered with an error: its own text (NULL: none). */
 void failure_from_tool(struct failure *f, const char *tool, const char *words, size_t len,
                        enum ar_source source, const struct ar_health *health);
-/* It says yes, and names no task, swarm or agent: its own words (NULL: none). */
+/* It reports success, and names no task, swarm or agent: its own text (NULL: none). */
 void failure_from_nameless(struct failure *f, const char *tool, const char *thing, const char *words,
                            size_t len, enum ar_source source, const struct ar_health *health);
 

@@ -1,4 +1,4 @@
-/* Who may ask: content type, host and origin (guard.h says why). */
+/* Admission of requests: content type, host and origin (reasons in guard.h). */
 #include "guard.h"
 
 #include <arpa/inet.h>
@@ -10,7 +10,7 @@
 #define JSON_TYPE "application/json"
 #define IPV4_MAX  16
 
-/* ---- what is an origin ---- */
+/* ---- origins ---- */
 
 /* Bytes of the host at `text`; 0: none. */
 static size_t host_len(const char *text)
@@ -42,7 +42,7 @@ bool guard_is_origin(const char *text)
     return host[len] == ':' && is_port(port) && strcmp(port, secure ? "443" : "80") != 0;
 }
 
-/* ---- who asks ---- */
+/* ---- hosts ---- */
 
 bool guard_is_json(const char *content_type)
 {
@@ -71,7 +71,7 @@ static bool ends_with(const char *text, const char *end)
     return text_len >= end_len && strcasecmp(text + text_len - end_len, end) == 0;
 }
 
-/* Nobody outside can make such a name resolve to this service. */
+/* An attacker cannot make such a name resolve to this service. */
 static bool cannot_be_rebound(const char *host)
 {
     char name[GUARD_HOST_MAX];

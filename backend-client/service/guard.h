@@ -1,9 +1,9 @@
-/* Who may ask. A page of another origin that a browser shows can send "simple" requests anywhere; it must
- * not command agents. So a POST needs Content-Type application/json (which makes a browser ask first, and
- * nobody answers yes), and an Origin header, where there is one, that is this service's own.
+/* Admission of requests. A page of another origin in a browser can send "simple" requests anywhere; it must
+ * not command agents. So a POST needs Content-Type application/json (for which a browser sends a preflight
+ * request, which this service refuses), and an Origin header, where there is one, that is this service's own.
  *
- * A page whose own name was made to point here (DNS rebinding) is of this origin for its browser, and would
- * read everything: what gives it away is the Host header, which has that name. Pure.
+ * A page whose own name was made to point here (DNS rebinding) has this origin for its browser, and could
+ * read every answer: the Host header, which has that name, reveals it. Pure.
  */
 #ifndef SERVICE_GUARD_H
 #define SERVICE_GUARD_H

@@ -1,14 +1,13 @@
 /* The HTTP server.
  *
  * Happy path: the head comes, an exchange is made and its endpoint found; the body is gathered; the endpoint
- * runs and answers, or parks the exchange until the relay's answer is there; the answer is queued.
+ * runs and answers, or suspends the exchange until the relay's answer arrives; the answer is queued.
  *
- * Failure modes: a head or a body that does not end in time is cut (watch.h); a body that is not
- * wanted is read to an end that is near, so that its sender gets to read why, and cut where the end is not
- * near; a reader that stops is dropped after IDLE_SECONDS; malformed HTTP is answered by libmicrohttpd
- * itself. Answers that are large together are more than memory should hold for those who read them slowly:
- * beyond HELD_MAX_BYTES, further large ones are refused (503). Descriptors are kept back from connections for
- * what reaches the relay.
+ * Failure modes: a head or a body that does not end in time is cut (watch.h); an unwanted body is read to its
+ * end if that is near, so that its sender receives the refusal, and cut otherwise; a reader that stops is
+ * dropped after IDLE_SECONDS; malformed HTTP is answered by libmicrohttpd itself. Large answers to slow
+ * readers are bounded together: beyond HELD_MAX_BYTES, further large ones are refused (503). Descriptors for
+ * the link to the relay are reserved.
  */
 #include "http.h"
 
@@ -130,8 +129,8 @@ static enum MHD_Result count_length(void *data, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
-/* Where the body ends is not certain: who stands between may see another end than libmicrohttpd does, and so
- * another next request. */
+/* The body's end is ambiguous: a proxy may see another end than libmicrohttpd does, and so another next
+ * request (request smuggling). */
 static bool is_ambiguous(struct MHD_Connection *connection)
 {
     unsigned lengths = 0;
@@ -256,7 +255,7 @@ static void on_connection(void *data, struct MHD_Connection *connection, void **
 
 /* ---- the server ---- */
 
-/* The event streams of a crowd must not keep the relay out. */
+/* Many event streams must not use up the descriptors for the relay. */
 static unsigned connection_limit(void)
 {
     struct rlimit limit;

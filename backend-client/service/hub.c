@@ -1,9 +1,9 @@
 /* The hub of the event stream.
  *
- * Happy path: hub_publish makes one text, puts it in the place of its kind, resumes whoever is suspended;
- * each reader copies from the shared text and lets go of it at its end.
+ * Happy path: hub_publish makes one text, puts it in the place of its kind, resumes the suspended readers;
+ * each reader copies from the shared text and releases it at its end.
  *
- * Order: every publication has a stamp. Agents events say the health too, so a health event is only sent when
+ * Order: every publication has a stamp. Agents events include the health, so a health event is only sent when
  * it is younger than the agents event sent last: a reader never goes back in time. Failure modes: out of
  * memory in a publication leaves the event before it; the next one makes up for it.
  */
@@ -40,7 +40,7 @@ struct hub {
     struct list readers;
     size_t reader_count;
     struct slot newest[HUB_KINDS];
-    struct slot first; /* what the last one who joined began with */
+    struct slot first; /* the first event of the newest reader */
     uint64_t first_at_ms;
     struct text *keep_alive;
     uint64_t stamp;
@@ -270,7 +270,7 @@ static bool choose(struct hub_reader *r, uint64_t now_ms)
     } else {
         return false;
     }
-    r->keep_alives = hub->keep_alives; /* any event shows that we are here */
+    r->keep_alives = hub->keep_alives; /* any event counts as a keep-alive */
     take(r, text, now_ms);
     return true;
 }

@@ -1,12 +1,12 @@
-/* The hub of the event stream: what was published last, and everybody who reads it.
+/* The hub of the event stream: the newest event of each kind, and all readers.
  *
  * A reader that is behind gets the newest event next, not the ones it missed: of each kind only the newest
- * text is kept, once, shared by all readers; those who join at about the same time share what they begin
- * with, too. So a reader that stops costs the text that it is in the middle of and no more, however much is
- * published, and for HUB_EVENT_MAX_MS at most: whoever takes longer over one event is ended.
+ * text is kept, once, shared by all readers; readers that join at about the same time share their first
+ * event, too. So a stalled reader holds at most the text that it is reading, however much is published, and
+ * for HUB_EVENT_MAX_MS at most: a reader that needs longer for one event is closed.
  *
- * It knows no HTTP. A reader that has nothing to read is suspended (ops.suspend, called inside hub_read), and
- * resumed when there is something again (ops.resume, on the publisher's thread), each with the hub's lock
+ * The hub is independent of HTTP. A reader without a pending event is suspended (ops.suspend, called inside
+ * hub_read), and resumed by the next event (ops.resume, on the publisher's thread), each with the hub's lock
  * held: they must not call back. Thread-safe.
  */
 #ifndef SERVICE_HUB_H
@@ -30,7 +30,7 @@ struct hub_reader; /* opaque */
 
 #define HUB_END          (-1)
 #define HUB_EVENT_MAX_MS 30000
-#define HUB_SHARE_MS     1000 /* so long is a first event as good as one made now */
+#define HUB_SHARE_MS     1000 /* how long a first event may be shared with later readers */
 
 MUSTCHECK int hub_new(const struct hub_ops *ops, struct hub **ret_hub);
 void hub_free(struct hub *hub); /* no reader is left; NULL: nothing */
@@ -38,7 +38,7 @@ void hub_free(struct hub *hub); /* no reader is left; NULL: nothing */
 /* Replaces the newest event of its kind. `json` is one line. -ENOMEM: the one before stays the newest. */
 MUSTCHECK int hub_publish(struct hub *hub, enum hub_kind kind, uint64_t version, const char *json,
                           size_t len);
-/* Whoever has nothing to read gets a comment, so that a dead connection is noticed. */
+/* Idle readers get a comment, so that a dead connection is noticed. */
 void hub_keep_alive(struct hub *hub);
 /* Every reader ends after the event that it is in; those who join later at once. */
 void hub_close(struct hub *hub);

@@ -1,8 +1,8 @@
 /* The address that the service listens on.
  *
  * Purpose: parse HOST:PORT, resolve, bind, listen; and for the health check connect to the same text. Failure
- * modes: a text that can be no address is usage; a name without address, a port in use or not allowed is the
- * system's refusal, said with the address and what to do.
+ * modes: an invalid address is a usage error; a name without address, a port in use or not allowed is an
+ * error of the system, reported with the address and a suggestion.
  */
 #include "listen.h"
 

@@ -29,7 +29,7 @@ MUSTCHECK enum listen_result listen_parse(const char *text, struct listen_addres
 /* A listening socket, and "HOST:PORT" with the real port. */
 MUSTCHECK enum listen_result listen_open(const char *text, int *ret_fd, char where[LISTEN_WHERE_SIZE],
                                          char problem[LISTEN_PROBLEM_SIZE]);
-/* Nobody but this machine can reach what listens there. */
+/* Only this machine can reach the address. */
 bool listen_is_loopback(int fd);
 /* Connects to what listens at `text` (an any-address becomes loopback), each step within timeout_ms. */
 MUSTCHECK enum listen_result listen_connect(const char *text, unsigned timeout_ms, int *ret_fd,

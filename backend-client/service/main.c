@@ -1,8 +1,7 @@
 /* agent-backend: the command line, the signals, the exit code.
  *
- * SIGTERM and SIGINT end it in order. They are blocked in every thread, and waited for by the main one, which
- * does the little that is due now and then meanwhile. Exit codes: 0 ended in order; 1 failed; 2 usage; 3
- * cannot listen.
+ * SIGTERM and SIGINT end it in order. They are blocked in every thread; the main thread waits for them and
+ * runs the periodic work. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot listen.
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
-/* What the POST endpoints are asked for.
+/* The bodies of POST requests.
  *
  * Purpose: parse a body strictly, take its members with their defaults, check each against its limit. The
- * first thing wrong ends it: 400 with what was wrong and what to write. Members that nobody knows are
- * ignored, so that clients of either older version are served. Failure modes: those, and out of memory (503).
+ * first problem ends it: 400 with the problem and the correct form. Unknown members are ignored, so that
+ * clients of either older version are served. Failure modes: those, and out of memory (503).
  */
 #include "request.h"
 

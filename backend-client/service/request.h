@@ -1,5 +1,5 @@
-/* What the POST endpoints are asked for: JSON bodies, checked against the limits that users of the older
- * service know, each refusal saying what to write instead. Pure.
+/* The bodies of POST requests: JSON, checked against the limits of the older service; each refusal names the
+ * correct form. Pure.
  */
 #ifndef SERVICE_REQUEST_H
 #define SERVICE_REQUEST_H

@@ -1,9 +1,10 @@
-/* Which request goes where.
+/* The route table.
  *
- * Purpose: find the endpoint by path, then by method; refuse what cannot be served before its body is read.
- * Failure modes: 404 lists what there is, 405 says what is allowed, 403 and 415 keep other origins' pages
- * from commanding agents and from reading (guard.h), 413 names the limit. Whoever listens on more than
- * loopback is reached under names that nobody here knows, so that Host is looked at on loopback alone.
+ * Purpose: find the endpoint by path, then by method; refuse requests that cannot be served before their body
+ * is read. Failure modes: 404 lists the endpoints, 405 the allowed methods, 403 and 415 keep other origins'
+ * pages from commanding agents and from reading (guard.h), 413 names the limit. A service that listens on
+ * more than loopback cannot know the names under which it is reached, so that Host is checked on loopback
+ * alone.
  */
 #include "routes.h"
 

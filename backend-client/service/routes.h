@@ -1,4 +1,4 @@
-/* Which request goes where: the table of endpoints, and what a request's head is refused for. */
+/* The table of endpoints, and the checks of a request's head. */
 #ifndef SERVICE_ROUTES_H
 #define SERVICE_ROUTES_H
 
@@ -9,7 +9,7 @@
 struct route {
     const char *method; /* GET (HEAD too) or POST */
     const char *path;   /* one that ends with '/' takes what follows as an id; "/" itself does not */
-    /* Gives an answer, or parks the exchange. Runs inside the gate, on a thread of libmicrohttpd. */
+    /* Answers, or suspends the exchange. Runs inside the gate, on a thread of libmicrohttpd. */
     void (*run)(struct exchange *x);
     const char *what; /* for the list in a 404 */
     bool streams;     /* takes as long as the reader stays */

@@ -1,10 +1,11 @@
 /* The service.
  *
- * Starting: the hub, the client (which connects by itself), the HTTP server. Stopping, in the reverse of who
- * needs whom: no new connections; the gate closes, so that no request uses the client any more; event streams
- * end; the client is closed, which completes every call and so finishes every suspended request; what is under
- * way is sent; the HTTP server ends. Failure modes: an option that the client refuses is the user's mistake
- * and said so; a client that does not end in time is left alone, and the process exits over it.
+ * Starting: the hub, the client (which connects by itself), the HTTP server. Stopping, in the reverse order
+ * of dependency: no new connections; the gate closes, so that no request uses the client any more; event
+ * streams end; the client is closed, which completes every call and so finishes every suspended request;
+ * answers under way are sent; the HTTP server ends. Failure modes: an option that the client refuses is the
+ * user's mistake and said so; a client that does not end in time is left alone, and the process exits over
+ * it.
  */
 #include "service.h"
 

@@ -1,9 +1,9 @@
 /* Requests whose connection is suspended because they wait for the relay. libmicrohttpd watches nothing of a
- * suspended connection, so this checks whether its peer is still there, and cancels a call whose requester has
- * closed. Otherwise a client that gives up and asks again would, with whenDown=wait, have its task done as
- * often as it asked, and the queue would fill with calls that nobody waits for.
+ * suspended connection, so this checks whether its peer is still there, and cancels a call whose requester
+ * has closed. Otherwise a client that gives up and asks again would, with whenDown=wait, have its task done
+ * as often as it asked, and the queue would fill with calls that no client waits for.
  *
- * As for the relay, a peer that closes its side of the connection is gone: there is no half-close.
+ * As for the relay, a peer that closes its side of the connection counts as closed: there is no half-close.
  * Thread-safe.
  */
 #ifndef SERVICE_SUSPENDED_REQUESTS_H

@@ -2,8 +2,8 @@
  *
  * Purpose: find the one object that a tool's result is about, wherever the server put it, and whether the
  * tool says that it failed: by isError, or, as claude-flow does, by "success":false in an answer that claims
- * to be well. Failure modes: a result that is no JSON is the caller's BAD_REPLY; what is no object is kept as
- * words, and names nothing.
+ * to be well. Failure modes: a result that is no JSON is the caller's BAD_REPLY; a result that is not an
+ * object is kept as text, and names no object.
  */
 #include "tool.h"
 

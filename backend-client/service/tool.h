@@ -1,4 +1,4 @@
-/* MCP tools, from a caller's side: the params of a tools/call, and what its result says. Pure. */
+/* MCP tools, from a caller's side: the params of a tools/call, and its result. Pure. */
 #ifndef SERVICE_TOOL_H
 #define SERVICE_TOOL_H
 
@@ -39,7 +39,7 @@ const char *tool_result_string(const struct tool_result *r, const char *thing, c
 /* The thing's id: thingId, thing_id or id, a string or a number (as it stands there). Not NUL-terminated;
  * NULL: the answer names nothing. */
 const char *tool_result_id(const struct tool_result *r, const char *thing, size_t *ret_len);
-/* What it said, for people: its words, or the object as text; NULL: nothing at all. Not NUL-terminated. */
+/* The result for people: its text, or the object as text; NULL: none. Not NUL-terminated. */
 const char *tool_result_words(const struct tool_result *r, size_t *ret_len);
 /* "mock":true stands in the object. */
 bool tool_result_is_mock(const struct tool_result *r);

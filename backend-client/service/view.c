@@ -1,4 +1,4 @@
-/* What the views share: markers, absent values, positions, and who leads whom.
+/* Shared by the views: markers, absent values, positions, and the leader of each agent.
  *
  * An edge stands for what is known: that two agents are of one swarm, and one of them coordinates it. Nothing
  * is known of messages, so nothing is drawn of them. Failure modes: out of memory, said to the caller.
@@ -117,7 +117,7 @@ struct view_point view_position(const struct ar_agent *agent)
                                .z = round_to_thousandths(height * radius)};
 }
 
-/* ---- who leads whom ---- */
+/* ---- leaders ---- */
 
 bool view_is_coordinator(const struct ar_agent *agent)
 {

@@ -1,4 +1,4 @@
-/* What the GET endpoints answer: a snapshot and the client's health as JSON, in the shapes that clients of
+/* The answers of the GET endpoints: a snapshot and the client's health as JSON, in the shapes that clients of
  * the older services know, with the source, the age and the mock marker beside, always. What a server did not
  * give is null; nothing is invented. Pure.
  *
@@ -33,10 +33,10 @@ MUSTCHECK int view_status(const struct view *v, struct writer *w);
 
 /* ---- shared by the views ---- */
 
-/* "source", "state", "ageMs", "takenAt", "version", "agentsAreMock": what no answer goes without. */
+/* "source", "state", "ageMs", "takenAt", "version", "agentsAreMock": members of every answer. */
 void view_write_markers(const struct view *v, struct writer *w);
-/* "active", "idle", "error", or "other": what the server's word for an agent's status means, for the counts
- * and the page alike. Static. */
+/* "active", "idle", "error", or "other": the class of the server's status of an agent, for the counts and
+ * the page alike. Static. */
 const char *view_status_kind(const struct ar_agent *agent);
 /* An ISO time; null for a point that is not known (0 or AR_ABSENT). */
 void view_write_time(struct writer *w, const char *key, int64_t unix_ms);
@@ -56,8 +56,8 @@ struct view_point view_position(const struct ar_agent *agent);
 
 bool view_is_coordinator(const struct ar_agent *agent);
 
-/* Who leads each agent: the first coordinator of its swarm. ret_leaders[i] is an agent's index, or -1 for one
- * that has none, and for coordinators who lead themselves. Freed with mem_free. -ENOMEM. */
+/* The leader of each agent: the first coordinator of its swarm. ret_leaders[i] is an agent's index, or -1
+ * for one that has none, and for coordinators who lead themselves. Freed with mem_free. -ENOMEM. */
 MUSTCHECK int view_find_leaders(const struct ar_snapshot *snapshot, int **ret_leaders);
 
 #endif

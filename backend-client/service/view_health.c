@@ -1,7 +1,7 @@
 /* The health: what is served, since when, from where, and what is wrong.
  *
  * It is 200 whenever this service can answer at all, since it can then always serve agents of some source;
- * what it serves, "source" says, and "status" whether that is what users want: healthy while live.
+ * "source" is what it serves, and "status" classifies it: healthy while live.
  */
 #include "view.h"
 

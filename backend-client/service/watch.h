@@ -1,5 +1,5 @@
-/* Deadlines for connections that say too little: libmicrohttpd's own time-out counts from the last byte, so
- * one byte now and then holds a connection for ever. Here each phase has a time within which it must be over:
+/* Deadlines for connections that send too slowly: libmicrohttpd's own time-out counts from the last byte, so
+ * one byte at intervals holds a connection for ever. Here each phase has a time within which it must be over:
  * a request's head, its body, its answer (that of an event stream excepted: see hub.h), and the pause before
  * the next request.
  *
