@@ -39,7 +39,7 @@ static void load_relay_key(struct loader *l, json_node key)
     (void)snprintf(subject, sizeof(subject), "relay.%s", o->key);
     size_t index = config_option_index(o);
     if (l->given[index])
-        loader_problem(l, place_in_file(l, key, subject), "stands twice; keep one");
+        loader_problem(l, place_in_file(l, key, subject), "occurs twice; keep one");
     l->given[index] = true;
     l->c->sources[index] = CONFIG_FILE;
     json_node value = json_value(l->doc, key);

@@ -263,7 +263,7 @@ static void test_twice(void **state)
 {
     (void)state;
     load_bad((struct load){.text = "{\"relay\":{\"drainMs\":1,\n\"drainMs\":2}}"},
-             ARGS("t.json:2: error: relay.drainMs stands twice; keep one"));
+             ARGS("t.json:2: error: relay.drainMs occurs twice; keep one"));
     struct config *c = load_good((struct load){.argv = ARGS("--drain-ms", "1", "--drain-ms", "2")});
     assert_int_equal(c->drain_ms, 2);
     config_free(c);
