@@ -1,6 +1,6 @@
-/* How a snapshot looks. The source is the first thing said, in words; a mock agent is marked as one in its
- * row as well, since a live relay may serve mock agents. The mark stands beside the id, and the columns up to
- * it are narrower on a narrow screen, so that no screen of 24 columns or more cuts it off.
+/* How a snapshot is shown. The first line names its source; a mock agent is also marked in its row, since a
+ * live relay may serve mock agents. The mark is next to the id, and the columns up to it are narrower on a
+ * narrow screen, so that no screen of 24 columns or more cuts it off.
  */
 #include "backend-client/cli/agents_view.h"
 
@@ -36,7 +36,7 @@ static size_t describe(const struct ar_snapshot *s, char *out, size_t size)
     else if (source == AR_SOURCE_STALE)
         (void)snprintf(out, size, ": %zu agents, the last live ones, %s old", count, age);
     else
-        (void)snprintf(out, size, ": %zu agents, told by the server %s ago", count, age);
+        (void)snprintf(out, size, ": %zu agents, from the server %s ago", count, age);
     return strlen(out);
 }
 
@@ -82,7 +82,7 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-/* The words that agent-backend and its page know. Of another one nothing is known, so it gets no color. */
+/* The status words that agent-backend and its page classify. Any other status gets no color. */
 static const char *status_color(const char *status)
 {
     static const char *const active[] = {"active", "busy", "working", "running", NULL};

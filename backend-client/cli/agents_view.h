@@ -8,12 +8,12 @@
 #include "agent_relay.h"
 #include "base/buf.h"
 
-/* A line that says where they come from, then the table. What a server did not tell is "-". On a screen, 0
- * columns or rows: as many as it takes; else lines are cut there, and where the rows do not fit the last line
- * says how many more there are. */
+/* A line with the source, then the table. Values that the server did not give are "-". On a screen, 0
+ * columns or rows: as many as it takes; else lines are cut there, and where the rows do not fit the last
+ * line has the number of further ones. */
 MUSTCHECK int agents_write_table(struct buf *out, const struct ar_snapshot *s, bool color,
                                  size_t screen_columns, size_t screen_rows);
-/* {"source":...,"agents":[...]} and a newline; what a server did not tell is absent. */
+/* {"source":...,"agents":[...]} and a newline; values that the server did not give are absent. */
 MUSTCHECK int agents_write_json(struct buf *out, const struct ar_snapshot *s);
 
 #endif

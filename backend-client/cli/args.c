@@ -1,5 +1,5 @@
-/* The command line. One walk over argv stores the flags and keeps the operands; the first operand is the command.
- * A flag that the command does not take is refused by name: no flag is ignored without a word.
+/* The command line. One walk over argv stores the flags and keeps the operands; the first operand is the
+ * command. A flag that the command does not take is refused by name: no flag is silently ignored.
  */
 #include "backend-client/cli/args.h"
 

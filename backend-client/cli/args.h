@@ -58,7 +58,7 @@ struct ctl_args {
 
 #define CTL_PROBLEM_SIZE 400
 
-/* 0, or ERR_SYNTAX with what is wrong and what to write in `problem`. `argv` (of main) is reordered. With
+/* 0, or ERR_SYNTAX with the fault and the correct form in `problem`. `argv` (of main) is reordered. With
  * --help or --version given, nothing else is required of the line. */
 MUSTCHECK int ctl_args_parse(int argc, char **argv, struct ctl_args *ret_args, char *problem,
                              size_t problem_size);

@@ -1,8 +1,8 @@
 /* agents: the snapshot that the library keeps, once or at every change.
  *
- * Once: the first live snapshot is waited for; where there is none, --policy mock shows the mock one, and the
- * exit code says 3. With --watch every snapshot is shown as it comes: live, stale, mock, live again; the mock
- * of before the first connection only where that is long in coming (ctl_watch).
+ * Once: the command waits for the first live snapshot; where there is none, --policy mock shows the mock one,
+ * and the exit code says 3. With --watch every snapshot is shown as it comes: live, stale, mock, live again;
+ * the mock of before the first connection only where that is long in coming (ctl_watch).
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* call and tool: one request, its result.
  *
- * What is to be sent is read and checked first: a mistake in it is said before anything is connected. Then
- * the first connection is waited for as the policy says, the call is made, and its result printed.
+ * The params are read and checked first: a mistake in them is reported before the client connects. Then the
+ * first connection is waited for as the policy says, the call is made, and its result printed.
  *
- * What the mock answers, a result or an error, is never passed off as the server's: it is said on standard
- * error, and the exit code is 3.
+ * A mock's answer, result or error, is never shown as the server's: a note on standard error marks it, and
+ * the exit code is 3.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,8 @@
 
 /* ---- asking ---- */
 
-/* With the policy to fail, live or nothing. With the mock's, the mock answers where the server cannot. */
+/* With the policy fail, only a live server answers. With the policy mock, the mock answers where the
+ * server cannot. */
 static enum ctl_exit connect_first(struct ctl *ctl)
 {
     enum ctl_exit code = ctl_open(ctl, AR_NEVER);
@@ -162,6 +163,7 @@ enum ctl_exit cmd_tool(struct ctl *ctl)
     if (!a)
         return code;
     rc = print_content(ctl, a, &is_error);
-    bool failed = is_error && a->reply.source == AR_SOURCE_LIVE; /* the mock's failure is nobody's */
+    bool failed =
+        is_error && a->reply.source == AR_SOURCE_LIVE; /* a failure in the mock is not the server's */
     return finish(ctl, a, failed ? CTL_EXIT_ERROR : code, rc);
 }

@@ -1,7 +1,7 @@
 /* ping: round trips to the relay, one at a time.
  *
- * The first, which also waits for the connection, is not counted. What is no Agent Relay does not know
- * relay/ping: then MCP's own ping is sent.
+ * The first, which also waits for the connection, is not counted. A peer that is not an Agent Relay does not
+ * know relay/ping: MCP's own ping is sent to it.
  */
 #include <stdio.h>
 
@@ -89,7 +89,7 @@ static enum ctl_exit summary(struct ctl *ctl, struct ping_stats *r)
     int rc = ctl_given(ctl->args, CTL_FLAG_JSON) ? write_json(ctl, r, &sum) : write_text(ctl, r, &sum);
     if (rc != 0)
         return ctl_say_broken(ctl, rc);
-    /* After Ctrl-C what was measured is still told. */
+    /* After Ctrl-C the round trips measured so far are still reported. */
     (void)ctl_flush(ctl);
     if (r->lost == 0)
         return CTL_EXIT_OK;

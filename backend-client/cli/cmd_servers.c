@@ -1,4 +1,4 @@
-/* servers: what relay/servers tells. Asked of the relay itself: it answers also while its servers do not. */
+/* servers: the table of relay/servers. The relay itself answers it, also while its servers do not. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,7 +113,7 @@ static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
     return rc;
 }
 
-/* `unknown`: what to say of names that are none; "": nothing. */
+/* `unknown`: the message about unknown names; "": none. */
 static int write_json(struct ctl *ctl, struct json_doc *doc, json_node list, const char *unknown)
 {
     struct writer w;
@@ -148,7 +148,7 @@ static bool has_server(struct json_doc *doc, json_node list, const char *name)
     return false;
 }
 
-/* What to say of the names asked for that the relay does not have; "" where it has all. */
+/* The message about requested names that the relay does not have; "" where it has all. */
 static void describe_unknown(const struct ctl_args *args, struct json_doc *doc, json_node list, char *out,
                              size_t size)
 {

@@ -1,9 +1,10 @@
 /* status: does the relay answer, and does the server behind it?
  *
  * One connection asks both at once: the library's initialize goes to the server (the relay starts it for
- * that, if it has to), relay/status to the relay itself. A relay answers initialize for a server that has
- * answered it once, so that says nothing of now: tools/list, which it passes on, is asked after it. Any
- * answer of the server's will do. It is read whole, and is no longer than the library lets a frame be.
+ * that, if it has to), relay/status to the relay itself. A relay answers initialize from its cache for a
+ * server that has answered it once, so that does not show whether the server answers now: tools/list, which
+ * the relay forwards, is sent after it. Any answer of the server counts. It is read whole, up to the
+ * library's frame limit.
  *
  *   live                                  0
  *   the relay answers, initialize failed  3   or was not answered within --timeout: the server is starting
@@ -11,11 +12,12 @@
  *   nothing there                         4
  *   connected, and silence                5
  *
- * What does not know relay/status but answers initialize is another kind of server, and well.
+ * A peer that does not know relay/status but answers initialize is another kind of server, and counts as
+ * live.
  *
- * With --no-start only the relay is asked (direct_status.c), and its answer decides: a server that was never
- * started is no fault; one that keeps failing is. A relay that answers is "up" then: "live" is said of servers
- * that were asked.
+ * With --no-start only the relay gets a request (direct_status.c), and its answer decides: a server that was
+ * never started is not a fault; one that keeps failing is. A relay that answers is then "up"; "live" is
+ * reserved for servers that answered a request.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,9 +39,9 @@ struct view {
     const char *address;
     const char *peer;
     double round_trip_ms; /* negative: not known */
-    const char *status;   /* the relay's own words; NULL: none */
+    const char *status;   /* the relay's own text; NULL: none */
     size_t status_len;
-    const char *server; /* how the server behind it stands */
+    const char *server; /* the state of the server behind it */
     const char *error;  /* NULL: none */
     bool only_looked;   /* the server was not asked */
 };

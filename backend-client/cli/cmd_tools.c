@@ -1,7 +1,7 @@
 /* tools: all pages of tools/list.
  *
  * The elements are kept as they came and joined; the table is read from them. A server that gives pages
- * without end, or the same cursor again, is stopped at PAGES_MAX or told.
+ * without end, or the same cursor again, is stopped at PAGES_MAX or reported.
  */
 #include <string.h>
 
@@ -105,7 +105,7 @@ static enum ctl_exit gather(struct ctl *ctl, struct pages *p)
 
 /* ---- showing ---- */
 
-/* "task*, priority": what stands in `required` is marked. */
+/* "task*, priority": members of `required` are marked. */
 static int write_arguments(struct buf *out, struct json_doc *doc, json_node tool)
 {
     json_node schema = json_get(doc, tool, "inputSchema");

@@ -1,5 +1,5 @@
-/* The table of commands. Everything that is said about a command in the program stands here; the manual page
- * and the completion are held against it by the tests.
+/* The table of commands. All texts about a command are here; the tests compare the manual page and the
+ * completion with it.
  */
 #include "backend-client/cli/commands.h"
 
@@ -64,7 +64,7 @@ static const struct ctl_command commands[] = {
     {.verb = CTL_TOOL,
      .name = "tool",
      .operands = "NAME [JSON | - | @FILE | KEY=VALUE... | KEY:=JSON...]",
-     .summary = "Calls a tool and prints what it says",
+     .summary = "Calls a tool and prints its result",
      .details =
          "The arguments are one JSON object (inline, - for standard input, @FILE for a file), or pairs:\n"
          "KEY=VALUE gives a string, KEY:=JSON a number, true, false, null, a list or an object.\n"

@@ -1,4 +1,4 @@
-/* What a tool's result says, for a person. Pure. */
+/* A tool's result as text for a person. Pure. */
 #ifndef CTL_CONTENT_H
 #define CTL_CONTENT_H
 

@@ -1,12 +1,12 @@
 /* One run: start, waits, end.
  *
  * Happy path: ctl_open makes the loop, catches the signals, opens the client; the command waits and calls;
- * ctl_done closes the client and says how it ended.
+ * ctl_done closes the client and returns the exit code.
  *
  * Failure modes. SIGINT or SIGTERM: they are blocked and come through a signalfd, so every wait, writing
- * included, ends at once, and what is in flight is cancelled first. The reader of the output is gone: the
- * same without a word. A client that does not close within CLOSE_MS (a name look-up that hangs): the process
- * ends without it.
+ * included, ends at once, and what is in flight is cancelled first. The reader of the output has closed it:
+ * the same, without a message. A client that does not close within CLOSE_MS (a name look-up that hangs): the
+ * process ends without it.
  */
 #include "backend-client/cli/ctl.h"
 
@@ -26,7 +26,7 @@
 #define CONNECT_MAX_MS  5000  /* for one address of several */
 #define WATCH_INIT_MS   30000 /* a watching command has time for a server that is slow to start */
 #define HEARTBEAT_MS    5000  /* the library's own */
-#define LATE_MS         1000  /* the library's patience ends after ours: --timeout decides */
+#define LATE_MS         1000  /* longer than our own deadline: --timeout decides */
 #define BACKOFF_BASE_MS 100   /* a person waits: sooner than a service would, and not so far apart */
 #define BACKOFF_CAP_MS  2000
 
@@ -59,7 +59,7 @@ static void on_event(uv_poll_t *handle, int status, int events)
 
 static void on_alarm(uv_timer_t *handle)
 {
-    (void)handle; /* uv_run returns: that is all */
+    (void)handle; /* its only effect: uv_run returns */
 }
 
 /* A file as standard output cannot be watched, and needs not. */
@@ -174,8 +174,9 @@ static uint32_t connect_ms(uint32_t timeout_ms)
     return ms < CONNECT_MAX_MS ? ms : CONNECT_MAX_MS;
 }
 
-/* While initialize is not answered, a relay that is asked itself answers: asking after half of the time shows
- * a server that is starting from a peer that is silent. ping asks by itself, and counts what it asks. */
+/* While the server has not answered initialize, the relay answers requests to itself: a ping after half of
+ * the time distinguishes a starting server from a silent peer. The command ping sends its own, and counts
+ * them. */
 static uint32_t heartbeat_ms(const struct ctl *ctl)
 {
     uint32_t ms = ctl->timeout_ms / 2 + 1;

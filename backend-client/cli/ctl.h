@@ -1,7 +1,7 @@
 /* One run of the program: the loop, the client of the library on it, the signals, the deadline, the output.
  *
  * Everything happens on one thread: the client runs on this loop. Commands are written straight on: each wait
- * runs the loop until what is waited for has come, the deadline has passed, or the user has had enough.
+ * runs the loop until the awaited event, the deadline, or an interrupt.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -52,7 +52,7 @@ void ctl_init(struct ctl *ctl, const struct ctl_args *args);
  * that could not be written). */
 enum ctl_exit ctl_done(struct ctl *ctl, enum ctl_exit code);
 
-/* Opens the client. CTL_EXIT_OK, or USAGE (a bad address, said), ERROR (said). AR_NEVER: no agents. */
+/* Opens the client. CTL_EXIT_OK, or USAGE (a bad address) or ERROR, both reported. AR_NEVER: no agents. */
 MUSTCHECK enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms);
 /* The loop and the signals alone: for what asks without the library. */
 MUSTCHECK enum ctl_exit ctl_start(struct ctl *ctl);
@@ -63,8 +63,8 @@ enum ctl_wait { CTL_CAME, CTL_LATE, CTL_STOPPED };
 enum ctl_wait ctl_wait(struct ctl *ctl, bool (*came)(void *data), void *data, uint64_t deadline_ms);
 uint64_t ctl_now_ms(struct ctl *ctl);
 
-/* Waits until live. With the policy to fail (or mock), the first failure ends it as well; with the policy to
- * wait, the deadline alone. OK, else what it comes to; nothing is said. */
+/* Waits until live. With the policy to fail (or mock), the first failure ends it as well; with the policy
+ * to wait, the deadline alone. OK, else the exit code; no message is printed. */
 enum ctl_exit ctl_settle(struct ctl *ctl);
 /* For the watching commands, once open: until a signal, or the end of the output. What there is while the
  * first connection is being made is a mock that is replaced at once: `begun` is false then. Live or degraded,
@@ -74,21 +74,22 @@ void ctl_watch(struct ctl *ctl, void (*show)(struct ctl *ctl));
 /* Fills `health` with the present. */
 void ctl_look(struct ctl *ctl);
 
-/* Writes what was gathered, and empties it. False: nobody reads any more, or a signal came. */
+/* Writes the gathered output, and empties it. False: the reader has closed it, or a signal came. */
 bool ctl_flush(struct ctl *ctl);
 
 /* ---- ctl_say.c ---- */
 
-/* Says why it is not live, and gives `code` back. With --json an error document goes to the output too. */
+/* Reports why the client is not live, and returns `code`. With --json an error document goes to the output
+ * too. */
 enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
 /* For an address that cannot be: names where it was written. `problem` is the library's, which calls it url.
  */
 enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem);
-/* Says `text`, and gives `code` back. With --json an error document goes to the output too. */
+/* Prints `text`, and returns `code`. With --json an error document goes to the output too. */
 enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, const char *text);
 /* For ERR_TOO_LARGE and -ENOMEM while putting the output together, which is thrown away: likewise. */
 enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc);
-/* Says that an answer came from the mock. */
+/* Reports that an answer came from the mock. */
 void ctl_say_mock(struct ctl *ctl);
 
 #define CTL_USAGE "USAGE" /* the name of what exits with CTL_EXIT_USAGE */
@@ -131,10 +132,10 @@ struct ctl_ask {
     bool progress; /* shown on a terminal */
 };
 
-/* Makes the call and waits for its completion, till the deadline. OK: there is a result, *ret_answer has it.
- * Else nothing was said yet; *ret_answer is NULL where there was no completion. */
+/* Makes the call and waits for its completion, till the deadline. OK: there is a result, *ret_answer has
+ * it. Else no message was printed yet; *ret_answer is NULL where there was no completion. */
 MUSTCHECK enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer **ret_answer);
-/* Says why a call has failed (answer may be NULL: an outage), and gives `code` back. */
+/* Reports why a call has failed (answer may be NULL: an outage), and returns `code`. */
 enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
                               const char *what);
 /* Why a call has failed, for a reply that is no error of the server's. Not sanitized yet. */

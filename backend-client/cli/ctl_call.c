@@ -1,4 +1,4 @@
-/* A call, from the command's straight line of view.
+/* A call, as a blocking function for the commands.
  *
  * Failure modes: a signal while it is in flight: it is cancelled at the server first, bounded by CANCEL_MS.
  * The relay goes, or was never there: given up at once unless the policy is to wait. The library does not
@@ -202,7 +202,7 @@ enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer
     return how == CTL_LATE ? CTL_EXIT_TIMEOUT : CTL_EXIT_UNREACHABLE;
 }
 
-/* ---- saying why ---- */
+/* ---- reporting ---- */
 
 void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *out, size_t size)
 {
@@ -216,7 +216,7 @@ void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *ou
         (void)snprintf(out + len, size - len, "; it may have run all the same");
 }
 
-/* What answers at the relay's address does not know a method of the relay's. */
+/* The peer at the relay's address does not know a method of the relay's. */
 static bool is_no_relay(const struct answer *a)
 {
     return a->to_relay && a->reply.error_code == RPC_E_METHOD_NOT_FOUND && !a->reply.from_relay;
@@ -273,7 +273,7 @@ static void say_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *
     ctl_write_error(ctl, code, &error);
 }
 
-/* It is the relay, or the way to it, that does not answer: then that is what to report. */
+/* The relay, or the network to it, does not answer: report that instead. */
 static bool is_outage(const struct ctl *ctl, const struct answer *a)
 {
     if (!a)

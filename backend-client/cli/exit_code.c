@@ -1,4 +1,4 @@
-/* Exit codes. An error that the relay itself made says more than "an error": a missing server, a relay that
+/* Exit codes. Errors that the relay itself made have codes of their own: a missing server, a relay that
  * drains, and a time-out get the code that a script expects there.
  */
 #include "backend-client/cli/exit_code.h"
@@ -29,7 +29,7 @@ enum ctl_exit exit_code_of_health(const struct ar_health *health)
     return health->links > 0 ? CTL_EXIT_TIMEOUT : CTL_EXIT_UNREACHABLE;
 }
 
-/* Live again when it is looked at: what refused the call was an outage all the same. */
+/* The client may be live again by now: the call was still refused by an outage. */
 static enum ctl_exit of_outage(const struct ar_health *health)
 {
     enum ctl_exit code = exit_code_of_health(health);

@@ -23,8 +23,9 @@ enum ctl_exit {
 
 /* How an answered or failed call ends the program. `health` is the client's at that time. */
 enum ctl_exit exit_code_of_reply(const struct ar_reply *reply, const struct ar_health *health);
-/* Where the client stands: OK while live; DEGRADED when the relay answers and its server does not, or not
- * yet; TIMEOUT when there is a connection over which nothing came; UNREACHABLE when there is none. */
+/* The client's state as an exit code: OK while live; DEGRADED when the relay answers and its server does
+ * not, or not yet; TIMEOUT when there is a connection over which nothing came; UNREACHABLE when there is
+ * none. */
 enum ctl_exit exit_code_of_health(const struct ar_health *health);
 
 #endif

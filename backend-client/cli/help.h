@@ -5,7 +5,7 @@
 #include "backend-client/cli/commands.h"
 #include "base/buf.h"
 
-/* Appends the overview, or (command not NULL) what there is to say about one command. */
+/* Appends the overview, or (command not NULL) the help of one command. */
 MUSTCHECK int help_write(struct buf *out, const struct ctl_command *command);
 
 #endif

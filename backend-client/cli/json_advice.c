@@ -1,5 +1,5 @@
-/* What people write when they mean JSON: JavaScript, Python, shell. The byte at which the text stopped being
- * JSON, and the one before it, tell which habit it was.
+/* Common mistakes in JSON that people type: syntax of JavaScript, Python, shell. The byte at which the text
+ * stopped being JSON, and the one before it, identify the mistake.
  */
 #include <string.h>
 

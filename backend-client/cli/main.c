@@ -1,6 +1,6 @@
 /* agent-relayctl: the command line, then one command.
  *
- * Exit codes: exit_code.h. What went wrong is said on standard error as "agent-relayctl: ...".
+ * Exit codes: exit_code.h. Errors are printed on standard error as "agent-relayctl: ...".
  */
 #include <fcntl.h>
 #include <signal.h>

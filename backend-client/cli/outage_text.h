@@ -6,7 +6,7 @@
 
 #include "agent_relay.h"
 
-/* What was tried, what refused it, what to do. Not sanitized yet. */
+/* The address tried, the refusal, and a suggestion. Not sanitized yet. */
 void outage_text(const struct ar_health *health, unsigned waited_ms, char *out, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 /* Parameters. Reading standard input may take as long as the one who writes there takes: it happens before
  * anything is connected, and Ctrl-C ends it as it ends any program that reads.
  *
- * Failure modes: what is no JSON is refused here with its place, before the relay sees anything; what is
- * longer than a frame may be is refused while it is read.
+ * Failure modes: text that is not JSON is refused here with its position, before any connection; text above
+ * the frame limit is refused while it is read.
  */
 #include "backend-client/cli/params.h"
 
@@ -31,7 +31,7 @@ static bool is_utf8(const char *text, size_t len)
     return true;
 }
 
-/* What the library sends by itself, or takes for itself, it refuses without saying why. */
+/* The library sends these methods itself and refuses them without a reason. */
 int params_check_method(const char *method, char *problem, size_t problem_size)
 {
     const char *why = NULL;
@@ -222,7 +222,7 @@ static int check_pair(char *const *pairs, size_t index, struct pair *ret, char *
         return ERR_SYNTAX;
     }
     if (stands_before(pairs, index, ret)) {
-        (void)snprintf(problem, size, "'%s' stands twice: write it once", shown);
+        (void)snprintf(problem, size, "'%s' occurs twice: write it once", shown);
         return ERR_SYNTAX;
     }
     if (ret->raw && json_text_check(ret->value, strlen(ret->value), why, sizeof(why)) != 0) {

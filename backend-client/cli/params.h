@@ -1,4 +1,4 @@
-/* What is sent: JSON from the command line, standard input or a file, or an object made of pairs. */
+/* The params of a request: JSON from the command line, standard input or a file, or an object made of pairs. */
 #ifndef CTL_PARAMS_H
 #define CTL_PARAMS_H
 

@@ -1,4 +1,4 @@
-/* Round trips: kept one by one, since a percentile of what was thrown away is a guess. A million are 8 MB. */
+/* Round trips: all are kept, since exact percentiles need every value. A million take 8 MB. */
 #include "backend-client/cli/ping_stats.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* The line that shows how far a long call is. Pure: who draws it is ctl_call.c. */
+/* The line that shows how far a long call is. Pure: ctl_call.c draws it. */
 #ifndef CTL_PROGRESS_H
 #define CTL_PROGRESS_H
 

@@ -1,4 +1,4 @@
-/* What a relay says of itself in relay/status, as status and servers show it. Pure. */
+/* A relay's answer to relay/status, as the commands status and servers show it. Pure. */
 #ifndef CTL_STATUS_VIEW_H
 #define CTL_STATUS_VIEW_H
 
@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "wire/json.h"
 
-/* The server that sessions get at `address` (the default one, or its listener's own) does not work: it keeps
- * failing, or cannot run. One that nobody has asked for yet is no fault. A relay that drains is one: it takes
- * nobody new. */
+/* The server that sessions get at `address` (the default one, or its listener's own) does not work: it
+ * keeps failing, or cannot run. A server without a request yet is not a fault. A draining relay is one: it
+ * accepts no new clients. */
 bool status_is_degraded(struct json_doc *doc, json_node status, const char *address);
 /* The same of one server. */
 bool status_server_fails(struct json_doc *doc, json_node server);

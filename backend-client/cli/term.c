@@ -1,8 +1,8 @@
 /* Writing to people and pipes.
  *
- * Signals are blocked, so a write that waits would keep them out. What we were given is shared with other
- * programs and not ours to make non-blocking: terminals and pipes are opened once more for that. Where that
- * is refused, and for sockets, pieces of at most PIPE_BUF bytes are written after poll has said that there is
+ * Signals are blocked, so a write that waits would keep them out. The inherited descriptors are shared with
+ * other programs and must stay blocking: terminals and pipes are opened once more for that. Where that is
+ * refused, and for sockets, pieces of at most PIPE_BUF bytes are written after poll has said that there is
  * room, which blocks on no pipe and on no socket.
  */
 #include "backend-client/cli/term.h"
@@ -139,7 +139,8 @@ int term_out(struct term *t, const char *bytes, size_t len)
 
 /* ---- standard error ---- */
 
-/* What cannot be said there cannot be said anywhere. Whoever has not read once is not waited for again. */
+/* A message that cannot be written there is lost. After one time-out, later messages do not wait for the
+ * reader. */
 static void write_err(struct term *t, const char *bytes, size_t len)
 {
     while (len > 0) {

@@ -1,4 +1,4 @@
-/* Standard output and standard error: what is written there, and what must not stop the program from ending.
+/* Standard output and standard error: bounded writes that never keep the program from exiting.
  *
  * Writing waits for a slow reader, but never longer than until a signal comes, and on standard error for
  * TERM_PATIENCE_MS; a reader that is gone ends the output quietly. The progress line on standard error is
@@ -18,15 +18,15 @@
 #define TERM_DIM    "\x1b[2m"
 #define TERM_RESET  "\x1b[0m"
 
-#define TERM_PATIENCE_MS 1000 /* with who reads standard error: what is to be said must not keep us */
+#define TERM_PATIENCE_MS 1000 /* how long a message waits for the reader of standard error */
 
 struct term {
     bool out_tty;
     bool err_tty; /* and one that knows escape sequences */
     bool color;   /* on standard output */
-    bool broken;  /* nobody reads standard output any more, or it cannot be written */
-    bool failed;  /* the latter, and it was said */
-    bool drawn;   /* a progress line stands on standard error */
+    bool broken;  /* the reader of standard output has closed it, or it cannot be written */
+    bool failed;  /* the latter, and it was reported */
+    bool drawn;   /* a progress line is shown on standard error */
     bool unheard; /* standard error was not read when we last waited for it */
     int out_fd;   /* standard output and standard error, where possible through descriptions of our own */
     int err_fd;
@@ -43,7 +43,7 @@ void term_progress(struct term *t, const char *line);
 /* Columns and rows of the terminal at `fd`; 0: it is none. */
 size_t term_columns(int fd);
 size_t term_rows(int fd);
-/* Nobody reads standard output any more. */
+/* The reader of standard output has closed it. */
 bool term_reader_gone(void);
 
 #endif

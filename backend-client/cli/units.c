@@ -1,4 +1,4 @@
-/* A few places are enough to know what is meant; --json has the exact figures. */
+/* A few digits suffice for people; --json has the exact figures. */
 #include "backend-client/cli/units.h"
 
 #include <inttypes.h>

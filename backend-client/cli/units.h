@@ -11,7 +11,7 @@
 const char *units_span(uint64_t ms, char *out);
 /* "0.04 ms", "3.127 ms", "12.3 ms", "850 ms": at most three places, and no zeros at the end. Likewise. */
 const char *units_ms(double ms, char *out);
-/* Rounded to microseconds, for a document: what stands behind them is noise. `ms` from 0 to a day or so. */
+/* Rounded to microseconds, for a document: further digits are not significant. `ms` from 0 to a day or so. */
 double units_round_ms(double ms);
 
 #endif

@@ -222,7 +222,7 @@ static void makes_objects_of_pairs(void **state)
         {{"a=1", "b"}, "'b' is no pair: write KEY=VALUE"},
         {{"=1", "b=2"}, "is no pair"},
         {{":=1", "b=2"}, "is no pair"},
-        {{"a=1", "a:=2"}, "'a' stands twice"},
+        {{"a=1", "a:=2"}, "'a' occurs twice"},
         {{"a:=yes", "b=2"}, "a: line 1, column 1"},
         {{"a:=yes", "b=2"}, "for a string write a=VALUE"},
         {{"a=\xff", "b=2"}, "not UTF-8"},
