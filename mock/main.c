@@ -144,7 +144,7 @@ static int serve(const struct settings *settings, struct mock *mock)
 {
     struct mcp server;
     mcp_init(&server, mock);
-    server.clock_stands = settings->now != NULL;
+    server.clock_is_fixed = settings->now != NULL;
     server.fixed_now_ms = settings->now_ms;
     int rc = mcp_serve(&server, STDIN_FILENO, STDOUT_FILENO);
     mcp_done(&server);
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
     if (done >= 0)
         return done;
     signal(SIGPIPE, SIG_IGN); /* a closed reader shows as an error of write */
-    struct mcp clock = {.clock_stands = settings.now != NULL, .fixed_now_ms = settings.now_ms};
+    struct mcp clock = {.clock_is_fixed = settings.now != NULL, .fixed_now_ms = settings.now_ms};
     struct mock *mock;
     if (make_world(&settings, mcp_now_ms(&clock), &mock) != 0)
         return 2;

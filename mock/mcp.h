@@ -18,17 +18,16 @@
 #include "wire/json.h"
 #include "wire/writer.h"
 
-#define MCP_MAX_FRAME_BYTES                                                                                  \
-    ((size_t)16 << 20) /* above the largest frame of any host or relay (8 to 10 MiB) */
-#define MCP_MAX_ID_BYTES   ((size_t)16 << 10)
-#define MCP_MAX_OUT_BYTES  ((size_t)64 << 20) /* an echo of the largest frame, escaped, fits */
-#define MCP_OUT_HIGH_BYTES ((size_t)1 << 20)  /* above it reading pauses, and progress is not sent */
-#define MCP_MAX_TOKENS     200000             /* JSON tokens in the params of one request */
-#define MCP_MAX_SLOW       1000               /* slow calls at once */
+#define MCP_MAX_FRAME_BYTES ((size_t)16 << 20) /* hosts and relays send at most 8 to 10 MiB */
+#define MCP_MAX_ID_BYTES    ((size_t)16 << 10)
+#define MCP_MAX_OUT_BYTES   ((size_t)64 << 20) /* an echo of the largest frame, escaped, fits */
+#define MCP_OUT_HIGH_BYTES  ((size_t)1 << 20)  /* above it reading pauses, and progress is not sent */
+#define MCP_MAX_TOKENS      200000             /* JSON tokens in the params of one request */
+#define MCP_MAX_SLOW        1000               /* slow calls at once */
 
 struct mcp {
-    struct mock *mock; /* borrowed */
-    bool clock_stands; /* the clock always reads fixed_now_ms */
+    struct mock *mock;   /* borrowed */
+    bool clock_is_fixed; /* the clock always reads fixed_now_ms */
     uint64_t fixed_now_ms;
     const char *version; /* negotiated; NULL before initialize */
     int log_level;       /* index of the least severe level requested; -1: none was requested */

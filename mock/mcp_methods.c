@@ -42,7 +42,7 @@ void mcp_done(struct mcp *s)
 uint64_t mcp_now_ms(const struct mcp *s)
 {
     struct timespec t;
-    if (s->clock_stands)
+    if (s->clock_is_fixed)
         return s->fixed_now_ms;
     clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;

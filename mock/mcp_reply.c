@@ -94,7 +94,7 @@ void mcp_internal_error(struct mcp *s, const struct mcp_request *r, int code)
 
 bool mcp_skips_news(const struct mcp *s)
 {
-    return !s->clock_stands && buf_len(&s->out) > MCP_OUT_HIGH_BYTES;
+    return !s->clock_is_fixed && buf_len(&s->out) > MCP_OUT_HIGH_BYTES;
 }
 
 void mcp_notify_start(struct mcp *s, const char *method, struct mcp_line *ret_line)

@@ -112,7 +112,7 @@ static bool input_waits(const struct flow *f)
  * for the reader of the output. */
 static bool may_step(const struct flow *f)
 {
-    return !f->s->clock_stands || (!backed_up(f->s) && !input_waits(f));
+    return !f->s->clock_is_fixed || (!backed_up(f->s) && !input_waits(f));
 }
 
 static int run(struct flow *f)

@@ -79,7 +79,7 @@ int mcp_slow_start(struct mcp *s, const struct mcp_request *r, unsigned steps, u
     uint64_t real_ms = monotonic_ms();
     if (s->slow_count == 0)
         s->slow_real_ms = real_ms;
-    c->next_at_ms = (s->clock_stands ? s->slow_clock_ms : real_ms) + step_ms;
+    c->next_at_ms = (s->clock_is_fixed ? s->slow_clock_ms : real_ms) + step_ms;
     list_push_back(&s->slow, &c->node);
     s->slow_count++;
     return 0;
@@ -147,7 +147,7 @@ int mcp_slow_advance(struct mcp *s)
         if (!c)
             return -1;
         uint64_t real_ms = monotonic_ms();
-        uint64_t now_ms = s->clock_stands ? s->slow_clock_ms + (real_ms - s->slow_real_ms) : real_ms;
+        uint64_t now_ms = s->clock_is_fixed ? s->slow_clock_ms + (real_ms - s->slow_real_ms) : real_ms;
         if (c->next_at_ms > now_ms) {
             uint64_t wait_ms = c->next_at_ms - now_ms;
             return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;

@@ -117,8 +117,8 @@ AR_API const char *ar_reach_name(enum ar_reach reach);
 struct ar_health {
     size_t size;
     enum ar_state state;
-    enum ar_source source; /* of the current snapshot */
-    bool agents_are_mock;  /* the snapshot holds an agent marked as a mock; a live relay may serve such
+    enum ar_source source;   /* of the current snapshot */
+    bool agents_are_mock;    /* the snapshot holds an agent marked as a mock; a live relay may serve such
                             * agents too */
     bool agents_unsupported; /* live, but the server has no way to list agents: the snapshot is empty */
     uint64_t state_for_ms;   /* how long in this state */
@@ -238,16 +238,16 @@ struct ar_options {
     uint32_t init_timeout_ms;    /* 30,000 for initialize: the relay may be starting its server */
     uint32_t agents_poll_ms;     /* 2,000; AR_NEVER: no agent view, snapshots stay empty or mock */
     uint32_t agents_timeout_ms;  /* 10,000 without an answer to a poll: the server does not answer */
-    uint32_t stale_max_ms;    /* 30,000: the longest that a stale snapshot is served; then mock. 0: never;
+    uint32_t stale_max_ms;       /* 30,000: the longest that a stale snapshot is served; then mock. 0: never;
                                * AR_NEVER: always */
-    uint32_t mock_refresh_ms; /* 2,000: how often mock agents change; AR_NEVER: they do not */
-    uint32_t call_timeout_ms; /* 30,000, for calls that name no deadline */
-    uint32_t queue_max_calls; /* 1,024 waiting calls */
-    uint32_t in_flight_max;   /* 256; further ones wait, whatever their policy. It also bounds the bytes in
+    uint32_t mock_refresh_ms;    /* 2,000: how often mock agents change; AR_NEVER: they do not */
+    uint32_t call_timeout_ms;    /* 30,000, for calls that name no deadline */
+    uint32_t queue_max_calls;    /* 1,024 waiting calls */
+    uint32_t in_flight_max;      /* 256; further ones wait, whatever their policy. It also bounds the bytes in
                                  flight: times frame_max_bytes */
-    size_t queue_max_bytes;   /* 16 MiB of waiting calls */
-    size_t frame_max_bytes;   /* 8 MiB: the longest line sent or received */
-    ar_state_cb *on_state;    /* each may be NULL */
+    size_t queue_max_bytes;      /* 16 MiB of waiting calls */
+    size_t frame_max_bytes;      /* 8 MiB: the longest line sent or received */
+    ar_state_cb *on_state;       /* each may be NULL */
     ar_agents_cb *on_agents;
     ar_notification_cb *on_notification;
     void *data;

@@ -1,7 +1,8 @@
 /* Options of a program: each row of one table holds an option's flag, environment variable, key in a file,
  * type, range, default and help. Parsing, storing, error texts and --help are made from the rows.
  *
- *   option_next over argv -> option_take (or option_set) stores each value -> option_fault_text writes the fault, and the correct form
+ *   option_next over argv -> option_take (or option_set) stores each value
+ *                         -> option_fault_text writes the fault and the correct form
  *
  * Pure: these functions read no environment, open no file and print nothing. Strings are borrowed from argv
  * and the environment. Failure modes: a flag that is not in the table, a missing value, or one that the row
@@ -63,9 +64,8 @@ struct option {
 struct option_table {
     const struct option *rows;
     size_t count;
-    const char
-        *hint; /* behind "there is no flag --x;" when no name is near; NULL: the program writes its own
-                * fault texts */
+    /* Behind "there is no flag --x;" when no name is near; NULL: the program writes its own fault texts. */
+    const char *hint;
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): a name that is being declared cannot stand in parentheses */
@@ -153,9 +153,9 @@ void option_fault_text(const struct option_table *t, const struct option_arg *ar
 /* ---- --help ---- */
 
 struct option_layout {
-    int usage_width; /* columns of the flag with its placeholder */
-    int env_width;   /* columns of the variable; 0: not shown */
-    bool two_lines;  /* instead: flag, variable and default of options with a key; below them help,
+    int usage_width;      /* columns of the flag with its placeholder */
+    int env_width;        /* columns of the variable; 0: not shown */
+    bool two_lines;       /* instead: flag, variable and default of options with a key; below them help,
                       * choices, range */
     const void *defaults; /* one line: a structure whose numbers are shown as defaults; NULL: none are */
 };

@@ -87,7 +87,7 @@ static int stage_new(const struct mock_options *recipe, struct mock_stage **ret_
         return rc;
     }
     mcp_init(&stage->server, stage->mock);
-    stage->server.clock_stands = true;
+    stage->server.clock_is_fixed = true;
     buf_init(&stage->request, MCP_MAX_FRAME_BYTES);
     struct mock_answer answer;
     rc = stage_call(stage, "initialize", INITIALIZE, sizeof(INITIALIZE) - 1, recipe->start_ms, &answer);

@@ -29,7 +29,7 @@ void server_make(void)
     struct mock_options options = {.seed = 1, .start_ms = NOW};
     assert_int_equal(mock_new(&options, &mock, problem, sizeof(problem)), 0);
     mcp_init(&server, mock);
-    server.clock_stands = true;
+    server.clock_is_fixed = true;
     server.fixed_now_ms = NOW;
 }
 

@@ -298,7 +298,7 @@ static void every_number_of_agent_mock(void **state)
     struct mock_options options = {.seed = 3, .start_ms = start_ms};
     assert_int_equal(mock_new(&options, &world, problem, sizeof(problem)), 0);
     mcp_init(&server, world);
-    server.clock_stands = true;
+    server.clock_is_fixed = true;
     server.fixed_now_ms = start_ms;
     (void)ask_mock("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":"
                    "\"agent_spawn\",\"arguments\":{\"type\":\"coder\",\"name\":\"\\u00c4\\\"\\n\"}}}");
