@@ -35,7 +35,7 @@ static void check_tcp(const char *text, const char *host, uint16_t port, bool lo
     config_free(c);
 }
 
-static void test_listen_addresses(void **state)
+static void listen_addresses(void **state)
 {
     (void)state;
     check_tcp("127.0.0.1:9500", "127.0.0.1", 9500, true);
@@ -65,7 +65,7 @@ static void check_refused(const char *text, const char *why)
     load_bad((struct load){.argv = ARGS("--listen", text)}, ARGS(why));
 }
 
-static void test_listen_refusals(void **state)
+static void listen_refusals(void **state)
 {
     (void)state;
     check_refused("9500", "\"9500\" has no host; write 127.0.0.1:9500, or :9500 for every interface\n");
@@ -106,7 +106,7 @@ static char *printed(const struct config *c, bool options, bool markdown)
     return text;
 }
 
-static void test_print(void **state)
+static void print(void **state)
 {
     (void)state;
     struct config *c = load_good((struct load){
@@ -130,7 +130,7 @@ static void test_print(void **state)
     config_free(c);
 }
 
-static void test_print_options(void **state)
+static void print_options(void **state)
 {
     (void)state;
     char *help = printed(NULL, true, false);
@@ -172,7 +172,7 @@ static void check_entry_differs(const char *entry)
 
 #define SAME_ENTRY "\"command\": \"x\", \"args\": [\"1\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\""
 
-static void test_server_entries(void **state)
+static void server_entries(void **state)
 {
     (void)state;
     check_entry_differs("\"command\": \"y\", \"args\": [\"1\"], \"env\": {\"A\": \"1\"}, \"cwd\": \"/\"");
@@ -244,7 +244,7 @@ static void check_reload_of(const struct option *o)
     config_free(next);
 }
 
-static void test_every_reload(void **state)
+static void every_reload(void **state)
 {
     (void)state;
     size_t seen[3] = {0};
@@ -257,7 +257,7 @@ static void test_every_reload(void **state)
                 seen[OPTION_RESTARTS_RELAY] >= 5);
 }
 
-static void test_restart_needed(void **state)
+static void restart_needed(void **state)
 {
     (void)state;
     struct config *a = load_good((struct load){.text = NULL});
@@ -280,7 +280,7 @@ static void test_restart_needed(void **state)
 
 /* ---- files, memory ---- */
 
-static void test_files(void **state)
+static void files_are_loaded_or_refused(void **state)
 {
     (void)state;
     char path[] = "/tmp/test_config.XXXXXX";
@@ -325,7 +325,7 @@ static void test_files(void **state)
 
 /* Everything at once, with the Nth allocation failing until a run gets by without: no crash, no leak, no half
  * result. */
-static void test_no_memory(void **state)
+static void no_memory(void **state)
 {
     (void)state;
     struct load load = {
@@ -360,9 +360,15 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONFIG_TEST(test_listen_addresses), CONFIG_TEST(test_listen_refusals), CONFIG_TEST(test_print),
-        CONFIG_TEST(test_print_options),    CONFIG_TEST(test_server_entries),  CONFIG_TEST(test_every_reload),
-        CONFIG_TEST(test_restart_needed),   CONFIG_TEST(test_files),           CONFIG_TEST(test_no_memory),
+        CONFIG_TEST(listen_addresses),
+        CONFIG_TEST(listen_refusals),
+        CONFIG_TEST(print),
+        CONFIG_TEST(print_options),
+        CONFIG_TEST(server_entries),
+        CONFIG_TEST(every_reload),
+        CONFIG_TEST(restart_needed),
+        CONFIG_TEST(files_are_loaded_or_refused),
+        CONFIG_TEST(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

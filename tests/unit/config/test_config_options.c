@@ -73,7 +73,7 @@ static void check_value(struct load load, const struct option *o, const char *te
     config_free(c);
 }
 
-static void test_every_option_from_every_source(void **state)
+static void every_option_from_every_source(void **state)
 {
     (void)state;
     assert_true(config_options.count > 25);
@@ -93,7 +93,7 @@ static void test_every_option_from_every_source(void **state)
     }
 }
 
-static void test_every_default(void **state)
+static void every_default(void **state)
 {
     (void)state;
     struct config *c = load_good((struct load){.text = NULL});
@@ -113,7 +113,7 @@ static void test_every_default(void **state)
 }
 
 /* An empty variable is how a compose file says "not set". */
-static void test_empty_variable_is_not_set(void **state)
+static void empty_variable_is_not_set(void **state)
 {
     (void)state;
     for (size_t i = 0; i < config_options.count; i++) {
@@ -144,7 +144,7 @@ static void check_number(const struct option *o, uint64_t number, bool in_range)
     }
 }
 
-static void test_every_range(void **state)
+static void every_range(void **state)
 {
     (void)state;
     for (size_t i = 0; i < config_options.count; i++) {
@@ -171,7 +171,7 @@ static void check_file_value(const struct option *o, const char *json)
     load_bad((struct load){.text = file}, ARGS(expected));
 }
 
-static void test_every_wrong_type(void **state)
+static void every_wrong_type(void **state)
 {
     (void)state;
     static const char *const json[] = {"true", "null", "{}", "1.5", "-1", "[1]", "[[]]", "\"\""};
@@ -187,7 +187,7 @@ static void test_every_wrong_type(void **state)
     }
 }
 
-static void test_units_are_answered_with_the_number(void **state)
+static void units_are_answered_with_the_number(void **state)
 {
     (void)state;
     load_bad((struct load){.argv = ARGS("--max-frame-bytes", "8MB")},
@@ -211,7 +211,7 @@ static void test_units_are_answered_with_the_number(void **state)
     load_bad((struct load){.argv = ARGS("--max-clients", "0x10")}, ARGS("is a whole number"));
 }
 
-static void test_server_overrides(void **state)
+static void server_overrides(void **state)
 {
     (void)state;
     for (size_t i = 0; i < config_options.count; i++) {
@@ -234,7 +234,7 @@ static void test_server_overrides(void **state)
     }
 }
 
-static void test_lists_replace_lower_sources(void **state)
+static void lists_replace_lower_sources(void **state)
 {
     (void)state;
     const char *file = "{\"relay\":{\"listen\":[\":1\",\":2\"],\"inheritEnv\":[\"A\",\"B\"]}}";
@@ -259,7 +259,7 @@ static void test_lists_replace_lower_sources(void **state)
              ARGS("takes names of variables, not \"A=1\"", "takes names of variables, not \"\""));
 }
 
-static void test_twice(void **state)
+static void options_given_twice(void **state)
 {
     (void)state;
     load_bad((struct load){.text = "{\"relay\":{\"drainMs\":1,\n\"drainMs\":2}}"},
@@ -283,7 +283,7 @@ static void spell(const char *key, char between, char *ret_words)
 }
 
 /* The key, the flag and the variable of a row are the same words, and no two rows share them. */
-static void test_names(void **state)
+static void names_of_options(void **state)
 {
     (void)state;
     OPTION_EACH(o, &config_options)
@@ -302,7 +302,7 @@ static void test_names(void **state)
 }
 
 /* perSession was called session before. */
-static void test_former_name(void **state)
+static void former_name(void **state)
 {
     (void)state;
     static const char *const names[] = {"perSession", "session"};
@@ -321,17 +321,17 @@ static void test_former_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONFIG_TEST(test_every_option_from_every_source),
-        CONFIG_TEST(test_every_default),
-        CONFIG_TEST(test_empty_variable_is_not_set),
-        CONFIG_TEST(test_every_range),
-        CONFIG_TEST(test_every_wrong_type),
-        CONFIG_TEST(test_units_are_answered_with_the_number),
-        CONFIG_TEST(test_server_overrides),
-        CONFIG_TEST(test_lists_replace_lower_sources),
-        CONFIG_TEST(test_twice),
-        CONFIG_TEST(test_names),
-        CONFIG_TEST(test_former_name),
+        CONFIG_TEST(every_option_from_every_source),
+        CONFIG_TEST(every_default),
+        CONFIG_TEST(empty_variable_is_not_set),
+        CONFIG_TEST(every_range),
+        CONFIG_TEST(every_wrong_type),
+        CONFIG_TEST(units_are_answered_with_the_number),
+        CONFIG_TEST(server_overrides),
+        CONFIG_TEST(lists_replace_lower_sources),
+        CONFIG_TEST(options_given_twice),
+        CONFIG_TEST(names_of_options),
+        CONFIG_TEST(former_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

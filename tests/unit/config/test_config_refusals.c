@@ -11,7 +11,7 @@
 
 #include "tests/unit/config/config_fixture.h"
 
-static void test_not_json(void **state)
+static void not_json(void **state)
 {
     (void)state;
     load_bad((struct load){.text = "{\n\"relay\": {\n\"drainMs\": 1 \"x\"\n}}"},
@@ -27,7 +27,7 @@ static void test_not_json(void **state)
     load_bad((struct load){.text = deep}, ARGS("t.json", "error: "));
 }
 
-static void test_every_problem_in_one_run(void **state)
+static void every_problem_in_one_run(void **state)
 {
     (void)state;
     load_bad(
@@ -75,7 +75,7 @@ static void test_every_problem_in_one_run(void **state)
              "stray: error: is not expected here", "--drain-ms: error: needs a value\n"));
 }
 
-static void test_did_you_mean(void **state)
+static void did_you_mean(void **state)
 {
     (void)state;
     load_bad((struct load){.argv = ARGS("--max-client", "3")},
@@ -104,7 +104,7 @@ static void test_did_you_mean(void **state)
 }
 
 /* Nothing that a user wrote reaches the terminal as it is. */
-static void test_report_is_printable(void **state)
+static void report_is_printable(void **state)
 {
     (void)state;
     load_bad((struct load){.argv = ARGS("\x1b[31m\nx")}, ARGS("?[31m?x: error: "));
@@ -115,7 +115,7 @@ static void test_report_is_printable(void **state)
              ARGS("nnn: error: is not expected here; a command goes behind --\n"));
 }
 
-static void test_contradictions(void **state)
+static void contradictions(void **state)
 {
     (void)state;
     load_bad((struct load){.argv = ARGS("--backoff-min-ms=5000", "--backoff-max-ms=4999")},
@@ -146,9 +146,9 @@ static void test_contradictions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONFIG_TEST(test_not_json),       CONFIG_TEST(test_every_problem_in_one_run),
-        CONFIG_TEST(test_did_you_mean),   CONFIG_TEST(test_report_is_printable),
-        CONFIG_TEST(test_contradictions),
+        CONFIG_TEST(not_json),       CONFIG_TEST(every_problem_in_one_run),
+        CONFIG_TEST(did_you_mean),   CONFIG_TEST(report_is_printable),
+        CONFIG_TEST(contradictions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

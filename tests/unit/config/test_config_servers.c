@@ -18,7 +18,7 @@
 
 /* ---- where the servers come from ---- */
 
-static void test_no_configuration(void **state)
+static void no_configuration(void **state)
 {
     (void)state;
     struct config *c = load_good((struct load){.text = NULL});
@@ -38,7 +38,7 @@ static void test_no_configuration(void **state)
     config_free(NULL);
 }
 
-static void test_mock_beside_the_program(void **state)
+static void mock_beside_the_program(void **state)
 {
     (void)state;
     char folder[] = "/tmp/test_config.XXXXXX";
@@ -62,7 +62,7 @@ static void test_mock_beside_the_program(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static void test_command(void **state)
+static void command_of_the_arguments(void **state)
 {
     (void)state;
     struct config *c =
@@ -82,7 +82,7 @@ static void test_command(void **state)
 }
 
 /* A command stands in for the file's servers; what the file says about those does not get in the way. */
-static void test_command_over_a_file(void **state)
+static void command_over_a_file(void **state)
 {
     (void)state;
     const char *file =
@@ -96,7 +96,7 @@ static void test_command_over_a_file(void **state)
     config_free(c);
 }
 
-static void test_blocks_of_other_tools(void **state)
+static void blocks_of_other_tools(void **state)
 {
     (void)state;
     struct config *c = load_good((struct load){
@@ -140,7 +140,7 @@ static void test_blocks_of_other_tools(void **state)
     config_free(c);
 }
 
-static void test_default_server(void **state)
+static void default_server_of_the_file(void **state)
 {
     (void)state;
     const char *file =
@@ -179,7 +179,7 @@ static void check_expanded(const char *text, const char *expected, const char *e
     buf_done(&missing);
 }
 
-static void test_expansion(void **state)
+static void expansion(void **state)
 {
     (void)state;
     check_expanded("", "", "");
@@ -197,7 +197,7 @@ static void test_expansion(void **state)
     check_expanded("${input:key}", "", "input:key");
 }
 
-static void test_variables_of_an_entry(void **state)
+static void variables_of_an_entry(void **state)
 {
     (void)state;
     struct config *c = load_good((struct load){
@@ -224,14 +224,14 @@ static void test_variables_of_an_entry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONFIG_TEST(test_no_configuration),
-        CONFIG_TEST(test_mock_beside_the_program),
-        CONFIG_TEST(test_command),
-        CONFIG_TEST(test_command_over_a_file),
-        CONFIG_TEST(test_blocks_of_other_tools),
-        CONFIG_TEST(test_default_server),
-        CONFIG_TEST(test_expansion),
-        CONFIG_TEST(test_variables_of_an_entry),
+        CONFIG_TEST(no_configuration),
+        CONFIG_TEST(mock_beside_the_program),
+        CONFIG_TEST(command_of_the_arguments),
+        CONFIG_TEST(command_over_a_file),
+        CONFIG_TEST(blocks_of_other_tools),
+        CONFIG_TEST(default_server_of_the_file),
+        CONFIG_TEST(expansion),
+        CONFIG_TEST(variables_of_an_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

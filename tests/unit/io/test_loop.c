@@ -50,7 +50,7 @@ static struct counted_task counted(void)
     return (struct counted_task){.runs = 0};
 }
 
-static void test_marked_before_run(void **state)
+static void marked_before_run(void **state)
 {
     (void)state;
     struct counted_task t = counted();
@@ -61,7 +61,7 @@ static void test_marked_before_run(void **state)
     assert_int_equal(t.runs, 1);
 }
 
-static void test_unmarked_does_not_run(void **state)
+static void unmarked_does_not_run(void **state)
 {
     (void)state;
     struct counted_task t = counted();
@@ -74,7 +74,7 @@ static void test_unmarked_does_not_run(void **state)
 }
 
 /* A task may mark itself and others; all of it runs although no handle is left to wake the loop. */
-static void test_marked_again(void **state)
+static void marked_again(void **state)
 {
     (void)state;
     struct counted_task a = counted();
@@ -112,7 +112,7 @@ static void stop_all(struct loop_task *task)
 
 /* What a timer marks runs before the poll, and what that marks again does not wait through it: the far timer
  * (an hour) is all that would wake the loop. */
-static void test_no_wait_through_the_poll(void **state)
+static void no_wait_through_the_poll(void **state)
 {
     (void)state;
     uv_timer_t near_timer;
@@ -166,7 +166,7 @@ static void on_iteration_end(struct loop *l)
 }
 
 /* It comes once, behind the tasks that timers marked, and what it marks does not wait through the poll. */
-static void test_iteration_end(void **state)
+static void iteration_end(void **state)
 {
     (void)state;
     uv_timer_t near_timer;
@@ -191,7 +191,7 @@ static void test_iteration_end(void **state)
     (void)uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
-static void test_deferred_after_tasks(void **state)
+static void deferred_after_tasks(void **state)
 {
     (void)state;
     struct counted_free f = {.again = true};
@@ -204,7 +204,7 @@ static void test_deferred_after_tasks(void **state)
     assert_int_equal(tasks_before_free, 1);
 }
 
-static void test_done_runs_what_is_deferred(void **state)
+static void done_runs_what_is_deferred(void **state)
 {
     (void)state;
     struct counted_free f = {.again = true};
@@ -214,7 +214,7 @@ static void test_done_runs_what_is_deferred(void **state)
     assert_int_equal(loop_init(&loop), 0);
 }
 
-static void test_done_tells_a_handle_left(void **state)
+static void done_tells_a_handle_left(void **state)
 {
     (void)state;
     struct loop other;
@@ -243,7 +243,7 @@ static void count_cool(struct loop_warm *warm)
         loop_stop(&loop);
 }
 
-static void test_warm_storage_cools(void **state)
+static void warm_storage_cools(void **state)
 {
     (void)state;
     struct counted_warm w = {.touches = 1};
@@ -268,7 +268,7 @@ static void test_warm_storage_cools(void **state)
     assert_int_equal(uv_run(&loop.uv, UV_RUN_NOWAIT), 0);
 }
 
-static void test_init_without_memory(void **state)
+static void init_without_memory(void **state)
 {
     (void)state;
     struct loop other;
@@ -284,16 +284,16 @@ int main(void)
 {
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        LOOP_TEST(test_marked_before_run),
-        LOOP_TEST(test_unmarked_does_not_run),
-        LOOP_TEST(test_marked_again),
-        LOOP_TEST(test_no_wait_through_the_poll),
-        LOOP_TEST(test_iteration_end),
-        LOOP_TEST(test_deferred_after_tasks),
-        LOOP_TEST(test_done_runs_what_is_deferred),
-        LOOP_TEST(test_done_tells_a_handle_left),
-        LOOP_TEST(test_warm_storage_cools),
-        LOOP_TEST(test_init_without_memory),
+        LOOP_TEST(marked_before_run),
+        LOOP_TEST(unmarked_does_not_run),
+        LOOP_TEST(marked_again),
+        LOOP_TEST(no_wait_through_the_poll),
+        LOOP_TEST(iteration_end),
+        LOOP_TEST(deferred_after_tasks),
+        LOOP_TEST(done_runs_what_is_deferred),
+        LOOP_TEST(done_tells_a_handle_left),
+        LOOP_TEST(warm_storage_cools),
+        LOOP_TEST(init_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

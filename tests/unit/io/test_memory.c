@@ -87,7 +87,7 @@ static void iterate(void)
     loop_run(&loop);
 }
 
-static void test_at_the_limit_nobody_stops(void **state)
+static void at_the_limit_nobody_stops(void **state)
 {
     (void)state;
     others_hold(600 * KIB);
@@ -106,7 +106,7 @@ static void test_at_the_limit_nobody_stops(void **state)
     assert_int_equal(memory.pauses, 1);
 }
 
-static void test_the_largest_stops_first(void **state)
+static void the_largest_stops_first(void **state)
 {
     (void)state;
     hold(0, 300 * KIB);
@@ -123,7 +123,7 @@ static void test_the_largest_stops_first(void **state)
 }
 
 /* The smallest, and it alone: if more read on they would grow to the limit in turn. */
-static void test_somebody_goes_on(void **state)
+static void somebody_goes_on(void **state)
 {
     (void)state;
     for (int i = 0; i < USERS; i++)
@@ -134,7 +134,7 @@ static void test_somebody_goes_on(void **state)
         assert_true(is_paused(i));
 }
 
-static void test_small_frames_never_stop(void **state)
+static void small_frames_never_stop(void **state)
 {
     (void)state;
     hold(1, MEMORY_PARTIAL_MIN_BYTES + 1);
@@ -147,7 +147,7 @@ static void test_small_frames_never_stop(void **state)
     assert_false(is_paused(1));
 }
 
-static void test_they_go_on_when_it_falls(void **state)
+static void they_go_on_when_it_falls(void **state)
 {
     (void)state;
     hold(0, 400 * KIB);
@@ -169,7 +169,7 @@ static void test_they_go_on_when_it_falls(void **state)
     assert_int_equal(readers[1].paused, 1);
 }
 
-static void test_the_smallest_goes_on_first(void **state)
+static void the_smallest_goes_on_first(void **state)
 {
     (void)state;
     hold(0, 300 * KIB);
@@ -188,7 +188,7 @@ static void test_the_smallest_goes_on_first(void **state)
 }
 
 /* Stopping the only one would help nobody: its frame would never end. */
-static void test_alone_it_goes_on(void **state)
+static void alone_it_goes_on(void **state)
 {
     (void)state;
     hold(0, 3 * LIMIT);
@@ -199,7 +199,7 @@ static void test_alone_it_goes_on(void **state)
 
 /* The budget is full of those stopped alone, each with more storage than frame: one after the other goes on,
  * and all end. */
-static void test_the_stopped_do_not_block_each_other(void **state)
+static void the_stopped_do_not_block_each_other(void **state)
 {
     (void)state;
     for (int i = 0; i < USERS - 1; i++)
@@ -216,7 +216,7 @@ static void test_the_stopped_do_not_block_each_other(void **state)
     }
 }
 
-static void test_who_leaves_makes_room(void **state)
+static void who_leaves_makes_room(void **state)
 {
     (void)state;
     hold(0, 600 * KIB);
@@ -229,7 +229,7 @@ static void test_who_leaves_makes_room(void **state)
     assert_int_equal(memory.held_bytes, 700 * KIB);
 }
 
-static void test_leaving_when_paused(void **state)
+static void leaving_when_paused(void **state)
 {
     (void)state;
     readers[0].leave_when_paused = true;
@@ -241,7 +241,7 @@ static void test_leaving_when_paused(void **state)
     assert_false(is_paused(1));
 }
 
-static void test_a_frame_ends_while_paused(void **state)
+static void a_frame_ends_while_paused(void **state)
 {
     (void)state;
     others_hold(600 * KIB);
@@ -255,7 +255,7 @@ static void test_a_frame_ends_while_paused(void **state)
     assert_false(is_paused(0));
 }
 
-static void test_a_new_limit(void **state)
+static void a_new_limit(void **state)
 {
     (void)state;
     others_hold(400 * KIB);
@@ -271,7 +271,7 @@ static void test_a_new_limit(void **state)
     assert_false(is_paused(0));
 }
 
-static void test_holder_without_frames(void **state)
+static void holder_without_frames(void **state)
 {
     (void)state;
     struct memory_user queue;
@@ -286,7 +286,7 @@ static void test_holder_without_frames(void **state)
     assert_false(is_paused(1));
 }
 
-static void test_without_memory_nobody_is_lost(void **state)
+static void without_memory_nobody_is_lost(void **state)
 {
     (void)state;
     for (size_t n = 1;; n++) {
@@ -313,13 +313,13 @@ int main(void)
 {
 #define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        MEMORY_TEST(test_at_the_limit_nobody_stops), MEMORY_TEST(test_the_largest_stops_first),
-        MEMORY_TEST(test_somebody_goes_on),          MEMORY_TEST(test_small_frames_never_stop),
-        MEMORY_TEST(test_they_go_on_when_it_falls),  MEMORY_TEST(test_the_smallest_goes_on_first),
-        MEMORY_TEST(test_who_leaves_makes_room),     MEMORY_TEST(test_leaving_when_paused),
-        MEMORY_TEST(test_a_frame_ends_while_paused), MEMORY_TEST(test_a_new_limit),
-        MEMORY_TEST(test_alone_it_goes_on),          MEMORY_TEST(test_the_stopped_do_not_block_each_other),
-        MEMORY_TEST(test_holder_without_frames),     MEMORY_TEST(test_without_memory_nobody_is_lost),
+        MEMORY_TEST(at_the_limit_nobody_stops), MEMORY_TEST(the_largest_stops_first),
+        MEMORY_TEST(somebody_goes_on),          MEMORY_TEST(small_frames_never_stop),
+        MEMORY_TEST(they_go_on_when_it_falls),  MEMORY_TEST(the_smallest_goes_on_first),
+        MEMORY_TEST(who_leaves_makes_room),     MEMORY_TEST(leaving_when_paused),
+        MEMORY_TEST(a_frame_ends_while_paused), MEMORY_TEST(a_new_limit),
+        MEMORY_TEST(alone_it_goes_on),          MEMORY_TEST(the_stopped_do_not_block_each_other),
+        MEMORY_TEST(holder_without_frames),     MEMORY_TEST(without_memory_nobody_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

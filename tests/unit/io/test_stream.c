@@ -17,7 +17,7 @@
 
 /* ---- the happy path ---- */
 
-static void test_bytes_arrive_in_order(void **state)
+static void bytes_arrive_in_order(void **state)
 {
     (void)state;
     open_pair();
@@ -76,7 +76,7 @@ static void open_tcp(void)
     uv_close((uv_handle_t *)&listener, NULL);
 }
 
-static void test_echo_over_tcp(void **state)
+static void echo_over_tcp(void **state)
 {
     (void)state;
     open_tcp();
@@ -90,7 +90,7 @@ static void test_echo_over_tcp(void **state)
     close_pair();
 }
 
-static void test_peer_gone_while_not_reading(void **state)
+static void peer_gone_while_not_reading(void **state)
 {
     (void)state;
     open_tcp();
@@ -106,7 +106,7 @@ static void test_peer_gone_while_not_reading(void **state)
     assert_true(stream_peer_gone(&b.stream));
 }
 
-static void test_accept_fails(void **state)
+static void accept_fails(void **state)
 {
     (void)state;
     assert_int_equal(uv_tcp_init(&loop.uv, &listener), 0);
@@ -123,7 +123,7 @@ static void test_accept_fails(void **state)
 
 /* ---- opening ---- */
 
-static void test_open_refuses_what_cannot_be_polled(void **state)
+static void open_refuses_what_cannot_be_polled(void **state)
 {
     (void)state;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -141,7 +141,7 @@ static void test_open_refuses_what_cannot_be_polled(void **state)
     assert_int_equal(a.closed, 0);
 }
 
-static void test_close_before_open(void **state)
+static void close_before_open(void **state)
 {
     (void)state;
     stream_init(&a.stream, &loop, &party_ops, HIGH_BYTES, LOW_BYTES, MAX_BYTES);
@@ -152,7 +152,7 @@ static void test_close_before_open(void **state)
     assert_int_equal(a.closed, 1);
 }
 
-static void test_pipe_ends(void **state)
+static void pipe_ends(void **state)
 {
     (void)state;
     int fds[2];
@@ -176,13 +176,13 @@ int main(void)
 {
     stream_tests_begin();
     const struct CMUnitTest tests[] = {
-        STREAM_TEST(test_bytes_arrive_in_order),
-        STREAM_TEST(test_echo_over_tcp),
-        STREAM_TEST(test_peer_gone_while_not_reading),
-        STREAM_TEST(test_accept_fails),
-        STREAM_TEST(test_open_refuses_what_cannot_be_polled),
-        STREAM_TEST(test_close_before_open),
-        STREAM_TEST(test_pipe_ends),
+        STREAM_TEST(bytes_arrive_in_order),
+        STREAM_TEST(echo_over_tcp),
+        STREAM_TEST(peer_gone_while_not_reading),
+        STREAM_TEST(accept_fails),
+        STREAM_TEST(open_refuses_what_cannot_be_polled),
+        STREAM_TEST(close_before_open),
+        STREAM_TEST(pipe_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 
 /* ---- what ends them ---- */
 
-static void test_peer_ends(void **state)
+static void peer_ends(void **state)
 {
     (void)state;
     open_pair();
@@ -33,7 +33,7 @@ static void test_peer_ends(void **state)
     close_pair();
 }
 
-static void test_half_close_still_takes_bytes(void **state)
+static void half_close_still_takes_bytes(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -48,7 +48,7 @@ static void test_half_close_still_takes_bytes(void **state)
     close_one(fd);
 }
 
-static void test_write_fails(void **state)
+static void write_fails(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -70,7 +70,7 @@ static void test_write_fails(void **state)
 }
 
 /* The peer goes while the kernel is full and a uv_write waits. */
-static void test_pending_write_fails(void **state)
+static void pending_write_fails(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -87,7 +87,7 @@ static void test_pending_write_fails(void **state)
 }
 
 /* The end was told already; who waits for the queue to empty learns that it is gone. */
-static void test_write_fails_after_the_end(void **state)
+static void write_fails_after_the_end(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -122,32 +122,32 @@ static void check_close_in(enum close_in where)
     assert_int_equal(b.closed, 1);
 }
 
-static void test_close_in_bytes(void **state)
+static void close_in_bytes(void **state)
 {
     (void)state;
     check_close_in(CLOSE_IN_BYTES);
 }
 
-static void test_close_in_sent(void **state)
+static void close_in_sent(void **state)
 {
     (void)state;
     check_close_in(CLOSE_IN_SENT);
     assert_int_equal(a.drains, 0);
 }
 
-static void test_close_in_drain(void **state)
+static void close_in_drain(void **state)
 {
     (void)state;
     check_close_in(CLOSE_IN_DRAIN);
 }
 
-static void test_close_in_end(void **state)
+static void close_in_end(void **state)
 {
     (void)state;
     check_close_in(CLOSE_IN_END);
 }
 
-static void test_close_with_a_write_pending(void **state)
+static void close_with_a_write_pending(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -170,16 +170,16 @@ int main(void)
 {
     stream_tests_begin();
     const struct CMUnitTest tests[] = {
-        STREAM_TEST(test_peer_ends),
-        STREAM_TEST(test_half_close_still_takes_bytes),
-        STREAM_TEST(test_write_fails),
-        STREAM_TEST(test_pending_write_fails),
-        STREAM_TEST(test_write_fails_after_the_end),
-        STREAM_TEST(test_close_in_bytes),
-        STREAM_TEST(test_close_in_sent),
-        STREAM_TEST(test_close_in_drain),
-        STREAM_TEST(test_close_in_end),
-        STREAM_TEST(test_close_with_a_write_pending),
+        STREAM_TEST(peer_ends),
+        STREAM_TEST(half_close_still_takes_bytes),
+        STREAM_TEST(write_fails),
+        STREAM_TEST(pending_write_fails),
+        STREAM_TEST(write_fails_after_the_end),
+        STREAM_TEST(close_in_bytes),
+        STREAM_TEST(close_in_sent),
+        STREAM_TEST(close_in_drain),
+        STREAM_TEST(close_in_end),
+        STREAM_TEST(close_with_a_write_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

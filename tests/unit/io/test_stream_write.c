@@ -18,7 +18,7 @@
 /* ---- the queue ---- */
 
 /* Both kinds of ends: a plain reader that takes little at a time. */
-static void test_slow_reader_gets_everything(void **state)
+static void slow_reader_gets_everything(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -51,7 +51,7 @@ static void test_slow_reader_gets_everything(void **state)
 }
 
 /* The queue while it is written: more is appended under a running uv_write. */
-static void test_appending_while_writing(void **state)
+static void appending_while_writing(void **state)
 {
     (void)state;
     open_pair();
@@ -82,7 +82,7 @@ static void check_early(size_t len, size_t expected_queued)
 }
 
 /* What the owner says first, then 8 KiB, and the first again in the next iteration. */
-static void test_flushes_early(void **state)
+static void flushes_early(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -111,25 +111,25 @@ static void check_limit(size_t len, int expected)
     close_one(fd);
 }
 
-static void test_limit_minus_one(void **state)
+static void limit_minus_one(void **state)
 {
     (void)state;
     check_limit(MAX_BYTES - 1, 0);
 }
 
-static void test_limit(void **state)
+static void limit_of_the_queue(void **state)
 {
     (void)state;
     check_limit(MAX_BYTES, 0);
 }
 
-static void test_limit_plus_one(void **state)
+static void limit_plus_one(void **state)
 {
     (void)state;
     check_limit(MAX_BYTES + 1, ERR_TOO_LARGE);
 }
 
-static void test_reserve_is_all_or_nothing(void **state)
+static void reserve_is_all_or_nothing(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -144,7 +144,7 @@ static void test_reserve_is_all_or_nothing(void **state)
     close_one(fd);
 }
 
-static void test_parts_are_one_message(void **state)
+static void parts_are_one_message(void **state)
 {
     (void)state;
     char bytes[16];
@@ -168,7 +168,7 @@ static void test_parts_are_one_message(void **state)
     close_one(fd);
 }
 
-static void test_no_memory_takes_nothing(void **state)
+static void no_memory_takes_nothing(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -183,7 +183,7 @@ static void test_no_memory_takes_nothing(void **state)
     close_one(fd);
 }
 
-static void test_marks(void **state)
+static void high_and_low_marks(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -206,7 +206,7 @@ static void test_marks(void **state)
 }
 
 /* A reader that takes a few bytes is progress, though the uv_write under way is far from done. */
-static void test_progress_within_one_write(void **state)
+static void progress_within_one_write(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -230,7 +230,7 @@ static void test_progress_within_one_write(void **state)
 /* ---- storage ---- */
 
 /* Relayed bytes cost no allocation once the buffers have their size: libuv's own are counted, too. */
-static void test_steady_state_allocates_nothing(void **state)
+static void steady_state_allocates_nothing(void **state)
 {
     (void)state;
     open_pair();
@@ -247,7 +247,7 @@ static void test_steady_state_allocates_nothing(void **state)
 }
 
 /* The same with a reader that is too slow, so that uv_write is used each time. */
-static void test_steady_state_when_full(void **state)
+static void steady_state_when_full(void **state)
 {
     (void)state;
     int fd = open_one();
@@ -269,7 +269,7 @@ static void test_steady_state_when_full(void **state)
     close_one(fd);
 }
 
-static void test_big_storage_goes_at_once(void **state)
+static void big_storage_goes_at_once(void **state)
 {
     (void)state;
     open_pair();
@@ -282,7 +282,7 @@ static void test_big_storage_goes_at_once(void **state)
     close_pair();
 }
 
-static void test_idle_storage_is_given_back(void **state)
+static void idle_storage_is_given_back(void **state)
 {
     (void)state;
     open_pair();
@@ -303,7 +303,7 @@ static void test_idle_storage_is_given_back(void **state)
 }
 
 /* An idle connection is its structure and nothing else. */
-static void test_idle_stream_is_small(void **state)
+static void idle_stream_is_small(void **state)
 {
     (void)state;
     assert_in_range(sizeof(struct stream), 1, 1024);
@@ -313,22 +313,22 @@ int main(void)
 {
     stream_tests_begin();
     const struct CMUnitTest tests[] = {
-        STREAM_TEST(test_slow_reader_gets_everything),
-        STREAM_TEST(test_appending_while_writing),
-        STREAM_TEST(test_flushes_early),
-        STREAM_TEST(test_limit_minus_one),
-        STREAM_TEST(test_limit),
-        STREAM_TEST(test_limit_plus_one),
-        STREAM_TEST(test_reserve_is_all_or_nothing),
-        STREAM_TEST(test_parts_are_one_message),
-        STREAM_TEST(test_no_memory_takes_nothing),
-        STREAM_TEST(test_marks),
-        STREAM_TEST(test_progress_within_one_write),
-        STREAM_TEST(test_steady_state_allocates_nothing),
-        STREAM_TEST(test_steady_state_when_full),
-        STREAM_TEST(test_big_storage_goes_at_once),
-        STREAM_TEST(test_idle_storage_is_given_back),
-        STREAM_TEST(test_idle_stream_is_small),
+        STREAM_TEST(slow_reader_gets_everything),
+        STREAM_TEST(appending_while_writing),
+        STREAM_TEST(flushes_early),
+        STREAM_TEST(limit_minus_one),
+        STREAM_TEST(limit_of_the_queue),
+        STREAM_TEST(limit_plus_one),
+        STREAM_TEST(reserve_is_all_or_nothing),
+        STREAM_TEST(parts_are_one_message),
+        STREAM_TEST(no_memory_takes_nothing),
+        STREAM_TEST(high_and_low_marks),
+        STREAM_TEST(progress_within_one_write),
+        STREAM_TEST(steady_state_allocates_nothing),
+        STREAM_TEST(steady_state_when_full),
+        STREAM_TEST(big_storage_goes_at_once),
+        STREAM_TEST(idle_storage_is_given_back),
+        STREAM_TEST(idle_stream_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

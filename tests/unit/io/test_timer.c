@@ -68,7 +68,7 @@ static void finish(struct counted_timer *c)
     assert_int_equal(c->closed, 1);
 }
 
-static void test_fires_once_at_its_time(void **state)
+static void fires_once_at_its_time(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -95,7 +95,7 @@ static void past_fires_in_the_next_iteration(void **state)
     finish(&c);
 }
 
-static void test_moves(void **state)
+static void moves(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -113,7 +113,7 @@ static void test_moves(void **state)
     finish(&c);
 }
 
-static void test_cleared_does_not_fire(void **state)
+static void cleared_does_not_fire(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -126,7 +126,7 @@ static void test_cleared_does_not_fire(void **state)
     finish(&c);
 }
 
-static void test_set_again_in_callback(void **state)
+static void set_again_in_callback(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -138,7 +138,7 @@ static void test_set_again_in_callback(void **state)
     finish(&c);
 }
 
-static void test_closed_in_callback(void **state)
+static void closed_in_callback(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -150,7 +150,7 @@ static void test_closed_in_callback(void **state)
     assert_int_equal(c.closed, 1);
 }
 
-static void test_set_after_close_is_ignored(void **state)
+static void set_after_close_is_ignored(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -163,7 +163,7 @@ static void test_set_after_close_is_ignored(void **state)
     assert_int_equal(c.closed, 1);
 }
 
-static void test_closed_without_callback(void **state)
+static void closed_without_callback(void **state)
 {
     (void)state;
     struct counted_timer c;
@@ -177,14 +177,14 @@ int main(void)
 {
 #define TIMER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TIMER_TEST(test_fires_once_at_its_time),
+        TIMER_TEST(fires_once_at_its_time),
         TIMER_TEST(past_fires_in_the_next_iteration),
-        TIMER_TEST(test_moves),
-        TIMER_TEST(test_cleared_does_not_fire),
-        TIMER_TEST(test_set_again_in_callback),
-        TIMER_TEST(test_closed_in_callback),
-        TIMER_TEST(test_set_after_close_is_ignored),
-        TIMER_TEST(test_closed_without_callback),
+        TIMER_TEST(moves),
+        TIMER_TEST(cleared_does_not_fire),
+        TIMER_TEST(set_again_in_callback),
+        TIMER_TEST(closed_in_callback),
+        TIMER_TEST(set_after_close_is_ignored),
+        TIMER_TEST(closed_without_callback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static size_t format(enum log_format how, const struct log_field *fields)
 
 /* ---- one line ---- */
 
-static void test_logfmt(void **state)
+static void logfmt(void **state)
 {
     (void)state;
     (void)format(LOG_LOGFMT,
@@ -55,7 +55,7 @@ static void test_logfmt(void **state)
         "ts=2026-01-02T03:04:05.678Z level=info event=\"child exited\" server=memory status=-9 n=18446744073709551615 shared=true none=\"\" part=abc");
 }
 
-static void test_json(void **state)
+static void json_lines(void **state)
 {
     (void)state;
     (void)format(LOG_JSON, FIELDS(F_STR("server", "memory"), F_INT("status", -9), F_BOOL("shared", false),
@@ -71,7 +71,7 @@ static void check_value(const char *value, size_t len, const char *expected)
     assert_string_equal(strstr(line, " v=") + 3, expected);
 }
 
-static void test_values_that_need_quotes(void **state)
+static void values_that_need_quotes(void **state)
 {
     (void)state;
     check_value("a b", 3, "\"a b\"");
@@ -86,7 +86,7 @@ static void test_values_that_need_quotes(void **state)
     check_value("\xf0\x9f\x98\x80", 4, "\"\xf0\x9f\x98\x80\"");
 }
 
-static void test_invalid_utf8(void **state)
+static void invalid_utf8(void **state)
 {
     (void)state;
 #define FFFD "\xef\xbf\xbd"
@@ -99,7 +99,7 @@ static void test_invalid_utf8(void **state)
 }
 
 /* Every byte value, in every place of two: always strict JSON of one line. */
-static void test_any_bytes_are_json(void **state)
+static void any_bytes_are_json(void **state)
 {
     (void)state;
     for (int i = 0; i < 65536; i++) {
@@ -111,7 +111,7 @@ static void test_any_bytes_are_json(void **state)
     }
 }
 
-static void test_long_value_is_cut(void **state)
+static void long_value_is_cut(void **state)
 {
     (void)state;
     static char value[2 * LOG_VALUE_MAX_BYTES];
@@ -128,7 +128,7 @@ static void test_long_value_is_cut(void **state)
     assert_non_null(strstr(line, "\xc3\xbc\xe2\x80\xa6\"}"));
 }
 
-static void test_long_line_leaves_fields_out(void **state)
+static void long_line_leaves_fields_out(void **state)
 {
     (void)state;
     static char value[LOG_VALUE_MAX_BYTES];
@@ -143,7 +143,7 @@ static void test_long_line_leaves_fields_out(void **state)
     assert_non_null(strstr(line, "event=\"child exited\" truncated=true"));
 }
 
-static void test_times(void **state)
+static void times_of_lines(void **state)
 {
     (void)state;
     (void)log_line_format(line, LOG_LOGFMT, 0, LOG_WARN, "x", FIELDS(F_STR("a", "b")));
@@ -196,7 +196,7 @@ static void close_write_end(void)
     fds[1] = -1;
 }
 
-static void test_lines_arrive_in_order(void **state)
+static void lines_arrive_in_order(void **state)
 {
     (void)state;
     assert_int_equal(log_open(fds[1], LOG_INFO, LOG_LOGFMT), 0);
@@ -222,7 +222,7 @@ static int count_evaluation(void)
     return ++evaluated;
 }
 
-static void test_levels(void **state)
+static void levels(void **state)
 {
     (void)state;
     LOG(LOG_ERROR, "before log_open");
@@ -262,7 +262,7 @@ static uint64_t said_dropped(const char *text)
     return said;
 }
 
-static void test_full_ring_drops_and_says_so(void **state)
+static void full_ring_drops_and_says_so(void **state)
 {
     (void)state;
     static char value[1000];
@@ -297,7 +297,7 @@ static void test_full_ring_drops_and_says_so(void **state)
 }
 
 /* Nobody ever reads: closing takes a second, not for ever. */
-static void test_close_does_not_hang(void **state)
+static void close_does_not_hang(void **state)
 {
     (void)state;
     static char value[4000];
@@ -315,7 +315,7 @@ static void test_close_does_not_hang(void **state)
 }
 
 /* A non-blocking descriptor is waited for; every line arrives. */
-static void test_non_blocking_descriptor(void **state)
+static void non_blocking_descriptor(void **state)
 {
     (void)state;
     assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
@@ -335,7 +335,7 @@ static void test_non_blocking_descriptor(void **state)
     assert_int_equal(log_dropped(), 0);
 }
 
-static void test_refusing_descriptor(void **state)
+static void refusing_descriptor(void **state)
 {
     (void)state;
     assert_int_equal(close(fds[0]), 0);
@@ -348,7 +348,7 @@ static void test_refusing_descriptor(void **state)
 }
 
 /* A full disk in the middle of a line: the next line still starts on one of its own. */
-static void test_full_disk(void **state)
+static void full_disk(void **state)
 {
     (void)state;
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -375,7 +375,7 @@ static void *drain(void *unused)
     return read_all();
 }
 
-static void test_several_threads(void **state)
+static void several_threads(void **state)
 {
     (void)state;
     pthread_t threads[4];
@@ -396,7 +396,7 @@ static void test_several_threads(void **state)
     assert_int_equal(lines + log_dropped(), 2000);
 }
 
-static void test_open_without_memory(void **state)
+static void open_without_memory(void **state)
 {
     (void)state;
     fault_alloc_fail_at(1);
@@ -412,23 +412,23 @@ int main(void)
         return 1;
 #define PIPE_TEST(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logfmt),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_values_that_need_quotes),
-        cmocka_unit_test(test_invalid_utf8),
-        cmocka_unit_test(test_any_bytes_are_json),
-        cmocka_unit_test(test_long_value_is_cut),
-        cmocka_unit_test(test_long_line_leaves_fields_out),
-        cmocka_unit_test(test_times),
-        PIPE_TEST(test_lines_arrive_in_order),
-        PIPE_TEST(test_levels),
-        PIPE_TEST(test_full_ring_drops_and_says_so),
-        PIPE_TEST(test_close_does_not_hang),
-        PIPE_TEST(test_non_blocking_descriptor),
-        PIPE_TEST(test_refusing_descriptor),
-        PIPE_TEST(test_full_disk),
-        PIPE_TEST(test_several_threads),
-        PIPE_TEST(test_open_without_memory),
+        cmocka_unit_test(logfmt),
+        cmocka_unit_test(json_lines),
+        cmocka_unit_test(values_that_need_quotes),
+        cmocka_unit_test(invalid_utf8),
+        cmocka_unit_test(any_bytes_are_json),
+        cmocka_unit_test(long_value_is_cut),
+        cmocka_unit_test(long_line_leaves_fields_out),
+        cmocka_unit_test(times_of_lines),
+        PIPE_TEST(lines_arrive_in_order),
+        PIPE_TEST(levels),
+        PIPE_TEST(full_ring_drops_and_says_so),
+        PIPE_TEST(close_does_not_hang),
+        PIPE_TEST(non_blocking_descriptor),
+        PIPE_TEST(refusing_descriptor),
+        PIPE_TEST(full_disk),
+        PIPE_TEST(several_threads),
+        PIPE_TEST(open_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,12 +18,12 @@
 #include "wire/rpc.h"
 
 struct mcp server;
-static char *output;   /* what the last ask() gave, the newlines made NULs */
+static char *output;   /* what the last send_lines() gave, the newlines made NULs */
 char *line[MAX_LINES]; /* its lines */
 size_t line_count;
-struct json_doc *doc; /* of the line that look() took */
+struct json_doc *doc; /* of the line that open_line() took */
 
-void server_make(void)
+void server_open(void)
 {
     char problem[100];
     struct mock_options options = {.seed = 1, .start_ms = NOW};
@@ -33,10 +33,10 @@ void server_make(void)
     server.fixed_now_ms = NOW;
 }
 
-int setup(void **state)
+int server_set_up(void **state)
 {
     (void)state;
-    server_make();
+    server_open();
     return 0;
 }
 
@@ -48,17 +48,17 @@ static void forget(void)
     output = NULL;
 }
 
-void server_end(void)
+void server_close(void)
 {
     mcp_done(&server);
     mock_free(mock);
 }
 
-int teardown(void **state)
+int server_tear_down(void **state)
 {
     (void)state;
     forget();
-    server_end();
+    server_close();
     return 0;
 }
 
@@ -96,7 +96,7 @@ static void split_lines(size_t len)
     }
 }
 
-int ask_bytes(const char *bytes, size_t bytes_len)
+int send_bytes(const char *bytes, size_t bytes_len)
 {
     size_t len;
     int in = memory_file(bytes, bytes_len), out = memory_file("", 0);
@@ -109,23 +109,22 @@ int ask_bytes(const char *bytes, size_t bytes_len)
     return rc;
 }
 
-void ask(const char *text)
+void send_lines(const char *text)
 {
-    assert_int_equal(ask_bytes(text, strlen(text)), 0);
+    assert_int_equal(send_bytes(text, strlen(text)), 0);
 }
 
-/* Asks for one tool and makes the JSON in its text the document to look at. */
-void load(const char *json, size_t len)
+void open_json(const char *json, size_t len)
 {
     json_free(doc);
     doc = NULL;
     assert_int_equal(json_parse(json, len, JSON_STRICT, 100000, &doc, NULL), 0);
 }
 
-void look(size_t index)
+void open_line(size_t index)
 {
     assert_true(index < line_count);
-    load(line[index], strlen(line[index]));
+    open_json(line[index], strlen(line[index]));
 }
 
 /* "result.agents.0.id": members by name, elements by number. */
@@ -167,41 +166,41 @@ int64_t number_at(const char *path)
     return value;
 }
 
-bool is_true(const char *path)
+bool is_true_at(const char *path)
 {
     bool value = false;
     return json_bool(doc, at(path), &value) && value;
 }
 
-void tool(const char *name, const char *arguments)
+void call_tool(const char *name, const char *arguments)
 {
     char request[1000];
     (void)snprintf(
         request, sizeof(request),
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"%s\",\"arguments\":%s}}\n",
         name, arguments);
-    ask(request);
+    send_lines(request);
     assert_int_equal(line_count, 1);
-    look(0);
+    open_line(0);
 }
 
 /* A tool that succeeds: its text is JSON, marked as mock. */
-void tool_json(const char *name, const char *arguments)
+void expect_tool_json(const char *name, const char *arguments)
 {
-    tool(name, arguments);
+    call_tool(name, arguments);
     assert_int_equal(json_get(doc, at("result"), "isError"), JSON_ABSENT);
     char *text = strdup(text_at("result.content.0.text"));
     assert_non_null(text);
-    load(text, strlen(text));
+    open_json(text, strlen(text));
     free(text);
-    assert_true(is_true("success"));
-    assert_true(is_true("mock"));
+    assert_true(is_true_at("success"));
+    assert_true(is_true_at("mock"));
     assert_string_equal(text_at("timestamp"), "2026-01-01T00:00:00.000Z");
 }
 
-void tool_fails(const char *name, const char *arguments, const char *problem)
+void expect_tool_error(const char *name, const char *arguments, const char *problem)
 {
-    tool(name, arguments);
-    assert_true(is_true("result.isError"));
+    call_tool(name, arguments);
+    assert_true(is_true_at("result.isError"));
     assert_string_equal(text_at("result.content.0.text"), problem);
 }

@@ -1,8 +1,8 @@
-/* What the tests of the mock server share: a server in this process, a way to ask it, and a way to look at
- * its answers.
+/* The fixture of the mock server's tests: a server in this process, functions that send lines to it, and a
+ * document to look into.
  *
- *     ask("{...}\n{...}\n");           all lines that came back are in line[0..line_count)
- *     look(0);                         line 0 becomes the document
+ *     send_lines("{...}\n{...}\n");    all lines that the server wrote are in line[0..line_count)
+ *     open_line(0);                    line 0 becomes the document
  *     text_at("result.agents.0.id")    members by name, elements by number
  *
  * Every line must be strict JSON, or the test fails. The clock stands at NOW; a test may set it.
@@ -22,42 +22,42 @@
 #define MAX_LINES 64
 
 extern struct mcp server;
-extern char *line[MAX_LINES]; /* valid until the next question */
+extern char *line[MAX_LINES]; /* valid until the next lines are sent */
 extern size_t line_count;
-extern struct json_doc *doc; /* what look(), load() or a tool made the document */
+extern struct json_doc *doc; /* what open_line(), open_json() or a tool opened */
 
-/* A world of seed 1 that starts NOW, and its server; and their end. setup and teardown are the same for
- * cmocka. */
-void server_make(void);
-void server_end(void);
-int setup(void **state);
-int teardown(void **state);
+/* Opens a world of seed 1 that starts NOW, and its server; and their end. server_set_up and server_tear_down
+ * do the same for cmocka. */
+void server_open(void);
+void server_close(void);
+int server_set_up(void **state);
+int server_tear_down(void **state);
 
 /* Serves `bytes` to their end and splits what came back; gives what mcp_serve gave. Allocates nothing of ours
  * itself. */
-int ask_bytes(const char *bytes, size_t len);
+int send_bytes(const char *bytes, size_t len);
 /* The same with a text, and it must succeed. */
-void ask(const char *text);
-/* Calls one tool with the id 1 and looks at the answer. */
-void tool(const char *name, const char *arguments);
+void send_lines(const char *text);
+/* Calls one tool with the id 1 and opens the answer. */
+void call_tool(const char *name, const char *arguments);
 /* A tool that succeeds: the JSON in its text, which must be marked as mock, becomes the document. */
-void tool_json(const char *name, const char *arguments);
+void expect_tool_json(const char *name, const char *arguments);
 /* A tool that fails with exactly this text. */
-void tool_fails(const char *name, const char *arguments, const char *problem);
+void expect_tool_error(const char *name, const char *arguments, const char *problem);
 
-void look(size_t index);
-void load(const char *json, size_t len);
+void open_line(size_t index);
+void open_json(const char *json, size_t len);
 json_node at(const char *path);
 /* These fail the test when there is no such thing. */
 const char *text_at(const char *path);
 int64_t number_at(const char *path);
-/* true is there. */
-bool is_true(const char *path);
+/* There is a true. */
+bool is_true_at(const char *path);
 
 /* A file in memory, its offset at the start. */
 int memory_file(const char *bytes, size_t len);
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, server_set_up, server_tear_down)
 
 #define PING(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"ping\"}\n"
 #define CALL(id, tool_name, arguments)                                                                       \

@@ -40,15 +40,15 @@ static const char session[] =
 static void a_standing_clock_gives_the_same_bytes(void **state)
 {
     (void)state;
-    ask_bytes(session, sizeof(session) - 1);
+    send_bytes(session, sizeof(session) - 1);
     size_t count = line_count;
     char *first[MAX_LINES];
     assert_true(count >= 14);
     for (size_t i = 0; i < count; i++)
         first[i] = strdup(line[i]);
-    server_end();
-    server_make();
-    ask_bytes(session, sizeof(session) - 1);
+    server_close();
+    server_open();
+    send_bytes(session, sizeof(session) - 1);
     assert_int_equal(line_count, count);
     for (size_t i = 0; i < count; i++) {
         assert_string_equal(first[i], line[i]);
@@ -68,12 +68,12 @@ static struct verdict run_short_of_memory(size_t n, bool go_on)
 {
     struct verdict v = {0};
     size_t answers = 0;
-    server_make();
+    server_open();
     if (go_on)
         fault_alloc_fail_from(n);
     else
         fault_alloc_fail_at(n);
-    v.rc = ask_bytes(session, sizeof(session) - 1);
+    v.rc = send_bytes(session, sizeof(session) - 1);
     v.fired = fault_alloc_fired();
     fault_alloc_fail_at(0);
     for (size_t i = 0; i < line_count; i++) {
@@ -83,7 +83,7 @@ static struct verdict run_short_of_memory(size_t n, bool go_on)
     assert_true(v.rc == 0 || (v.fired && v.rc == -ENOMEM));
     if (v.rc == 0)
         assert_int_equal(answers, 12);
-    server_end();
+    server_close();
     assert_int_equal(fault_alloc_live(), 0);
     return v;
 }

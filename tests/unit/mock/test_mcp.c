@@ -30,21 +30,22 @@ static void versions_are_negotiated(void **state)
             "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"%s\","
             "\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}\n",
             pairs[i][0]);
-        ask(request);
-        look(0);
+        send_lines(request);
+        open_line(0);
         assert_string_equal(text_at("result.protocolVersion"), pairs[i][1]);
         assert_string_equal(text_at("result.serverInfo.name"), "agent-mock");
         assert_int_equal(json_type(doc, at("result.capabilities.tools")), JSON_OBJECT);
     }
-    ask("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\"}\n");
-    look(0);
+    send_lines("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\"}\n");
+    open_line(0);
     assert_string_equal(text_at("result.protocolVersion"), "2025-11-25");
 }
 
 static void the_control_system_says_hello_in_its_own_way(void **state)
 {
     (void)state;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"0.1."
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"0.1."
         "0\",\"clientInfo\":{\"name\":\"rust-backend\",\"version\":\"1.0.0\"}}}\n");
     assert_int_equal(line_count, 1);
     assert_string_equal(
@@ -72,7 +73,7 @@ static void ids_come_back_as_they_came(void **state)
         (void)snprintf(request, sizeof(request), "{\"id\":%s,\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\r\n",
                        ids[i]);
         (void)snprintf(answer, sizeof(answer), "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{}}", ids[i]);
-        ask(request);
+        send_lines(request);
         assert_int_equal(line_count, 1);
         assert_string_equal(line[0], answer);
     }
@@ -81,9 +82,9 @@ static void ids_come_back_as_they_came(void **state)
 static void expect_error(const char *request, const char *id, int64_t code)
 {
     size_t len;
-    ask(request);
+    send_lines(request);
     assert_int_equal(line_count, 1);
-    look(0);
+    open_line(0);
     assert_int_equal(number_at("error.code"), code);
     const char *raw = json_raw(doc, at("id"), &len);
     assert_int_equal(len, strlen(id));
@@ -116,7 +117,8 @@ static void errors_say_what_is_wrong(void **state)
 static void what_asks_nothing_gets_nothing(void **state)
 {
     (void)state;
-    ask("\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n"
+    send_lines(
+        "\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n"
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}\n"
         "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\"}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"\"}}\n");
@@ -126,7 +128,8 @@ static void what_asks_nothing_gets_nothing(void **state)
 static void a_last_line_needs_no_newline(void **state)
 {
     (void)state;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}");
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}");
     assert_int_equal(line_count, 2);
     assert_string_equal(line[1], "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}");
 }
@@ -134,19 +137,20 @@ static void a_last_line_needs_no_newline(void **state)
 static void arrays_under_2025_03_26(void **state)
 {
     (void)state;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}\n"
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}\n"
         "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}, "
         "7 ,{\"jsonrpc\":\"2.0\",\"id\":\"2\",\"method\":\"tools/\\u006cist\"},[]]\n[]\n");
     assert_int_equal(line_count, 6);
     assert_string_equal(line[1], "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
-    look(2);
+    open_line(2);
     assert_int_equal(number_at("error.code"), -32600);
-    look(3);
+    open_line(3);
     assert_string_equal(text_at("id"), "2");
     assert_string_equal(text_at("result.tools.0.name"), "agent_list");
-    look(4);
+    open_line(4);
     assert_int_equal(number_at("error.code"), -32600);
-    look(5);
+    open_line(5);
     assert_string_equal(text_at("error.message"), "An empty array");
 }
 
@@ -162,14 +166,14 @@ static void an_over_long_line_is_one_error(void **state)
     memcpy(bytes, start, sizeof(start) - 1);
     memcpy(bytes + len - (sizeof(rest) - 1), rest, sizeof(rest) - 1);
     bytes[len] = '\n';
-    assert_int_equal(ask_bytes(bytes, len + 1), 0);
+    assert_int_equal(send_bytes(bytes, len + 1), 0);
     assert_int_equal(line_count, 1);
-    look(0);
+    open_line(0);
     assert_int_equal(number_at("id"), 77);
     assert_int_equal(number_at("error.code"), -32600);
     memmove(bytes + len - sizeof(rest), rest, sizeof(rest) - 1); /* one byte less: it fits */
     bytes[len - 1] = '\n';
-    assert_int_equal(ask_bytes(bytes, len), 0);
+    assert_int_equal(send_bytes(bytes, len), 0);
     assert_string_equal(line[0], "{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}");
     free(bytes);
 }
@@ -183,19 +187,19 @@ static void an_over_long_line_is_one_error(void **state)
 static void slow_calls_hold_nobody_up(void **state)
 {
     (void)state;
-    ask(SLOW("1", "3", "10", ",\"_meta\":{\"progressToken\":\"t\\u0041\"}") SLOW("2", "1", "1", "")
-            PING("3"));
+    send_lines(SLOW("1", "3", "10", ",\"_meta\":{\"progressToken\":\"t\\u0041\"}") SLOW("2", "1", "1", "")
+                   PING("3"));
     assert_int_equal(line_count, 6);
-    look(0);
+    open_line(0);
     assert_int_equal(number_at("id"), 3);
-    look(1);
+    open_line(1);
     assert_int_equal(number_at("id"), 2);
     assert_string_equal(
         line[2], "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":"
                  "\"t\\u0041\",\"progress\":1,\"total\":3,\"message\":\"step 1 of 3\"}}");
-    look(4);
+    open_line(4);
     assert_int_equal(number_at("params.progress"), 3);
-    look(5);
+    open_line(5);
     assert_int_equal(number_at("id"), 1);
     assert_string_equal(text_at("result.content.0.text"), "end");
 }
@@ -203,19 +207,19 @@ static void slow_calls_hold_nobody_up(void **state)
 static void cancelled_calls_are_not_answered(void **state)
 {
     (void)state;
-    ask(SLOW("1", "1000", "60000", "") SLOW("\"1\"", "1", "1", "") CANCEL("1") CANCEL("9") PING("2"));
+    send_lines(SLOW("1", "1000", "60000", "") SLOW("\"1\"", "1", "1", "") CANCEL("1") CANCEL("9") PING("2"));
     assert_int_equal(line_count, 2);
-    look(0);
+    open_line(0);
     assert_int_equal(number_at("id"), 2);
-    look(1);
+    open_line(1);
     assert_string_equal(text_at("id"), "1");
 }
 
 static void slow_has_limits(void **state)
 {
     (void)state;
-    tool_fails("slow", "{\"steps\":0}", "steps must be a whole number from 1 to 1000");
-    tool_fails("slow", "{\"stepMs\":60001}", "stepMs must be a whole number from 0 to 60000");
+    expect_tool_error("slow", "{\"steps\":0}", "steps must be a whole number from 1 to 1000");
+    expect_tool_error("slow", "{\"stepMs\":60001}", "stepMs must be a whole number from 0 to 60000");
     struct mcp_request r = {.id = "1", .id_len = 1};
     for (size_t i = 0; i < MCP_MAX_SLOW; i++)
         assert_int_equal(mcp_slow_start(&server, &r, 1, 60000, "m"), 0);
@@ -229,7 +233,8 @@ static void slow_has_limits(void **state)
 static void resources_are_the_agents(void **state)
 {
     (void)state;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/list\"}\n"
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/list\"}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://agents\"}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock:\\/\\/agents\\/coder-001\"}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"resources/read\",\"params\":{\"uri\":\"mock://agents/none\"}}\n"
@@ -237,39 +242,39 @@ static void resources_are_the_agents(void **state)
         "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"resources/read\",\"params\":{}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"resources/templates/list\"}\n");
     assert_int_equal(line_count, 7);
-    look(0);
+    open_line(0);
     assert_int_equal(json_count(doc, at("result.resources")), 6);
     assert_string_equal(text_at("result.resources.5.uri"), "mock://agents/tester-001");
-    look(2);
+    open_line(2);
     assert_string_equal(text_at("result.contents.0.uri"), "mock://agents/coder-001");
     char *text = strdup(text_at("result.contents.0.text"));
     assert_non_null(text);
-    load(text, strlen(text));
+    open_json(text, strlen(text));
     free(text);
     assert_string_equal(text_at("id"), "coder-001");
-    assert_true(is_true("mock"));
-    look(1);
+    assert_true(is_true_at("mock"));
+    open_line(1);
     assert_string_equal(text_at("result.contents.0.mimeType"), "application/json");
     for (size_t i = 3; i <= 4; i++) {
-        look(i);
+        open_line(i);
         assert_int_equal(number_at("error.code"), -32002);
         assert_true(strlen(text_at("error.data.uri")) > 0);
     }
-    look(5);
+    open_line(5);
     assert_int_equal(number_at("error.code"), -32602);
-    look(6);
+    open_line(6);
     assert_string_equal(text_at("result.resourceTemplates.0.uriTemplate"), "mock://agents/{id}");
 }
 
 static void logs_come_when_asked_for(void **state)
 {
     (void)state;
-    ask(SPAWN("1") LEVEL("warning") SPAWN("2") LEVEL("debug") SPAWN("3"));
+    send_lines(SPAWN("1") LEVEL("warning") SPAWN("2") LEVEL("debug") SPAWN("3"));
     assert_int_equal(line_count, 6);
-    look(4);
+    open_line(4);
     assert_string_equal(text_at("method"), "notifications/message");
     assert_string_equal(text_at("params.level"), "info");
-    look(5);
+    open_line(5);
     assert_int_equal(number_at("id"), 3);
 }
 

@@ -21,8 +21,8 @@ static void tools_have_schemas(void **state)
     static const char *const names[] = {"agent_list",   "swarm_init",    "agent_spawn",      "agent_metrics",
                                         "swarm_status", "swarm_destroy", "task_orchestrate", "task_status",
                                         "echo",         "slow"};
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n");
-    look(0);
+    send_lines("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}\n");
+    open_line(0);
     assert_int_equal(json_count(doc, at("result.tools")), sizeof(names) / sizeof(names[0]));
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[64];
@@ -54,7 +54,7 @@ static void agent_list_in_the_known_shape(void **state)
                                          "token_rate",   "parent_queen_id",
                                          "agent_mode",   "created_at",
                                          "age",          "mock"};
-    tool_json("agent_list", "{\"filter\":\"all\"}");
+    expect_tool_json("agent_list", "{\"filter\":\"all\"}");
     assert_int_equal(number_at("count"), 5);
     assert_int_equal(json_count(doc, at("agents")), 5);
     for (json_node a = json_first(doc, at("agents")); a != JSON_ABSENT; a = json_next(doc, a)) {
@@ -66,27 +66,27 @@ static void agent_list_in_the_known_shape(void **state)
     }
     assert_string_equal(text_at("agents.1.parent_queen_id"), "coordinator-001");
     assert_int_equal(json_type(doc, at("agents.0.parent_queen_id")), JSON_NULL);
-    tool_json("agent_list", "{\"filter\":\"idle\"}");
+    expect_tool_json("agent_list", "{\"filter\":\"idle\"}");
     assert_int_equal(number_at("count"), 1);
     assert_string_equal(text_at("agents.0.id"), "tester-001");
-    tool_json("agent_list", "{\"filter\":\"busy\"}");
+    expect_tool_json("agent_list", "{\"filter\":\"busy\"}");
     assert_int_equal(number_at("count"), 4);
-    tool_fails("agent_list", "{\"filter\":\"some\"}", "filter must be one of all, active, idle, busy");
-    tool_fails("agent_list", "{\"filter\":7}", "filter must be a string");
-    tool_fails("agent_list", "{\"swarmId\":\"x\"}", "the swarm was not found");
+    expect_tool_error("agent_list", "{\"filter\":\"some\"}", "filter must be one of all, active, idle, busy");
+    expect_tool_error("agent_list", "{\"filter\":7}", "filter must be a string");
+    expect_tool_error("agent_list", "{\"swarmId\":\"x\"}", "the swarm was not found");
 }
 
 static void agents_are_spawned_into_swarms(void **state)
 {
     (void)state;
-    tool_json("swarm_init", "{\"topology\":\"mesh\",\"maxAgents\":1,\"strategy\":\"auto\"}");
+    expect_tool_json("swarm_init", "{\"topology\":\"mesh\",\"maxAgents\":1,\"strategy\":\"auto\"}");
     assert_string_equal(text_at("status"), "initialized");
     assert_string_equal(text_at("topology"), "mesh");
     assert_string_equal(text_at("strategy"), "auto");
     assert_int_equal(number_at("maxAgents"), 1);
     char swarm[64];
     (void)snprintf(swarm, sizeof(swarm), "%s", text_at("swarmId"));
-    tool_json(
+    expect_tool_json(
         "agent_spawn",
         "{\"type\":\"coder\",\"name\":\"Code Agent Alpha\",\"capabilities\":[\"javascript\",\"python\"]}");
     assert_string_equal(text_at("swarmId"), swarm);
@@ -94,85 +94,88 @@ static void agents_are_spawned_into_swarms(void **state)
     assert_string_equal(text_at("status"), "active");
     char id[64];
     (void)snprintf(id, sizeof(id), "%s", text_at("agentId"));
-    tool_json("agent_list", "{}");
+    expect_tool_json("agent_list", "{}");
     assert_int_equal(number_at("count"), 6);
     assert_string_equal(text_at("agents.5.id"), id);
     assert_string_equal(text_at("swarmId"), swarm);
-    tool_fails("agent_spawn", "{\"type\":\"coder\"}", "no agent was spawned: the swarm is full");
-    tool_fails("agent_spawn", "{}", "type is required");
-    tool_fails("agent_spawn", "{\"type\":\"\"}", "type is required");
-    tool_fails("agent_spawn", "{\"type\":\"a\",\"capabilities\":[1]}",
-               "capabilities must hold strings of 1 to 128 bytes");
-    tool_fails("swarm_init", "{\"topology\":\"cube\"}",
-               "topology must be one of hierarchical, mesh, ring, star");
-    tool_fails("swarm_init", "{\"maxAgents\":0}", "maxAgents must be a whole number from 1 to 100");
-    tool_fails("swarm_init", "{\"maxAgents\":101}", "maxAgents must be a whole number from 1 to 100");
-    tool_json("swarm_status", "{}");
+    expect_tool_error("agent_spawn", "{\"type\":\"coder\"}", "no agent was spawned: the swarm is full");
+    expect_tool_error("agent_spawn", "{}", "type is required");
+    expect_tool_error("agent_spawn", "{\"type\":\"\"}", "type is required");
+    expect_tool_error("agent_spawn", "{\"type\":\"a\",\"capabilities\":[1]}",
+                      "capabilities must hold strings of 1 to 128 bytes");
+    expect_tool_error("swarm_init", "{\"topology\":\"cube\"}",
+                      "topology must be one of hierarchical, mesh, ring, star");
+    expect_tool_error("swarm_init", "{\"maxAgents\":0}", "maxAgents must be a whole number from 1 to 100");
+    expect_tool_error("swarm_init", "{\"maxAgents\":101}", "maxAgents must be a whole number from 1 to 100");
+    expect_tool_json("swarm_status", "{}");
     assert_int_equal(number_at("agentCount"), 1);
     assert_int_equal(number_at("activeAgents"), 1);
-    tool_json("swarm_destroy", "{}");
+    expect_tool_json("swarm_destroy", "{}");
     assert_string_equal(text_at("swarmId"), swarm);
     assert_int_equal(number_at("agentsEnded"), 1);
-    tool_json("agent_list", "{}");
+    expect_tool_json("agent_list", "{}");
     assert_int_equal(number_at("count"), 5);
-    tool_json("swarm_status", "{}");
+    expect_tool_json("swarm_status", "{}");
     assert_int_equal(number_at("agentCount"), 5);
-    tool_fails("swarm_status", "{\"swarmId\":\"gone\"}", "the swarm was not found");
-    tool_fails("swarm_destroy", "{\"swarmId\":\"gone\"}", "the swarm was not found");
+    expect_tool_error("swarm_status", "{\"swarmId\":\"gone\"}", "the swarm was not found");
+    expect_tool_error("swarm_destroy", "{\"swarmId\":\"gone\"}", "the swarm was not found");
 }
 
 static void metrics_of_agents(void **state)
 {
     (void)state;
-    tool_json("agent_metrics", "{}");
+    expect_tool_json("agent_metrics", "{}");
     assert_int_equal(number_at("count"), 5);
-    tool_json("agent_metrics", "{\"agentId\":\"coder-001\"}");
+    expect_tool_json("agent_metrics", "{\"agentId\":\"coder-001\"}");
     assert_int_equal(number_at("count"), 1);
     assert_int_equal(number_at("metrics.0.tasksCompleted"), 30);
-    assert_true(is_true("metrics.0.mock"));
-    tool_fails("agent_metrics", "{\"agentId\":\"x\"}", "the agent was not found");
+    assert_true(is_true_at("metrics.0.mock"));
+    expect_tool_error("agent_metrics", "{\"agentId\":\"x\"}", "the agent was not found");
 }
 
 static void tasks_go_their_way(void **state)
 {
     (void)state;
     char id[64], arguments[100];
-    tool_json("task_orchestrate", "{\"task\":\"Build a \\\"thing\\\"\",\"priority\":\"high\"}");
+    expect_tool_json("task_orchestrate", "{\"task\":\"Build a \\\"thing\\\"\",\"priority\":\"high\"}");
     assert_string_equal(text_at("status"), "pending");
     assert_string_equal(text_at("task"), "Build a \"thing\"");
     assert_string_equal(text_at("priority"), "high");
     assert_string_equal(text_at("strategy"), "adaptive");
     (void)snprintf(id, sizeof(id), "%s", text_at("taskId"));
     (void)snprintf(arguments, sizeof(arguments), "{\"taskId\":\"%s\"}", id);
-    tool_json("task_status", arguments);
+    expect_tool_json("task_status", arguments);
     assert_string_equal(text_at("status"), "pending");
     assert_int_equal(json_type(doc, at("startedAt")), JSON_NULL);
     server.fixed_now_ms = NOW + 3000;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"task_status\"}}\n");
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"task_status\"}}\n");
     assert_non_null(strstr(line[0], "in_progress"));
     server.fixed_now_ms = NOW + 20000;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"task_status\",\"arguments\":{}}}\n");
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"task_status\",\"arguments\":{}}}\n");
     assert_non_null(strstr(line[0], "\\\"status\\\":\\\"completed\\\",\\\"progress\\\":100"));
     server.fixed_now_ms = NOW;
-    tool_json("swarm_status", "{}");
+    expect_tool_json("swarm_status", "{}");
     assert_int_equal(number_at("taskCount"), 1);
     assert_int_equal(number_at("pendingTasks"), 1);
-    tool_fails("task_status", "{\"taskId\":\"x\"}", "the task was not found");
-    tool_fails("task_orchestrate", "{}", "task is required");
-    tool_fails("task_orchestrate", "{\"task\":\"t\",\"priority\":\"now\"}",
-               "priority must be one of low, medium, high, critical");
+    expect_tool_error("task_status", "{\"taskId\":\"x\"}", "the task was not found");
+    expect_tool_error("task_orchestrate", "{}", "task is required");
+    expect_tool_error("task_orchestrate", "{\"task\":\"t\",\"priority\":\"now\"}",
+                      "priority must be one of low, medium, high, critical");
 }
 
 static void echo_is_exact(void **state)
 {
     (void)state;
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
         "call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"message\":\"a\\u0000b\\/\\u00e9 é\xE2\x80\x8D\"}}}\n");
     assert_string_equal(
         line[0],
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"a\\u0000b\\/\\u00e9 é\xE2\x80\x8D\"}]}}");
-    tool_fails("echo", "{}", "message is required, a string");
-    tool_fails("echo", "{\"message\":1}", "message is required, a string");
+    expect_tool_error("echo", "{}", "message is required, a string");
+    expect_tool_error("echo", "{\"message\":1}", "message is required, a string");
 }
 
 /* ---- the control system ---- */
@@ -185,13 +188,14 @@ static void control_agents(void **state)
                                          "lastActivity", "metrics",      "source",  "mock"};
     static const char *const figures[] = {"tasksCompleted", "tasksActive", "successRate", "cpuUsage",
                                           "memoryUsage"};
-    ask("{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"agents/list\",\"params\":{}}\n"
+    send_lines(
+        "{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"agents/list\",\"params\":{}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"2\",\"method\":\"agents/list\"}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"3\",\"method\":\"agents/list\",\"params\":{\"type\":\"coder\",\"status\":\"active\",\"source\":\"mock\"}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"4\",\"method\":\"agents/list\",\"params\":{\"source\":\"claude-flow\"}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"5\",\"method\":\"agents/list\",\"params\":{\"status\":1}}\n");
     assert_int_equal(line_count, 5);
-    look(0);
+    open_line(0);
     assert_int_equal(json_count(doc, at("result.agents")), 5);
     for (json_node a = json_first(doc, at("result.agents")); a != JSON_ABSENT; a = json_next(doc, a)) {
         bool marked = false;
@@ -202,21 +206,21 @@ static void control_agents(void **state)
                              JSON_NUMBER);
         assert_true(json_bool(doc, json_get(doc, a, "mock"), &marked) && marked);
     }
-    look(1);
+    open_line(1);
     assert_int_equal(json_count(doc, at("result.agents")), 5);
-    look(2);
+    open_line(2);
     assert_int_equal(json_count(doc, at("result.agents")), 1);
     assert_string_equal(text_at("result.agents.0.id"), "coder-001");
-    look(3);
+    open_line(3);
     assert_int_equal(json_count(doc, at("result.agents")), 0);
-    look(4);
+    open_line(4);
     assert_int_equal(number_at("error.code"), -32602);
 }
 
 static void control_snapshot(void **state)
 {
     (void)state;
-    tool("visualization.snapshot", "{\"includePositions\":true,\"includeConnections\":true}");
+    call_tool("visualization.snapshot", "{\"includePositions\":true,\"includeConnections\":true}");
     assert_string_equal(text_at("result.timestamp"), "2026-01-01T00:00:00.000Z");
     assert_int_equal(number_at("result.agentCount"), 5);
     assert_int_equal(json_count(doc, at("result.agents")), 5);
@@ -231,13 +235,13 @@ static void control_snapshot(void **state)
     assert_true(json_double(doc, at("result.connections.0.strength"), &strength) && strength >= 0.5 &&
                 strength <= 1);
     assert_int_equal(number_at("result.metrics.total"), 5);
-    assert_true(is_true("result.mock"));
-    tool("visualization.snapshot", "{\"includePositions\":false,\"includeConnections\":false}");
+    assert_true(is_true_at("result.mock"));
+    call_tool("visualization.snapshot", "{\"includePositions\":false,\"includeConnections\":false}");
     assert_int_equal(json_type(doc, at("result.positions")), JSON_OBJECT);
     assert_int_equal(json_count(doc, at("result.positions")), 0);
     assert_int_equal(json_type(doc, at("result.connections")), JSON_ARRAY);
     assert_int_equal(json_count(doc, at("result.connections")), 0);
-    tool("visualization.snapshot", "{\"includePositions\":1}");
+    call_tool("visualization.snapshot", "{\"includePositions\":1}");
     assert_int_equal(number_at("error.code"), -32602);
 }
 
@@ -265,14 +269,14 @@ static void control_metrics_have_both_sets_of_fields(void **state)
                                          "performance.cacheAge",
                                          "performance.updateInterval",
                                          "performance.sourcesAvailable"};
-    tool("metrics.get", "{\"includeAgents\":false,\"includePerformance\":true}");
+    call_tool("metrics.get", "{\"includeAgents\":false,\"includePerformance\":true}");
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         char path[80];
         (void)snprintf(path, sizeof(path), "result.%s", fields[i]);
         assert_int_equal(json_type(doc, at(path)), JSON_NUMBER);
     }
     assert_string_equal(text_at("result.timestamp"), "2026-01-01T00:00:00.000Z");
-    assert_true(is_true("result.mock"));
+    assert_true(is_true_at("result.mock"));
     assert_int_equal(number_at("result.agents.byStatus.active"), 4);
     assert_int_equal(number_at("result.agents.byStatus.idle"), 1);
 }
@@ -280,18 +284,18 @@ static void control_metrics_have_both_sets_of_fields(void **state)
 static void control_swarms_have_agents(void **state)
 {
     (void)state;
-    tool("swarm.initialize",
-         "{\"topology\":\"hierarchical\",\"maxAgents\":20,\"agentTypes\":[\"coordinator\",\"coder\"]}");
+    call_tool("swarm.initialize",
+              "{\"topology\":\"hierarchical\",\"maxAgents\":20,\"agentTypes\":[\"coordinator\",\"coder\"]}");
     assert_string_equal(text_at("result.status"), "initialized");
     assert_string_equal(text_at("result.swarmId"), "swarm-1767225600000");
     assert_string_equal(text_at("result.agentTypes.1"), "coder");
     assert_string_equal(text_at("result.topology"), "hierarchical");
-    assert_true(is_true("result.mock"));
+    assert_true(is_true_at("result.mock"));
     assert_int_equal(mock_agent_count(mock), 7);
-    tool("swarm.initialize", "{\"maxAgents\":1,\"agentTypes\":[\"a\",\"b\"]}");
+    call_tool("swarm.initialize", "{\"maxAgents\":1,\"agentTypes\":[\"a\",\"b\"]}");
     assert_string_equal(text_at("result.swarmId"), "swarm-1767225600001");
     assert_int_equal(mock_agent_count(mock), 8);
-    tool("swarm.initialize", "{\"agentTypes\":\"coder\"}");
+    call_tool("swarm.initialize", "{\"agentTypes\":\"coder\"}");
     assert_int_equal(number_at("error.code"), -32602);
     assert_int_equal(mock_agent_count(mock), 8);
 }

@@ -113,7 +113,7 @@ static void the_same_question_gets_the_same_answer(void **state)
 {
     (void)state;
     struct mock *first = mock;
-    world_make(1);
+    world_open(1);
     for (uint64_t s = 0; s <= 600; s += 50) {
         char *a = portrait(first, SECOND(s)), *b = portrait(mock, SECOND(s)),
              *again = portrait(first, SECOND(s));
@@ -130,7 +130,7 @@ static void another_seed_is_another_world(void **state)
 {
     (void)state;
     struct mock *first = mock;
-    world_make(2);
+    world_open(2);
     char *a = portrait(first, SECOND(300)), *b = portrait(mock, SECOND(300));
     assert_string_not_equal(a, b);
     mem_free(a);

@@ -11,7 +11,7 @@
 
 struct mock *mock;
 
-void world_make(uint64_t seed)
+void world_open(uint64_t seed)
 {
     char problem[200];
     struct mock_options options = {.seed = seed, .start_ms = START};
@@ -22,7 +22,7 @@ void world_make(uint64_t seed)
 int world_set_up(void **state)
 {
     (void)state;
-    world_make(1);
+    world_open(1);
     return 0;
 }
 

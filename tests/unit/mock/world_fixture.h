@@ -14,7 +14,7 @@
 extern struct mock *mock;
 
 /* Puts a new world in `mock`, with the default cast. */
-void world_make(uint64_t seed);
+void world_open(uint64_t seed);
 /* The agent at `index`, which must be there. */
 struct mock_agent agent_at(size_t index, uint64_t now_ms);
 

@@ -51,7 +51,7 @@ static void assert_holds(const char *expected)
     assert_string_equal(text, expected);
 }
 
-static void test_written_locked_removed(void **state)
+static void written_locked_removed(void **state)
 {
     (void)state;
     struct pidfile p = {.fd = -1};
@@ -69,7 +69,7 @@ static void test_written_locked_removed(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-static void test_stale_is_taken(void **state)
+static void stale_is_taken(void **state)
 {
     (void)state;
     struct pidfile p = {.fd = -1};
@@ -82,7 +82,7 @@ static void test_stale_is_taken(void **state)
     pidfile_close(&p);
 }
 
-static void test_another_ones_file_stays(void **state)
+static void another_ones_file_stays(void **state)
 {
     (void)state;
     struct pidfile p = {.fd = -1};
@@ -95,7 +95,7 @@ static void test_another_ones_file_stays(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-static void test_links_are_not_followed(void **state)
+static void links_are_not_followed(void **state)
 {
     (void)state;
     struct pidfile p = {.fd = -1};
@@ -106,7 +106,7 @@ static void test_links_are_not_followed(void **state)
     assert_int_equal(access("/tmp/test_pidfile.nowhere", F_OK), -1);
 }
 
-static void test_no_such_folder(void **state)
+static void no_such_folder(void **state)
 {
     (void)state;
     struct pidfile p = {.fd = -1};
@@ -118,9 +118,9 @@ static void test_no_such_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written_locked_removed),  cmocka_unit_test(test_stale_is_taken),
-        cmocka_unit_test(test_another_ones_file_stays), cmocka_unit_test(test_links_are_not_followed),
-        cmocka_unit_test(test_no_such_folder),
+        cmocka_unit_test(written_locked_removed),  cmocka_unit_test(stale_is_taken),
+        cmocka_unit_test(another_ones_file_stays), cmocka_unit_test(links_are_not_followed),
+        cmocka_unit_test(no_such_folder),
     };
     return cmocka_run_group_tests_name("pidfile", tests, make_folder, remove_folder);
 }

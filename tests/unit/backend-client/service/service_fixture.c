@@ -9,7 +9,7 @@
 
 #include "backend-client/src/agents/snapshot.h"
 
-struct json_doc *kit_doc;
+struct json_doc *doc;
 static struct buf text;
 
 size_t ar_snapshot_count(const struct ar_snapshot *snapshot)
@@ -47,7 +47,7 @@ int64_t ar_snapshot_taken_at_ms(const struct ar_snapshot *snapshot)
     return snapshot->taken_at_ms;
 }
 
-struct ar_agent kit_agent(const char *id, const char *type, const char *swarm_id)
+struct ar_agent agent_of_type(const char *id, const char *type, const char *swarm_id)
 {
     struct ar_agent agent = agent_of_id(id);
     agent.type = type;
@@ -55,45 +55,45 @@ struct ar_agent kit_agent(const char *id, const char *type, const char *swarm_id
     return agent;
 }
 
-void kit_write_begin(struct writer *w)
+void begin_json(struct writer *w)
 {
-    kit_done();
+    close_json();
     buf_init(&text, (size_t)1 << 20);
     writer_init(w, &text);
 }
 
 static void parse(const char *json, size_t len)
 {
-    assert_int_equal(json_parse(json, len, JSON_STRICT, 65536, &kit_doc, NULL), 0);
+    assert_int_equal(json_parse(json, len, JSON_STRICT, 65536, &doc, NULL), 0);
 }
 
-void kit_look(struct writer *w)
+void open_written(struct writer *w)
 {
     assert_int_equal(writer_end(w), 0);
     parse(buf_data(&text), buf_len(&text));
 }
 
-void kit_parse(const char *json)
+void open_json(const char *json)
 {
-    kit_done();
+    close_json();
     parse(json, strlen(json));
 }
 
 /* One step of a path: an index into an array, or a member's name. */
 static json_node step(json_node at, const char *name)
 {
-    if (json_type(kit_doc, at) != JSON_ARRAY)
-        return json_get(kit_doc, at, name);
-    json_node it = json_first(kit_doc, at);
+    if (json_type(doc, at) != JSON_ARRAY)
+        return json_get(doc, at, name);
+    json_node it = json_first(doc, at);
     for (long left = strtol(name, NULL, 10); left > 0; left--)
-        it = json_next(kit_doc, it);
+        it = json_next(doc, it);
     return it;
 }
 
-json_node kit_at(const char *path)
+json_node at_path(const char *path)
 {
     char name[64];
-    json_node at = json_root(kit_doc);
+    json_node at = json_root(doc);
     while (*path != '\0') {
         size_t len = strcspn(path, ".");
         assert_true(len < sizeof(name));
@@ -105,35 +105,35 @@ json_node kit_at(const char *path)
     return at;
 }
 
-const char *kit_text(const char *path)
+const char *text_at(const char *path)
 {
-    return json_string(kit_doc, kit_at(path), NULL);
+    return json_string(doc, at_path(path), NULL);
 }
 
-double kit_number(const char *path)
+double number_at(const char *path)
 {
     double value = 0;
-    assert_true(json_double(kit_doc, kit_at(path), &value));
+    assert_true(json_double(doc, at_path(path), &value));
     return value;
 }
 
-int kit_true(const char *path)
+int flag_at(const char *path)
 {
     bool value = false;
-    assert_true(json_bool(kit_doc, kit_at(path), &value));
+    assert_true(json_bool(doc, at_path(path), &value));
     return value;
 }
 
-void kit_done(void)
+void close_json(void)
 {
-    json_free(kit_doc);
-    kit_doc = NULL;
+    json_free(doc);
+    doc = NULL;
     buf_done(&text);
 }
 
-int kit_clean(void **state)
+int json_tear_down(void **state)
 {
     (void)state;
-    kit_done();
+    close_json();
     return 0;
 }

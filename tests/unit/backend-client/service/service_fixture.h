@@ -1,5 +1,11 @@
-/* What the tests of agent-backend share: snapshots of their own making (the kit brings the accessors of
- * agent_relay.h over them, so the library's are not linked), and looking into JSON.
+/* The fixture of agent-backend's tests: snapshots that a test fills in (the accessors of agent_relay.h are
+ * defined here over them, and the library's are not linked), and a JSON document to look into.
+ *
+ *     struct writer w;
+ *     begin_json(&w);
+ *     view_agents(&w, ...);            the code under test writes
+ *     open_written(&w);                what it wrote becomes the document
+ *     text_at("agents.0.id")           members by name, elements by number
  */
 #ifndef TESTS_SERVICE_SERVICE_FIXTURE_H
 #define TESTS_SERVICE_SERVICE_FIXTURE_H
@@ -12,11 +18,11 @@
 #include "wire/json.h"
 #include "wire/writer.h"
 
-#define KIT_MAX_AGENTS 16
+#define MAX_SNAPSHOT_AGENTS 16
 
 /* Complete here, opaque elsewhere. */
 struct ar_snapshot {
-    struct ar_agent agents[KIT_MAX_AGENTS];
+    struct ar_agent agents[MAX_SNAPSHOT_AGENTS];
     size_t count;
     enum ar_source source;
     enum ar_state state;
@@ -25,19 +31,19 @@ struct ar_snapshot {
     int64_t taken_at_ms;
 };
 
-/* An agent that tells its id, type and swarm, and nothing else. */
-struct ar_agent kit_agent(const char *id, const char *type, const char *swarm_id);
+/* An agent with an id, a type and a swarm, and no other field. */
+struct ar_agent agent_of_type(const char *id, const char *type, const char *swarm_id);
 
-/* The text under test: begin, write, look; the parts are addressed as "agents.0.id". */
-extern struct json_doc *kit_doc;
-void kit_write_begin(struct writer *w);
-void kit_look(struct writer *w); /* ends the writer and parses what it wrote, which must be strict JSON */
-void kit_parse(const char *json);
-json_node kit_at(const char *path);
-const char *kit_text(const char *path); /* NULL when it is no string */
-double kit_number(const char *path);    /* fails when it is none */
-int kit_true(const char *path);         /* 1 or 0; fails when it is neither */
-void kit_done(void);
-int kit_clean(void **state); /* the same, as the tear-down of a group */
+/* The document, and what opens and closes it. */
+extern struct json_doc *doc;
+void begin_json(struct writer *w);
+void open_written(struct writer *w); /* ends the writer and parses what it wrote, which must be strict JSON */
+void open_json(const char *json);
+json_node at_path(const char *path);
+const char *text_at(const char *path); /* NULL when it is no string */
+double number_at(const char *path);    /* fails when it is none */
+int flag_at(const char *path);         /* 1 or 0; fails when it is neither */
+void close_json(void);
+int json_tear_down(void **state); /* the same, as the tear-down of a group */
 
 #endif

@@ -50,10 +50,10 @@ static struct ar_health refused_health(void)
 static void look_at_failure(void)
 {
     struct writer w;
-    kit_write_begin(&w);
+    begin_json(&w);
     failure_write(&failure, &w);
-    kit_look(&w);
-    assert_false(kit_true("success"));
+    open_written(&w);
+    assert_false(flag_at("success"));
 }
 
 static void a_refused_connection_is_said(void **state)
@@ -63,18 +63,18 @@ static void a_refused_connection_is_said(void **state)
     failure_from_reply(&failure, &(struct ar_reply){.code = AR_E_DEGRADED, .message = "not live"}, &h);
     look_at_failure();
     assert_int_equal(failure.status, 503);
-    assert_string_equal(kit_text("code"), "CONNECTION_REFUSED");
-    assert_string_equal(kit_text("error"), "10.0.0.2:9500 refused the connection");
-    assert_string_equal(kit_text("details.suggestion"), "Start the relay.");
-    assert_string_equal(kit_text("details.address"), "relay:9500");
-    assert_string_equal(kit_text("details.peer"), "10.0.0.2:9500");
-    assert_false(kit_true("details.mayHaveRun"));
+    assert_string_equal(text_at("code"), "CONNECTION_REFUSED");
+    assert_string_equal(text_at("error"), "10.0.0.2:9500 refused the connection");
+    assert_string_equal(text_at("details.suggestion"), "Start the relay.");
+    assert_string_equal(text_at("details.address"), "relay:9500");
+    assert_string_equal(text_at("details.peer"), "10.0.0.2:9500");
+    assert_false(flag_at("details.mayHaveRun"));
     h.last_error_name[0] = h.last_error[0] = h.suggestion[0] = '\0';
     failure_from_code(&failure, AR_E_DEGRADED, &h);
     look_at_failure();
-    assert_string_equal(kit_text("code"), "NOT_CONNECTED_YET");
-    assert_non_null(strstr(kit_text("error"), "relay:9500"));
-    assert_true(strlen(kit_text("details.suggestion")) > 10);
+    assert_string_equal(text_at("code"), "NOT_CONNECTED_YET");
+    assert_non_null(strstr(text_at("error"), "relay:9500"));
+    assert_true(strlen(text_at("details.suggestion")) > 10);
 }
 
 static void an_unknown_error_keeps_its_name(void **state)
@@ -98,11 +98,11 @@ static void a_server_error_keeps_its_words(void **state)
     failure_from_reply(&failure, &r, &h);
     look_at_failure();
     assert_int_equal(failure.status, 502);
-    assert_string_equal(kit_text("code"), "SERVER_ERROR");
-    assert_string_equal(kit_text("error"),
+    assert_string_equal(text_at("code"), "SERVER_ERROR");
+    assert_string_equal(text_at("error"),
                         "the server behind relay:9500 refused tools/call: error -32602: Unknown tool: x");
-    assert_string_equal(kit_text("details.suggestion"), why.suggestion);
-    assert_true(kit_true("details.mayHaveRun"));
+    assert_string_equal(text_at("details.suggestion"), why.suggestion);
+    assert_true(flag_at("details.mayHaveRun"));
     r = reply_of("{\"code\":-31002,\"message\":\"Request timed out\",\"data\":{\"relay\":false}}");
     failure_from_reply(&failure, &r, &h); /* the server's own number */
     assert_int_equal(failure.status, 502);
@@ -138,9 +138,9 @@ static void each_error_of_the_relay_has_its_status(void **state)
         failure_from_reply(&failure, &r, &h);
         look_at_failure();
         assert_int_equal(failure.status, status);
-        assert_string_equal(kit_text("code"), table[i].name);
-        assert_string_equal(kit_text("error"), "the relay at relay:9500 refused tools/call: m");
-        assert_string_equal(kit_text("details.suggestion"), why.suggestion);
+        assert_string_equal(text_at("code"), table[i].name);
+        assert_string_equal(text_at("error"), "the relay at relay:9500 refused tools/call: m");
+        assert_string_equal(text_at("details.suggestion"), why.suggestion);
         assert_true(strlen(why.suggestion) > 20);
     }
 }
@@ -205,11 +205,11 @@ static void an_old_outage_is_not_reported(void **state)
     h.state = AR_LIVE;
     failure_from_reply(&failure, &(struct ar_reply){.code = AR_E_TIMEOUT, .message = ""}, &h);
     look_at_failure();
-    assert_int_equal(json_type(kit_doc, kit_at("details.lastError")), JSON_NULL);
+    assert_int_equal(json_type(doc, at_path("details.lastError")), JSON_NULL);
     h.state = AR_DEGRADED;
     failure_from_tool(&failure, "x", NULL, 0, AR_SOURCE_MOCK, &h);
     look_at_failure();
-    assert_string_equal(kit_text("details.lastError"), h.last_error);
+    assert_string_equal(text_at("details.lastError"), h.last_error);
 }
 
 static void a_wait_in_vain_says_for_what(void **state)
@@ -264,5 +264,5 @@ int main(void)
         cmocka_unit_test(a_wait_in_vain_says_for_what),
         cmocka_unit_test(every_code_has_a_failure),
     };
-    return cmocka_run_group_tests(tests, NULL, kit_clean);
+    return cmocka_run_group_tests(tests, NULL, json_tear_down);
 }

@@ -310,5 +310,5 @@ int main(void)
         cmocka_unit_test(only_our_own_names_are_served),
         cmocka_unit_test(what_is_an_origin),
     };
-    return cmocka_run_group_tests(tests, NULL, kit_clean);
+    return cmocka_run_group_tests(tests, NULL, json_tear_down);
 }

@@ -40,13 +40,13 @@ static void params_are_those_of_tools_call(void **state)
 {
     (void)state;
     struct writer w;
-    kit_write_begin(&w);
+    begin_json(&w);
     tool_params_begin(&w, "swarm_init");
     write_member_string(&w, "topology", "mesh");
     tool_params_end(&w);
-    kit_look(&w);
-    assert_string_equal(kit_text("name"), "swarm_init");
-    assert_string_equal(kit_text("arguments.topology"), "mesh");
+    open_written(&w);
+    assert_string_equal(text_at("name"), "swarm_init");
+    assert_string_equal(text_at("arguments.topology"), "mesh");
 }
 
 static void json_inside_text(void **state)
@@ -192,5 +192,5 @@ int main(void)
         cmocka_unit_test(strange_results),
         cmocka_unit_test(without_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, kit_clean);
+    return cmocka_run_group_tests(tests, NULL, json_tear_down);
 }

@@ -41,27 +41,27 @@ static void show(enum ar_source source)
 
 static struct ar_agent *add(const char *id, const char *type, const char *swarm_id)
 {
-    snapshot.agents[snapshot.count] = kit_agent(id, type, swarm_id);
+    snapshot.agents[snapshot.count] = agent_of_type(id, type, swarm_id);
     return &snapshot.agents[snapshot.count++];
 }
 
 static void write_agents(void)
 {
-    kit_write_begin(&w);
+    begin_json(&w);
     assert_int_equal(view_agents(&view, true, &w), 0);
-    kit_look(&w);
+    open_written(&w);
 }
 
 static void write_status(void)
 {
-    kit_write_begin(&w);
+    begin_json(&w);
     assert_int_equal(view_status(&view, &w), 0);
-    kit_look(&w);
+    open_written(&w);
 }
 
 static void assert_null_at(const char *path)
 {
-    if (json_type(kit_doc, kit_at(path)) != JSON_NULL)
+    if (json_type(doc, at_path(path)) != JSON_NULL)
         fail_msg("%s is not null", path);
 }
 
@@ -82,9 +82,9 @@ static void what_was_not_told_is_null(void **state)
         (void)snprintf(path, sizeof(path), "agents.0.%s", members[i]);
         assert_null_at(path);
     }
-    assert_string_equal(kit_text("agents.0.id"), "a");
-    assert_int_equal(json_count(kit_doc, kit_at("agents.0.capabilities")), 0);
-    assert_int_equal(json_count(kit_doc, kit_at("agents.0.connections")), 0);
+    assert_string_equal(text_at("agents.0.id"), "a");
+    assert_int_equal(json_count(doc, at_path("agents.0.capabilities")), 0);
+    assert_int_equal(json_count(doc, at_path("agents.0.connections")), 0);
 }
 
 static void what_was_told_is_there(void **state)
@@ -102,16 +102,16 @@ static void what_was_told_is_there(void **state)
     a->capabilities = words;
     a->capability_count = 2;
     write_agents();
-    assert_string_equal(kit_text("agents.0.name"), "Ann");
-    assert_true(kit_number("agents.0.health") == 0);
-    assert_true(kit_number("agents.0.cpuUsage") == 0.25);
-    assert_true(kit_number("agents.0.tasksActive") == 0);
-    assert_true(kit_number("agents.0.age") == 60000);
-    assert_string_equal(kit_text("agents.0.createdAt"), "2025-12-31T23:59:00.000Z");
-    assert_string_equal(kit_text("agents.0.capabilities.1"), "talk");
-    assert_int_equal(json_count(kit_doc, kit_at("agents.0.position")), 3);
+    assert_string_equal(text_at("agents.0.name"), "Ann");
+    assert_true(number_at("agents.0.health") == 0);
+    assert_true(number_at("agents.0.cpuUsage") == 0.25);
+    assert_true(number_at("agents.0.tasksActive") == 0);
+    assert_true(number_at("agents.0.age") == 60000);
+    assert_string_equal(text_at("agents.0.createdAt"), "2025-12-31T23:59:00.000Z");
+    assert_string_equal(text_at("agents.0.capabilities.1"), "talk");
+    assert_int_equal(json_count(doc, at_path("agents.0.position")), 3);
     size_t len;
-    assert_memory_equal(json_raw(kit_doc, kit_at("agents.0.tokens"), &len), "9007199254740993", 16);
+    assert_memory_equal(json_raw(doc, at_path("agents.0.tokens"), &len), "9007199254740993", 16);
 }
 
 static void markers_stand_beside(void **state)
@@ -123,18 +123,18 @@ static void markers_stand_beside(void **state)
         (void)snprintf(health.last_error, sizeof(health.last_error), "refused");
         add("a", "coder", "s")->mock = source == AR_SOURCE_MOCK;
         write_agents();
-        assert_string_equal(kit_text("source"), names[source]);
-        assert_int_equal(kit_true("agentsAreMock"), source == AR_SOURCE_MOCK);
-        assert_int_equal(kit_true("agents.0.mock"), source == AR_SOURCE_MOCK);
-        assert_int_equal(kit_true("mcpConnected"), source == AR_SOURCE_LIVE);
-        assert_true(kit_number("ageMs") == 1500);
-        assert_true(kit_number("count") == 1);
-        assert_string_equal(kit_text("takenAt"), "2025-12-31T23:59:58.500Z");
-        assert_string_equal(kit_text("health.source"), names[source]);
+        assert_string_equal(text_at("source"), names[source]);
+        assert_int_equal(flag_at("agentsAreMock"), source == AR_SOURCE_MOCK);
+        assert_int_equal(flag_at("agents.0.mock"), source == AR_SOURCE_MOCK);
+        assert_int_equal(flag_at("mcpConnected"), source == AR_SOURCE_LIVE);
+        assert_true(number_at("ageMs") == 1500);
+        assert_true(number_at("count") == 1);
+        assert_string_equal(text_at("takenAt"), "2025-12-31T23:59:58.500Z");
+        assert_string_equal(text_at("health.source"), names[source]);
         if (source == AR_SOURCE_LIVE)
             assert_null_at("error");
         else
-            assert_string_equal(kit_text("error"), "refused");
+            assert_string_equal(text_at("error"), "refused");
     }
 }
 
@@ -153,10 +153,10 @@ static void each_status_has_a_kind(void **state)
         show(AR_SOURCE_LIVE);
         add("a", NULL, NULL)->status = cases[i].status;
         write_agents();
-        assert_string_equal(kit_text("agents.0.statusKind"), cases[i].kind);
+        assert_string_equal(text_at("agents.0.statusKind"), cases[i].kind);
         write_status();
         (void)snprintf(count, sizeof(count), "telemetry.agent_counts.%s", cases[i].kind);
-        assert_true(kit_number(count) == 1);
+        assert_true(number_at(count) == 1);
     }
 }
 
@@ -179,23 +179,24 @@ static void edges_stay_inside_a_swarm(void **state)
     for (size_t i = 0; i < snapshot.count; i++)
         assert_int_equal(leaders[i], want[i]);
     mem_free(leaders);
-    kit_write_begin(&w);
+    begin_json(&w);
     assert_int_equal(view_graph(&view, &w), 0);
-    kit_look(&w);
-    assert_int_equal(json_count(kit_doc, kit_at("nodes")), 7);
-    assert_int_equal(json_count(kit_doc, kit_at("edges")), 3);
-    assert_true(kit_number("edges.1.source") == 1002);
-    assert_true(kit_number("edges.1.target") == 1003);
-    assert_string_equal(kit_text("edges.1.metadata.swarm_id"), "s2");
-    assert_string_equal(kit_text("nodes.0.metadata.mock"), "false");
+    open_written(&w);
+    assert_int_equal(json_count(doc, at_path("nodes")), 7);
+    assert_int_equal(json_count(doc, at_path("edges")), 3);
+    assert_true(number_at("edges.1.source") == 1002);
+    assert_true(number_at("edges.1.target") == 1003);
+    assert_string_equal(text_at("edges.1.metadata.swarm_id"), "s2");
+    assert_string_equal(text_at("nodes.0.metadata.mock"), "false");
     assert_null_at("nodes.0.metadata.health");
-    assert_true(kit_number("nodes.6.data.node_id") == 1006);
+    assert_true(number_at("nodes.6.data.node_id") == 1006);
 }
 
 static void a_place_depends_on_the_id_alone(void **state)
 {
     (void)state;
-    struct ar_agent a = kit_agent("coder-001", "coder", "s"), b = kit_agent("coder-001", "tester", NULL);
+    struct ar_agent a = agent_of_type("coder-001", "coder", "s"),
+                    b = agent_of_type("coder-001", "tester", NULL);
     struct view_point p = view_position(&a), q = view_position(&b);
     assert_true(p.x == q.x && p.y == q.y && p.z == q.z);
     assert_true(fabs(sqrt(p.x * p.x + p.y * p.y + p.z * p.z) - 10) < 0.01);
@@ -208,12 +209,12 @@ static void an_empty_graph_says_why(void **state)
 {
     (void)state;
     show(AR_SOURCE_LIVE);
-    kit_write_begin(&w);
+    begin_json(&w);
     assert_int_equal(view_graph(&view, &w), 0);
-    kit_look(&w);
-    assert_string_equal(kit_text("status"), "no_agents_available");
-    assert_true(kit_true("mcp_connection_available"));
-    assert_int_equal(json_count(kit_doc, kit_at("suggestions")), 1);
+    open_written(&w);
+    assert_string_equal(text_at("status"), "no_agents_available");
+    assert_true(flag_at("mcp_connection_available"));
+    assert_int_equal(json_count(doc, at_path("suggestions")), 1);
 }
 
 /* ---- status ---- */
@@ -231,22 +232,22 @@ static void averages_are_over_what_is_known(void **state)
     add("c", "tester", "t")->status = "failed";
     add("d", NULL, NULL)->status = "resting";
     write_status();
-    assert_true(kit_number("telemetry.performance.avg_health") == 90);
-    assert_true(kit_number("telemetry.performance.avg_cpu_usage") == 0.5);
+    assert_true(number_at("telemetry.performance.avg_health") == 90);
+    assert_true(number_at("telemetry.performance.avg_cpu_usage") == 0.5);
     assert_null_at("telemetry.performance.avg_memory_usage");
     assert_null_at("telemetry.performance.total_workload");
-    assert_true(kit_number("telemetry.tasks.completed_tasks") == 4);
+    assert_true(number_at("telemetry.tasks.completed_tasks") == 4);
     assert_null_at("telemetry.tasks.active_tasks");
     assert_null_at("telemetry.tokens.total_tokens");
-    assert_true(kit_number("telemetry.agent_counts.total") == 4);
-    assert_true(kit_number("telemetry.agent_counts.active") == 1);
-    assert_true(kit_number("telemetry.agent_counts.idle") == 1);
-    assert_true(kit_number("telemetry.agent_counts.error") == 1);
-    assert_true(kit_number("telemetry.agent_counts.other") == 1);
-    assert_true(kit_number("telemetry.swarms.count") == 2);
-    assert_true(kit_number("telemetry.agent_types.coder") == 2);
-    assert_string_equal(kit_text("telemetry.system_health"), "healthy");
-    assert_string_equal(kit_text("data_source"), "hive_mind_tcp");
+    assert_true(number_at("telemetry.agent_counts.total") == 4);
+    assert_true(number_at("telemetry.agent_counts.active") == 1);
+    assert_true(number_at("telemetry.agent_counts.idle") == 1);
+    assert_true(number_at("telemetry.agent_counts.error") == 1);
+    assert_true(number_at("telemetry.agent_counts.other") == 1);
+    assert_true(number_at("telemetry.swarms.count") == 2);
+    assert_true(number_at("telemetry.agent_types.coder") == 2);
+    assert_string_equal(text_at("telemetry.system_health"), "healthy");
+    assert_string_equal(text_at("data_source"), "hive_mind_tcp");
 }
 
 static void health_of_the_system(void **state)
@@ -266,7 +267,7 @@ static void health_of_the_system(void **state)
         a->status = "active";
         a->health = cases[i].health;
         write_status();
-        assert_string_equal(kit_text("telemetry.system_health"), cases[i].want);
+        assert_string_equal(text_at("telemetry.system_health"), cases[i].want);
     }
 }
 
@@ -285,20 +286,20 @@ static void health_says_what_is_served(void **state)
     (void)snprintf(health.last_error_name, sizeof(health.last_error_name), "ECONNREFUSED");
     (void)snprintf(health.last_error, sizeof(health.last_error), "refused");
     (void)snprintf(health.suggestion, sizeof(health.suggestion), "Start it.");
-    kit_write_begin(&w);
+    begin_json(&w);
     view_health(&view, &w);
-    kit_look(&w);
-    assert_string_equal(kit_text("status"), "degraded");
-    assert_string_equal(kit_text("source"), "stale");
-    assert_true(kit_number("ageMs") == 12000);
-    assert_string_equal(kit_text("since"), "2025-12-31T23:59:48.000Z");
-    assert_string_equal(kit_text("relay.address"), "relay:9500");
-    assert_string_equal(kit_text("relay.reach"), "down");
+    open_written(&w);
+    assert_string_equal(text_at("status"), "degraded");
+    assert_string_equal(text_at("source"), "stale");
+    assert_true(number_at("ageMs") == 12000);
+    assert_string_equal(text_at("since"), "2025-12-31T23:59:48.000Z");
+    assert_string_equal(text_at("relay.address"), "relay:9500");
+    assert_string_equal(text_at("relay.reach"), "down");
     assert_null_at("relay.peer");
     assert_null_at("roundTripMs");
-    assert_true(kit_number("nextAttemptInMs") == 900);
-    assert_string_equal(kit_text("lastError.code"), "ECONNREFUSED");
-    assert_string_equal(kit_text("lastError.suggestion"), "Start it.");
+    assert_true(number_at("nextAttemptInMs") == 900);
+    assert_string_equal(text_at("lastError.code"), "ECONNREFUSED");
+    assert_string_equal(text_at("lastError.suggestion"), "Start it.");
 }
 
 static void a_round_trip_has_three_decimals(void **state)
@@ -312,10 +313,10 @@ static void a_round_trip_has_three_decimals(void **state)
         size_t len;
         show(AR_SOURCE_LIVE);
         health.round_trip_ms = cases[i].ms;
-        kit_write_begin(&w);
+        begin_json(&w);
         view_health(&view, &w);
-        kit_look(&w);
-        const char *raw = json_raw(kit_doc, kit_at("roundTripMs"), &len);
+        open_written(&w);
+        const char *raw = json_raw(doc, at_path("roundTripMs"), &len);
         assert_int_equal(len, strlen(cases[i].text));
         assert_memory_equal(raw, cases[i].text, len);
     }
@@ -325,17 +326,17 @@ static void healthy_means_live_with_agents(void **state)
 {
     (void)state;
     show(AR_SOURCE_LIVE);
-    kit_write_begin(&w);
+    begin_json(&w);
     view_health(&view, &w);
-    kit_look(&w);
-    assert_string_equal(kit_text("status"), "healthy");
+    open_written(&w);
+    assert_string_equal(text_at("status"), "healthy");
     assert_null_at("lastError");
     assert_null_at("nextAttemptInMs");
     health.agents_unsupported = true;
-    kit_write_begin(&w);
+    begin_json(&w);
     view_health(&view, &w);
-    kit_look(&w);
-    assert_string_equal(kit_text("status"), "degraded");
+    open_written(&w);
+    assert_string_equal(text_at("status"), "degraded");
 }
 
 /* ---- memory ---- */
@@ -373,7 +374,7 @@ static int agents_with_health(const struct view *v, struct writer *out)
 static void each_view_without_memory(void **state)
 {
     (void)state;
-    kit_done();
+    close_json();
     show(AR_SOURCE_LIVE);
     add("c", "coordinator", "s");
     add("a", "coder", "s");
@@ -406,5 +407,5 @@ int main(void)
         cmocka_unit_test(healthy_means_live_with_agents),
         cmocka_unit_test(each_view_without_memory),
     };
-    return cmocka_run_group_tests(tests, seed, kit_clean);
+    return cmocka_run_group_tests(tests, seed, json_tear_down);
 }
