@@ -1,5 +1,5 @@
 // What the images and the containers are: small, without rights, without anything to write to, reachable where they should
-// be and nowhere else, and gone in time when told so.
+// be and nowhere else, and gone in time after docker stop.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
@@ -106,7 +106,7 @@ test('the network knows the relay by both its names', async () => {
   }
 });
 
-test('the health check of the relay asks its server, too', async () => {
+test('the health check of the relay includes its server', async () => {
   const check = (await network.inspect('relay')).Config.Healthcheck.Test.slice(1);
   assert.equal((await network.exec('relay', ...check)).code, 0);
   // A server that cannot work: the relay answers, the check must not be content.
@@ -114,11 +114,11 @@ test('the health check of the relay asks its server, too', async () => {
   const args = ['-d', ...network.beside, ...often, `agent-relay:${tag}`];
   const id = await docker('run', ...args, 'serve', '--start', 'eager', '--listen', '0.0.0.0:9500', '--', 'false');
   network.extra.push(id);
-  await until(async () => (await attempt('exec', id, ...check)).code === 3, 'the check says: degraded');
+  await until(async () => (await attempt('exec', id, ...check)).code === 3, 'the check reports: degraded');
   await until(async () => (await inspect(id)).State.Health.Status === 'unhealthy', 'unhealthy');
 });
 
-test('the health check of the backend asks the service', async () => {
+test('the health check of the backend is a request to the service', async () => {
   const check = (await network.inspect('backend')).Config.Healthcheck.Test.slice(1);
   assert.equal((await network.exec('backend', ...check)).code, 0);
   const elsewhere = ['exec', '-e', 'AGENT_BACKEND_LISTEN=0.0.0.0:1', await network.id('backend'), ...check];

@@ -22,17 +22,17 @@ after(async () => {
 
 test('defaults: paused for as long as it takes to notice', { timeout: scaled(120_000) }, async (t) => {
   const id = await network.id('relay');
-  const told = await outage(watch, DEFAULT, {
+  const figure = await outage(watch, DEFAULT, {
     down: () => docker('pause', id).then(() => Date.now()),
     up: () => docker('unpause', id).then(() => Date.now()),
     stay: 'stale',
   });
-  t.diagnostic(`figure defaults, paused: ${told}`);
+  t.diagnostic(`figure defaults, paused: ${figure}`);
 });
 
 test('defaults: killed and started', { timeout: scaled(180_000) }, async (t) => {
   const id = await network.id('relay');
-  const told = await outage(watch, DEFAULT, {
+  const figure = await outage(watch, DEFAULT, {
     down: () => docker('kill', '-s', 'KILL', id).then(() => undefined),
     up: async () => {
       const from = Date.now();
@@ -40,5 +40,5 @@ test('defaults: killed and started', { timeout: scaled(180_000) }, async (t) => 
       return network.listeningAt(from);
     },
   });
-  t.diagnostic(`figure defaults, killed: ${told}`);
+  t.diagnostic(`figure defaults, killed: ${figure}`);
 });

@@ -48,7 +48,7 @@ async function looksLike(backend, source) {
 
 // ---- the fallback policy
 
-test('live, stale, mock, live again: each endpoint and the events say so', async (t) => {
+test('live, stale, mock, live again: each endpoint and the events show it', async (t) => {
   const first = await relayOn(t, 0, { exit: killed });
   const { port } = first.address;
   const backend = await startBackend(t, { relay: addressOf(first), args: flags(quick) });
@@ -57,7 +57,7 @@ test('live, stale, mock, live again: each endpoint and the events say so', async
   const { agents } = await looksLike(backend, 'live');
   assert.deepEqual(agents.agents.map(({ id }) => id), ['lead-1', 'coder-1']);
   assert.deepEqual(agents.agents[1].connections, ['lead-1']);
-  assert.equal(agents.agents[1].health, null, 'what was not told is null');
+  assert.equal(agents.agents[1].health, null, 'a member that was not sent is null');
 
   const killedAt = performance.now();
   first.signal('SIGKILL');
@@ -108,7 +108,7 @@ test('a frozen relay is noticed, and its thawing too', async (t) => {
   events.close();
 });
 
-test('a relay that lives with a server that does not: degraded, and said which of the two', async (t) => {
+test('a relay that lives with a server that does not: degraded, with the one that failed', async (t) => {
   const broken = { command: process.execPath, args: ['-e', 'process.exit(3)'] };
   const relay = await t.relay({ servers: { agents: broken } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
@@ -208,18 +208,18 @@ test('a swarm that was made in part names what there is', async (t) => {
   assert.deepEqual(json.details.agents.map(({ type }) => type), ['coder']);
 });
 
-const said = (value) => ({ result: { content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] } });
+const textResult = (value) => ({ result: { content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] } });
 
-test('an answer that names nothing is no success, and its words are told', async (t) => {
+test('an answer that names nothing is no success, and its text is passed on', async (t) => {
   const nameless = [
     [{ result: [1, 2] }, /answered: \[1,2\]$/],
     [{ result: 'hello' }, /answered: hello$/],
-    [said('I will see to it'), /answered: I will see to it$/],
-    [said([1, 2]), /answered: \[1,2\]$/],
-    [said({ success: true, message: 'Tool executed' }), /answered: .*Tool executed/],
-    [said({ success: true, taskId: '' }), /answered: /],
+    [textResult('I will see to it'), /answered: I will see to it$/],
+    [textResult([1, 2]), /answered: \[1,2\]$/],
+    [textResult({ success: true, message: 'Tool executed' }), /answered: .*Tool executed/],
+    [textResult({ success: true, taskId: '' }), /answered: /],
     [{ result: { content: [] } }, /answered: nothing$/],
-    [said(`red \u001b[31m\u202e ${'\u{1F600}'.repeat(2000)}`), /answered: red \[31m \u{1F600}+\.\.\.$/u],
+    [textResult(`red \u001b[31m\u202e ${'\u{1F600}'.repeat(2000)}`), /answered: red \[31m \u{1F600}+\.\.\.$/u],
   ];
   const replies = nameless.map(([reply]) => reply);
   const server = answeringServer({ task_orchestrate: replies, swarm_init: replies, agent_spawn: replies });
@@ -243,12 +243,12 @@ test('an answer that names nothing is no success, and its words are told', async
   }
 });
 
-test('ids are taken as servers write them; what was not told is null', async (t) => {
+test('ids are taken as servers write them; a member that was not sent is null', async (t) => {
   const server = answeringServer({
-    task_orchestrate: [said({ taskId: 12345 }), said({ task_id: 't', status: 7 }), said({ task: { id: 'n', status: 'queued' } })],
-    swarm_init: [said({ swarmId: 9007199254740993 }), { result: { id: 's' } }],
-    agent_spawn: [said({ agentId: 1.5e3 }), said({ agent: { id: 'a', name: 'Ann', status: 'idle' } })],
-    task_status: [said('half done'), { result: 'done' }, said({ status: 'running' }), { result: { content: [] } }],
+    task_orchestrate: [textResult({ taskId: 12345 }), textResult({ task_id: 't', status: 7 }), textResult({ task: { id: 'n', status: 'queued' } })],
+    swarm_init: [textResult({ swarmId: 9007199254740993 }), { result: { id: 's' } }],
+    agent_spawn: [textResult({ agentId: 1.5e3 }), textResult({ agent: { id: 'a', name: 'Ann', status: 'idle' } })],
+    task_status: [textResult('half done'), { result: 'done' }, textResult({ status: 'running' }), { result: { content: [] } }],
   });
   const relay = await t.relay({ servers: { agents: server } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
@@ -326,7 +326,7 @@ test('whenDown=wait waits for the relay, and no longer than the call may take', 
   assert.deepEqual([status, json?.taskId, json?.source], [200, 't-1', 'live']);
 });
 
-test('a server that ends is told with its state and its exit', async (t) => {
+test('a server that ends is shown with its state and its exit', async (t) => {
   const ending = answeringServer({ task_orchestrate: ['exit'] });
   const relay = await t.relay({ servers: { agents: ending } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });

@@ -11,7 +11,7 @@ const residentKb = (pid) => Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8'
 
 // ---- HTTP
 
-test('refusals have one shape and say what to do', async (t) => {
+test('refusals have one shape and a suggestion', async (t) => {
   const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
   const json = { 'content-type': 'application/json' };
   const task = '/api/bots/submit-task';
@@ -81,7 +81,7 @@ test('a page whose name was made to point here reads nothing', async (t) => {
   assert.equal(backend.stderr.includes('warning'), false);
 });
 
-test('on more than loopback any name is served, and said to be open', async (t) => {
+test('on more than loopback any name is served, with a warning', async (t) => {
   const backend = await startBackend(t, { relay: nobody, args: flags(quick), listen: '0.0.0.0:0' });
   await backend.lines.take((line) => /warning: other machines can reach 0\.0\.0\.0:\d+, and nobody is asked/.test(line), 'the warning');
   for (const site of ['same-origin', 'none', 'cross-site']) {
@@ -92,19 +92,19 @@ test('on more than loopback any name is served, and said to be open', async (t) 
 
 test('a target may be a whole address; a %00 in it cuts nothing off', async (t) => {
   const backend = await startBackend(t, { relay: nobody, args: flags(quick) });
-  const ask = async (target, host = 'x') => {
+  const statusOf = async (target, host = 'x') => {
     const answer = await backend.raw().send(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`).answer();
     return Number(answer.match(/^HTTP\/1\.1 (\d+)/)?.[1]);
   };
-  for (const path of ['/api/bots/agents', '/api/bots/agents?x=1', '', '/', '?x', '/page.css']) assert.equal(await ask(`http://127.0.0.1${path}`), 200, path);
-  assert.equal(await ask('HTTP://localhost:8080/api/v1/bots/health', 'evil.example'), 200, 'the Host header counts for nothing then');
-  assert.equal(await ask('http://evil.example/api/bots/agents', '127.0.0.1'), 403);
-  assert.equal(await ask('http://127.0.0.1/no'), 404);
-  assert.equal(await ask(`http://${'x'.repeat(300)}/`), 400);
+  for (const path of ['/api/bots/agents', '/api/bots/agents?x=1', '', '/', '?x', '/page.css']) assert.equal(await statusOf(`http://127.0.0.1${path}`), 200, path);
+  assert.equal(await statusOf('HTTP://localhost:8080/api/v1/bots/health', 'evil.example'), 200, 'the Host header counts for nothing then');
+  assert.equal(await statusOf('http://evil.example/api/bots/agents', '127.0.0.1'), 403);
+  assert.equal(await statusOf('http://127.0.0.1/no'), 404);
+  assert.equal(await statusOf(`http://${'x'.repeat(300)}/`), 400);
   for (const path of ['/api/bots/agents%00xyz', '/api/bots/agents%00', '/%00', '/api/bots/task-status/t%00', '/api/bots/agents%0a', '/api/bots/task-status/t?whenDown=fail%00x']) {
-    assert.equal(await ask(path), 400, path);
+    assert.equal(await statusOf(path), 400, path);
   }
-  for (const path of ['/api/bots/agents%2500', '/api/bots/agents%', '/api/bots/agents%0']) assert.equal(await ask(path), 404, path);
+  for (const path of ['/api/bots/agents%2500', '/api/bots/agents%', '/api/bots/agents%0']) assert.equal(await statusOf(path), 404, path);
 });
 
 test('HEAD gives what GET gives, without a body; connections are kept', async (t) => {
@@ -125,7 +125,7 @@ test('HEAD gives what GET gives, without a body; connections are kept', async (t
   assert.equal(sockets, 14, 'one connection, free after each of its requests');
   const events = await backend.request('HEAD', '/api/bots/events');
   assert.match(events.headers['content-type'], /^text\/event-stream/);
-  assert.equal(events.headers['x-accel-buffering'], 'no', 'a proxy is told to hold nothing back');
+  assert.equal(events.headers['x-accel-buffering'], 'no', 'proxies must not buffer');
 });
 
 test('hostile HTTP is answered or cut, and nobody else notices', async (t) => {

@@ -13,7 +13,7 @@ import {
   until,
 } from './lib/harness.mjs';
 
-/** Short enough to be watched, long enough to be told apart. */
+/** Short enough to be watched, long enough to be distinguished. */
 const QUICK = { backoffMinMs: 10, backoffMaxMs: 50, stopGraceMs: scaled(300) };
 
 test('a child gets the environment it is meant to have, and nothing else', async (t) => {
@@ -158,7 +158,7 @@ test('a child starts with the first request, and an eager one without any', asyn
   assert.equal(readJournal(lazy)[0].event, 'start');
 });
 
-test('a child that nobody uses is stopped after its idle time, and comes back when asked', async (t) => {
+test('a child that nobody uses is stopped after its idle time, and comes back with the next request', async (t) => {
   const journal = t.file('journal');
   const relay = await t.relay({
     servers: { fake: fake({ journal }) },
@@ -167,7 +167,7 @@ test('a child that nobody uses is stopped after its idle time, and comes back wh
   const client = await t.ready(relay);
   const [pid] = await client.scriptValues([{ pid: 1 }]);
   await until(() => hasEnded(pid), 'the idle child is gone');
-  assert.equal(readJournal(journal).at(-1).event, 'eof', 'it was asked to go');
+  assert.equal(readJournal(journal).at(-1).event, 'eof', 'its input was closed');
   const [next] = await client.scriptValues([{ pid: 1 }]);
   assert.notEqual(next, pid);
 });

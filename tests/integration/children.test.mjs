@@ -7,7 +7,7 @@ const serverState = async (client, name) => {
   return result.servers.find((server) => server.name === name);
 };
 
-/** Short enough to be watched, long enough to be told apart. */
+/** Short enough to be watched, long enough to be distinguished. */
 const QUICK = { backoffMinMs: 10, backoffMaxMs: 50, stopGraceMs: scaled(300) };
 
 test('case 04: 256 KiB of stderr before the first reply', async (t) => {
@@ -38,7 +38,7 @@ test('case 06: a client gone without a FIN; its result comes; the relay lives, t
 
 // ---- case 10
 
-test('case 10: a child that never speaks: told so when its start time is over', async (t) => {
+test('case 10: a child that never speaks: an error when its start time is over', async (t) => {
   const startTimeoutMs = scaled(1000);
   const relay = await t.relay({
     servers: { mute: { command: 'sh', args: ['-c', 'echo waiting for a licence server >&2; exec sleep 86400'] } },
@@ -50,7 +50,7 @@ test('case 10: a child that never speaks: told so when its start time is over', 
   const took = performance.now() - began;
   const data = assertRelayError(answer, 'SERVER_UNAVAILABLE', { server: 'mute' });
   assert.ok(took >= startTimeoutMs - 50, `not before its time: ${took} ms`);
-  assert.match(data.stderrTail, /licence server/, 'what it said on stderr is in the error');
+  assert.match(data.stderrTail, /licence server/, 'its stderr is in the error');
 });
 
 for (const when of ['boot', 'beforeReply']) {
@@ -188,7 +188,7 @@ test('a restarted shared child gets what its clients had set up', async (t) => {
   await a.request('logging/setLevel', { level: 'info' });
   const [pid] = await a.scriptValues([{ pid: 1 }]);
   process.kill(pid, 'SIGKILL');
-  // The capabilities advertise listChanged for tools: whoever cached the list is told to fetch it again.
+  // The capabilities advertise listChanged for tools: clients that cached the list are notified.
   for (const client of [a, b]) await client.notification('notifications/tools/list_changed');
   await a.flush();
   const lines = readJournal(journal).filter((line) => line.pid !== pid && line.event === 'line');

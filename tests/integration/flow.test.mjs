@@ -38,7 +38,7 @@ const connections = async (client) => (await client.request('relay/status')).res
 const readLimit = (pid, name) =>
   Number(fs.readFileSync(`/proc/${pid}/limits`, 'utf8').match(new RegExp(`${name}\\s+(\\d+)`))[1]);
 
-/** Asks for answers of 256 KiB, a few at a time, until it is told to stop or the connection ends. */
+/** Asks for answers of 256 KiB, a few at a time, until it is stopped or the connection ends. */
 async function keepAsking(client, isOver) {
   for (let id = 0; !isOver() && !client.stream.destroyed; id++) {
     client.sendScript(id, [{ big: 256 * 1024 }]).catch(() => {});
@@ -177,10 +177,10 @@ test('case 25: out of descriptors at accept: back off and go on, without a busy 
   const ticks = processInfo(relay.pid).cpuTicks - before;
   t.figure(`out of descriptors: ${ticks} ticks of CPU in 2 s`);
   assert.ok(ticks <= 20, `${ticks} of 200 ticks`);
-  // Who could not be served was told so, and did not hang.
-  const told = (await Promise.race(crowd.map((client) => client.take(({ msg }) => msg.error, 'a refusal'))))
+  // A client that could not be served got an error, and did not hang.
+  const refusal = (await Promise.race(crowd.map((client) => client.take(({ msg }) => msg.error, 'a refusal'))))
     .msg;
-  assertRelayError(told, 'OVERLOADED', { retryable: true });
+  assertRelayError(refusal, 'OVERLOADED', { retryable: true });
   await Promise.all(crowd.map((client) => client.destroy()));
   setDescriptorLimit(relay.pid, limit);
   const late = await t.ready(relay, {});
@@ -265,7 +265,7 @@ test('case 28: cancelled and abandoned calls free their slots', async (t) => {
     await leaver.destroy();
   }
   await other.script([]);
-  // Nothing of that is in flight; what the child was told was also told to forget.
+  // Nothing of that is in flight; each request that the child received was also cancelled.
   const { result } = await other.request('relay/inflight');
   assert.deepEqual(
     result.calls.filter(({ state }) => state !== 'abandoned'),
@@ -276,8 +276,8 @@ test('case 28: cancelled and abandoned calls free their slots', async (t) => {
     { seen: { method: 'notifications/cancelled' } },
   ]);
   const hung = calls.filter(({ text }) => text.includes('for ever')).map(({ id }) => id);
-  const told = cancels.map(({ text }) => JSON.parse(text).params.requestId);
-  assert.deepEqual(told.sort(), hung.sort());
+  const cancelled = cancels.map(({ text }) => JSON.parse(text).params.requestId);
+  assert.deepEqual(cancelled.sort(), hung.sort());
   assert.deepEqual(canceller.left, []);
 });
 
@@ -420,7 +420,7 @@ test('memory in sum: links with a long partial frame are paused, and everything 
   const quick = await t.ready(relay);
   await quick.flush();
   for (const client of clients) client.sendBytes(Buffer.from(line.slice(half)));
-  // What would have to wait beyond the router's share is told so, and may come again.
+  // A request beyond the router's share is refused, and may be sent again.
   for (const client of clients) {
     let answer = await client.reply(1, scaled(30_000));
     for (let tries = 0; answer.error && tries < 20; tries++) {

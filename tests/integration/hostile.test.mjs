@@ -48,7 +48,7 @@ test('a paused session still answers what its child asks', async (t) => {
   const pad = 'x'.repeat(1000);
   const calls = 300;
   for (let id = 0; id < calls; id++) {
-    client.sendScript(id, id === 0 ? [{ ask: { method: 'roots/list' } }] : [{ reply: { id, pad } }]);
+    client.sendScript(id, id === 0 ? [{ request: { method: 'roots/list' } }] : [{ reply: { id, pad } }]);
   }
   const { msg } = await client.take(({ msg: m }) => m.method === 'roots/list', 'the question');
   await client.send({ jsonrpc: '2.0', id: msg.id, result: { roots: [] } });
@@ -101,7 +101,7 @@ test('only an answer settles a question of the child', async (t) => {
     relay: { maxFrameBytes: 100_000, servers: { fake: { sharing: 'session' } } },
   });
   const client = await t.ready(relay);
-  client.sendScript('call', [{ ask: { method: 'roots/list' } }]);
+  client.sendScript('call', [{ request: { method: 'roots/list' } }]);
   const { msg } = await client.take(({ msg: m }) => m.method === 'roots/list', 'the question');
   const id = JSON.stringify(msg.id);
   client.sendText(
@@ -181,7 +181,7 @@ test(
       assert.ok(['TIMEOUT', 'OVERLOADED'].includes(answer.error?.data.code), JSON.stringify(answer));
     const grown = peakBytes(relay.pid) - before;
     t.figure(`80 waiting requests of 3 MiB under a limit of 32 MiB: memory +${(grown / MIB).toFixed(0)} MiB`);
-    // The peak passes a limit as small as this one: 40 clients bring what they can in the turn before they are stopped, and a
+    // The peak passes a limit as small as this one: 40 clients bring what they can in the loop iteration before they are stopped, and a
     // frame on its way stands twice for a moment. Without the budget it is 240 MiB.
     assert.ok(grown < 4 * limit * (relay.sanitized ? 3 : 1), `${grown} bytes`);
     process.kill(pid, 'SIGCONT');
@@ -212,7 +212,7 @@ test('a client that asks and never reads is held up, not stored', { timeoutMs: 3
   assert.ok(grown < 24 * MIB * (relay.sanitized ? 4 : 1), `${grown} bytes`);
 });
 
-test('a restarted child is told of every subscription, however many and long', async (t) => {
+test('a restarted child gets every subscription, however many and long', async (t) => {
   const journal = t.file('journal');
   const relay = await t.relay({ servers: { fake: fake({ journal }) }, relay: { backoffMinMs: 10 } });
   const watcher = await t.ready(relay);
@@ -232,10 +232,10 @@ test('a restarted child is told of every subscription, however many and long', a
   process.kill(pid, 'SIGKILL');
   await relay.event('child exited');
   await watcher.script([{ wait: { method: 'resources/subscribe', count: uris.length } }]);
-  const told = readJournal(journal).filter(
+  const subscribed = readJournal(journal).filter(
     (line) => line.pid !== pid && line.method === 'resources/subscribe',
   );
-  assert.deepEqual(told.map(({ text }) => JSON.parse(text).params.uri).sort(), uris.sort());
+  assert.deepEqual(subscribed.map(({ text }) => JSON.parse(text).params.uri).sort(), uris.sort());
   await Promise.all(clients.map((client) => client.close()));
   await watcher.script([{ wait: { method: 'resources/unsubscribe', count: uris.length } }]);
 });

@@ -1,8 +1,9 @@
-// The page in a real browser: live, stale and mock are each told apart by word, colour and line, and nothing is said to its
+// The page in a real browser: live, stale and mock differ in word, colour and line, and the page writes nothing to its
 // console. The screenshots are kept, for people to look at.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import { chromium } from 'playwright-core';
 import { assert, scaled, test } from './lib/harness.mjs';
 import { addressOf, flags, killed, quick, realServer, relayOn, serverOf, startBackend } from './lib/backend.mjs';
@@ -17,11 +18,12 @@ const executablePath = findBrowser();
 const skip = executablePath ? false : 'no chromium in PATH, and CHROMIUM names none';
 const screenshots = process.env.TMPDIR ?? os.tmpdir();
 
-async function openBrowser(t) {
-  const context = await chromium.launchPersistentContext(fs.mkdtempSync(path.join(t.dir, 'profile-')), {
+/** One browser for the whole file: starting it takes longer than most of what it shows. */
+let browser;
+const startBrowser = () =>
+  chromium.launch({
     executablePath,
     headless: true,
-    viewport: { width: 1000, height: 900 },
     args: [
       '--headless',
       '--no-sandbox',
@@ -33,11 +35,17 @@ async function openBrowser(t) {
       '--disable-sync',
     ],
   });
+after(async () => (await browser)?.close());
+
+/** What a test has for itself: cookies, cache and pages, gone at the test's end. */
+async function openContext(t) {
+  browser ??= startBrowser();
+  const context = await (await browser).newContext({ viewport: { width: 1000, height: 900 } });
   t.atEnd(() => context.close());
   return context;
 }
 
-/** A page that remembers what its console said, and what it asked of whom. */
+/** A page that records what its console shows (`complaints`) and its requests to other origins (`foreign`). */
 async function openPage(t, context, url, options = {}) {
   const page = await context.newPage();
   page.complaints = [];
@@ -54,7 +62,7 @@ async function openPage(t, context, url, options = {}) {
 const shows = (page, source) =>
   page.waitForSelector(`body[data-source="${source}"][data-stream="up"]`, { timeout: scaled(20_000) });
 
-/** What a person can tell the sources apart by. */
+/** What shows a person which source it is. */
 const signs = (page) =>
   page.evaluate(() => {
     const style = (selector) => getComputedStyle(document.querySelector(selector));
@@ -80,7 +88,7 @@ test('live, stale, mock, live again in a browser', { skip, timeoutMs: 300_000 },
   const address = addressOf(first);
   const args = flags({ ...quick, 'stale-max-ms': 4000 });
   const backend = await startBackend(t, { relay: address, args });
-  const page = await openPage(t, await openBrowser(t), backend.url);
+  const page = await openPage(t, await openContext(t), backend.url);
   const shot = (name) => page.screenshot({ path: path.join(screenshots, `agents-${name}.png`) });
 
   await shows(page, 'live');
@@ -119,7 +127,7 @@ test('live, stale, mock, live again in a browser', { skip, timeoutMs: 300_000 },
 test('the page says when the backend itself is gone, and recovers by itself', { skip, timeoutMs: 300_000 }, async (t) => {
   const relay = await t.relay({ servers: { agents: realServer } });
   const first = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
-  const page = await openPage(t, await openBrowser(t), first.url);
+  const page = await openPage(t, await openContext(t), first.url);
   await shows(page, 'live');
   await first.stop();
   await page.waitForSelector('body[data-stream="down"]', { timeout: scaled(20_000) });
@@ -136,7 +144,7 @@ test('the page says when the backend itself is gone, and recovers by itself', { 
 test('agents that do not change stay young; a backend that stands still is not called live', { skip, timeoutMs: 300_000 }, async (t) => {
   const relay = await t.relay({ servers: { agents: realServer } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
-  const page = await openPage(t, await openBrowser(t), backend.url);
+  const page = await openPage(t, await openContext(t), backend.url);
   await shows(page, 'live');
   const age = (seconds) =>
     page.waitForFunction((pattern) => new RegExp(pattern).test(document.querySelector('#age').textContent), `updated ${seconds} s ago`);
@@ -198,7 +206,7 @@ function nothingIsHidden(nodes, [, , width, height], what) {
 
 test('no label is cut off or behind another, however many swarms there are', { skip, timeoutMs: 300_000 }, async (t) => {
   const pictures = [[5], [7], [5, 1, 1], [6, 4, 7, 5], [5, 5, 5, 5, 5], [9, 1, 12], [23]];
-  const context = await openBrowser(t);
+  const context = await openContext(t);
   for (const sizes of pictures) {
     const agents = sizes.flatMap((count, i) => swarm(`swarm${i}`, count));
     const relay = await t.relay({ servers: { agents: serverOf(agents) } });
@@ -234,7 +242,7 @@ test('hostile and endless words stay in their place', { skip, timeoutMs: 300_000
   ];
   const relay = await t.relay({ servers: { agents: serverOf(agents) } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
-  const page = await openPage(t, await openBrowser(t), backend.url);
+  const page = await openPage(t, await openContext(t), backend.url);
   await shows(page, 'live');
   await page.screenshot({ path: path.join(screenshots, 'agents-hostile.png'), fullPage: true });
   const text = await page.evaluate(() => document.documentElement.outerHTML);
@@ -264,7 +272,7 @@ test('a server that is silent behind a relay that answers: nobody counts attempt
   const broken = { command: process.execPath, args: ['-e', 'process.exit(3)'] };
   const relay = await t.relay({ servers: { agents: broken } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
-  const page = await openPage(t, await openBrowser(t), backend.url);
+  const page = await openPage(t, await openContext(t), backend.url);
   await page.waitForFunction(() => !document.querySelector('#trouble').hidden && document.querySelector('#facts').textContent.includes('Server behind itdown'));
   const { trouble } = await signs(page);
   assert.doesNotMatch(trouble, /attempt|trying now/);
@@ -275,7 +283,7 @@ test('it fits a phone, light and dark, and shows hostile names as text', { skip,
   const server = { ...realServer, args: ['-e', realServer.args[1].replace("name: 'Coder'", `name: ${JSON.stringify(evil)}`)] };
   const relay = await t.relay({ servers: { agents: server } });
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
-  const context = await openBrowser(t);
+  const context = await openContext(t);
   for (const colorScheme of ['light', 'dark']) {
     const page = await openPage(t, context, backend.url, { colorScheme, viewport: { width: 360, height: 740 } });
     await shows(page, 'live');

@@ -56,13 +56,13 @@ test("status: any answer of the server's is one, a relay's error is none", async
     [{ error: { code: -31002, message: 'Request timed out', data: { ...relays, code: 'TIMEOUT' } } }, 3],
   ]) {
     const relay = await fakeRelay(t, { 'tools/list': answer });
-    const run = await ctl(relay, ['status']);
+    const run = await ctl(relay, ['status', '--timeout', '60000']); // nine MiB take a while on a busy machine
     assertCode(run, code);
     assert.match(run.stdout, code === 0 ? /^state +live: the server answers/ : /^state +degraded: the server does not answer/);
     if (answer.error?.code === -31001) assert.match(run.stderr, /tools\/list: Server unavailable \(error -31001\)/);
     if (code === 3 && answer.error.code === -31002) assert.match(run.stderr, /has not answered tools\/list within/);
   }
-  const leaving = await fakeRelay(t, { 'tools/list': (message, say, socket) => void socket.destroy() });
+  const leaving = await fakeRelay(t, { 'tools/list': (message, send, socket) => void socket.destroy() });
   assertCode(await ctl(leaving, ['status']), 4);
 });
 
@@ -72,7 +72,7 @@ test('status: one connection; a lazy server is started by asking, and not by loo
   const looked = await ctl(relay, ['status', '--no-start', '--json']);
   assertCode(looked, 0);
   assert.equal(document(looked).relay.servers[0].state, 'down');
-  assert.equal(document(looked).state, 'up', 'live is said of a server that was asked');
+  assert.equal(document(looked).state, 'up', 'live is for a server that answered');
   assert.equal((await servers(client))[0].state, 'down', 'looking has started nothing');
   assertCode(await ctl(relay, ['status']), 0);
   assert.equal((await servers(client))[0].state, 'ready');
@@ -80,7 +80,7 @@ test('status: one connection; a lazy server is started by asking, and not by loo
   assert.equal(accepted, 3, 'one connection each');
 });
 
-test('status: 3 when the server cannot start, asked or looked at', async (t) => {
+test('status: 3 when the server cannot start, with a request and with --no-start', async (t) => {
   // One failure is enough for the state in which it stays: between two it would be starting again.
   const relay = await t.relay({ servers: { broken: { command: 'false' } }, relay: { breakerExits: 1 } });
   const run = await ctl(relay, ['status', '--json']);
@@ -98,7 +98,7 @@ test('status: 3 when the server cannot start, asked or looked at', async (t) => 
   assert.match(looked.stdout, /broken: crash-loop/);
 });
 
-test('a server that starts for longer than --timeout is 3 for whoever asks, and is said to', async (t) => {
+test('a server that starts for longer than --timeout: 3, and the state in the output', async (t) => {
   const relay = await t.relay({ servers: { mute: fake({ mute: true }) } });
   const timeout = String(scaled(1000));
   for (const args of [['status'], ['agents'], ['tools'], ['call', 'x/y'], ['tool', 'x'], ['call', 'x/y', '--policy', 'wait']]) {
@@ -111,7 +111,7 @@ test('a server that starts for longer than --timeout is 3 for whoever asks, and 
   assertCode(await ctl(relay, ['status', '--no-start']), 0);
 });
 
-test('a peer that says nothing is 5 for whoever asks, and nothing else is said of it', async (t) => {
+test('a peer that sends nothing: 5, and no other claim about it', async (t) => {
   const silent = await fakeRelay(t, {
     initialize: () => undefined,
     'relay/status': () => undefined,
@@ -215,8 +215,8 @@ test('ping: counts round trips', async (t) => {
 });
 
 test('ping: what is lost is counted, and 3; all lost at the start is 5; a plain MCP server gets ping', async (t) => {
-  let asked = 0;
-  const lossy = await fakeRelay(t, { 'relay/ping': () => (asked++ % 2 ? undefined : {}) });
+  let pings = 0;
+  const lossy = await fakeRelay(t, { 'relay/ping': () => (pings++ % 2 ? undefined : {}) });
   const run = await ctl(lossy, ['ping', '-n', '4', '-i', '0', '--timeout', String(scaled(2000)), '--json']);
   assertCode(run, 3);
   assert.equal(document(run).lost, 2);
@@ -228,8 +228,8 @@ test('ping: what is lost is counted, and 3; all lost at the start is 5; a plain 
 });
 
 test('ping: a relay that goes away between two rounds is counted as lost', async (t) => {
-  let asked = 0;
-  const leaving = await fakeRelay(t, { 'relay/ping': (message, say, socket) => (asked++ < 3 ? {} : void socket.destroy()) });
+  let pings = 0;
+  const leaving = await fakeRelay(t, { 'relay/ping': (message, send, socket) => (pings++ < 3 ? {} : void socket.destroy()) });
   const run = await ctl(leaving, ['ping', '-n', '6', '-i', '0', '--timeout', String(scaled(3000)), '--json']);
   assertCode(run, 3);
   const { sent, answered, lost } = document(run);
@@ -243,8 +243,8 @@ test('call: results as they came, laid out for people; params inline, from stand
   const exact = '{"big":9007199254740993,"e":1.50e+3,"s":"a\\u0000b"}';
   const relay = await fakeRelay(t, {
     'x/echo': (message) => message.params ?? { none: true },
-    'x/exact': (message, say) =>
-      void say(`{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${exact}}`),
+    'x/exact': (message, send) =>
+      void send(`{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${exact}}`),
   });
   assert.equal((await ctl(relay, ['call', 'x/exact', '--json'])).stdout, `${exact}\n`);
   assert.equal(
@@ -262,7 +262,7 @@ test('call: results as they came, laid out for people; params inline, from stand
   assert.deepEqual(await echo(['-'], { input: '{"from": "stdin"}' }), { from: 'stdin' });
 });
 
-test('call: a mistake in the JSON is told with its place before anything is connected', async (t) => {
+test('call: a mistake in the JSON is reported with its place before anything is connected', async (t) => {
   const relay = await fakeRelay(t);
   for (const [args, says] of [
     [['call', 'm', '{"a":1,}'], /line 1, column 8: .*last comma/],
@@ -327,7 +327,7 @@ test("call: each error of the relay's comes with its name and a suggestion", asy
   }
 });
 
-test('call: time-outs are 5, and the server is told', async (t) => {
+test('call: time-outs are 5, and the server gets a cancellation', async (t) => {
   const relay = await fakeRelay(t, { 'x/never': () => undefined });
   const run = await ctl(relay, ['call', 'x/never', '--timeout', String(scaled(1500))]);
   assertCode(run, 5);
@@ -337,7 +337,7 @@ test('call: time-outs are 5, and the server is told', async (t) => {
 });
 
 test('call: a relay that goes away in the middle is 4', async (t) => {
-  const relay = await fakeRelay(t, { 'x/die': (message, say, socket) => void socket.destroy() });
+  const relay = await fakeRelay(t, { 'x/die': (message, send, socket) => void socket.destroy() });
   const run = await ctl(relay, ['call', 'x/die']);
   assertCode(run, 4);
   assert.match(run.stderr, /may have run/);
@@ -376,8 +376,8 @@ test('--policy: fail ends at once, wait waits for the relay, mock answers and sa
   assert.match(mocked.stderr, /made up/);
   const noSuch = await ctl(dead, ['tool', 'nosuch', '--policy', 'mock', '--json']);
   assertCode(noSuch, 3);
-  const told = document(noSuch);
-  assert.deepEqual([told.error.code, told.source, told.exit], [-32602, 'mock', 3]);
+  const output = document(noSuch);
+  assert.deepEqual([output.error.code, output.source, output.exit], [-32602, 'mock', 3]);
   assert.match(noSuch.stderr, /nosuch: the mock says: .* \(error -32602\)\n.*made up: the mock gave it/);
   assertCode(await ctl(dead, ['tool', 'echo', '--policy', 'mock']), 3);
   const unknown = await ctl(dead, ['call', 'x/unknown', '--policy', 'mock']);

@@ -94,8 +94,8 @@ test('watch, agents --watch: the mock is not shown while the first connection is
 
 test('watch: starts without a relay, shows notifications harmlessly', async (t) => {
   const relay = await fakeRelay(t, {
-    'agents/list': (message, say) => {
-      say({ jsonrpc: '2.0', method: 'notifications/message', params: { data: '\u009b31m\u202e' } });
+    'agents/list': (message, send) => {
+      send({ jsonrpc: '2.0', method: 'notifications/message', params: { data: '\u009b31m\u202e' } });
       return { agents: [] };
     },
   });
@@ -130,10 +130,10 @@ test('servers: a table, a document, names, one by name', async (t) => {
   assert.match(unknown.stderr, /no server 'three'/);
   const some = await ctl(relay, ['servers', 'three', 'two', 'four', '--json']);
   assertCode(some, 1);
-  const told = document(some);
-  assert.deepEqual(told.servers.map(({ name }) => name), ['two']);
-  assert.deepEqual([told.error.name, told.exit], ['NO_SUCH_SERVER', 1]);
-  assert.match(told.error.message, /no server 'three', 'four'; /);
+  const output = document(some);
+  assert.deepEqual(output.servers.map(({ name }) => name), ['two']);
+  assert.deepEqual([output.error.name, output.exit], ['NO_SUCH_SERVER', 1]);
+  assert.match(output.error.message, /no server 'three', 'four'; /);
 });
 
 // ---- hostile servers

@@ -108,7 +108,7 @@ test('case 23: two sampling calls at once, many times: 0 misroutes', async (t) =
 test('case 23: on a shared server sampling is refused, and the tool ends', async (t) => {
   const relay = await t.relay({ servers: { fake: fake() } });
   const clients = await Promise.all(['anna', 'bert'].map((name) => t.sdk(relay, answering(name))));
-  const ask = {
+  const request = {
     method: 'sampling/createMessage',
     params: { messages: [{ role: 'user', content: { type: 'text', text: 'whose?' } }], maxTokens: 1 },
   };
@@ -116,7 +116,7 @@ test('case 23: on a shared server sampling is refused, and the tool ends', async
     clients.map((client) =>
       client.callTool({
         name: 'script',
-        arguments: { steps: [{ barrier: { key: 'both', n: 2 } }, { ask }] },
+        arguments: { steps: [{ barrier: { key: 'both', n: 2 } }, { request }] },
       }),
     ),
   );
@@ -140,7 +140,7 @@ test('elicitation/complete reaches the one it is for', async (t) => {
   );
   const steps = [
     {
-      ask: {
+      request: {
         method: 'elicitation/create',
         params: { mode: 'url', url: 'https://example.org', message: 'm', elicitationId: 'e-9' },
       },
@@ -162,7 +162,7 @@ test("a request's clock stands still while its client thinks about a question", 
     relay: { servers: { fake: { sharing: 'session', timeoutMs } } },
   });
   const client = await t.ready(relay);
-  client.sendScript(1, [{ ask: { method: 'sampling/createMessage', params: {} } }]);
+  client.sendScript(1, [{ request: { method: 'sampling/createMessage', params: {} } }]);
   const { msg } = await client.take(({ msg: m }) => m.method === 'sampling/createMessage', 'the question');
   await new Promise((resolve) => setTimeout(resolve, timeoutMs * 1.5)); // thinking is what is tested
   client.send({ jsonrpc: '2.0', id: msg.id, result: { thought: true } });
@@ -175,7 +175,7 @@ test('a client that leaves with a question unanswered: its child ends all the sa
     relay: { stopGraceMs: scaled(300), servers: { fake: { sharing: 'session' } } },
   });
   const client = await t.ready(relay);
-  client.sendScript(1, [{ ask: { method: 'roots/list' } }]);
+  client.sendScript(1, [{ request: { method: 'roots/list' } }]);
   await client.take(({ msg }) => msg.method === 'roots/list', 'the question');
   await client.close();
   await relay.noDescendants();

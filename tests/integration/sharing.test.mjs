@@ -128,7 +128,7 @@ test('case 13: a second initialize never reaches a shared child', async (t) => {
   const initializes = lines.filter(({ method }) => method === 'initialize');
   assert.equal(initializes.length, 1);
   const { params } = JSON.parse(initializes[0].text);
-  assert.deepEqual(params.capabilities, {}, 'a shared child is told that its client can do nothing');
+  assert.deepEqual(params.capabilities, {}, 'to a shared child the client has no capabilities');
   assert.match(params.clientInfo.name, /relay/i);
   assert.equal(lines.filter(({ method }) => method === 'notifications/initialized').length, 1);
 });
@@ -201,7 +201,7 @@ test('case 27: escaped method names are routed as what they mean', async (t) => 
   assert.equal((await seenBy(client, 'notifications/cancelled')).length, 1);
 });
 
-for (const [childVersion, asked, given] of [
+for (const [childVersion, requested, given] of [
   ['2025-11-25', '2024-11-05', '2024-11-05'],
   ['2025-11-25', '2025-06-18', '2025-06-18'],
   ['2025-11-25', '2025-11-25', '2025-11-25'],
@@ -210,12 +210,12 @@ for (const [childVersion, asked, given] of [
   ['2025-11-25', '1999-01-01', '2025-11-25'],
   ['2025-11-25', '2026-07-28', '2025-11-25'],
 ]) {
-  test(`case 30: a client of ${asked} behind a shared child of ${childVersion} gets ${given}`, async (t) => {
+  test(`case 30: a client of ${requested} behind a shared child of ${childVersion} gets ${given}`, async (t) => {
     const relay = await t.relay({ servers: { fake: fake({ version: childVersion }) } });
     // Another client first, so that what the second gets comes from the cache.
     await t.ready(relay, { protocolVersion: '2025-06-18' });
     const client = await t.client(relay);
-    const answer = await client.initialize({ protocolVersion: asked });
+    const answer = await client.initialize({ protocolVersion: requested });
     assert.equal(answer.result.protocolVersion, given);
     assert.equal(answer.result.serverInfo.name, 'fake');
     await client.flush();
@@ -303,7 +303,7 @@ test('resources: subscriptions are counted per URI, updates go to their subscrib
   assert.deepEqual(uris.sort(), ['x://1', 'x://2']);
 });
 
-test('logging: setLevel is answered by the relay, messages are dropped unless told otherwise', async (t) => {
+test('logging: setLevel is answered by the relay, messages are dropped unless configured otherwise', async (t) => {
   const relay = await t.relay({});
   const client = await t.ready(relay);
   assert.deepEqual((await client.request('logging/setLevel', { level: 'debug' })).result, {});
@@ -343,9 +343,9 @@ test('a request from a shared child is refused at once; its ping is answered', a
   const relay = await t.relay({});
   const client = await t.ready(relay);
   const [sampling, roots, ping] = await client.scriptValues([
-    { ask: { method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } } },
-    { ask: { method: 'roots/list', id: 'r-1' } },
-    { ask: { method: 'ping' } },
+    { request: { method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } } },
+    { request: { method: 'roots/list', id: 'r-1' } },
+    { request: { method: 'ping' } },
   ]);
   assert.equal(sampling.error.code, -32601);
   assert.equal(roots.error.code, -32601);
@@ -445,7 +445,7 @@ test('with a child per session, clients do not meet', async (t) => {
     { out: '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"to a"}}' },
   ]);
   assert.equal((await a.notification('notifications/message')).params.data, 'to a');
-  const answer = a.scriptValues([{ ask: { method: 'roots/list', id: 0 } }]);
+  const answer = a.scriptValues([{ request: { method: 'roots/list', id: 0 } }]);
   const { msg } = await a.take(({ msg: m }) => m.method === 'roots/list', 'roots/list');
   await a.send({ jsonrpc: '2.0', id: msg.id, result: { roots: [] } });
   assert.deepEqual(await answer, [{ jsonrpc: '2.0', id: 0, result: { roots: [] } }]);

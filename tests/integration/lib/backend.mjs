@@ -64,19 +64,19 @@ const realAgents = `
   lines.on('line', (line) => {
     const { id, method, params } = JSON.parse(line);
     if (id === undefined) return;
-    const say = (rest) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, ...rest }) + '\\n');
+    const reply = (rest) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, ...rest }) + '\\n');
     if (method === 'initialize')
-      return say({ result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo } });
-    if (method === 'ping') return say({ result: {} });
-    if (method === 'tools/list') return say({ result: { tools: Object.keys(tools).map((name) => ({ name, inputSchema })) } });
+      return reply({ result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo } });
+    if (method === 'ping') return reply({ result: {} });
+    if (method === 'tools/list') return reply({ result: { tools: Object.keys(tools).map((name) => ({ name, inputSchema })) } });
     if (method === 'tools/call' && answers[params.name]?.length) {
       const answer = answers[params.name].shift();
       if (answer === 'exit') process.exit(3);
-      return say(answer);
+      return reply(answer);
     }
-    if (method !== 'tools/call' || !tools[params.name]) return say({ error: { code: -32601, message: 'Method not found' } });
+    if (method !== 'tools/call' || !tools[params.name]) return reply({ error: { code: -32601, message: 'Method not found' } });
     const result = tools[params.name](params.arguments ?? {});
-    if (result) say({ result });
+    if (result) reply({ result });
   });`;
 
 export const realServer = { command: process.execPath, args: ['-e', realAgents] };

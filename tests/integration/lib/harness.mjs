@@ -39,7 +39,7 @@ export const CODES = {
   BAD_REPLY: -31011,
 };
 
-/** An error that the relay itself made: code, name, and what its data must say. */
+/** An error that the relay itself made: code, name, and members of its data. */
 export function assertRelayError(message, name, data = {}) {
   assert.ok(message.error, `an error was expected: ${JSON.stringify(message).slice(0, 500)}`);
   assert.equal(message.error.code, CODES[name], JSON.stringify(message.error));

@@ -21,7 +21,7 @@ export class Inbox {
     this.#items.push(item);
   }
 
-  /** Nothing more will come: whoever waits, or comes to wait, is told why. */
+  /** Nothing more will come: every wait, present or future, fails with the reason. */
   end(reason) {
     this.#end = reason;
     for (const waiter of [...this.#waiters]) {

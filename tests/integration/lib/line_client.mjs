@@ -1,4 +1,4 @@
-// A client that speaks newline-delimited JSON-RPC by hand: it sends exactly the bytes it is told to and keeps every line
+// A client that speaks newline-delimited JSON-RPC by hand: it sends exactly the given bytes and keeps every line
 // that comes, as text and parsed.
 import net from 'node:net';
 import { Inbox } from './inbox.mjs';

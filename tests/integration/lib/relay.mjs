@@ -155,7 +155,7 @@ export class Relay {
   }
 
   signal(name) {
-    if (name === 'SIGTERM' || name === 'SIGINT') this.asked = true;
+    if (name === 'SIGTERM' || name === 'SIGINT') this.stopping = true;
     this.process.kill(name);
   }
 
@@ -171,7 +171,7 @@ export class Relay {
   /** Ends it as an operator would: all within 8 s. */
   async stop() {
     if (!this.end) {
-      if (!this.asked) this.signal('SIGTERM'); // a second one would cut the drain short
+      if (!this.stopping) this.signal('SIGTERM'); // a second one would cut the drain short
       await within(this.exited, 'exit after SIGTERM', atMost(9_000)).catch((error) => {
         this.signal('SIGABRT');
         throw error;

@@ -91,7 +91,7 @@ export function ctl(to, args, options) {
 }
 
 /**
- * A relay that answers as the test says. `answers`: method -> result, or a function of (message, line) that gives the
+ * A relay with scripted answers. `answers`: method -> result, or a function of (message, line) that gives the
  * result, { error }, or undefined for no answer; `line(object or text)` sends a line of its own. initialize is answered
  * unless it is among them. Methods that are not: -32601.
  */
@@ -126,16 +126,16 @@ export class FakeRelay {
   #take(socket, message) {
     this.received.push(message);
     if (message.id === undefined) return;
-    const say = (what) => socket.write(`${typeof what === 'string' ? what : JSON.stringify(what)}\n`);
-    const answer = this.#answer(message, say, socket);
+    const send = (what) => socket.write(`${typeof what === 'string' ? what : JSON.stringify(what)}\n`);
+    const answer = this.#answer(message, send, socket);
     if (answer === undefined) return;
     const body = answer?.error ? { error: answer.error } : { result: answer };
-    say({ jsonrpc: '2.0', id: message.id, ...body });
+    send({ jsonrpc: '2.0', id: message.id, ...body });
   }
 
-  #answer(message, say, socket) {
+  #answer(message, send, socket) {
     const own = this.answers[message.method];
-    if (typeof own === 'function') return own(message, say, socket);
+    if (typeof own === 'function') return own(message, send, socket);
     if (own !== undefined) return own;
     if (message.method === 'initialize') {
       const { protocolVersion } = message.params;

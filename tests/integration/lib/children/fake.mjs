@@ -1,10 +1,10 @@
-// A scripted MCP server: the tests tell it, step by step, what to write, when to wait and how to die.
+// A scripted MCP server: its tests send it steps: what to write, when to wait and how to die.
 //
 //   node fake.mjs '{"journal":"/tmp/x","boot":[...],...}'
 //
 // Options (all optional):
 //   journal        file that gets a JSON line per start, received line, end of input and signal; outlives the process
-//   version        protocolVersion it answers (else the one it is asked for)
+//   version        protocolVersion it answers (else the requested one)
 //   capabilities   what its initialize result advertises
 //   boot           steps run before anything is read
 //   beforeReply    steps run before the initialize reply        afterReply   steps run after it
@@ -15,7 +15,7 @@
 //
 // Methods: initialize, ping, tools/list (pages of one tool each), tools/call, resources/subscribe, resources/unsubscribe,
 // logging/setLevel, x/mirror (gives back the line it got, base64), tasks/get, tasks/cancel, tasks/result; else -32601.
-// Tools: "script" runs arguments.steps and answers {values:[what the steps gave]}; "echo" answers its arguments.
+// Tools: "script" runs arguments.steps and answers {values:[what the steps returned]}; "echo" answers its arguments.
 import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -28,8 +28,8 @@ const lines = []; // every line received: { method, id, text } or, when long, { 
 const lineWaiters = new Set();
 const held = new Map(); // key -> [resume functions]
 const barriers = new Map(); // key -> [resume functions]
-const asked = new Map(); // id of our own request -> resolve
-let askId = 0;
+const requests = new Map(); // id of our own request -> resolve
+let requestId = 0;
 
 function journal(event, more = {}) {
   if (options.journal)
@@ -40,7 +40,7 @@ function write(stream, bytes) {
   return new Promise((resolve) => stream.write(bytes, resolve));
 }
 
-const say = (message) => write(process.stdout, `${JSON.stringify(message)}\n`);
+const send = (message) => write(process.stdout, `${JSON.stringify(message)}\n`);
 
 function receivedEnough({ method, count = 1, match }) {
   const hits = lines.filter(
@@ -74,20 +74,20 @@ const steps = {
   /** A result of about so many bytes, as the answer to this call. */
   big: (bytes, call) => {
     call.answered = true;
-    return say({ jsonrpc: '2.0', id: call.id, result: { pad: 'x'.repeat(bytes) } });
+    return send({ jsonrpc: '2.0', id: call.id, result: { pad: 'x'.repeat(bytes) } });
   },
   err: (text) => write(process.stderr, `${text}\n`),
   /** So many bytes on stderr, in lines. */
   flood: (bytes) => write(process.stderr, `${'e'.repeat(79)}\n`.repeat(Math.ceil(bytes / 80))),
   progress: (params, call) =>
-    say({
+    send({
       jsonrpc: '2.0',
       method: 'notifications/progress',
       params: { progressToken: call.token, ...params },
     }),
   reply: (result, call) => {
     call.answered = true;
-    return say({ jsonrpc: '2.0', id: call.id, result });
+    return send({ jsonrpc: '2.0', id: call.id, result });
   },
   noReply: (_, call) => {
     call.answered = true;
@@ -95,7 +95,7 @@ const steps = {
   /** Until so many lines with this method (and this text in them) have come. */
   wait: (wanted) => waitForLines(wanted),
   hold: (key) => park(held, key),
-  /** Lets those go who are held by this key; gives their number. */
+  /** Resumes the calls that are held by this key; gives their number. */
   release: (key) => releaseAll(held, key),
   /** Until n calls stand here; then they go on, the last one first. */
   barrier: ({ key, n }) => {
@@ -106,10 +106,10 @@ const steps = {
     return here;
   },
   /** Sends a request of our own and gives the answer. */
-  ask: ({ method, params, id = askId++ }) =>
+  request: ({ method, params, id = requestId++ }) =>
     new Promise((resolve) => {
-      asked.set(id, resolve);
-      say({ jsonrpc: '2.0', id, method, params });
+      requests.set(id, resolve);
+      send({ jsonrpc: '2.0', id, method, params });
     }),
   /** Lines received with this method (all, when none is given). */
   seen: ({ method }) => lines.filter((line) => !method || line.method === method),
@@ -230,16 +230,16 @@ async function onLine(raw) {
   }
   if (options.mute) return;
   if (message.method === undefined) {
-    asked.get(message.id)?.(message);
-    asked.delete(message.id);
+    requests.get(message.id)?.(message);
+    requests.delete(message.id);
   } else if (message.id === undefined) {
     if (message.method === 'notifications/initialized') await run(options.onInitialized);
   } else {
     const result = await answer(message, raw);
     if (result === undefined) {
-      await say({ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
+      await send({ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'Method not found' } });
     } else if (result !== null) {
-      await say({ jsonrpc: '2.0', id: message.id, result });
+      await send({ jsonrpc: '2.0', id: message.id, result });
     }
     if (message.method === 'initialize') await run(options.afterReply);
   }

@@ -1,4 +1,4 @@
-// The ladder in the real network, with the backend's clocks wound fast: mock, live, and for each way in which a relay can go
+// Fallback and return in the real network, with short times of the backend: mock, live, and for each way in which a relay can go
 // (killed, crashed, paused, cut off, moved to another address, restarted, its server alone killed) stale, mock, live again.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
@@ -51,8 +51,8 @@ step('backend first: mock at once, and healthy', async (t) => {
   assert.equal(first.health.source, 'mock');
   t.diagnostic(`figure backend alone: first answer ${first.at - started} ms after the container's start, mock`);
   watch.failures = []; // before it listened
-  const told = await watch.first(({ lastError }) => lastError !== null, from, 'it says that the relay is not there');
-  assert.equal(told.health.state, 'degraded');
+  const shown = await watch.first(({ lastError }) => lastError !== null, from, 'the error of a relay that is not there');
+  assert.equal(shown.health.state, 'degraded');
   await showsEverywhere(watch.url, 'mock');
   await network.healthy('backend');
 });
@@ -76,7 +76,7 @@ async function start(id) {
 
 step('killed (docker kill) and started', async (t) => {
   const id = await network.id('relay');
-  const told = await outage(watch, SHORT, {
+  const figure = await outage(watch, SHORT, {
     down: () => docker('kill', '-s', 'KILL', id).then(() => undefined),
     up: async () => {
       // Whoever kills a container by hand means it: no restart policy brings it back.
@@ -84,7 +84,7 @@ step('killed (docker kill) and started', async (t) => {
       return start(id);
     },
   });
-  t.diagnostic(`figure killed: ${told}`);
+  t.diagnostic(`figure killed: ${figure}`);
 });
 
 step('crashed (kill -9 of the relay in its container): the restart policy brings it back', async (t) => {
@@ -100,34 +100,34 @@ step('crashed (kill -9 of the relay in its container): the restart policy brings
   assert.equal(RestartCount, before + 1);
   assert.equal(State.Status, 'running');
   noMock(from, live.at);
-  const told = checkReturn(watch, SHORT, listening, live.at);
-  t.diagnostic(`figure crashed: down -> stale ${stale.at - from} ms; listens again after ${listening - from} ms, ${told}`);
+  const figure = checkReturn(watch, SHORT, listening, live.at);
+  t.diagnostic(`figure crashed: down -> stale ${stale.at - from} ms; listens again after ${listening - from} ms, ${figure}`);
 });
 
 step('paused and unpaused', async (t) => {
   const id = await network.id('relay');
-  const told = await outage(watch, SHORT, {
+  const figure = await outage(watch, SHORT, {
     down: () => docker('pause', id).then(() => Date.now()),
     up: () => docker('unpause', id).then(() => Date.now()),
   });
-  t.diagnostic(`figure paused: ${told}`);
+  t.diagnostic(`figure paused: ${figure}`);
 });
 
 step('cut from the network and connected again', async (t) => {
   const id = await network.id('relay');
   const { name } = await network.place('relay');
   const aliases = ['relay', 'multi-agent-container'].flatMap((alias) => ['--alias', alias]);
-  const told = await outage(watch, SHORT, {
+  const figure = await outage(watch, SHORT, {
     down: () => docker('network', 'disconnect', name, id).then(() => Date.now()),
     up: () => docker('network', 'connect', ...aliases, name, id).then(() => Date.now()),
   });
-  t.diagnostic(`figure cut off: ${told}`);
+  t.diagnostic(`figure cut off: ${figure}`);
 });
 
 step('stopped, and started at another address', async (t) => {
   const id = await network.id('relay');
   const old = await network.place('relay');
-  const told = await outage(watch, SHORT, {
+  const figure = await outage(watch, SHORT, {
     down: () => docker('stop', id).then(() => undefined),
     up: async () => {
       await until(async () => (await network.occupyAddress()) === old.ip, 'its old address is taken');
@@ -136,7 +136,7 @@ step('stopped, and started at another address', async (t) => {
   });
   const { ip } = await network.place('relay');
   assert.notEqual(ip, old.ip);
-  t.diagnostic(`figure moved from ${old.ip} to ${ip}: ${told}`);
+  t.diagnostic(`figure moved from ${old.ip} to ${ip}: ${figure}`);
   assert.ok(watch.last.health.relay.peer.startsWith(ip), `peer ${watch.last.health.relay.peer}`);
 });
 
@@ -150,8 +150,8 @@ step('restarted in order (docker restart)', async (t) => {
   const live = await watch.source('live', stale.at);
   await showsEverywhere(watch.url, 'live');
   noMock(from, live.at);
-  const told = checkReturn(watch, SHORT, listening, live.at);
-  t.diagnostic(`figure restarted: down -> stale ${stale.at - from} ms; listens ${told}`);
+  const figure = checkReturn(watch, SHORT, listening, live.at);
+  t.diagnostic(`figure restarted: down -> stale ${stale.at - from} ms; listens ${figure}`);
 });
 
 step('the server behind the relay killed: another takes its place', async (t) => {
@@ -172,11 +172,11 @@ step('the server behind the relay killed: another takes its place', async (t) =>
   assert.deepEqual(left, [], 'no zombie');
 });
 
-step('the server behind the relay frozen: the relay is up, its server is not, and the health check says so', async (t) => {
+step('the server behind the relay frozen: the relay is up, its server is not, and the health check shows it', async (t) => {
   const check = (await network.inspect('relay')).Config.Healthcheck.Test.slice(1);
   let seen;
   let checked;
-  const told = await outage(watch, SHORT, {
+  const figure = await outage(watch, SHORT, {
     down: () => network.signalInside('relay', 'agent-mock', 'STOP').then(() => Date.now()),
     up: async () => {
       seen = watch.last.health;
@@ -188,7 +188,7 @@ step('the server behind the relay frozen: the relay is up, its server is not, an
   assert.deepEqual([seen.relay.reach, seen.server.reach], ['up', 'down']);
   assert.equal(checked.code, 3, checked.stdout + checked.stderr);
   assert.equal((await network.exec('relay', ...check)).code, 0);
-  t.diagnostic(`figure server frozen: ${told}; it said: ${seen.lastError.message}`);
+  t.diagnostic(`figure server frozen: ${figure}; its error: ${seen.lastError.message}`);
 });
 
 step('backend replaced while the relay runs: live without delay', async (t) => {
