@@ -1,4 +1,4 @@
-/* An allocator that counts, and fails the allocation it is told to (include "tests/unit/fault_alloc.h"): for
+/* An allocator that counts, and fails the allocation that a test chose (include "tests/unit/common/fault_alloc.h"): for
  * "the Nth allocation fails, looped until a run ends unspent".
  *
  *     fault_alloc_install();

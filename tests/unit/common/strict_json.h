@@ -1,4 +1,4 @@
-/* Whether a text is strict JSON in valid UTF-8: one word for what rpc_check_json says in detail. */
+/* Whether a text is strict JSON in valid UTF-8: rpc_check_json as a yes or no. */
 #ifndef TESTS_COMMON_STRICT_JSON_H
 #define TESTS_COMMON_STRICT_JSON_H
 

@@ -205,7 +205,7 @@ static void another_value(const struct option *o, char *ret_text, size_t cap)
         (void)snprintf(ret_text, cap, "\"%s\"", o->choices ? o->choices[(o->number + 1) % 2] : "other");
 }
 
-/* Every row of the table is changed alone, relay-wide: who notices is what its `reload` says. */
+/* Every row of the table is changed alone, relay-wide: what notices it follows from its `reload`. */
 static void check_reload_of(const struct option *o)
 {
     static const char servers[] =

@@ -141,9 +141,9 @@ void close_one(int fd)
     assert_int_equal(a.closed, 1);
 }
 
-void run_iterations(int turns)
+void run_iterations(int iterations)
 {
-    for (int i = 0; i < turns; i++)
+    for (int i = 0; i < iterations; i++)
         (void)uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 

@@ -60,8 +60,8 @@ void close_pair(void);
 int open_one(void);
 /* Closes that descriptor, unless it is -1, and a. */
 void close_one(int fd);
-/* Lets the loop turn without waiting. */
-void run_iterations(int turns);
+/* Runs loop iterations that do not wait. */
+void run_iterations(int iterations);
 
 /* First thing in main, before anything allocates: counts libuv's allocations with ours and ignores SIGPIPE,
  * as the daemon does. */

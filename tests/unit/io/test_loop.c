@@ -1,4 +1,4 @@
-/* The loop's turn: tasks, deferred frees, warm storage, and its end. Real libuv, no sleeps: where time has to
+/* A loop iteration: tasks, deferred frees, warm storage, and its end. Real libuv, no sleeps: where time has to
  * pass, the loop runs until the event came.
  */
 #include <setjmp.h>
@@ -214,7 +214,7 @@ static void done_runs_what_is_deferred(void **state)
     assert_int_equal(loop_init(&loop), 0);
 }
 
-static void done_tells_a_handle_left(void **state)
+static void done_reports_a_handle_left(void **state)
 {
     (void)state;
     struct loop other;
@@ -291,7 +291,7 @@ int main(void)
         LOOP_TEST(iteration_end),
         LOOP_TEST(deferred_after_tasks),
         LOOP_TEST(done_runs_what_is_deferred),
-        LOOP_TEST(done_tells_a_handle_left),
+        LOOP_TEST(done_reports_a_handle_left),
         LOOP_TEST(warm_storage_cools),
         LOOP_TEST(init_without_memory),
     };

@@ -1,4 +1,4 @@
-/* The memory budget: who is stopped, who goes on, and that somebody always does. */
+/* The memory budget: which readers are stopped, which go on, and that one always does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* How streams end: a peer that ends or vanishes, a write that fails, and closing in every callback and under
- * a pending write. The end is told once, and never inside a caller's stack.
+ * a pending write. The end is reported once, and never inside a caller's stack.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +86,7 @@ static void pending_write_fails(void **state)
     close_one(-1);
 }
 
-/* The end was told already; who waits for the queue to empty learns that it is gone. */
+/* The end was reported already; a caller that waits for the queue to empty gets an error. */
 static void write_fails_after_the_end(void **state)
 {
     (void)state;

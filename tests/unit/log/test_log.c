@@ -1,4 +1,4 @@
-/* Log lines as text, and the ring with its writer: order, drops that are counted and said, and a reader that
+/* Log lines as text, and the ring with its writer: order, drops that are counted and logged, and a reader that
  * never reads. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -247,19 +247,19 @@ static void levels(void **state)
     assert_null(strstr(text, "log_"));
 }
 
-/* A reader that has stopped: the ring fills, logging goes on at once, and what was lost is said when there is
+/* A reader that has stopped: the ring fills, logging goes on at once, and what was lost is logged when there is
  * room. */
-/* The sum of what the log says it has dropped. */
+/* The sum of the drops that the log reports. */
 static uint64_t said_dropped(const char *text)
 {
     static const char words[] = "level=warn event=\"log lines dropped\" lines=";
-    uint64_t said = 0;
+    uint64_t reported = 0;
     for (const char *at = text; (at = strstr(at, words));) {
         at += strlen(words);
         if (strchr(at, '\n'))
-            said += strtoull(at, NULL, 10);
+            reported += strtoull(at, NULL, 10);
     }
-    return said;
+    return reported;
 }
 
 static void full_ring_drops_and_says_so(void **state)
@@ -273,7 +273,7 @@ static void full_ring_drops_and_says_so(void **state)
         LOG(LOG_INFO, "fill", F_INT("i", i), F_BYTES("v", value, sizeof(value)));
     uint64_t dropped = log_dropped();
     assert_in_range(dropped, 1, (uint64_t)lines - 1);
-    /* the reader wakes up; the writer may have said some of it before the last was dropped */
+    /* the reader wakes up; the writer may have reported some of it before the last was dropped */
     static char text[4 << 20];
     size_t len = 0;
     while (said_dropped(text) < dropped) {

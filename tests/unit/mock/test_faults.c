@@ -57,7 +57,7 @@ static void a_standing_clock_gives_the_same_bytes(void **state)
 }
 
 /* One session with the nth allocation failing, and with `go_on` every later one too. Each request is answered
- * once, or the server says that it must end; nothing leaks. */
+ * once, or the server reports that it must end; nothing leaks. */
 struct verdict {
     int rc;
     bool fired;

@@ -73,11 +73,11 @@ static void the_default_agents(void **state)
 
 static void check_agents(const char *agents, int code, const char *problem)
 {
-    char said[200] = "?";
+    char reported[200] = "?";
     struct mock *m = NULL;
     struct mock_options options = {.seed = 1, .agents = agents, .agents_len = strlen(agents)};
-    assert_int_equal(mock_new(&options, &m, said, sizeof(said)), code);
-    assert_string_equal(said, problem);
+    assert_int_equal(mock_new(&options, &m, reported, sizeof(reported)), code);
+    assert_string_equal(reported, problem);
     mock_free(m);
 }
 

@@ -1,4 +1,4 @@
-/* The pid file: written, locked, told apart from a stale one, removed only by its owner. */
+/* The pid file: written, locked, distinguished from a stale one, removed only by its owner. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

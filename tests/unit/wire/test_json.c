@@ -1,4 +1,4 @@
-/* wire/json: the tree, what is accepted in strict mode and where a fault is said to be, exact
+/* wire/json: the tree, what is accepted in strict mode and where a fault is reported, exact
  * numbers, limits at -1, 0 and +1, running out of memory. */
 #include <errno.h>
 #include <locale.h>
@@ -36,10 +36,10 @@ static int end(void **state)
 static void refuse(const char *text, size_t len, unsigned flags, int code, unsigned line)
 {
     struct json_doc *untouched = NULL;
-    unsigned said = 0;
-    assert_int_equal(json_parse(text, len, flags, MANY, &untouched, &said), code);
+    unsigned reported_line = 0;
+    assert_int_equal(json_parse(text, len, flags, MANY, &untouched, &reported_line), code);
     assert_null(untouched);
-    assert_int_equal(said, line);
+    assert_int_equal(reported_line, line);
     assert_int_equal(json_parse(text, len, flags, MANY, &untouched, NULL), code);
 }
 

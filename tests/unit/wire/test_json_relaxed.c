@@ -34,10 +34,11 @@ static int end(void **state)
 static void refuse(const char *text, unsigned line)
 {
     struct json_doc *untouched = NULL;
-    unsigned said = 0;
-    assert_int_equal(json_parse(text, strlen(text), JSON_RELAXED, MANY, &untouched, &said), ERR_SYNTAX);
+    unsigned reported_line = 0;
+    assert_int_equal(json_parse(text, strlen(text), JSON_RELAXED, MANY, &untouched, &reported_line),
+                     ERR_SYNTAX);
     assert_null(untouched);
-    assert_int_equal(said, line);
+    assert_int_equal(reported_line, line);
 }
 
 static void relaxed_takes_comments_and_trailing_commas(void **state)

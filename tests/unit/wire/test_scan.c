@@ -264,7 +264,7 @@ static void says_where_it_got_too_deep(void **state)
 
 /* ---- cuts ---- */
 
-/* Everything that a scan says: its events with keys and spans, its fault. */
+/* Everything that a scan reports: its events with keys and spans, its fault. */
 struct record {
     size_t count;
     size_t numbers[400];

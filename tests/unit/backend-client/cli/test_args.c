@@ -109,7 +109,7 @@ static void refuses_with_advice(void **state)
     (void)state;
     static const struct {
         const char *line;
-        const char *says;
+        const char *expected;
     } lines[] = {
         {"", "which command"},
         {"--json", "which command"},
@@ -139,8 +139,8 @@ static void refuses_with_advice(void **state)
     for (size_t i = 0; i < COUNT(lines); i++) {
         struct ctl_args a = {.count = 4711};
         assert_int_equal(parse(lines[i].line, &a), ERR_SYNTAX);
-        if (!strstr(problem, lines[i].says))
-            fail_msg("'%s': '%s' does not say '%s'", lines[i].line, problem, lines[i].says);
+        if (!strstr(problem, lines[i].expected))
+            fail_msg("'%s': '%s' does not say '%s'", lines[i].line, problem, lines[i].expected);
         assert_int_equal(a.count, 4711); /* written only on success */
     }
 }

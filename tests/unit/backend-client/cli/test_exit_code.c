@@ -188,7 +188,7 @@ static void writes_lines_of_any_status(void **state)
     (void)state;
     static const struct {
         const char *status;
-        const char *says;
+        const char *expected;
     } cases[] = {
         {STATUS("ok", "ready", ",\"restarts\":2,\"sessions\":1"),
          "server      a: ready, sessions 1, in flight 0, restarts 2\n"},
@@ -204,8 +204,8 @@ static void writes_lines_of_any_status(void **state)
         buf_init(&b, 8192);
         assert_int_equal(status_write_lines(&b, doc, json_root(doc), "relay:9500"), 0);
         assert_int_equal(buf_append(&b, "", 1), 0);
-        if (!strstr(buf_data(&b), cases[i].says))
-            fail_msg("no '%s' in '%s'", cases[i].says, buf_data(&b));
+        if (!strstr(buf_data(&b), cases[i].expected))
+            fail_msg("no '%s' in '%s'", cases[i].expected, buf_data(&b));
         buf_done(&b);
         json_free(doc);
     }

@@ -217,7 +217,7 @@ static void makes_objects_of_pairs(void **state)
         "{\"type\":\"coder\",\"n\":[1,2],\"e\":\"\",\"url\":\"http://x/?a=b\",\"q\":\"say \\\"hi\\\"\",\"yes\":true}");
     static const struct {
         const char *pairs[2];
-        const char *says;
+        const char *expected;
     } bad[] = {
         {{"a=1", "b"}, "'b' is no pair: write KEY=VALUE"},
         {{"=1", "b=2"}, "is no pair"},
@@ -230,8 +230,8 @@ static void makes_objects_of_pairs(void **state)
     for (size_t i = 0; i < COUNT(bad); i++) {
         assert_int_equal(params_from_pairs(&b, OPERANDS(bad[i].pairs), 2, problem, sizeof(problem)),
                          ERR_SYNTAX);
-        if (!strstr(problem, bad[i].says))
-            fail_msg("'%s' does not say '%s'", problem, bad[i].says);
+        if (!strstr(problem, bad[i].expected))
+            fail_msg("'%s' does not say '%s'", problem, bad[i].expected);
     }
     buf_done(&b);
 }
@@ -328,14 +328,14 @@ static void checks_methods(void **state)
     (void)state;
     static const struct {
         const char *method;
-        const char *says;
+        const char *expected;
     } bad[] = {{"", "empty"},
                {"initialize", "itself"},
                {"notifications/cancelled", "no answer"},
                {"x/\xff", "not UTF-8"}};
     for (size_t i = 0; i < COUNT(bad); i++) {
         assert_int_equal(params_check_method(bad[i].method, problem, sizeof(problem)), ERR_SYNTAX);
-        if (!strstr(problem, bad[i].says))
+        if (!strstr(problem, bad[i].expected))
             fail_msg("'%s': '%s'", bad[i].method, problem);
     }
     assert_int_equal(params_check_method("x/h\xc3\xa9", problem, sizeof(problem)), 0);

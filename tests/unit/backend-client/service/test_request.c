@@ -1,4 +1,4 @@
-/* agent-backend: what requests are refused for and what to write instead, and who may ask. */
+/* agent-backend: what requests are refused for and what to write instead, and which clients may send them. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -201,7 +201,7 @@ static void a_task_id_is_a_word(void **state)
     assert_int_equal(request_task_id("task_1 \xc3\xa9", &failure), 0);
 }
 
-/* ---- who may ask ---- */
+/* ---- which clients may send requests ---- */
 
 static void only_json_is_taken(void **state)
 {

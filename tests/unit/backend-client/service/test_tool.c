@@ -1,4 +1,4 @@
-/* agent-backend: what a tool's result says, in each form that servers give it. */
+/* agent-backend: the text of a tool's result, in each form that servers give it. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,8 +19,8 @@ static struct tool_result result;
 static bool words_are(const char *words)
 {
     size_t len;
-    const char *said = tool_result_words(&result, &len);
-    return said && len == strlen(words) && memcmp(said, words, len) == 0;
+    const char *text = tool_result_words(&result, &len);
+    return text && len == strlen(words) && memcmp(text, words, len) == 0;
 }
 
 /* NULL: none. */
