@@ -10,7 +10,7 @@
 #include "route/upstream.h"
 #include "wire/rpc_error.h"
 
-/* What a client is told to wait before it asks an overloaded or draining relay again. */
+/* How long a client is asked to wait before it asks an overloaded or draining relay again. */
 #define RETRY_AFTER_MS 1000
 
 void request_refuse(struct route_session *s, const struct frame *frame, int code, const char *message)

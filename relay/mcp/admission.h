@@ -10,14 +10,14 @@
 #include "wire/frame.h"
 
 /* Is the relay not draining, and is there a child, or will there soon be one? Starts it where there is none.
- * false: the client was told. */
+ * false: the client got its refusal. */
 MUSTCHECK bool request_reaches(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* May one more request come in: the relay is not draining, there is a child or one is about to be, and there
- * is a place to wait in. Starts the child where there is none. false: the client was told. */
+ * is a place to wait in. Starts the child where there is none. false: the client got its refusal. */
 MUSTCHECK bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms);
 /* Are all waiting places of the upstream taken? */
 bool request_is_full(const struct upstream *upstream);
-/* Admits the request and dispatches it, or lets it wait. The call, or NULL when the client was told. */
+/* Admits the request and dispatches it, or lets it wait. The call, or NULL when the client got its refusal. */
 struct call *request_submit(struct route_session *s, const struct frame *frame, enum rpc_method method,
                             uint64_t now_ms);
 /* Refuses this frame's request for lack of memory. */

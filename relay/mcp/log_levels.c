@@ -1,5 +1,5 @@
 /* A message of a shared child names no client, so that by default nobody gets it. With "broadcast" the child
- * is told the most verbose level that any session asked for, and each session gets its own share.
+ * gets the most verbose level that any session asked for, and each session gets its own share.
  */
 #include "mcp/log_levels.h"
 
@@ -21,7 +21,7 @@ int log_level_parse(const char *text, struct span quoted)
     return LEVEL_NONE;
 }
 
-static void tell(struct upstream *upstream, int level, uint64_t now_ms)
+static void send_level(struct upstream *upstream, int level, uint64_t now_ms)
 {
     char text[160];
     struct call *c = call_open_own(upstream, RPC_M_SET_LEVEL, now_ms);
@@ -57,7 +57,7 @@ void log_levels_restore(struct upstream *upstream, uint64_t now_ms)
     upstream->protocol->sent_level = LEVEL_NONE;
     int level = is_broadcast(upstream) ? most_verbose(upstream) : LEVEL_NONE;
     if (level != LEVEL_NONE)
-        tell(upstream, level, now_ms);
+        send_level(upstream, level, now_ms);
 }
 
 void log_levels_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
@@ -75,7 +75,7 @@ void log_levels_request(struct route_session *s, const struct frame *frame, enum
     }
     s->protocol->level = level;
     if (is_broadcast(upstream) && upstream->state == UPSTREAM_READY && level < upstream->protocol->sent_level)
-        tell(upstream, level, now_ms);
+        send_level(upstream, level, now_ms);
     reply_raw(s, id, frame->env.id.len, MESSAGE_RESULT, "{}", 2);
 }
 

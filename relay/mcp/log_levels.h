@@ -1,4 +1,4 @@
-/* Log levels: what each session asked for, and what the child is told. */
+/* Log levels: what each session asked for, and what the child gets. */
 #ifndef MCP_LOG_LEVELS_H
 #define MCP_LOG_LEVELS_H
 
@@ -16,7 +16,7 @@ int log_level_parse(const char *text, struct span quoted);
 /* shared: a client's logging/setLevel, answered here. */
 void log_levels_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
                         uint64_t now_ms);
-/* A new child: tells it the level again. */
+/* A new child: sends it the level again. */
 void log_levels_restore(struct upstream *upstream, uint64_t now_ms);
 /* shared: a notifications/message of the child's; dropped unless the server says "broadcast". Then a session
  * gets what it asked for; one that asked for nothing gets nothing. */

@@ -1,4 +1,4 @@
-/* The fourth identifier space. Out of memory: the child is told at once. A client's answer that cannot be
+/* The fourth identifier space. Out of memory: the child gets an error at once. A client's answer that cannot be
  * passed on costs the child its link, since a child that waits for ever is worse than one that starts afresh.
  */
 #include "mcp/server_requests.h"

@@ -1,7 +1,7 @@
 /* Requests of a child to its one client (session sharing): sampling, elicitation, roots. The client sees an
  * id of the relay's, and the same number as progress token; the child gets its own back.
  *
- * A question that nobody answers is answered for the child: after SERVER_REQUEST_MS, or when the client goes. While
+ * A request that nobody answers is answered for the child: after SERVER_REQUEST_MS, or when the client goes. While
  * one is open, the clocks of the session's own requests stand still.
  */
 #ifndef MCP_SERVER_REQUESTS_H
@@ -21,11 +21,11 @@ void server_requests_forward(struct upstream *upstream, const struct frame *fram
                              uint64_t now_ms);
 /* The client answers; an answer to nothing is dropped. */
 void server_requests_answer(struct route_session *s, const struct frame *frame, uint64_t now_ms);
-/* The client's answer could not be read, or was too large: the child is told so. false: it was no answer to
+/* The client's answer could not be read, or was too large: the child gets an error. false: it was no answer to
  * anything. */
 bool server_requests_malformed(struct route_session *s, const struct frame *frame, int code,
                                const char *message, uint64_t now_ms);
-/* The client's notifications/progress about a question: passed with the child's own token, or dropped. */
+/* The client's notifications/progress about a request: passed with the child's own token, or dropped. */
 void server_requests_progress(struct route_session *s, const struct frame *frame, enum rpc_method method,
                               uint64_t now_ms);
 /* The child withdraws one: passed with the client's id, or dropped. */

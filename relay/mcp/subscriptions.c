@@ -3,7 +3,7 @@
  * Calls queue only behind one that is under way. Without members and calls the entry goes.
  *
  * Memory for the membership is had before anything is sent, so that a success can always be kept. What the
- * child has to be told by the relay itself (unsubscribe when the last one went, subscribe again after a
+ * child has to get from the relay itself (unsubscribe when the last one went, subscribe again after a
  * restart) is a mark on the entry, so that any number of them takes no memory and none is lost when the link
  * has no room.
  */

@@ -1,4 +1,4 @@
-/* Reusable storage for what outlives the frame it came in: waiting frames, long ids, parked notifications.
+/* Reusable storage for what outlives the frame it came in: waiting frames, long ids, early notifications.
  *
  * Blocks come in powers of two from 256 bytes to 1 MiB and go back to a free list of their size, so that in
  * steady state nothing is allocated; larger blocks go straight to the heap and back. What lies on the free

@@ -361,9 +361,9 @@ void call_settle(struct call *c, enum call_outcome outcome, const struct frame *
 void call_fail(struct call *c, const struct refusal *why)
 {
     if (!c->notification) {
-        struct refusal told = *why;
-        told.sent = c->state == CALL_IN_FLIGHT;
-        call_reply_error(c, &told);
+        struct refusal answer = *why;
+        answer.sent = c->state == CALL_IN_FLIGHT;
+        call_reply_error(c, &answer);
     }
     call_settle(c, CALL_LOST, NULL);
     call_close(c);
@@ -469,7 +469,7 @@ static void time_out(struct call *c, uint64_t now_ms)
     call_cancel(c, NULL, now_ms);
 }
 
-/* Progress and questions only move the clock; the heap learns of it here. */
+/* Progress and requests of the child only move the clock; the heap learns of it here. */
 static void on_expired(struct deadline *d, uint64_t now_ms)
 {
     struct call *c = CONTAINER_OF(d, struct call, deadline);

@@ -43,7 +43,7 @@ struct subscriber;
 #define CALL_OWN_MS 60000
 /* Of the method, what call_view shows. */
 #define CALL_METHOD_BYTES 64
-/* Id, token and method together; longer ones get a block of the store. A UUID as id and as token fits. */
+/* Id, token and method together; longer ones get a block of the pool. A UUID as id and as token fits. */
 #define CALL_INLINE_BYTES 120
 /* A client's own cancel is passed on up to this length; else the relay's. */
 #define CANCEL_BYTES_MAX ((size_t)4 << 10)

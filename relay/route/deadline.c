@@ -1,5 +1,6 @@
 /* Deadlines in the router's one heap, and the clock of a call: it starts on arrival, is reset by progress,
- * and stands still while its session has an unanswered question. Progress and questions touch no heap; when a
+ * and stands still while its session has an unanswered request of its child. Progress and
+ * those requests touch no heap; when a
  * deadline comes up that has moved on, it is put in again.
  */
 #include "route/deadline.h"

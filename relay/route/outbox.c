@@ -1,7 +1,7 @@
 /* Messages to the child's link, and the list of those that found no room.
  *
  * Failure modes: the link closes (upstream_down will follow: everything is dropped then); no memory to keep a
- * message: the caller decides; too much is owed already: ERR_FULL, which only a child that reads nothing can
+ * message: the caller decides; too much waits already: ERR_FULL, which only a child that reads nothing can
  * bring about.
  */
 #include "route/outbox.h"

@@ -54,7 +54,7 @@ void outbox_clear(struct upstream *upstream);
 void upstream_reply_error(struct upstream *upstream, const char *id, size_t id_len, int code,
                           const char *message);
 void upstream_reply_result(struct upstream *upstream, const char *id, size_t id_len);
-/* Ends the child's link: it cannot be told what it waits for. */
+/* Ends the child's link: what it waits for cannot be sent. */
 void upstream_give_up(struct upstream *upstream, const char *reason);
 
 #endif

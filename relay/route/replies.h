@@ -1,5 +1,5 @@
 /* What the relay itself says: errors and answers to clients. Nothing here fails: a client
- * that cannot be told loses its link instead, so that no request is ever left without either.
+ * that cannot be sent it loses its link instead, so that no request is ever left without either.
  */
 #ifndef ROUTE_REPLIES_H
 #define ROUTE_REPLIES_H

@@ -190,7 +190,7 @@ void route_session_frame(struct route_session *s, const struct frame *frame, uin
 /* Cancels the request that the session has under this raw id, as its notifications/cancelled would; one that is
  * not there, or an initialize, is left alone. */
 void route_session_cancel(struct route_session *s, const char *id, size_t id_len, uint64_t now_ms);
-/* The client's out queue shrank below its high mark: it may have turns again. */
+/* The client's out queue shrank below its high mark: the scheduler may pick it again. */
 void route_session_writable(struct route_session *s, uint64_t now_ms);
 /* The client is gone: what it had waiting is removed, what it had in flight is cancelled at the child, its
  * subscriptions, tasks and tokens are purged, the session is freed. Its link is not touched any more. */

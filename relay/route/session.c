@@ -1,4 +1,4 @@
-/* The router's side of a session: opening, closing, and what is told about it. */
+/* The router's side of a session: opening, closing, and its stats. */
 #include "route/session.h"
 
 #include <errno.h>

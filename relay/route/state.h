@@ -29,7 +29,7 @@ struct router {
     struct list free_calls; /* call.upstream_node */
     size_t free_call_count;
     struct block_pool blocks;
-    size_t max_held_bytes; /* of the store's blocks in use; 0: no limit */
+    size_t max_held_bytes; /* of the pool's blocks in use; 0: no limit */
     struct buf scratch;    /* texts that the relay itself writes; nothing lives there between calls */
     struct buf message;    /* an error's message, escaped; likewise */
     uint64_t last_serial;

@@ -279,7 +279,7 @@ static void batched_answers_are_split(void **state)
     route_expect_nothing(&links[0]);
 }
 
-/* The answer to a question may stand behind what the client has pipelined: it must not wait for itself. */
+/* The answer to a request of the child may stand behind what the client has pipelined: it must not wait for itself. */
 static void who_was_asked_is_read_on(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What sharing one child asks beyond ids: subscriptions with counts, log levels, who is told what. */
+/* What sharing one child asks beyond ids: subscriptions with counts, log levels, who gets what. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -267,7 +267,7 @@ static void all_subscriptions_are_told_again(void **state)
     route_child_ready(&f.route, NULL);
     route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     route_expect_nothing(&f.route.child);
-    /* One that is over before the child was told of it is never mentioned. */
+    /* One that is over before the child saw it is never mentioned. */
     f.route.child.link.queued_bytes = 0;
     f.route.child.fail_with = -12;
     upstream_writable(route_upstream(&f.route), f.route.now_ms);
@@ -289,7 +289,7 @@ static void all_subscriptions_are_told_again(void **state)
     accept(next_id("resources/subscribe"));
     expect_done(&f.b_link, 2);
     assert_int_equal(route_stats(&f.route).subscriptions, 1);
-    /* The child goes while it is owed something. */
+    /* The child goes while something is to be sent to it. */
     f.route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
     unsubscribe(f.b, 3, "u:7");
     route_session_close(f.b, f.route.now_ms);

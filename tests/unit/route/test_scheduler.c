@@ -1,4 +1,4 @@
-/* Fairness and limits: who may take a slot, whose turn it is, who has to wait or pause, who is refused. */
+/* Fairness and limits: who may take a slot, who is next, who has to wait or pause, who is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -111,7 +111,7 @@ static void waiting_sessions_take_turns(void **state)
         const char *line = fake_link_next(&route.child);
         id = route_line_id(line);
         served[who(line)]++;
-        /* Nobody is more than one turn ahead. */
+        /* Nobody is more than one burst ahead. */
         for (int c = 0; c < 4; c++)
             assert_true(served[c] >= i / 4 && served[c] <= i / 4 + 1);
     }
@@ -191,7 +191,7 @@ static void a_full_child_link_holds_requests_back(void **state)
     route_expect_with(&route.child, "\"who\":0", NULL);
     route.child.link.queued_bytes = FAKE_LINK_HIGH_BYTES;
     call(0, 3);
-    /* What the child is owed is not lost, and goes ahead of what waits. */
+    /* What the outbox keeps is not lost, and goes ahead of what waits. */
     route_client_send(
         &route, sessions[0],
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
