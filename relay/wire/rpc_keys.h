@@ -62,7 +62,7 @@ enum rpc_key {
 #define X(id, name, member, how, case_rule) RPC_KEY_##id,
     RPC_KEYS(X)
 #undef X
-    RPC_KEY_COUNT,
+        RPC_KEY_COUNT,
 };
 
 /* As the scanner counts them: the level of an object's members. */

@@ -380,8 +380,11 @@ static void event(struct input *in)
 
 static void begin(unsigned options)
 {
-    static const struct router_options router_options = {
-        .protocol = &mcp_protocol, .relay_name = "r", .relay_version = "1", .max_id_bytes = 32, .max_frame_bytes = 1000};
+    static const struct router_options router_options = {.protocol = &mcp_protocol,
+                                                         .relay_name = "r",
+                                                         .relay_version = "1",
+                                                         .max_id_bytes = 32,
+                                                         .max_frame_bytes = 1000};
     is_shared = options % 2 == 0;
     const struct server_limits limits = {
         .sharing = is_shared ? SHARING_SHARED : SHARING_PER_SESSION,

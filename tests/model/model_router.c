@@ -72,8 +72,11 @@ static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_r
 
 static void begin(enum sharing sharing, bool failing)
 {
-    static const struct router_options options = {
-        .protocol = &mcp_protocol, .relay_name = "r", .relay_version = "1", .max_id_bytes = 64, .max_frame_bytes = 8388608};
+    static const struct router_options options = {.protocol = &mcp_protocol,
+                                                  .relay_name = "r",
+                                                  .relay_version = "1",
+                                                  .max_id_bytes = 64,
+                                                  .max_frame_bytes = 8388608};
     memset(&w, 0, sizeof(w));
     fault_alloc_install();
     hash_seed(seed, seed + 1);

@@ -84,7 +84,7 @@ static void lost_links(void **state)
     system_fault(FAULT_WRITE, UV_EPIPE, "relay:9500", "10.0.0.9:9500");
     want("EPIPE", "cannot send to relay:9500 (10.0.0.9:9500): broken pipe", "its log says which");
     system_fault(FAULT_READ, UV_ETIMEDOUT, "relay:9500", "10.0.0.9:9500");
-    assert_contains(f.suggestion, "not acknowledged");
+    assert_contains(f.suggestion, "stopped acknowledging");
 }
 
 static void sockets_in_the_file_system(void **state)
@@ -116,7 +116,7 @@ static void resources_run_out(void **state)
     (void)state;
     for (enum fault_stage stage = FAULT_RESOLVE; stage <= FAULT_WRITE; stage++) {
         system_fault(stage, UV_EMFILE, "relay:9500", "");
-        assert_contains(f.suggestion, "This process has all the file descriptors open");
+        assert_contains(f.suggestion, "This process has reached its limit of file descriptors");
         system_fault(stage, UV_ENFILE, "unix:/x", "");
         assert_contains(f.suggestion, "This machine has reached its limit of open files");
         system_fault(stage, UV_ENOMEM, "relay:9500", "");

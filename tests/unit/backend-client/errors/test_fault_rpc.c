@@ -77,14 +77,14 @@ static void a_server_that_was_killed(void **state)
     assert_string_equal(
         f.text,
         "the relay at relay:9500 refused initialize: Server unavailable; server killed is backing-off, killed by SIGKILL; next try in 244 ms");
-    assert_contains(f.suggestion, "the kernel may have, for want of memory");
+    assert_contains(f.suggestion, "the kernel for lack of memory");
     /* Not where the relay killed it because it did not answer. */
     read_error(RELAY(
         "-31001", "SERVER_UNAVAILABLE",
         "Server unavailable: no answer to initialize") ",\"detail\":\"no answer to initialize\",\"state\":\"backing-off\",\"signal\":9}}");
     assert_contains(f.text, "no answer to initialize");
     assert_lacks(f.suggestion, "memory");
-    assert_contains(f.suggestion, "the server behind it is not there");
+    assert_contains(f.suggestion, "the server behind it is down");
     read_error("{\"code\":-31001,\"data\":{\"relay\":true,\"signal\":11}}");
     assert_contains(f.text, "killed by SIGSEGV");
     assert_contains(f.suggestion, "ends by itself");
@@ -104,8 +104,8 @@ static void a_server_between_two_lives(void **state)
                  {"starting", "being started again"},
                  {"stopping", "being started again"},
                  {"changed", "being started again"},
-                 {"down", "the server behind it is not there"},
-                 {"newer than us", "the server behind it is not there"}};
+                 {"down", "the server behind it is down"},
+                 {"newer than us", "the server behind it is down"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char error[256];
         (void)snprintf(error, sizeof(error),
@@ -132,9 +132,9 @@ static void each_error_of_the_relay(void **state)
          "refused initialize: Request timed out; after 60 s", "timeoutMs"},
         {RELAY("-31003", "OVERLOADED",
                "Overloaded") ",\"queued\":4096,\"limit\":4096,\"retryAfterMs\":1000}}",
-         "OVERLOADED", "Overloaded; waiting: 4096; limit: 4096; next try in 1 s", "More is asked"},
+         "OVERLOADED", "Overloaded; waiting: 4096; limit: 4096; next try in 1 s", "The server has more requests"},
         {RELAY("-31004", "RATE_LIMITED", "Rate limited") ",\"limit\":10,\"retryAfterMs\":50}}",
-         "RATE_LIMITED", "Rate limited; limit: 10; next try in 50 ms", "more often than the relay allows"},
+         "RATE_LIMITED", "Rate limited; limit: 10; next try in 50 ms", "more requests than the relay allows"},
         {RELAY("-31005", "UNAUTHENTICATED", "Unauthenticated") "}}", "UNAUTHENTICATED", ": Unauthenticated",
          "requires authentication"},
         {RELAY("-31006", "FORBIDDEN", "This method is for admins") ",\"needed\":\"admin\"}}", "FORBIDDEN",
@@ -148,7 +148,7 @@ static void each_error_of_the_relay(void **state)
         {RELAY("-31010", "CONNECTION_LOST", "Connection lost") "}}", "CONNECTION_LOST", ": Connection lost",
          "lost the server"},
         {RELAY("-31011", "BAD_REPLY", "Bad reply from the server") ",\"reason\":\"invalid UTF-8\",\"at\":7}}",
-         "BAD_REPLY", "Bad reply from the server; invalid UTF-8", "no valid JSON"},
+         "BAD_REPLY", "Bad reply from the server; invalid UTF-8", "invalid JSON"},
         {RELAY("-32601", "METHOD_NOT_FOUND", "Method not found") "}}", "METHOD_NOT_FOUND",
          ": Method not found", "older than this client"},
         {RELAY("-32600", "INVALID_REQUEST", "Invalid request") "}}", "INVALID_REQUEST", ": Invalid request",
@@ -197,7 +197,7 @@ static void errors_of_the_server(void **state)
     assert_string_equal(
         f.text,
         "the server behind relay:9500 refused initialize: error -32603: Internal error: Unknown tool: x");
-    assert_contains(f.suggestion, "in its own words");
+    assert_contains(f.suggestion, "an error of its own");
     read_error("{\"code\":-32601,\"message\":\"Method not found\"}");
     assert_string_equal(f.text,
                         "the server behind relay:9500 refused initialize: error -32601: Method not found");
