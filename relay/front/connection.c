@@ -183,11 +183,6 @@ bool connection_is_open(const struct connection *c)
     return c->state == CONNECTION_OPEN && c->send_error == 0;
 }
 
-/* An early write begins with so much: one client's answers, when the child has many of them, but not those of each of
- * many clients. Measured with one client that has 64 requests in flight: 14 % more messages; with 1024, 50 clients of
- * 16 had 23 % less. */
-#define EARLY_BYTES 4096
-
 int connection_write(struct connection *c, const struct part *parts, size_t count, bool newline)
 {
     if (!connection_is_open(c))
@@ -198,7 +193,6 @@ int connection_write(struct connection *c, const struct part *parts, size_t coun
         connection_mark(c);
         return rc == -ENOMEM ? -ENOMEM : ERR_CLOSING;
     }
-    stream_flush_early(&c->stream, EARLY_BYTES);
     c->queued_bytes = stream_queued(&c->stream);
     if (c->queued_bytes > CONNECTION_HIGH_BYTES && !c->paused_by_queue) {
         /* Back-pressure: else the answers that the relay makes itself (refusals, ping) would pile up as fast

@@ -77,9 +77,8 @@ struct stream {
     bool open;   /* the handle exists */
     bool reading;
     bool above_high;
-    bool sent;          /* on_sent is due */
-    bool flushed_early; /* by stream_flush_early, in this iteration */
-    bool ended;         /* on_end has run */
+    bool sent;  /* on_sent is due */
+    bool ended; /* on_end has run */
     bool closing;
     bool closed;
 };
@@ -125,9 +124,9 @@ uint64_t stream_progress_at_ms(struct stream *s);
 void stream_set_marks(struct stream *s, size_t high_bytes, size_t low_bytes);
 /* Writes what it can now, without waiting for the end of the iteration. Its callbacks still come at the end of the iteration. */
 void stream_flush(struct stream *s);
-/* The same when enough is queued, `first_bytes` for an iteration's first time: the peer can begin, on another processor,
- * while its owner still has more to send in this iteration. */
-void stream_flush_early(struct stream *s, size_t first_bytes);
+/* The same when so much is queued: the peer can begin, on another processor, while the owner still has more to send in
+ * this iteration. */
+void stream_flush_early(struct stream *s, size_t queued_bytes);
 /* Gives back the storage of an empty queue beyond `keep_bytes`. Happens by itself after a second or two
  * without writes. */
 void stream_trim(struct stream *s, size_t keep_bytes);

@@ -225,7 +225,6 @@ void stream_run_task(struct loop_task *task)
         stream_finish_close(s); /* only a stream that never had a handle comes here */
         return;
     }
-    s->flushed_early = false;
     write_some(s);
     if (s->failure != 0)
         tell_failure(s);
@@ -364,16 +363,10 @@ void stream_flush(struct stream *s)
         loop_mark(s->loop, &s->flush);
 }
 
-/* The first early write gets the peer going; from then on it has something to do, and larger writes cost less. Measured
- * with 50 clients: 8192, not 32768, is worth 4 %. */
-#define EARLY_NEXT_BYTES 8192
-
-void stream_flush_early(struct stream *s, size_t first_bytes)
+void stream_flush_early(struct stream *s, size_t queued_bytes)
 {
-    if (stream_queued(s) < (s->flushed_early ? EARLY_NEXT_BYTES : first_bytes))
-        return;
-    s->flushed_early = true;
-    stream_flush(s);
+    if (stream_queued(s) >= queued_bytes)
+        stream_flush(s);
 }
 
 void stream_set_marks(struct stream *s, size_t high_bytes, size_t low_bytes)
