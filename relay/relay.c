@@ -273,8 +273,12 @@ enum relay_exit relay_run(struct relay *r)
 
 void relay_free(struct relay *r)
 {
-    if (r->phase != RELAY_STOPPED) /* it never ran */
+    if (r->phase != RELAY_STOPPED) { /* it never ran */
+        r->loop.on_iteration_end = NULL;
+        if (r->servers)
+            relay_stop_servers(r);
         relay_finish(r);
+    }
     if (r->servers)
         server_set_free(r->servers);
     int rc = loop_done(&r->loop);

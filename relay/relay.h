@@ -102,6 +102,8 @@ const char *relay_default_server(const struct config *c);
 /* Moves on when the phase is over. Called at the end of every iteration. */
 void relay_check_phase(struct relay *r);
 void relay_on_deadline(struct timer *t);
+/* Stops the servers of a relay that never ran, and waits for their ends; runs the loop. */
+void relay_stop_servers(struct relay *r);
 /* Closes the relay's own handles and calls on_stopped: the loop runs out. */
 void relay_finish(struct relay *r);
 void relay_close_handles(struct relay *r);

@@ -43,6 +43,15 @@ static void on_servers_stopped(void *data)
     r->servers_stopped = true;
 }
 
+/* For a relay that never ran: there is nobody to wait for, and nothing to flush. */
+void relay_stop_servers(struct relay *r)
+{
+    server_set_stop(r->servers, on_servers_stopped, r);
+    server_set_kill(r->servers);
+    while (!r->servers_stopped)
+        (void)uv_run(&r->loop.uv, UV_RUN_ONCE);
+}
+
 static void begin_stopping(struct relay *r)
 {
     move(r, RELAY_STOPPING);

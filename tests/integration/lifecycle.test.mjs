@@ -1,11 +1,14 @@
 // The relay's own life: where it listens, how it reloads, how it ends.
 import fs from 'node:fs';
 import net from 'node:net';
-import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   assert,
   atMost,
   assertRelayError,
+  binDir,
+  cleanEnvironment,
   fake,
   readJournal,
   relayBinary,
@@ -288,6 +291,22 @@ test('a pid file holds the pid while it runs', async (t) => {
   assert.equal(Number(text), relay.pid);
   await relay.stop();
   assert.ok(!fs.existsSync(pidFile));
+});
+
+test('a second relay with the same pid file says so, ends its child and exits 3', async (t) => {
+  const pidFile = t.file('held.pid');
+  const relay = await t.relay({ relay: { pidFile } });
+  const config = t.file('second.json');
+  const servers = { m: { command: path.join(binDir, 'agent-mock') } };
+  const options = { listen: ['127.0.0.1:0'], pidFile, servers: { m: { start: 'eager' } } };
+  fs.writeFileSync(config, JSON.stringify({ mcpServers: servers, relay: options }));
+  const { status, stderr } = spawnSync(relayBinary, ['serve', '--config', config], {
+    encoding: 'utf8',
+    env: cleanEnvironment({}),
+    timeout: scaled(20_000),
+  });
+  assert.equal(status, 3, stderr);
+  assert.ok(stderr.includes(`a relay is running already (pid ${relay.pid})`), stderr);
 });
 
 test('a listener on every address, without keys, is warned about', async (t) => {
