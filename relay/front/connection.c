@@ -188,6 +188,8 @@ int connection_write(struct connection *c, const struct part *parts, size_t coun
     if (!connection_is_open(c))
         return ERR_CLOSING;
     int rc = stream_write_parts(&c->stream, parts, count, newline);
+    if (rc == ERR_CLOSING) /* it broke in this iteration: the stream's on_end has the reason */
+        return rc;
     if (rc != 0) {
         c->send_error = rc;
         connection_mark(c);
@@ -201,7 +203,7 @@ int connection_write(struct connection *c, const struct part *parts, size_t coun
         connection_update_reading(c);
     }
     connection_watch(c);
-    if (c->queued_bytes > ACCOUNT_LATE_BYTES)
+    if (c->queued_bytes > ACCOUNT_LATE_BYTES || c->stream.pending_bytes > 0)
         connection_mark(c);
     return 0;
 }

@@ -51,7 +51,7 @@ void connection_account(struct connection *c)
     if (c->protocol)
         c->protocol->ops->get_usage(c->protocol, &usage);
     /* One that is stopped for other reasons does not grow, and must not pass for the one that reads on. */
-    bool grows = !c->paused_by_protocol && !c->paused_by_queue;
+    bool grows = c->state < CONNECTION_FLUSHING && !c->paused_by_protocol && !c->paused_by_queue;
     memory_set(c->front->options.memory, &c->memory, grows ? usage.partial_bytes : 0,
                usage.held_bytes + stream_held_bytes(&c->stream));
 }

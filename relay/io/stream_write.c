@@ -196,8 +196,10 @@ static void tell_drain(struct stream *s)
         s->ops->on_drain(s);
 }
 
+/* What the kernel took during a write that still waits counts, too: on_drain never comes without on_sent. */
 static void tell_progress(struct stream *s)
 {
+    note_pending(s);
     if (s->sent) {
         s->sent = false;
         if (s->ops->on_sent)
