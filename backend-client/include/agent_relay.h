@@ -202,7 +202,7 @@ AR_API uint64_t ar_snapshot_version(const struct ar_snapshot *snapshot);
 
 /* ---- options ---- */
 
-/* `reason`: a sentence. `health` is borrowed for the callback. */
+/* The client's state has changed: `health` says to which, and why. It is borrowed for the callback. */
 typedef void ar_state_cb(struct ar_client *client, const struct ar_health *health, void *data);
 /* A snapshot whose version differs from the last one's; borrowed: retain it to keep it. */
 typedef void ar_agents_cb(struct ar_client *client, const struct ar_snapshot *snapshot, void *data);

@@ -96,7 +96,7 @@ static const struct option rows[] = {
     SERVER_NUMBER("idleTimeoutMs", "idle-timeout-ms", "IDLE_TIMEOUT_MS", idle_timeout_ms, OPTION_MS, 0,
                   30 * DAY_MS, 0, "A child unused for so long is stopped until it is needed. 0: never."),
     RELAY_NUMBER("maxClients", "max-clients", "MAX_CLIENTS", max_clients, OPTION_NO_UNIT, 1, 1000000, 20000,
-                 OPTION_LIVE, "Connections at once; further ones wait in the kernel's queue."),
+                 OPTION_LIVE, "Connections at once; further ones are answered OVERLOADED and closed."),
     RELAY_NUMBER("maxFrameBytes", "max-frame-bytes", "MAX_FRAME_BYTES", max_frame_bytes, OPTION_BYTES, KIB,
                  GIB, 8 * MIB, OPTION_RESTARTS_RELAY,
                  "The longest message, both ways. Many servers exit on lines over 10 MiB."),

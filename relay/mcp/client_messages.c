@@ -1,6 +1,6 @@
 /* Sorts a client's frames by kind, refuses those that are none, and looks up the rule of the others' method.
  *
- * Every request ends in one answer. An answer to a request of the child (session sharing) that cannot be read
+ * Every request ends in one answer. An answer to a request of the child (perSession) that cannot be read
  * becomes an error for the child, which would wait for it.
  */
 #include "mcp/client_messages.h"
@@ -35,7 +35,7 @@ static void refuse_frame(struct route_session *s, const struct frame *frame, boo
     }
 }
 
-/* What answered a request of the child (session sharing): the child gets an error, and the client one under no id,
+/* What answered a request of the child (perSession): the child gets an error, and the client one under no id,
  * since the number is not one of its own. */
 static bool spoils(struct route_session *s, const struct frame *frame, const struct refusal *why,
                    const char *reason, uint64_t now_ms)

@@ -1,4 +1,7 @@
-/* The method rules: what happens to a message, by its method, its direction and the sharing of its server. */
+/* The method rules: what happens to a message, by its method, its direction and the sharing of its server.
+ *
+ * On a shared server a request is refused (-32601) where its answer would show one client what belongs to another
+ * (tasks/list), or where the child does not know the method (server/discover, for a child of a legacy revision). */
 #ifndef MCP_METHODS_H
 #define MCP_METHODS_H
 

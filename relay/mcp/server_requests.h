@@ -1,4 +1,4 @@
-/* Requests of a child to its one client (session sharing): sampling, elicitation, roots. The client sees an
+/* Requests of a child to its one client (perSession): sampling, elicitation, roots. The client sees an
  * id of the relay's, and the same number as progress token; the child gets its own back.
  *
  * A request that nobody answers is answered for the child: after SERVER_REQUEST_MS, or when the client goes. While

@@ -137,7 +137,7 @@ void pass_elicitation_complete(struct upstream *upstream, const struct frame *fr
     pass(upstream, elicitations_complete(upstream, frame), frame);
 }
 
-/* ---- session sharing ---- */
+/* ---- perSession ---- */
 
 void pass_to_session(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
                      uint64_t now_ms)

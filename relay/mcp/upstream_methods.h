@@ -18,7 +18,7 @@ upstream_rule pass_shared_log;
 upstream_rule pass_shared_task_status;
 upstream_rule pass_elicitation_complete;
 
-/* session sharing */
+/* perSession */
 upstream_rule pass_to_session;
 upstream_rule pass_log;
 upstream_rule pass_task_status;

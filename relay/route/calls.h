@@ -90,7 +90,7 @@ struct call {
     enum rpc_method method;
     bool id_taken;
     bool is_task;        /* a tools/call with params.task */
-    bool notification;   /* session sharing: waits in order with the requests; has no id and no deadline */
+    bool notification;   /* perSession: waits in order with the requests; has no id and no deadline */
     struct block *frame; /* the copy, while it waits */
     size_t frame_len;
     struct span id_at;    /* in the frame */

@@ -32,8 +32,9 @@ struct link {
     size_t queued_bytes; /* kept by the implementation: accepted by send and not yet taken by the kernel */
     /* Set by the implementation before the router sees the link. A client's link above it has no request dispatched
      * and gets no droppable message. A child's link that has reached it gets no request; below it a frame of any
-     * size may follow, so that it holds at most this and one frame. When a client's queue falls to it or below,
-     * route_session_writable is called; when a child's falls below it, upstream_writable. */
+     * size may follow, so that it holds at most this and one frame. When a client's queue has fallen
+     * well below it again (to half of it), route_session_writable is called; when a child's falls below it,
+     * upstream_writable. */
     size_t high_bytes;
 };
 

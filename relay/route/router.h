@@ -95,7 +95,7 @@ struct server_ops {
     /* shared: the child refused initialize or answered nonsense. `reason` is borrowed. The server ends the
      * child and reports upstream_down. */
     void (*handshake_failed)(void *server_data, struct upstream *upstream, const char *reason);
-    /* session sharing: the session is gone; stop the child, then upstream_free (from inside this call, if there
+    /* perSession: the session is gone; stop the child, then upstream_free (from inside this call, if there
      * was no child). The upstream takes no frames any more. */
     void (*release)(void *server_data, struct upstream *upstream);
 };
@@ -124,7 +124,7 @@ void route_server_remove(struct route_server *s, const char *reason, uint64_t no
 void route_server_set_limits(struct route_server *s, const struct server_limits *limits);
 struct route_server *route_server_find(struct router *r, const char *name);
 const char *route_server_name(const struct route_server *s);
-/* The shared upstream; NULL for session sharing. */
+/* The shared upstream; NULL for perSession. */
 struct upstream *route_server_upstream(struct route_server *s);
 
 void upstream_set_data(struct upstream *upstream, void *data);
@@ -142,7 +142,7 @@ void upstream_frame(struct upstream *upstream, const struct frame *frame, uint64
 void upstream_writable(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone (or its start failed). What is in flight is answered SERVER_UNAVAILABLE in this call;
  * what waits is too, unless the child had been ready and a retry comes within a second. The link is not
- * touched any more. session sharing: its connection is closed with the reason once everything is answered.
+ * touched any more. perSession: its connection is closed with the reason once everything is answered.
  * Allowed in every state, again too (a later retry_at_ms, the breaker); ignored after release, as everything
  * about the upstream is. */
 void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t now_ms);
@@ -154,7 +154,7 @@ void upstream_idle(struct upstream *upstream);
  * that changes the server: drain, stats.in_flight == 0, stop, upstream_down or upstream_idle, start. */
 void upstream_drain(struct upstream *upstream);
 void upstream_undrain(struct upstream *upstream, uint64_t now_ms);
-/* session sharing: the last word, after release. */
+/* perSession: the last word, after release. */
 void upstream_free(struct upstream *upstream);
 
 struct upstream_stats {
@@ -190,7 +190,7 @@ void route_session_frame(struct route_session *s, const struct frame *frame, uin
 /* Cancels the request that the session has under this raw id, as its notifications/cancelled would; one that is
  * not there, or an initialize, is left alone. */
 void route_session_cancel(struct route_session *s, const char *id, size_t id_len, uint64_t now_ms);
-/* The client's out queue shrank below its high mark: the scheduler may pick it again. */
+/* The client's out queue was above its high mark and has fallen to half of it: the scheduler may pick it again. */
 void route_session_writable(struct route_session *s, uint64_t now_ms);
 /* The client is gone: what it had waiting is removed, what it had in flight is cancelled at the child, its
  * subscriptions, tasks and tokens are purged, the session is freed. Its link is not touched any more. */

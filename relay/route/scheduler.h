@@ -56,7 +56,10 @@ void scheduler_entry_init(struct scheduler_entry *t);
 void scheduler_refresh(struct route_session *s);
 /* The session's link may be written again. */
 void scheduler_link_writable(struct route_session *s);
-/* May a call of this session go to the child now, ahead of nobody? */
+/* May a new call of this session go to the child now? Only if all of this holds: the upstream is READY and not
+ * draining; its outbox is empty, and no deferred message waits; the child's link is below its high mark; the session
+ * has nothing queued, its own link is not above its high mark, and its load is less than the free slots; and no other
+ * session is eligible, which would have waited longer. */
 bool scheduler_is_free(const struct route_session *s);
 /* Dispatches all that may be. */
 void scheduler_run(struct upstream *upstream, uint64_t now_ms);
@@ -69,7 +72,7 @@ MUSTCHECK int scheduler_submit(struct call *c, const struct frame *frame, uint64
 MUSTCHECK int scheduler_keep(struct call *c, const struct frame *frame);
 /* Puts a new or held call, which has its copy, at the end of its session's queue. */
 void scheduler_enqueue(struct call *c);
-/* Both: a call of the session has moved. */
+/* A call of the session has moved: scheduler_refresh and scheduler_flow_control. */
 void scheduler_update(struct route_session *s);
 /* Pauses or resumes the session's reading by what it has waiting. */
 void scheduler_flow_control(struct route_session *s);

@@ -67,7 +67,7 @@ struct upstream {
     bool ready_reported; /* ops->ready was called for this child */
     bool in_start;       /* ops->start is running */
     bool draining;
-    bool released; /* session sharing: takes no frames any more */
+    bool released; /* perSession: takes no frames any more */
     struct list sessions;
 
     struct map calls; /* call.by_relay_id */

@@ -13,7 +13,7 @@ struct upstream *upstream_new(struct route_server *server);
 void upstream_move(struct upstream *upstream, enum upstream_state to);
 /* ops->ready, once per child. */
 void upstream_report_ready(struct upstream *upstream);
-/* session sharing: the one session; NULL when it is gone. */
+/* perSession: the one session; NULL when it is gone. */
 static inline struct route_session *upstream_own_session(const struct upstream *upstream)
 {
     if (list_empty(&upstream->sessions))
@@ -27,7 +27,7 @@ MUSTCHECK bool upstream_wanted(struct upstream *upstream, uint64_t now_ms);
 void upstream_forget_link(struct upstream *upstream, const struct refusal *why, uint64_t now_ms);
 /* Answers all that waits in this upstream. */
 void upstream_fail_waiting(struct upstream *upstream, const struct refusal *why);
-/* session sharing: the session is gone; the server is asked to stop the child. `server_goes`: and is itself
+/* perSession: the session is gone; the server is asked to stop the child. `server_goes`: and is itself
  * removed, so that the upstream belongs to none. The upstream may be gone afterwards. */
 void upstream_release(struct upstream *upstream, bool server_goes, uint64_t now_ms);
 

@@ -46,7 +46,7 @@ MUSTCHECK int server_set_new(const struct server_set_options *options, struct se
 /* Brings the set in step with `config`, which is borrowed until the next server_set_apply returns or
  * server_set_free does: new entries are added, removed ones close their sessions, changed ones are drained
  * (config->drain_ms at the most), stopped and started again; those that differ in their limits alone take
- * them without a restart; the others are not touched. Running instances of a `session` entry keep what
+ * them without a restart; the others are not touched. Running instances of a `perSession` entry keep what
  * they were started with. -ENOMEM: entries that could not be added are missing, and the next apply tries
  * again. */
 MUSTCHECK int server_set_apply(struct server_set *set, const struct config *config);
@@ -64,7 +64,7 @@ void server_set_free(struct server_set *set);
 
 struct server_info {
     const char *name; /* borrowed */
-    /* "starting", "ready", "stopping", "down", "backing-off", "crash-loop"; session sharing: the first of
+    /* "starting", "ready", "stopping", "down", "backing-off", "crash-loop"; perSession: the first of
      * ready, starting, stopping that one of its children is in, else the server's own */
     const char *state;
     enum sharing sharing;
@@ -73,7 +73,7 @@ struct server_info {
     /* Why it cannot run ("remote servers are not built in yet"), or its last failure; NULL: none. */
     const char *note;
     size_t children; /* running now */
-    pid_t pid;       /* of the command; session sharing: of the oldest child. 0: none */
+    pid_t pid;       /* of the command; perSession: of the oldest child. 0: none */
     pid_t keeper_pid;
     uint64_t generation; /* children started, ever */
     uint64_t restarts;   /* of those, after an unexpected exit */

@@ -1,5 +1,5 @@
 /* A supervisor: the state machine that keeps one upstream supplied with an instance (driver.h). A shared
- * server has one, a `session` server one per session.
+ * server has one, a `perSession` server one per session.
  *
  *   state        meaning                                         deadline
  *   down         no instance is needed, or none can be had       none: the next request starts one
@@ -12,13 +12,13 @@
  *
  *   down -> starting -> ready -> draining -> stopping -> down     a life with a reload
  *   starting, ready -> stopping                                   the other stops
- *   starting, ready, stopping -> backing-off, crash-loop, down    it ended unexpectedly (down: session sharing)
+ *   starting, ready, stopping -> backing-off, crash-loop, down    it ended unexpectedly (down: perSession)
  *   down -> backing-off, crash-loop                               needed again before the back-off is over
  *   backing-off, crash-loop -> starting, down                     the back-off is over; or nothing needs it any more
  *
  * A shared server's instance is started again by itself only while one is needed: a session is bound to the
  * server, a request waits, or the entry is eager. Else the next request starts it. A session's instance is
- * never started again: its session is closed. With session sharing the back-off belongs to the server, and
+ * never started again: its session is closed. With perSession, the back-off belongs to the server, and
  * only instances that never became ready count: a client that makes its own child crash must not close the
  * server to the others.
  */
