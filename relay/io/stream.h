@@ -103,9 +103,6 @@ bool stream_peer_gone(const struct stream *s);
 
 /* Copies. ERR_CLOSING (closed, or a write has failed), ERR_TOO_LARGE, -ENOMEM; nothing is taken then. */
 MUSTCHECK int stream_write(struct stream *s, const void *bytes, size_t len);
-/* Makes sure that the next `len` bytes of stream_write succeed: for messages in parts, all or nothing. Holds
- * until the caller returns to the loop. */
-MUSTCHECK int stream_reserve(struct stream *s, size_t len);
 /* stream_write for a message in parts, one after the other, with a newline behind them if `newline`. All or
  * nothing. */
 MUSTCHECK int stream_write_parts(struct stream *s, const struct part *parts, size_t count, bool newline);

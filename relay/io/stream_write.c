@@ -246,13 +246,6 @@ static int check_room(const struct stream *s, size_t len)
     return 0;
 }
 
-int stream_reserve(struct stream *s, size_t len)
-{
-    char *room;
-    int rc = check_room(s, len);
-    return rc == 0 ? buf_reserve(&s->out, len, &room) : rc;
-}
-
 /* Room at the queue's end, to be filled and then committed. */
 static int take_room(struct stream *s, size_t len, char **ret_room)
 {

@@ -127,21 +127,6 @@ static void limit_plus_one(void **state)
     check_limit(MAX_BYTES + 1, ERR_TOO_LARGE);
 }
 
-static void reserve_is_all_or_nothing(void **state)
-{
-    (void)state;
-    int fd = open_one();
-    assert_int_equal(stream_reserve(&a.stream, MAX_BYTES + 1), ERR_TOO_LARGE);
-    assert_int_equal(stream_reserve(&a.stream, SIZE_MAX), ERR_TOO_LARGE);
-    assert_int_equal(stream_reserve(&a.stream, 1000), 0);
-    fault_alloc_fail_from(1);
-    for (int i = 0; i < 10; i++)
-        assert_int_equal(stream_write(&a.stream, pattern, 100), 0);
-    fault_alloc_fail_at(0);
-    assert_int_equal(stream_queued(&a.stream), 1000);
-    close_one(fd);
-}
-
 static void parts_are_one_message(void **state)
 {
     (void)state;
@@ -317,7 +302,6 @@ int main(void)
         STREAM_TEST(limit_minus_one),
         STREAM_TEST(limit_of_the_queue),
         STREAM_TEST(limit_plus_one),
-        STREAM_TEST(reserve_is_all_or_nothing),
         STREAM_TEST(parts_are_one_message),
         STREAM_TEST(no_memory_takes_nothing),
         STREAM_TEST(high_and_low_marks),
