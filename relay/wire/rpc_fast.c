@@ -19,11 +19,6 @@ struct line {
 
 /* ---- values that are skipped ---- */
 
-static inline const char *skip_blank(const char *p, const char *end)
-{
-    return p < end && *p == ' ' ? p + 1 : p;
-}
-
 static bool is_unicode_escape(const char *p, const char *end)
 {
     return end - p >= 6 && p[1] == 'u' && text_hex(p[2]) >= 0 && text_hex(p[3]) >= 0 && text_hex(p[4]) >= 0 &&
@@ -59,24 +54,18 @@ static inline const char *skip_string(const char *p, const char *end)
     }
 }
 
-static inline bool is_digit(const char *p, const char *end)
-{
-    return p < end && *p >= '0' && *p <= '9';
-}
-
 static const char *skip_digits(const char *p, const char *end)
 {
-    if (!is_digit(p, end))
-        return NULL;
-    while (is_digit(p, end))
+    const char *from = p;
+    while (p < end && *p >= '0' && *p <= '9')
         p++;
-    return p;
+    return p > from ? p : NULL;
 }
 
 static const char *skip_number(const char *p, const char *end, bool *ret_integer)
 {
     p += *p == '-';
-    p = is_digit(p, end) && *p == '0' ? p + 1 : skip_digits(p, end);
+    p = p < end && *p == '0' ? p + 1 : skip_digits(p, end);
     *ret_integer = true;
     if (p && p < end && *p == '.') {
         *ret_integer = false;
@@ -99,13 +88,29 @@ static const char *skip_word(const char *p, const char *end)
     return end - p >= 5 && memcmp(p, "false", 5) == 0 ? p + 5 : NULL;
 }
 
-/* A key with its colon, and the blank behind that. */
+/* Behind a key: to the value, of which there is a byte at least. */
+static inline const char *skip_colon(const char *p, const char *end)
+{
+    if (end - p < 2 || *p++ != ':')
+        return NULL;
+    p += *p == ' ';
+    return p < end ? p : NULL;
+}
+
+/* A key with its colon. */
 static inline const char *skip_key(const char *p, const char *end)
 {
     if (p == end || *p != '"')
         return NULL;
     p = skip_string(p + 1, end);
-    return p && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
+    return p ? skip_colon(p, end) : NULL;
+}
+
+/* Behind a comma, which one blank may follow. */
+static inline const char *skip_comma(const char *p, const char *end)
+{
+    p++;
+    return p < end && *p == ' ' ? p + 1 : p;
 }
 
 static inline const char *skip_scalar(const char *p, const char *end)
@@ -113,7 +118,7 @@ static inline const char *skip_scalar(const char *p, const char *end)
     bool integer;
     if (*p == '"')
         return skip_string(p + 1, end);
-    if (*p == '-' || is_digit(p, end))
+    if (*p == '-' || (*p >= '0' && *p <= '9'))
         return skip_number(p, end, &integer);
     return skip_word(p, end);
 }
@@ -149,7 +154,7 @@ static inline const char *go_on(struct nest *n, const char *p, const char *end)
         if (p == end)
             return NULL;
         if (*p == ',') {
-            p = skip_blank(p + 1, end);
+            p = skip_comma(p, end);
             return object ? skip_key(p, end) : p;
         }
         if (*p != (object ? '}' : ']'))
@@ -190,33 +195,15 @@ static const char *skip_value(const char *p, const char *end, unsigned above)
 
 /* ---- routing keys ---- */
 
-struct key {
-    const char *text;
-    size_t len;
-};
-
-/* In addition to enum rpc_key: a key that the resumable scan has to decide. */
-enum { KEY_UNCLEAR = RPC_KEY_COUNT };
-
-/* Setting 0x20 makes letters lower case, and makes a few other characters equal: enough to leave the
- * decision to the resumable scan. */
-static bool is_near(const char *text, const char *name, size_t len)
+/* The key of this level that stands at *p in just these bytes, quotes included; moves *p behind it. With the length
+ * known, a comparison is one or two instructions. */
+static inline unsigned exact_key(const char **p, const char *end, unsigned level)
 {
-    for (size_t i = 0; i < len; i++)
-        if ((text[i] | 0x20) != (name[i] | 0x20))
-            return false;
-    return true;
-}
-
-/* An enum rpc_key, or KEY_UNCLEAR. With the length known, a comparison is one or two instructions. */
-static inline unsigned find_key(unsigned level, struct key k)
-{
+    size_t room = (size_t)(end - *p);
 #define X(id_, name_, member_, how_, case_rule_)                                                             \
-    if (k.len == sizeof(name_) - 1) {                                                                        \
-        if (memcmp(k.text, name_, sizeof(name_) - 1) == 0)                                                   \
-            return RPC_KEY_##id_;                                                                            \
-        if ((case_rule_) == RPC_CASE_REFUSED && is_near(k.text, name_, sizeof(name_) - 1))                   \
-            return KEY_UNCLEAR;                                                                              \
+    if (room > sizeof(name_) && memcmp(*p, "\"" name_ "\"", sizeof(name_) + 1) == 0) {                       \
+        *p += sizeof(name_) + 1;                                                                             \
+        return RPC_KEY_##id_;                                                                                \
     }
     switch (level) {
     case RPC_LEVEL_ROOT:
@@ -233,22 +220,38 @@ static inline unsigned find_key(unsigned level, struct key k)
     return RPC_KEY_NONE;
 }
 
-static struct span *span_of(struct line *l, unsigned key)
+/* Setting 0x20 makes letters lower case, and makes a few other characters equal: enough to leave the
+ * decision to the resumable scan. */
+static bool is_near(const char *text, const char *name, size_t len)
 {
-    static const uint16_t span_at[RPC_KEY_COUNT] = {
-#define X(id_, name_, member_, how_, case_rule_) [RPC_KEY_##id_] = offsetof(struct rpc_envelope, member_),
-        RPC_KEYS(X)
+    for (size_t i = 0; i < len; i++)
+        if ((text[i] | 0x20) != (name[i] | 0x20))
+            return false;
+    return true;
+}
+
+/* The text is a key of this level whose case matters, or close to one: the resumable scan decides. */
+static inline bool is_unclear_key(unsigned level, const char *text, size_t len)
+{
+#define X(id_, name_, member_, how_, case_rule_)                                                             \
+    if ((case_rule_) == RPC_CASE_REFUSED && len == sizeof(name_) - 1 && is_near(text, name_, len))           \
+        return true;
+    switch (level) {
+    case RPC_LEVEL_ROOT:
+        RPC_ROOT_KEYS(X)
+        break;
+    case RPC_LEVEL_PARAMS:
+        RPC_PARAMS_KEYS(X)
+        break;
+    case RPC_LEVEL_META:
+        RPC_META_KEYS(X)
+        break;
+    }
 #undef X
-    };
-    return (struct span *)(void *)((char *)l->env + span_at[key]);
+    return false;
 }
 
 static const char *members(struct line *l, const char *p, unsigned level);
-
-static const char *skip_version(const char *p, const char *end)
-{
-    return end - p >= 5 && memcmp(p, "\"2.0\"", 5) == 0 ? p + 5 : NULL;
-}
 
 static const char *skip_id(struct line *l, const char *p)
 {
@@ -256,7 +259,7 @@ static const char *skip_id(struct line *l, const char *p)
     l->env->id_null = *p == 'n';
     if (*p == '"')
         p = skip_string(p + 1, l->end);
-    else if (*p == '-' || is_digit(p, l->end))
+    else if (*p == '-' || (*p >= '0' && *p <= '9'))
         p = skip_number(p, l->end, &integer);
     else
         p = *p == 'n' ? skip_word(p, l->end) : NULL;
@@ -264,12 +267,12 @@ static const char *skip_id(struct line *l, const char *p)
     return p;
 }
 
-/* Values with a rule of their own, and all others. */
+/* The value of a routing key: some have a rule of their own. */
 static const char *skip_routed(struct line *l, unsigned key, const char *p, unsigned level)
 {
     switch (key) {
     case RPC_KEY_JSONRPC:
-        return skip_version(p, l->end);
+        return l->end - p >= 5 && memcmp(p, "\"2.0\"", 5) == 0 ? p + 5 : NULL;
     case RPC_KEY_ID:
         return skip_id(l, p);
     case RPC_KEY_METHOD:
@@ -286,35 +289,41 @@ static const char *skip_routed(struct line *l, unsigned key, const char *p, unsi
     return skip_value(p, l->end, level);
 }
 
-static const char *routed_value(struct line *l, unsigned key, const char *p, unsigned level)
+/* A member whose key is no routing key. One with an escape may be one after all. */
+static const char *skip_other_member(const char *p, const char *end, unsigned level)
 {
-    struct span *span = span_of(l, key);
-    const char *from = p;
-    if (span_found(*span))
+    const char *text = p + 1;
+    const char *text_end = text_plain_end(text, end);
+    if (text_end == end || *text_end != '"' || is_unclear_key(level, text, (size_t)(text_end - text)))
         return NULL;
-    p = skip_routed(l, key, p, level);
-    if (p)
-        *span = (struct span){(size_t)(from - l->start), (size_t)(p - from)};
-    return p;
+    p = skip_colon(text_end + 1, end);
+    return p ? skip_value(p, end, level) : NULL;
 }
 
 /* One member, at its key's opening quote. */
 static const char *member(struct line *l, const char *p, unsigned level)
 {
+    static const uint16_t span_at[RPC_KEY_COUNT] = {
+#define X(id_, name_, member_, how_, case_rule_) [RPC_KEY_##id_] = offsetof(struct rpc_envelope, member_),
+        RPC_KEYS(X)
+#undef X
+    };
     if (p == l->end || *p != '"')
         return NULL;
-    struct key k = {.text = p + 1};
-    p = text_plain_end(p + 1, l->end);
-    if (l->end - p < 3 || p[0] != '"' || p[1] != ':')
-        return NULL;
-    k.len = (size_t)(p - k.text);
-    p = skip_blank(p + 2, l->end);
-    if (p == l->end)
-        return NULL;
-    unsigned key = find_key(level, k);
+    unsigned key = exact_key(&p, l->end, level);
     if (key == RPC_KEY_NONE)
-        return skip_value(p, l->end, level);
-    return key == KEY_UNCLEAR ? NULL : routed_value(l, key, p, level);
+        return skip_other_member(p, l->end, level);
+    p = skip_colon(p, l->end);
+    if (!p)
+        return NULL;
+    struct span *span = (struct span *)(void *)((char *)l->env + span_at[key]);
+    if (span->len != 0)
+        return NULL; /* twice at its level */
+    const char *from = p;
+    p = skip_routed(l, key, p, level);
+    if (p)
+        *span = (struct span){(size_t)(from - l->start), (size_t)(p - from)};
+    return p;
 }
 
 /* A watched object, at its brace; returns the byte behind it. */
@@ -331,7 +340,7 @@ static const char *members(struct line *l, const char *p, unsigned level)
             return p + 1;
         if (*p != ',')
             return NULL;
-        p = skip_blank(p + 1, l->end);
+        p = skip_comma(p, l->end);
     }
 }
 
