@@ -95,11 +95,11 @@ static int make_room(struct buf *b, size_t need)
 
 int buf_reserve(struct buf *b, size_t len, char **ret_room)
 {
-    size_t need;
-    if (!size_add(buf_len(b), len, &need) || need > b->max)
+    size_t used = buf_len(b);
+    if (used > b->max || len > b->max - used)
         return ERR_TOO_LARGE;
     if (!b->data || b->cap - b->end < len) {
-        int rc = make_room(b, need);
+        int rc = make_room(b, used + len);
         if (rc != 0)
             return rc;
     }

@@ -81,13 +81,19 @@ static void fail(struct stream *s, int status)
     loop_mark(s->loop, &s->flush);
 }
 
+/* No uv_write is running. */
 static void consume_sent(struct stream *s, size_t count)
 {
-    size_t first = buf_len(&s->writing);
-    if (first > count)
-        first = count;
-    buf_consume(&s->writing, first);
-    buf_consume(&s->out, count - first);
+    if (count == s->queued_bytes) {
+        buf_clear(&s->writing);
+        buf_clear(&s->out);
+    } else {
+        size_t first = buf_len(&s->writing);
+        if (first > count)
+            first = count;
+        buf_consume(&s->writing, first);
+        buf_consume(&s->out, count - first);
+    }
     note_sent(s, count);
 }
 
@@ -96,17 +102,18 @@ static void consume_sent(struct stream *s, size_t count)
 
 static unsigned gather(const struct stream *s, uv_buf_t bufs[2])
 {
+    const struct buf *const queues[] = {&s->writing, &s->out};
+    size_t left = TRY_BYTES_MAX;
     unsigned n = 0;
-    size_t first = buf_len(&s->writing);
-    if (first > TRY_BYTES_MAX)
-        first = TRY_BYTES_MAX;
-    if (first > 0)
-        bufs[n++] = uv_buf_init(buf_data(&s->writing), (unsigned)first);
-    size_t second = first < buf_len(&s->writing) ? 0 : buf_len(&s->out);
-    if (second > TRY_BYTES_MAX - first)
-        second = TRY_BYTES_MAX - first;
-    if (second > 0)
-        bufs[n++] = uv_buf_init(buf_data(&s->out), (unsigned)second);
+    for (unsigned i = 0; i < 2 && left > 0; i++) {
+        size_t len = buf_len(queues[i]);
+        if (len == 0)
+            continue;
+        len = len < left ? len : left;
+        bufs[n++] = (uv_buf_t){.base = buf_data(queues[i]), .len = len};
+        left -= len;
+    }
+    assert(left == 0 || TRY_BYTES_MAX - left == s->queued_bytes);
     return n;
 }
 
@@ -122,6 +129,13 @@ static int try_write_all(struct stream *s)
         return rc;
     consume_sent(s, (size_t)rc);
     return 0;
+}
+
+/* Gives back the storage of an emptied queue that is too large to be kept. */
+static void trim_large(struct stream *s)
+{
+    if (s->out.cap > STREAM_KEEP_BYTES || s->writing.cap > STREAM_KEEP_BYTES)
+        stream_trim(s, STREAM_KEEP_BYTES);
 }
 
 static void write_some(struct stream *s);
@@ -144,7 +158,7 @@ static void on_uv_written(uv_write_t *req, int status)
         return;
     }
     write_some(s);
-    stream_trim(s, STREAM_KEEP_BYTES);
+    trim_large(s);
     loop_mark(s->loop, &s->flush); /* on_sent and on_drain, in this iteration */
 }
 
@@ -174,15 +188,14 @@ static int wait_for_room(struct stream *s)
 
 static void write_some(struct stream *s)
 {
-    if (!is_writable(s) || s->pending_bytes > 0 || stream_queued(s) == 0)
+    if (s->queued_bytes == 0 || s->pending_bytes > 0 || !is_writable(s))
         return;
-    assert(s->queued_bytes == buf_len(&s->out) + buf_len(&s->writing));
     int rc = try_write_all(s);
-    if (rc == 0 && stream_queued(s) > 0)
+    if (rc == 0 && s->queued_bytes > 0)
         rc = wait_for_room(s);
     if (rc != 0)
         fail(s, rc);
-    stream_trim(s, STREAM_KEEP_BYTES);
+    trim_large(s);
 }
 
 /* ---- the end of the iteration ---- */
@@ -236,21 +249,15 @@ void stream_run_task(struct loop_task *task)
 
 /* ---- the owner's side ---- */
 
-static int check_room(const struct stream *s, size_t len)
-{
-    if (!is_writable(s))
-        return ERR_CLOSING;
-    size_t total;
-    if (!size_add(stream_queued(s), len, &total) || total > s->max_bytes)
-        return ERR_TOO_LARGE;
-    return 0;
-}
-
 /* Room at the queue's end, to be filled and then committed. */
 static int take_room(struct stream *s, size_t len, char **ret_room)
 {
-    int rc = check_room(s, len);
-    return rc == 0 ? buf_reserve(&s->out, len, ret_room) : rc;
+    if (!is_writable(s))
+        return ERR_CLOSING;
+    note_pending(s);
+    if (s->queued_bytes > s->max_bytes || len > s->max_bytes - s->queued_bytes)
+        return ERR_TOO_LARGE;
+    return buf_reserve(&s->out, len, ret_room);
 }
 
 static void use(struct stream *s)
@@ -259,16 +266,16 @@ static void use(struct stream *s)
     loop_mark(s->loop, &s->flush);
 }
 
+/* Behind take_room, which has noted what a running uv_write has got rid of. */
 static void commit(struct stream *s, size_t len)
 {
     if (len == 0)
         return;
-    size_t before = stream_queued(s);
+    if (s->queued_bytes == 0)
+        s->progress_at_ms = loop_now_ms(s->loop);
     buf_commit(&s->out, len);
     s->queued_bytes += len;
-    if (before == 0)
-        s->progress_at_ms = loop_now_ms(s->loop);
-    if (before + len > s->high_bytes)
+    if (s->queued_bytes > s->high_bytes)
         s->above_high = true;
     use(s);
 }
@@ -341,7 +348,7 @@ int stream_write_parts(struct stream *s, const struct part *parts, size_t count,
     if (total >= DIRECT_BYTES && total <= TRY_BYTES_MAX && count <= DIRECT_PARTS_MAX && is_idle(s))
         written = write_direct(s, parts, count, newline);
     if (written == total) {
-        stream_trim(s, STREAM_KEEP_BYTES);
+        trim_large(s);
         return 0;
     }
     copy_from(room, parts, count, written);
