@@ -154,6 +154,8 @@ static void leave_state(struct call *c)
     struct upstream *upstream = c->upstream;
     struct route_session *s = c->session;
     switch (c->state) {
+    case CALL_NEW:
+        return; /* in no list yet */
     case CALL_WAITING:
     case CALL_HELD:
         upstream->stats.waiting_bytes -= c->frame_len;
