@@ -34,13 +34,35 @@ static void refuse_draining(struct route_session *s, const struct frame *frame)
     reply_error(s, frame_id(frame), frame->env.id.len, &why);
 }
 
+static size_t waiting_of(const struct route_peer *peer)
+{
+    return peer->waiting - peer->init_held_count;
+}
+
+static size_t free_places(const struct upstream *upstream)
+{
+    size_t taken = upstream->stats.waiting - upstream->init_held_count;
+    size_t places = upstream->server->limits.max_waiting;
+    return taken < places ? places - taken : 0;
+}
+
 static void refuse_full(struct route_session *s, const struct frame *frame)
 {
-    char members[96];
+    char members[128];
+    char message[160];
     const struct upstream *upstream = s->upstream;
-    int n = snprintf(members, sizeof(members), "\"queued\":%zu,\"limit\":%u,\"retryAfterMs\":%d",
-                     upstream->stats.waiting, upstream->server->limits.max_waiting, RETRY_AFTER_MS);
-    const struct refusal why = {.code = RPC_E_OVERLOADED, .members = members, .members_len = (size_t)n};
+    struct refusal why = {.code = RPC_E_OVERLOADED, .members = members};
+    int n = snprintf(
+        members, sizeof(members), "\"queued\":%zu,\"queuedByPeer\":%zu,\"limit\":%u,\"retryAfterMs\":%d",
+        upstream->stats.waiting, s->peer->waiting, upstream->server->limits.max_waiting, RETRY_AFTER_MS);
+    why.members_len = (size_t)n;
+    if (free_places(upstream) > 0) {
+        (void)snprintf(
+            message, sizeof(message),
+            "%s: %zu requests of this client's host or user wait already; what is left is for others",
+            rpc_error_message(why.code), waiting_of(s->peer));
+        why.message = message;
+    }
     reply_error(s, frame_id(frame), frame->env.id.len, &why);
 }
 
@@ -75,16 +97,17 @@ bool request_reaches(struct route_session *s, const struct frame *frame, uint64_
     return true;
 }
 
-bool request_is_full(const struct upstream *upstream)
+bool request_is_full(const struct route_session *s)
 {
-    return upstream->stats.waiting - upstream->init_held_count >= upstream->server->limits.max_waiting;
+    size_t places = free_places(s->upstream);
+    return upstream_is_shared(s->upstream) ? !peer_may_take(waiting_of(s->peer), places) : places == 0;
 }
 
 bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     if (!request_reaches(s, frame, now_ms))
         return false;
-    if ((request_is_full(s->upstream) || scheduler_is_flooded(s)) && !scheduler_is_free(s)) {
+    if ((request_is_full(s) || scheduler_is_flooded(s)) && !scheduler_is_free(s)) {
         refuse_full(s, frame);
         return false;
     }

@@ -15,8 +15,8 @@ MUSTCHECK bool request_reaches(struct route_session *s, const struct frame *fram
 /* May one more request come in: the relay is not draining, there is a child or one is about to be, and there
  * is a place to wait in. Starts the child where there is none. false: the client got its refusal. */
 MUSTCHECK bool request_admit(struct route_session *s, const struct frame *frame, uint64_t now_ms);
-/* Are all waiting places of the upstream taken? */
-bool request_is_full(const struct upstream *upstream);
+/* Is there no waiting place for this session: all of its upstream's are taken, or all that its peer may take? */
+bool request_is_full(const struct route_session *s);
 /* Admits the request and dispatches it, or lets it wait. The call, or NULL when the client got its refusal. */
 struct call *request_submit(struct route_session *s, const struct frame *frame, enum rpc_method method,
                             uint64_t now_ms);

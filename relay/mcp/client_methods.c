@@ -63,7 +63,7 @@ void pass_notification(struct route_session *s, const struct frame *frame, enum 
         return;
     }
     bool alive = upstream->state == UPSTREAM_READY || upstream->state == UPSTREAM_STARTING;
-    if (!alive || request_is_full(upstream) || scheduler_is_flooded(s) ||
+    if (!alive || request_is_full(s) || scheduler_is_flooded(s) ||
         call_open(s, frame, RPC_M_OTHER, now_ms, &c)) {
         upstream->stats.dropped_notifications++;
         return;
@@ -74,15 +74,21 @@ void pass_notification(struct route_session *s, const struct frame *frame, enum 
         scheduler_enqueue(c);
 }
 
+/* Is there a child that will take it, now or when it is ready? */
+static bool is_expected(const struct upstream *upstream)
+{
+    return upstream->state == UPSTREAM_STARTING || upstream->state == UPSTREAM_HANDSHAKE ||
+           upstream->state == UPSTREAM_READY;
+}
+
 /* What is about a session (roots) is not the child's business; what has a token could meet another's; what names
  * a known method without an id would act for nobody. */
 void pass_shared_notification(struct route_session *s, const struct frame *frame, enum rpc_method method,
                               uint64_t now_ms)
 {
     struct upstream *upstream = s->upstream;
-    (void)now_ms;
-    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !upstream_takes(upstream) ||
-        upstream_send_text(upstream, MESSAGE_NOTIFICATION, frame->bytes, frame->len))
+    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !is_expected(upstream) ||
+        request_is_full(s) || scheduler_submit_notification(s, frame, now_ms))
         upstream->stats.dropped_notifications++;
 }
 

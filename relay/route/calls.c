@@ -149,29 +149,54 @@ static void free_client_id(struct call *c)
 
 /* ---- state ---- */
 
+static void count_waiting(struct call *c, bool held_initialize)
+{
+    c->upstream->stats.waiting++;
+    c->upstream->stats.waiting_bytes += c->frame_len;
+    c->upstream->init_held_count += held_initialize;
+    c->peer->waiting++;
+    c->peer->waiting_bytes += c->frame_len;
+    c->peer->init_held_count += held_initialize;
+    c->session->waiting++;
+    c->session->waiting_bytes += c->frame_len;
+}
+
+static void uncount_waiting(struct call *c, bool held_initialize)
+{
+    c->upstream->stats.waiting--;
+    c->upstream->stats.waiting_bytes -= c->frame_len;
+    c->upstream->init_held_count -= held_initialize;
+    c->peer->waiting--;
+    c->peer->waiting_bytes -= c->frame_len;
+    c->peer->init_held_count -= held_initialize;
+    c->session->waiting--;
+    c->session->waiting_bytes -= c->frame_len;
+}
+
+static bool is_held_initialize(const struct call *c)
+{
+    return c->state == CALL_HELD && c->method == RPC_M_INITIALIZE;
+}
+
 static void leave_state(struct call *c)
 {
-    struct upstream *upstream = c->upstream;
-    struct route_session *s = c->session;
     switch (c->state) {
     case CALL_NEW:
         return; /* in no list yet */
     case CALL_WAITING:
     case CALL_HELD:
-        upstream->stats.waiting_bytes -= c->frame_len;
-        s->waiting_bytes -= c->frame_len;
-        upstream->stats.waiting--;
-        s->waiting--;
-        upstream->init_held_count -= c->state == CALL_HELD && c->method == RPC_M_INITIALIZE;
+        uncount_waiting(c, is_held_initialize(c));
         break;
     case CALL_IN_FLIGHT:
-        upstream->stats.in_flight--;
-        s->in_flight--;
+        c->upstream->stats.in_flight--;
+        c->peer->in_flight--;
+        c->session->in_flight--;
         break;
     case CALL_ABANDONED:
-        upstream->stats.abandoned--;
-        if (s)
-            s->abandoned--;
+        c->upstream->stats.abandoned--;
+        if (c->session)
+            c->session->abandoned--;
+        peer_forget_abandoned(c->peer);
         break;
     default:
         break;
@@ -193,20 +218,18 @@ static void enter_state(struct call *c, enum call_state to)
     switch (to) {
     case CALL_WAITING:
     case CALL_HELD:
-        upstream->stats.waiting_bytes += c->frame_len;
-        s->waiting_bytes += c->frame_len;
-        upstream->stats.waiting++;
-        s->waiting++;
-        upstream->init_held_count += to == CALL_HELD && c->method == RPC_M_INITIALIZE;
+        count_waiting(c, is_held_initialize(c));
         break;
     case CALL_IN_FLIGHT:
         upstream->stats.in_flight++;
+        c->peer->in_flight++;
         s->in_flight++;
         list_push_back(&upstream->in_flight, &c->upstream_node);
         break;
     case CALL_ABANDONED:
         assert(s);
         upstream->stats.abandoned++;
+        c->peer->abandoned++;
         s->abandoned++;
         list_push_back(&upstream->abandoned, &c->upstream_node);
         break;
@@ -312,6 +335,7 @@ int call_open(struct route_session *s, const struct frame *frame, enum rpc_metho
     if (!c)
         return -ENOMEM;
     c->session = s;
+    c->peer = s->peer;
     c->upstream = s->upstream;
     c->link = s->link;
     c->method = method;

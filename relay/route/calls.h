@@ -31,6 +31,7 @@ struct link;
 struct refusal;
 struct router;
 struct upstream;
+struct route_peer;
 struct route_session;
 struct sub;
 struct subscriber;
@@ -76,6 +77,7 @@ struct call {
     struct router *router;
     struct upstream *upstream;
     struct link *link; /* the client's: its answer and its progress go there; valid as long as the session */
+    struct route_peer *peer;       /* of the session that it is or was of; NULL: OWN */
     struct route_session *session; /* NULL: its session is gone, or there never was one (OWN) */
     /* Runs once, when the outcome is known, while the call's state still says where it was. NULL: nobody waits
      * for it. `sub` and `subscriber` belong to who set it. */

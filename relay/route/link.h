@@ -8,11 +8,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "route/message.h"
 
 struct link;
+
+/* How far a link's other side has read, in bytes since the link came. */
+struct link_progress {
+    uint64_t sent_bytes; /* accepted by send so far */
+    uint64_t read_bytes; /* of those, read by the other side */
+};
 
 struct link_ops {
     /* Copies the message and adds the transport's own end (the newline). All or nothing. Never calls back. Links
@@ -25,6 +32,8 @@ struct link_ops {
     /* Flushes what is queued, then closes; asynchronous, idempotent. `code` is one of wire/rpc_error.h or 0
      * (a normal end); `reason` is copied, and logged. After it, send gives ERR_CLOSING. */
     void (*close)(struct link *link, int code, const char *reason);
+    /* A child's link: how far the child has read. false: it cannot be known. NULL: neither for any such link. */
+    bool (*get_progress)(const struct link *link, struct link_progress *ret_progress);
 };
 
 struct link {
@@ -42,6 +51,11 @@ struct link {
 static inline bool link_is_slow(const struct link *link)
 {
     return link->queued_bytes > link->high_bytes;
+}
+
+static inline bool link_get_progress(const struct link *link, struct link_progress *ret_progress)
+{
+    return link->ops->get_progress && link->ops->get_progress(link, ret_progress);
 }
 
 #endif

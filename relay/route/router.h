@@ -27,6 +27,8 @@
 #include "route/protocol.h"
 #include "wire/frame.h"
 
+struct peer_key;
+
 struct router;
 struct route_server;
 struct upstream;
@@ -179,10 +181,11 @@ void upstream_get_stats(const struct upstream *upstream, struct upstream_stats *
 
 /* ---- sessions: called by session/ ---- */
 
-/* Binds a link to a server. ERR_NOT_FOUND: no such server. -ENOMEM. `user` is the session layer's own
- * pointer. */
-MUSTCHECK int route_session_open(struct router *r, const char *server_name, struct link *client, void *user,
-                                 uint64_t now_ms, struct route_session **ret_session);
+/* Binds a link to a server. ERR_NOT_FOUND: no such server. -ENOMEM. `peer` is who shares its part of the server with
+ * this session's; copied; NULL: nobody. `user` is the session layer's own pointer. */
+MUSTCHECK int route_session_open(struct router *r, const char *server_name, struct link *client,
+                                 const struct peer_key *peer, void *user, uint64_t now_ms,
+                                 struct route_session **ret_session);
 void *route_session_user(const struct route_session *s);
 /* One line from the client. Every request gets exactly one answer, now or later, unless it is cancelled or
  * the session is closed. Refusals (bad JSON, bad id, too large) are answered here too. */

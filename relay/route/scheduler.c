@@ -1,9 +1,7 @@
-/* The fair queue. Nothing here fails except scheduler_enqueue, for memory.
+/* Sending what waits, and letting wait what cannot be sent. Nothing here fails except for memory.
  *
- * Invariant after every entry into the router: a session that has something in its queue, is not slow and not
- * dead stands in a ring, one with an empty queue in none; and no session in a ring could be served (or
- * scheduler_run would have). A session whose link was given up is only marked dead: the next pick that meets it
- * takes it out of its ring.
+ * Invariant after every entry into the router: nobody in the fair queue could be served (or scheduler_run would have),
+ * but for notifications that wait for the window; their deadline runs scheduler_run again.
  */
 #include "route/scheduler.h"
 
@@ -12,6 +10,7 @@
 
 #include "route/calls.h"
 #include "route/outbox.h"
+#include "route/peer.h"
 #include "route/replies.h"
 #include "route/splice.h"
 #include "route/state.h"
@@ -21,92 +20,32 @@
  * them all; never below this many. */
 #define PAUSE_CALLS_MIN 64
 
-void scheduler_init(struct scheduler *t)
+static void on_retry(struct deadline *d, uint64_t now_ms)
 {
+    struct scheduler *t = CONTAINER_OF(d, struct scheduler, retry);
+    scheduler_run(CONTAINER_OF(t, struct upstream, scheduler), now_ms);
+}
+
+void scheduler_init(struct upstream *upstream)
+{
+    struct scheduler *t = &upstream->scheduler;
     memset(t, 0, sizeof(*t));
-    for (size_t i = 0; i < SCHEDULER_RINGS; i++)
-        list_init(&t->rings[i]);
+    fair_queue_init(&t->queue);
+    heap_node_init(&t->retry.node);
+    t->retry.expire = on_retry;
 }
 
-void scheduler_entry_init(struct scheduler_entry *t)
+void scheduler_reset(struct upstream *upstream)
 {
-    memset(t, 0, sizeof(*t));
-    list_init(&t->node);
-}
-
-static size_t load_of(const struct route_session *s)
-{
-    return s->in_flight + s->abandoned;
-}
-
-static unsigned ring_of(size_t load)
-{
-    if (load < SCHEDULER_EXACT)
-        return (unsigned)load;
-    unsigned ring = SCHEDULER_EXACT;
-    for (load /= 2 * (size_t)SCHEDULER_EXACT; load > 0 && ring < SCHEDULER_RINGS - 1; load /= 2)
-        ring++;
-    return ring;
-}
-
-static size_t least_load(unsigned ring)
-{
-    return ring <= SCHEDULER_EXACT ? ring : (size_t)SCHEDULER_EXACT << (ring - SCHEDULER_EXACT);
-}
-
-static void leave(struct route_session *s)
-{
-    struct scheduler *t = &s->upstream->scheduler;
-    if (!list_linked(&s->queued.node))
-        return;
-    list_remove(&s->queued.node);
-    if (list_empty(&t->rings[s->queued.ring]))
-        t->busy &= ~(UINT64_C(1) << s->queued.ring);
-}
-
-static void enter(struct route_session *s, unsigned ring)
-{
-    struct scheduler *t = &s->upstream->scheduler;
-    leave(s);
-    s->queued.ring = ring;
-    s->queued.stamp = ++t->stamp;
-    list_push_back(&t->rings[ring], &s->queued.node);
-    t->busy |= UINT64_C(1) << ring;
-}
-
-void scheduler_refresh(struct route_session *s)
-{
-    if (!s->upstream)
-        return;
-    if (list_empty(&s->queue) || s->dead || s->queued.slow) {
-        leave(s);
-        if (list_empty(&s->queue))
-            s->queued.deficit_bytes = 0;
-        return;
-    }
-    unsigned ring = ring_of(load_of(s));
-    if (!list_linked(&s->queued.node) || s->queued.ring != ring)
-        enter(s, ring);
+    upstream->scheduler.window_bytes = 0;
+    upstream->scheduler.retry_ms = 0;
+    deadline_clear(upstream->router, &upstream->scheduler.retry);
 }
 
 void scheduler_link_writable(struct route_session *s)
 {
     s->queued.slow = false;
-    scheduler_refresh(s);
-}
-
-/* ---- who is next ---- */
-
-static size_t free_slots(const struct upstream *upstream)
-{
-    size_t slots = upstream->server->limits.max_in_flight;
-    return upstream->stats.in_flight < slots ? slots - upstream->stats.in_flight : 0;
-}
-
-/* An own child has nobody to leave room for. */
-static bool may_take(const struct route_session *s, size_t slots)
-{
-    return upstream_is_shared(s->upstream) ? load_of(s) < slots : slots > 0;
+    fair_queue_refresh(s);
 }
 
 static bool is_open(const struct upstream *upstream)
@@ -115,49 +54,13 @@ static bool is_open(const struct upstream *upstream)
            upstream->link;
 }
 
-/* The first session of the ring that may take a slot. Only a ring of several loads has to be walked; no more
- * than slots / 32 sessions can stand in those. */
-static struct route_session *first_in(struct scheduler *t, unsigned ring, size_t slots)
-{
-    LIST_EACH(node, next, &t->rings[ring])
-    {
-        struct route_session *s = CONTAINER_OF(node, struct route_session, queued.node);
-        if (s->dead) {
-            leave(s);
-            continue;
-        }
-        if (may_take(s, slots))
-            return s;
-        if (ring < SCHEDULER_EXACT)
-            break;
-    }
-    return NULL;
-}
-
-static struct route_session *pick(struct upstream *upstream)
-{
-    struct scheduler *t = &upstream->scheduler;
-    struct route_session *best = NULL;
-    size_t slots = free_slots(upstream);
-    if (slots == 0)
-        return NULL;
-    for (uint64_t busy = t->busy; busy; busy &= busy - 1) {
-        unsigned ring = (unsigned)__builtin_ctzll(busy);
-        if (upstream_is_shared(upstream) && least_load(ring) >= slots)
-            break;
-        struct route_session *s = first_in(t, ring, slots);
-        if (s && (!best || s->queued.stamp < best->queued.stamp))
-            best = s;
-    }
-    return best;
-}
-
 bool scheduler_is_free(const struct route_session *s)
 {
     struct upstream *upstream = s->upstream;
     return is_open(upstream) && list_empty(&s->queue) && !link_is_slow(s->link) &&
-           may_take(s, free_slots(upstream)) && upstream_has_room(upstream) && outbox_is_empty(upstream) &&
-           (upstream->scheduler.busy == 0 || !pick(upstream));
+           fair_queue_may_take(s, fair_queue_free_slots(upstream)) && upstream_has_room(upstream) &&
+           outbox_is_empty(upstream) &&
+           (upstream->scheduler.queue.peers.busy == 0 || !fair_queue_next(upstream));
 }
 
 /* ---- sending ---- */
@@ -199,56 +102,155 @@ static int send_waiting(struct call *c, uint64_t now_ms)
     return rc;
 }
 
-/* false: the child takes no more now. */
-static bool send_next(struct route_session *s, uint64_t now_ms)
+/* One more quantum for who cannot pay. false: it still cannot. */
+static bool can_pay(size_t *deficit_bytes, size_t bytes)
 {
-    struct upstream *upstream = s->upstream;
-    struct call *c = CONTAINER_OF(s->queue.next, struct call, session_node);
-    if (link_is_slow(s->link)) {
-        s->queued.slow = true;
-        leave(s);
-        return true;
-    }
-    if (s->queued.deficit_bytes < c->frame_len) {
-        s->queued.deficit_bytes += SCHEDULER_QUANTUM_BYTES;
-        if (s->queued.deficit_bytes < c->frame_len) {
-            enter(s, s->queued.ring);
-            return true;
-        }
-    }
-    if (!upstream_has_room(upstream))
-        return false;
+    if (*deficit_bytes < bytes)
+        *deficit_bytes += SCHEDULER_QUANTUM_BYTES;
+    return *deficit_bytes >= bytes;
+}
+
+static void pay(size_t *deficit_bytes, size_t bytes)
+{
+    *deficit_bytes = *deficit_bytes > bytes ? *deficit_bytes - bytes : 0;
+}
+
+static struct call *next_call(const struct route_session *s)
+{
+    return CONTAINER_OF(s->queue.next, struct call, session_node);
+}
+
+enum sent {
+    SENT,
+    PASSED_OVER, /* another one is next */
+    CHILD_FULL
+};
+
+static enum sent send_next(struct route_session *s, uint64_t now_ms)
+{
+    struct call *c = next_call(s);
+    struct route_peer *peer = s->peer;
     size_t frame_len = c->frame_len;
+    if (!can_pay(&s->queued.deficit_bytes, frame_len)) {
+        fair_queue_rotate(s);
+        return PASSED_OVER;
+    }
+    if (!can_pay(&peer->queued.deficit_bytes, frame_len)) {
+        fair_queue_rotate_peer(peer);
+        return PASSED_OVER;
+    }
+    if (!upstream_has_room(s->upstream))
+        return CHILD_FULL;
     int rc = send_waiting(c, now_ms);
     if (rc == ERR_CLOSING)
-        return false;
+        return CHILD_FULL;
     if (rc) {
         call_fail(c, &(struct refusal){.code = RPC_E_OVERLOADED});
-        return true;
+        return PASSED_OVER;
     }
-    s->queued.deficit_bytes = s->queued.deficit_bytes > frame_len ? s->queued.deficit_bytes - frame_len : 0;
-    if (list_linked(&s->queued.node))
-        enter(s, s->queued.ring);
+    pay(&s->queued.deficit_bytes, frame_len);
+    pay(&peer->queued.deficit_bytes, frame_len);
+    fair_queue_rotate(s);
+    fair_queue_rotate_peer(peer);
+    return SENT;
+}
+
+/* What is left of both quanta pays for the next message, too. */
+static bool may_go_on(const struct route_session *s, bool notifier)
+{
+    if (s->dead || !fair_queue_is_linked(&s->queued) || fair_queue_is_notifier(&s->queued) != notifier ||
+        !is_open(s->upstream))
+        return false;
+    size_t len = next_call(s)->frame_len;
+    return s->queued.deficit_bytes >= len && s->peer->queued.deficit_bytes >= len;
+}
+
+/* ---- requests ---- */
+
+/* The next session's burst. false: nobody may send, or the child takes no more. */
+static bool serve_request(struct upstream *upstream, uint64_t now_ms)
+{
+    if (upstream->scheduler.queue.peers.busy == 0)
+        return false;
+    struct route_session *s = fair_queue_next(upstream);
+    if (!s)
+        return false;
+    for (unsigned n = 0; n < SCHEDULER_BURST; n++) {
+        if (link_is_slow(s->link)) {
+            s->queued.slow = true;
+            fair_queue_refresh(s);
+            break;
+        }
+        enum sent sent = send_next(s, now_ms);
+        if (sent == CHILD_FULL)
+            return false;
+        if (sent == PASSED_OVER || !may_go_on(s, false) ||
+            !fair_queue_may_take(s, fair_queue_free_slots(upstream)))
+            break;
+    }
     return true;
 }
 
-/* What is left of its quantum pays for the next request, too. */
-static bool may_go_on(const struct route_session *s)
+/* ---- notifications ---- */
+
+static bool window_is_open(struct upstream *upstream)
 {
-    if (s->dead || !list_linked(&s->queued.node) || !is_open(s->upstream) ||
-        !may_take(s, free_slots(s->upstream)))
+    struct scheduler *t = &upstream->scheduler;
+    if (t->window_bytes < SCHEDULER_WINDOW_BYTES)
+        return true;
+    struct link_progress progress;
+    if (!link_get_progress(upstream->link, &progress) || progress.read_bytes >= t->window_end)
+        t->window_bytes = 0;
+    if (t->window_bytes > 0)
         return false;
-    const struct call *next = CONTAINER_OF(s->queue.next, struct call, session_node);
-    return s->queued.deficit_bytes >= next->frame_len;
+    t->retry_ms = 0;
+    return true;
 }
 
-/* Up to SCHEDULER_BURST requests in a row. false: the child takes no more. */
-static bool send_burst(struct route_session *s, uint64_t now_ms)
+/* Without memory for the deadline nobody would come back: then the window counts as read. */
+static void wait_for_window(struct upstream *upstream, uint64_t now_ms)
 {
+    struct scheduler *t = &upstream->scheduler;
+    if (heap_has(&t->retry.node))
+        return;
+    t->retry_ms = t->retry_ms == 0                       ? SCHEDULER_RETRY_MIN_MS
+                  : t->retry_ms < SCHEDULER_RETRY_MAX_MS ? 2 * t->retry_ms
+                                                         : SCHEDULER_RETRY_MAX_MS;
+    if (deadline_set(upstream->router, &t->retry, now_ms + t->retry_ms))
+        t->window_bytes = 0;
+}
+
+static void fill_window(struct upstream *upstream, size_t bytes)
+{
+    struct scheduler *t = &upstream->scheduler;
+    struct link_progress progress;
+    t->window_bytes += bytes;
+    if (t->window_bytes < SCHEDULER_WINDOW_BYTES)
+        return;
+    if (upstream->link && link_get_progress(upstream->link, &progress))
+        t->window_end = progress.sent_bytes;
+    else
+        t->window_bytes = 0;
+}
+
+/* The next session's burst. false: none waits, the window is full, or the child takes no more. */
+static bool serve_notification(struct upstream *upstream, uint64_t now_ms)
+{
+    struct route_session *s = fair_queue_next_notifier(upstream);
+    if (!s)
+        return false;
     for (unsigned n = 0; n < SCHEDULER_BURST; n++) {
-        if (!send_next(s, now_ms))
+        if (!window_is_open(upstream)) {
+            wait_for_window(upstream, now_ms);
             return false;
-        if (!may_go_on(s))
+        }
+        size_t len = next_call(s)->frame_len;
+        enum sent sent = send_next(s, now_ms);
+        if (sent == CHILD_FULL)
+            return false;
+        if (sent == SENT)
+            fill_window(upstream, len);
+        if (sent == PASSED_OVER || !may_go_on(s, true))
             break;
     }
     return true;
@@ -258,19 +260,30 @@ void scheduler_run(struct upstream *upstream, uint64_t now_ms)
 {
     if (!outbox_is_empty(upstream) && !outbox_flush(upstream, now_ms))
         return;
-    while (upstream->scheduler.busy && is_open(upstream)) {
-        struct route_session *s = pick(upstream);
-        if (!s || !send_burst(s, now_ms))
+    const struct fair_queue *q = &upstream->scheduler.queue;
+    while ((q->peers.busy || !list_empty(&q->notifiers)) && is_open(upstream)) {
+        bool request = serve_request(upstream, now_ms);
+        bool notification = serve_notification(upstream, now_ms);
+        if (!request && !notification)
             break;
     }
 }
 
 /* ---- waiting ---- */
 
+/* A peer leaves others some of what the router may hold, as it does of the slots. */
+static bool may_hold(const struct router *r, const struct route_peer *peer, size_t bytes)
+{
+    size_t used = r->blocks.used_bytes;
+    if (used > r->max_held_bytes || bytes > r->max_held_bytes - used)
+        return false;
+    return peer->waiting_bytes <= PEER_SHARE * (r->max_held_bytes - used);
+}
+
 int scheduler_keep(struct call *c, const struct frame *frame)
 {
     struct router *r = c->router;
-    if (r->max_held_bytes && r->blocks.used_bytes + frame->len > r->max_held_bytes)
+    if (r->max_held_bytes && !may_hold(r, c->peer, frame->len))
         return ERR_FULL;
     c->frame = block_pool_get(&r->blocks, frame->len);
     if (!c->frame)
@@ -294,6 +307,28 @@ int scheduler_submit(struct call *c, const struct frame *frame, uint64_t now_ms)
     }
     int rc = scheduler_keep(c, frame);
     if (rc == 0)
+        scheduler_enqueue(c);
+    return rc;
+}
+
+int scheduler_submit_notification(struct route_session *s, const struct frame *frame, uint64_t now_ms)
+{
+    struct call *c;
+    struct upstream *upstream = s->upstream;
+    if (list_empty(&s->queue) && list_empty(&upstream->scheduler.queue.notifiers) && is_open(upstream) &&
+        upstream_has_room(upstream) && outbox_is_empty(upstream) && window_is_open(upstream)) {
+        int rc = upstream_send_text(upstream, MESSAGE_NOTIFICATION, frame->bytes, frame->len);
+        if (rc == 0)
+            fill_window(upstream, frame->len);
+        return rc;
+    }
+    int rc = call_open(s, frame, RPC_M_OTHER, now_ms, &c);
+    if (rc)
+        return rc;
+    rc = scheduler_keep(c, frame);
+    if (rc)
+        call_close(c);
+    else
         scheduler_enqueue(c);
     return rc;
 }
@@ -327,11 +362,13 @@ void scheduler_flow_control(struct route_session *s)
 /* Nearly always nothing waits: then there is no place to change and no reading to pause. */
 void scheduler_update(struct route_session *s)
 {
-    if (s->waiting == 0 && !s->paused && !list_linked(&s->queued.node)) {
+    if (s->waiting == 0 && !s->paused && !fair_queue_is_linked(&s->queued)) {
         s->queued.deficit_bytes = 0;
+        if (s->peer && s->peer->queued.sessions.busy)
+            fair_queue_refresh_peer(s->peer);
         return;
     }
-    scheduler_refresh(s);
+    fair_queue_refresh(s);
     scheduler_flow_control(s);
 }
 

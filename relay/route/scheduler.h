@@ -1,14 +1,10 @@
-/* The fair queue of one upstream: which session may send its next request.
+/* Dispatch on one upstream: gives the messages that wait to the child, in the order of the fair queue (fair_queue.h).
  *
- * A session's waiting requests stand in its own queue; sessions that have some stand in rings, by their load
- * (requests in flight, plus those abandoned less than five seconds ago). A session may take a slot only while
- * its load is less than the free slots, so only the rings below that number are looked at: the choice costs
- * the same with ten sessions and with ten thousand. Among the eligible, the one that has waited longest sends
- * up to SCHEDULER_BURST requests in a row, as far as its byte quantum pays for them (deficit round robin); a
- * request larger than the quantum waits for as many rounds as it has quanta.
+ * The peer and the session that are next send up to SCHEDULER_BURST messages in a row, as far as the byte quanta of both
+ * pay for them (deficit round robin); a message larger than the quantum waits for as many rounds as it has quanta.
  *
- * A session leaves its ring when nothing waits, when its link reads too slowly (until scheduler_link_writable), or
- * when its link was given up.
+ * Notifications have no answer that would show when the child has taken them. So at most a window of them is sent at a
+ * time, and the next when the child has read the last one: a flood of them never stands ahead of requests.
  */
 #ifndef ROUTE_SCHEDULER_H
 #define ROUTE_SCHEDULER_H
@@ -18,11 +14,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/list.h"
+#include "route/deadline.h"
+#include "route/fair_queue.h"
 
-/* Loads below this have a ring of their own; above, one ring per doubling. */
-#define SCHEDULER_EXACT 32
-#define SCHEDULER_RINGS 48
 /* 64 KiB: as much as a pipe takes at once. */
 #define SCHEDULER_QUANTUM_BYTES ((size_t)64 << 10)
 /* Requests that a session may send in a row: enough that a client with a few in flight gets
@@ -35,31 +29,31 @@ struct route_session;
 struct call;
 struct frame;
 
+/* Notifications that a child may have unread beside its requests: some hundred of the usual length. */
+#define SCHEDULER_WINDOW_BYTES ((size_t)16 << 10)
+/* While the window is full nothing else may happen that would show that the child has read on: it is looked at after
+ * this time, then after twice as long, up to the second one. */
+#define SCHEDULER_RETRY_MIN_MS 1
+#define SCHEDULER_RETRY_MAX_MS 64
+
 struct scheduler {
-    struct list rings[SCHEDULER_RINGS]; /* of route_session.queued.node, each in the order of queued.stamp */
-    uint64_t busy;                      /* one bit per ring that is not empty */
-    uint64_t stamp;                     /* the last one given out */
+    struct fair_queue queue;
+    size_t window_bytes;   /* of notifications, since the child had read all of them */
+    uint64_t window_end;   /* valid while the window is full: bytes that the child reads until it is empty */
+    uint64_t retry_ms;     /* the last one; 0: the window was open */
+    struct deadline retry; /* while notifications wait for the window */
 };
 
-struct scheduler_entry {
-    struct list node;
-    uint64_t stamp;
-    unsigned ring; /* valid while the node is linked */
-    size_t deficit_bytes;
-    bool slow; /* left its ring because its link is above the high mark */
-};
+void scheduler_init(struct upstream *upstream);
+/* The child is gone. */
+void scheduler_reset(struct upstream *upstream);
 
-void scheduler_init(struct scheduler *t);
-void scheduler_entry_init(struct scheduler_entry *t);
-
-/* The session's load, its queue or its link changed: puts it where it belongs. */
-void scheduler_refresh(struct route_session *s);
 /* The session's link may be written again. */
 void scheduler_link_writable(struct route_session *s);
 /* May a new call of this session go to the child now? Only if all of this holds: the upstream is READY and not
  * draining; its outbox is empty, and no deferred message waits; the child's link is below its high mark; the session
- * has nothing queued, its own link is not above its high mark, and its load is less than the free slots; and no other
- * session is eligible, which would have waited longer. */
+ * has nothing queued, its own link is not above its high mark, and it and its peer may take a slot; and no other session
+ * is eligible, which would have waited longer. */
 bool scheduler_is_free(const struct route_session *s);
 /* Dispatches all that may be. */
 void scheduler_run(struct upstream *upstream, uint64_t now_ms);
@@ -67,12 +61,16 @@ void scheduler_run(struct upstream *upstream, uint64_t now_ms);
 /* Sends a new call's request now, or gives it a copy of its frame and queues it. -ENOMEM, ERR_FULL (the router
  * holds all it may): neither. */
 MUSTCHECK int scheduler_submit(struct call *c, const struct frame *frame, uint64_t now_ms);
-/* Gives the call its own copy of its frame. -ENOMEM, ERR_FULL (the router holds all it may): nothing changed.
- */
+/* shared: the same for a notification; it waits behind the session's requests. Also ERR_CLOSING: the child takes
+ * nothing. */
+MUSTCHECK int scheduler_submit_notification(struct route_session *s, const struct frame *frame,
+                                            uint64_t now_ms);
+/* Gives the call its own copy of its frame. -ENOMEM, ERR_FULL (the router holds all it may, or all
+ * that it may for this peer): nothing changed. */
 MUSTCHECK int scheduler_keep(struct call *c, const struct frame *frame);
 /* Puts a new or held call, which has its copy, at the end of its session's queue. */
 void scheduler_enqueue(struct call *c);
-/* A call of the session has moved: scheduler_refresh and scheduler_flow_control. */
+/* A call of the session has moved: its place and its reading may change. */
 void scheduler_update(struct route_session *s);
 /* Pauses or resumes the session's reading by what it has waiting. */
 void scheduler_flow_control(struct route_session *s);

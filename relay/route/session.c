@@ -23,11 +23,25 @@ static void init_lists(struct route_session *s)
     list_init(&s->queue);
     list_init(&s->held);
     list_init(&s->calls);
-    scheduler_entry_init(&s->queued);
+    fair_queue_session_init(&s->queued);
 }
 
-int route_session_open(struct router *r, const char *server_name, struct link *client, void *user,
-                       uint64_t now_ms, struct route_session **ret_session)
+/* The session and the upstream find each other; without memory for its peer nothing changed. */
+static int join_upstream(struct route_session *s, struct upstream *upstream, const struct peer_key *key)
+{
+    const struct peer_key own = peer_key_unknown(s->serial);
+    s->peer = peer_join(upstream, key ? key : &own);
+    if (!s->peer)
+        return -ENOMEM;
+    s->upstream = upstream;
+    list_push_back(&upstream->sessions, &s->upstream_node);
+    upstream->stats.sessions++;
+    return 0;
+}
+
+int route_session_open(struct router *r, const char *server_name, struct link *client,
+                       const struct peer_key *peer, void *user, uint64_t now_ms,
+                       struct route_session **ret_session)
 {
     (void)now_ms;
     struct route_server *server = route_server_find(r, server_name);
@@ -36,24 +50,27 @@ int route_session_open(struct router *r, const char *server_name, struct link *c
     struct route_session *s = mem_zalloc(sizeof(*s) + r->options.protocol->session_bytes);
     if (!s)
         return -ENOMEM;
-    struct upstream *upstream = upstream_for(server);
-    if (!upstream) {
-        mem_free(s);
-        return -ENOMEM;
-    }
     init_lists(s);
     s->router = r;
-    s->upstream = upstream;
     s->link = client;
     s->user = user;
     s->serial = ++r->last_serial;
     s->protocol = (struct session_protocol *)(void *)(s + 1);
+    struct upstream *upstream = upstream_for(server);
+    if (!upstream)
+        goto out_session;
+    if (join_upstream(s, upstream, peer))
+        goto out_upstream;
     r->options.protocol->session_init(s);
     list_push_back(&r->sessions, &s->router_node);
-    list_push_back(&upstream->sessions, &s->upstream_node);
-    upstream->stats.sessions++;
     *ret_session = s;
     return 0;
+out_upstream:
+    if (!upstream_is_shared(upstream))
+        upstream_free(upstream);
+out_session:
+    mem_free(s);
+    return -ENOMEM;
 }
 
 static void orphan(struct call *c)
@@ -84,7 +101,9 @@ void session_leave_upstream(struct route_session *s, uint64_t now_ms)
     s->router->options.protocol->on_session_leaving(s, now_ms);
     leave_calls(s, now_ms);
     s->router->options.protocol->on_session_left(s, now_ms);
-    scheduler_refresh(s);
+    fair_queue_refresh(s);
+    peer_leave(s->peer);
+    s->peer = NULL;
     list_remove(&s->upstream_node);
     upstream->stats.sessions--;
     s->upstream = NULL;

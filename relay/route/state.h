@@ -14,6 +14,7 @@
 #include "route/block_pool.h"
 #include "route/calls.h"
 #include "route/deadline.h"
+#include "route/peer.h"
 #include "route/protocol.h"
 #include "route/router.h"
 #include "route/scheduler.h"
@@ -76,6 +77,7 @@ struct upstream {
     struct list tasks_running; /* calls in state TASK */
     struct list own;
     uint64_t last_id;
+    struct map peers; /* route_peer.node */
     struct scheduler scheduler;
 
     size_t
@@ -105,10 +107,11 @@ struct route_session {
     char *client_name;           /* owned; NULL: not known; shown */
     char *client_version;
 
-    struct list queue; /* waiting calls, oldest first */
-    struct list held;  /* held calls */
-    struct list calls; /* all its others */
-    struct scheduler_entry queued;
+    struct list queue;       /* waiting calls, oldest first */
+    struct list held;        /* held calls */
+    struct list calls;       /* all its others */
+    struct route_peer *peer; /* of this session's upstream; NULL once it has left that */
+    struct fair_queue_session queued;
     size_t in_flight;
     size_t abandoned;
     size_t waiting; /* in the queue or held */

@@ -41,7 +41,8 @@ struct upstream *upstream_new(struct route_server *server)
     upstream->server = server;
     upstream->sharing = server->limits.sharing;
     map_init(&upstream->calls);
-    scheduler_init(&upstream->scheduler);
+    map_init(&upstream->peers);
+    scheduler_init(upstream);
     buf_init(&upstream->outage, OUTAGE_BYTES_MAX);
     protocol->upstream_init(upstream);
     list_push_back(&server->upstreams, &upstream->server_node);
@@ -55,6 +56,8 @@ void upstream_free(struct upstream *upstream)
     list_remove(&upstream->server_node);
     upstream->router->options.protocol->upstream_done(upstream);
     map_done(&upstream->calls);
+    assert(upstream->peers.count == 0);
+    map_done(&upstream->peers);
     outage_done(upstream);
     mem_free(upstream);
 }
@@ -171,6 +174,7 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
     upstream->link = NULL;
     upstream->link_closing = false;
     upstream->ready_reported = false;
+    scheduler_reset(upstream);
     outbox_clear(upstream);
     while (!list_empty(&upstream->in_flight))
         call_fail(CONTAINER_OF(upstream->in_flight.next, struct call, upstream_node), why);

@@ -99,7 +99,7 @@ int session_open(struct session_set *set, const struct session_origin *origin, s
     s->link.ops = &link_ops;
     s->link.high_bytes = SESSION_HIGH_BYTES;
     s->transport = t;
-    int rc = route_session_open(set->router, server, &s->link, s, now_ms, &s->route);
+    int rc = route_session_open(set->router, server, &s->link, &origin->key, s, now_ms, &s->route);
     if (rc != 0) {
         mem_free(s);
         return rc;

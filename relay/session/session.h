@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "route/link.h"
+#include "route/peer.h"
 #include "route/router.h"
 #include "session/out_queue.h"
 #include "session/transport.h"
@@ -49,7 +50,8 @@ enum session_permission { SESSION_READ, SESSION_ADMIN };
 /* Where a connection comes from, as its front saw it. Filled once, at accept. */
 struct session_origin {
     enum session_family family;
-    bool local;                    /* a Unix socket, or a loopback peer address */
+    bool local;          /* a Unix socket, or a loopback peer address */
+    struct peer_key key; /* the same for all connections of a host, or of a user over Unix sockets */
     char peer[SESSION_PEER_BYTES]; /* "127.0.0.1:51412", "[::1]:51412", "unix:pid=12,uid=1000" */
 };
 

@@ -88,7 +88,7 @@ static void end_close(struct link *link, int code, const char *reason)
     ((struct end *)(void *)link)->closed = true;
 }
 
-static const struct link_ops end_ops = {end_send, end_pause, end_pause, end_close};
+static const struct link_ops end_ops = {end_send, end_pause, end_pause, end_close, NULL};
 
 /* A child needs to know which id it was asked under, for the templates. */
 static int child_send(struct link *link, const struct message *message)
@@ -105,7 +105,7 @@ static int child_send(struct link *link, const struct message *message)
     return rc;
 }
 
-static const struct link_ops child_ops = {child_send, end_pause, end_pause, end_close};
+static const struct link_ops child_ops = {child_send, end_pause, end_pause, end_close, NULL};
 
 /* ---- the server ---- */
 
@@ -235,7 +235,7 @@ static void client_event(struct input *in, unsigned i)
         memset(&clients[i], 0, sizeof(clients[i]));
         clients[i].link.ops = &end_ops;
         clients[i].link.high_bytes = HIGH_BYTES;
-        require(route_session_open(router, "s", &clients[i].link, NULL, now_ms, &sessions[i]) == 0,
+        require(route_session_open(router, "s", &clients[i].link, NULL, NULL, now_ms, &sessions[i]) == 0,
                 "cannot open");
         return;
     }

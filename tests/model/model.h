@@ -9,6 +9,7 @@
  *   - what a child answers to a request that is out is delivered in that same call; and nothing else is
  *   - `sent` in an error says whether a child has seen the request
  *   - the router's count of pending requests is the number of requests that are out
+ *   - while a request waits, no slot is free that it may have; who has nothing at the child is not passed over for long
  *   - notifications reach exactly those they are for
  */
 #ifndef TESTS_MODEL_H
@@ -18,9 +19,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "route/peer.h"
 #include "route/router.h"
 
 #define CLIENTS 12
+#define HOSTS   4 /* that the clients come from, in turn */
 #define URIS    3
 #define REQS    16384 /* a power of two; far more than can be out at once */
 #define OUT_MAX 48    /* requests that one client has out */
@@ -138,6 +141,8 @@ struct world {
     size_t out;            /* requests that are out, over all clients */
     uint64_t steps;
     uint64_t handshakes;
+    unsigned passed_over
+        [HOSTS];  /* requests of others that the child got while this host had none there, and one waited */
     int speaking; /* the client whose frame the router has just got */
 };
 
@@ -145,7 +150,7 @@ struct world {
 struct seen {
     uint64_t answers, progress, errors, cancels, deaths, questions, updates, list_changes, statuses, nulls,
         late, fired;
-    uint64_t timeouts, overloads, unavailable, waited;
+    uint64_t timeouts, overloads, unavailable, waited, passed_over;
 };
 
 extern struct world w;
@@ -199,6 +204,11 @@ void child_say(struct child *ch, const char *line);
 void child_down(struct child *ch, uint64_t retry_in_ms);
 /* The upstream wants a child: it comes up at some later step, or at once. */
 struct child *child_for(struct upstream *upstream);
+
+/* ---- fairness (model_peers.c) */
+/* The child has got a request of this client. */
+void peers_note_dispatch(const struct child *ch, int client);
+void peers_check(struct upstream *upstream);
 
 /* ---- the world */
 void world_check(void);

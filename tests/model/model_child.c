@@ -49,6 +49,7 @@ static void hear_request(struct child *ch, const struct rpc_envelope *env, const
     r->seen = true;
     r->relay_id = id;
     keep(ch, id, serial);
+    peers_note_dispatch(ch, r->client);
 }
 
 static void hear_cancel(struct child *ch, const char *line)
@@ -131,7 +132,7 @@ static void on_close(struct link *link, int code, const char *reason)
     ((struct child *)(void *)link)->closed = true;
 }
 
-static const struct link_ops child_ops = {hear, on_pause, on_pause, on_close};
+static const struct link_ops child_ops = {hear, on_pause, on_pause, on_close, NULL};
 
 /* ---- saying ---- */
 

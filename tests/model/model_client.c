@@ -189,7 +189,7 @@ static void on_close(struct link *link, int code, const char *reason)
     c->hung_up = true;
 }
 
-static const struct link_ops client_ops = {hear, on_pause, on_pause, on_close};
+static const struct link_ops client_ops = {hear, on_pause, on_pause, on_close, NULL};
 
 void client_check(struct client *c)
 {
@@ -215,7 +215,8 @@ void client_open(struct client *c)
     c->generation = generation + 1;
     c->link.ops = &client_ops;
     c->link.high_bytes = LINK_HIGH_BYTES;
-    c->open = route_session_open(w.router, "model", &c->link, c, w.now_ms, &c->s) == 0;
+    const struct peer_key key = {.kind = PEER_ADDRESS, .bytes = {[15] = (unsigned char)(index % HOSTS)}};
+    c->open = route_session_open(w.router, "model", &c->link, &key, c, w.now_ms, &c->s) == 0;
     CHECK(c->open || w.failing, "cannot open");
 }
 

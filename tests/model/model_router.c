@@ -179,6 +179,8 @@ static void check_seen(enum sharing sharing, bool failing)
     print_message("# unavailable %llu, timed out %llu, overloaded %llu; steps with something waiting %llu\n",
                   (unsigned long long)seen.unavailable, (unsigned long long)seen.timeouts,
                   (unsigned long long)seen.overloads, (unsigned long long)seen.waited);
+    print_message("# hosts without a request at the child passed over %llu times\n",
+                  (unsigned long long)seen.passed_over);
     CHECK(seen.unavailable > many && seen.timeouts > many / 10 &&
               (seen.overloads > many / 10 || sharing == SHARING_PER_SESSION) && seen.waited > 10 * many,
           "too few refusals");
@@ -188,6 +190,7 @@ static void check_seen(enum sharing sharing, bool failing)
           "the run saw too little");
     CHECK(sharing == SHARING_SHARED || seen.questions > many, "no questions");
     CHECK(!failing || seen.fired > many, "nothing failed");
+    CHECK(sharing == SHARING_PER_SESSION || seen.passed_over > many / 10, "nobody had to wait for others");
 }
 
 /* With failures, many short worlds: a world that has lived for a while allocates nothing any more. */

@@ -169,6 +169,7 @@ static void check_upstream(void *data, struct upstream *upstream)
     CHECK(stats.abandoned <= 4096, "%zu abandoned", stats.abandoned);
     CHECK(stats.waiting > 0 || stats.waiting_bytes == 0, "%zu bytes of nothing", stats.waiting_bytes);
     seen.waited += stats.waiting > 0;
+    peers_check(upstream);
     *in_flight += stats.in_flight + stats.waiting;
 }
 

@@ -127,7 +127,27 @@ static void link_close(struct link *link, int code, const char *reason)
     child_note_lost(c, "was given up");
 }
 
-static const struct link_ops child_link_ops = {link_send, link_pause, link_resume, link_close};
+static int fd_of(const struct stream *s)
+{
+    uv_os_fd_t fd;
+    return s->open && !s->closing && uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
+}
+
+/* What the pipe holds, the child has not read. */
+static bool child_link_progress(const struct link *link, struct link_progress *ret_progress)
+{
+    const struct child *c = CONST_CONTAINER_OF(link, struct child, instance.link);
+    int fd = fd_of(&c->in);
+    int unread = 0;
+    if (fd < 0 || ioctl(fd, FIONREAD, &unread) != 0)
+        return false;
+    ret_progress->sent_bytes = c->in.bytes_out + stream_queued(&c->in);
+    ret_progress->read_bytes = c->in.bytes_out - (uint64_t)unread;
+    return true;
+}
+
+static const struct link_ops child_link_ops = {link_send, link_pause, link_resume, link_close,
+                                               child_link_progress};
 
 /* ---- stdin ---- */
 
@@ -291,12 +311,6 @@ int child_io_open(struct child *c, const struct child_process *p)
         c->memory_joined = true;
     }
     return rc;
-}
-
-static int fd_of(const struct stream *s)
-{
-    uv_os_fd_t fd;
-    return s->open && !s->closing && uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
 }
 
 /* Reads what the pipe holds at this moment and no more: a grandchild may go on writing. The loop's read

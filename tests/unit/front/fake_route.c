@@ -17,10 +17,11 @@ void fake_route_reset(void)
     fake_route = (struct fake_route){.only_server = "mock"};
 }
 
-int route_session_open(struct router *r, const char *server_name, struct link *client, void *user,
-                       uint64_t now_ms, struct route_session **ret_session)
+int route_session_open(struct router *r, const char *server_name, struct link *client,
+                       const struct peer_key *peer, void *user, uint64_t now_ms,
+                       struct route_session **ret_session)
 {
-    (void)r, (void)now_ms;
+    (void)r, (void)peer, (void)now_ms;
     if (strcmp(server_name, fake_route.only_server) != 0)
         return ERR_NOT_FOUND;
     struct route_session *s = mem_zalloc(sizeof(*s));

@@ -9,6 +9,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "front/error_line.h"
 #include "front/peer.h"
@@ -158,6 +160,54 @@ static void test_only_this_machine_is_loopback(void **state)
     assert_false(peer_is_loopback(v6(&a6, "fe80::1", 1)));
 }
 
+static void one_host_has_one_key(void **state)
+{
+    (void)state;
+    struct sockaddr_in a4;
+    struct sockaddr_in6 a6;
+    const struct peer_key key4 = peer_key_of(v4(&a4, "10.1.2.3", 1));
+    const struct peer_key port = peer_key_of(v4(&a4, "10.1.2.3", 2));
+    const struct peer_key mapped = peer_key_of(v6(&a6, "::ffff:10.1.2.3", 3));
+    assert_true(peer_key_equals(&key4, &port));
+    assert_true(peer_key_equals(&key4, &mapped));
+    const struct peer_key next = peer_key_of(v4(&a4, "10.1.2.4", 1));
+    const struct peer_key next_mapped = peer_key_of(v6(&a6, "::ffff:10.1.2.4", 1));
+    assert_false(peer_key_equals(&key4, &next));
+    assert_true(peer_key_equals(&next, &next_mapped));
+    /* A host has as many addresses of its /64 as it likes. */
+    const struct peer_key key6 = peer_key_of(v6(&a6, "2001:db8:1:2::1", 1));
+    const struct peer_key same = peer_key_of(v6(&a6, "2001:db8:1:2:ffff:ffff:ffff:ffff", 1));
+    const struct peer_key other = peer_key_of(v6(&a6, "2001:db8:1:3::1", 1));
+    assert_true(peer_key_equals(&key6, &same));
+    assert_false(peer_key_equals(&key6, &other));
+    /* All hosts of a link share fe80::/64, which means another link on another interface. */
+    const struct peer_key local = peer_key_of(v6(&a6, "fe80::1", 1));
+    const struct peer_key beside = peer_key_of(v6(&a6, "fe80::2", 1));
+    a6.sin6_scope_id = 2;
+    const struct peer_key elsewhere = peer_key_of((const struct sockaddr *)&a6);
+    assert_false(peer_key_equals(&local, &beside));
+    assert_false(peer_key_equals(&beside, &elsewhere));
+}
+
+static void users_of_a_unix_socket_are_peers(void **state)
+{
+    (void)state;
+    int fds[2];
+    struct session_origin one = {0};
+    struct session_origin two = {0};
+    const struct sockaddr unix_address = {.sa_family = AF_UNIX};
+    struct sockaddr_in a4;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    peer_of(fds[0], &unix_address, &one);
+    peer_of(fds[1], &unix_address, &two);
+    assert_int_equal(one.key.kind, PEER_USER);
+    assert_true(peer_key_equals(&one.key, &two.key));
+    const struct peer_key tcp = peer_key_of(v4(&a4, "0.0.0.0", 1));
+    assert_false(peer_key_equals(&one.key, &tcp));
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_what_was_sent_is_never_retryable),
         cmocka_unit_test(test_addresses_as_text),
         cmocka_unit_test(test_only_this_machine_is_loopback),
+        cmocka_unit_test(one_host_has_one_key),
+        cmocka_unit_test(users_of_a_unix_socket_are_peers),
     };
     return cmocka_run_group_tests_name("front_pure", tests, NULL, NULL);
 }

@@ -62,6 +62,8 @@ static int fake_link_send(struct link *link, const struct message *message)
     if (l->fail_with)
         return l->fail_with;
     l->sent++;
+    for (size_t i = 0; i < message->part_count; i++)
+        l->sent_bytes += message->parts[i].len;
     if (l->forget)
         return 0;
     assert_true(l->count < FAKE_LINK_LINES);
@@ -98,8 +100,15 @@ static void fake_link_close(struct link *link, int code, const char *reason)
     (void)snprintf(l->reason, sizeof(l->reason), "%s", reason);
 }
 
+static bool fake_link_get_progress(const struct link *link, struct link_progress *ret_progress)
+{
+    const struct fake_link *l = CONST_CONTAINER_OF(link, struct fake_link, link);
+    *ret_progress = (struct link_progress){.sent_bytes = l->sent_bytes, .read_bytes = l->read_bytes};
+    return l->is_read_slowly;
+}
+
 static const struct link_ops fake_link_ops = {fake_link_send, fake_link_pause, fake_link_resume,
-                                              fake_link_close};
+                                              fake_link_close, fake_link_get_progress};
 
 void fake_link_init(struct fake_link *l)
 {
@@ -250,12 +259,24 @@ void route_child_ready(struct route_fixture *route, const char *result)
     route_expect(&route->child, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
 }
 
-struct route_session *route_connect(struct route_fixture *route, struct fake_link *link)
+static struct route_session *connect_as(struct route_fixture *route, struct fake_link *link,
+                                        const struct peer_key *peer)
 {
     struct route_session *s = NULL;
     fake_link_init(link);
-    assert_int_equal(route_session_open(route->router, "mem", &link->link, link, route->now_ms, &s), 0);
+    assert_int_equal(route_session_open(route->router, "mem", &link->link, peer, link, route->now_ms, &s), 0);
     return s;
+}
+
+struct route_session *route_connect(struct route_fixture *route, struct fake_link *link)
+{
+    return connect_as(route, link, NULL);
+}
+
+struct route_session *route_connect_from(struct route_fixture *route, struct fake_link *link, uint8_t host)
+{
+    const struct peer_key key = {.kind = PEER_ADDRESS, .bytes = {[15] = host}};
+    return connect_as(route, link, &key);
 }
 
 struct route_session *route_connect_initialized(struct route_fixture *route, struct fake_link *link)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "route/peer.h"
 #include "route/router.h"
 
 #define FAKE_LINK_LINES 16384
@@ -20,8 +21,11 @@ struct fake_link {
     size_t count;                 /* sent so far and kept */
     size_t seen;                  /* handed out by fake_link_next */
     size_t sent;                  /* messages, kept or not */
-    int fail_with;                /* what send gives, 0: it succeeds */
-    bool forget;                  /* count only */
+    uint64_t sent_bytes;
+    bool is_read_slowly; /* by who reads `read_bytes` so far; else nobody knows what was read */
+    uint64_t read_bytes;
+    int fail_with; /* what send gives, 0: it succeeds */
+    bool forget;   /* count only */
     bool paused;
     size_t pauses;
     bool closed;
@@ -64,6 +68,8 @@ struct upstream *route_upstream(struct route_fixture *route);
  * child was sent is seen. */
 void route_child_ready(struct route_fixture *route, const char *result);
 struct route_session *route_connect(struct route_fixture *route, struct fake_link *link);
+/* The sessions of one host share a peer; route_connect's have one each. */
+struct route_session *route_connect_from(struct route_fixture *route, struct fake_link *link, uint8_t host);
 /* initialize and initialized, their answer seen. */
 struct route_session *route_connect_initialized(struct route_fixture *route, struct fake_link *link);
 

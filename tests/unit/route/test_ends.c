@@ -295,8 +295,8 @@ static void control_methods(void **state)
     assert_int_equal(route_server_add(r, "x", &limits, &none, NULL, &server), 0);
     assert_int_equal(route_server_add(r, "x", &limits, &none, NULL, &server), ERR_FULL);
     fake_link_init(&link);
-    assert_int_equal(route_session_open(r, "y", &link.link, NULL, 0, &s), ERR_NOT_FOUND);
-    assert_int_equal(route_session_open(r, "x", &link.link, &mode, 0, &s), 0);
+    assert_int_equal(route_session_open(r, "y", &link.link, NULL, NULL, 0, &s), ERR_NOT_FOUND);
+    assert_int_equal(route_session_open(r, "x", &link.link, NULL, &mode, 0, &s), 0);
     assert_ptr_equal(route_session_user(s), &mode);
     for (mode = 0; mode < 3; mode++) {
         route_client_send(&f.route, s, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"relay\\/ping\"}");

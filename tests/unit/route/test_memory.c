@@ -217,7 +217,7 @@ static void scenario(void)
     for (int c = 0; c < 2; c++) {
         fake_link_init(&links[c]);
         sessions[c] = NULL;
-        if (route_session_open(route.router, "mem", &links[c].link, NULL, route.now_ms, &sessions[c]))
+        if (route_session_open(route.router, "mem", &links[c].link, NULL, NULL, route.now_ms, &sessions[c]))
             sessions[c] = NULL;
     }
     say_everything(&seen);
