@@ -20,11 +20,7 @@
  * them all; never below this many. */
 #define PAUSE_CALLS_MIN 64
 
-static void on_retry(struct deadline *d, uint64_t now_ms)
-{
-    struct scheduler *t = CONTAINER_OF(d, struct scheduler, retry);
-    scheduler_run(CONTAINER_OF(t, struct upstream, scheduler), now_ms);
-}
+static void on_retry(struct deadline *d, uint64_t now_ms);
 
 void scheduler_init(struct upstream *upstream)
 {
@@ -193,18 +189,10 @@ static bool serve_request(struct upstream *upstream, uint64_t now_ms)
 
 /* ---- notifications ---- */
 
-static bool window_is_open(struct upstream *upstream)
+/* How far the child has read is asked once when the window is full and then at each retry: it is a system call. */
+static bool window_is_open(const struct upstream *upstream)
 {
-    struct scheduler *t = &upstream->scheduler;
-    if (t->window_bytes < SCHEDULER_WINDOW_BYTES)
-        return true;
-    struct link_progress progress;
-    if (!link_get_progress(upstream->link, &progress) || progress.read_bytes >= t->window_end)
-        t->window_bytes = 0;
-    if (t->window_bytes > 0)
-        return false;
-    t->retry_ms = 0;
-    return true;
+    return upstream->scheduler.window_bytes < SCHEDULER_WINDOW_BYTES;
 }
 
 /* Without memory for the deadline nobody would come back: then the window counts as read. */
@@ -220,17 +208,32 @@ static void wait_for_window(struct upstream *upstream, uint64_t now_ms)
         t->window_bytes = 0;
 }
 
-static void fill_window(struct upstream *upstream, size_t bytes)
+static void on_retry(struct deadline *d, uint64_t now_ms)
+{
+    struct scheduler *t = CONTAINER_OF(d, struct scheduler, retry);
+    struct upstream *upstream = CONTAINER_OF(t, struct upstream, scheduler);
+    struct link_progress progress;
+    if (!upstream->link || !link_get_progress(upstream->link, &progress) ||
+        progress.read_bytes >= t->window_end) {
+        t->window_bytes = 0;
+        t->retry_ms = 0;
+    }
+    scheduler_run(upstream, now_ms);
+}
+
+static void fill_window(struct upstream *upstream, size_t bytes, uint64_t now_ms)
 {
     struct scheduler *t = &upstream->scheduler;
     struct link_progress progress;
     t->window_bytes += bytes;
-    if (t->window_bytes < SCHEDULER_WINDOW_BYTES)
+    if (window_is_open(upstream))
         return;
-    if (upstream->link && link_get_progress(upstream->link, &progress))
+    if (upstream->link && link_get_progress(upstream->link, &progress)) {
         t->window_end = progress.sent_bytes;
-    else
+        wait_for_window(upstream, now_ms);
+    } else {
         t->window_bytes = 0;
+    }
 }
 
 /* The next session's burst. false: none waits, the window is full, or the child takes no more. */
@@ -249,7 +252,7 @@ static bool serve_notification(struct upstream *upstream, uint64_t now_ms)
         if (sent == CHILD_FULL)
             return false;
         if (sent == SENT)
-            fill_window(upstream, len);
+            fill_window(upstream, len, now_ms);
         if (sent == PASSED_OVER || !may_go_on(s, true))
             break;
     }
@@ -319,7 +322,7 @@ int scheduler_submit_notification(struct route_session *s, const struct frame *f
         upstream_has_room(upstream) && outbox_is_empty(upstream) && window_is_open(upstream)) {
         int rc = upstream_send_text(upstream, MESSAGE_NOTIFICATION, frame->bytes, frame->len);
         if (rc == 0)
-            fill_window(upstream, frame->len);
+            fill_window(upstream, frame->len, now_ms);
         return rc;
     }
     int rc = call_open(s, frame, RPC_M_OTHER, now_ms, &c);

@@ -41,7 +41,7 @@ struct scheduler {
     size_t window_bytes;   /* of notifications, since the child had read all of them */
     uint64_t window_end;   /* valid while the window is full: bytes that the child reads until it is empty */
     uint64_t retry_ms;     /* the last one; 0: the window was open */
-    struct deadline retry; /* while notifications wait for the window */
+    struct deadline retry; /* while the window is full */
 };
 
 void scheduler_init(struct upstream *upstream);
