@@ -10,6 +10,7 @@
 #include "mcp/initialize.h"
 #include "mcp/methods.h"
 #include "mcp/server_requests.h"
+#include "mcp/tasks.h"
 #include "route/replies.h"
 #include "wire/json_member.h"
 #include "wire/rpc_error.h"
@@ -90,6 +91,8 @@ static void on_request(struct route_session *s, const struct frame *frame, enum 
     } else if (frame->env.meta_token.len > max) {
         (void)snprintf(reason, sizeof(reason), "the progress token is longer than %zu bytes", max);
         refuse_id(s, frame, reason);
+    } else if (upstream_is_shared(s->upstream) && tasks_name_anothers(s, frame)) {
+        tasks_refuse(s, frame);
     } else {
         s->requests++;
         method_client_request(s, method)(s, frame, method, now_ms);

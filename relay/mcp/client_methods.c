@@ -5,9 +5,11 @@
 #include "mcp/client_methods.h"
 
 #include "mcp/admission.h"
+#include "mcp/tasks.h"
 #include "route/outbox.h"
 #include "route/scheduler.h"
 #include "route/session.h"
+#include "wire/json_member.h"
 #include "wire/rpc_error.h"
 
 /* ---- requests ---- */
@@ -15,6 +17,16 @@
 void pass_request(struct route_session *s, const struct frame *frame, enum rpc_method method, uint64_t now_ms)
 {
     (void)request_submit(s, frame, method, now_ms);
+}
+
+void pass_shared_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                         uint64_t now_ms)
+{
+    const struct span name = frame->env.method;
+    if (span_found(frame->env.task_id) && rpc_string_begins(frame->bytes + name.off, name.len, "tasks/"))
+        tasks_request(s, frame, method, now_ms);
+    else
+        pass_request(s, frame, method, now_ms);
 }
 
 void refuse_method(struct route_session *s, const struct frame *frame, enum rpc_method method,
@@ -87,8 +99,8 @@ void pass_shared_notification(struct route_session *s, const struct frame *frame
                               uint64_t now_ms)
 {
     struct upstream *upstream = s->upstream;
-    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || !is_expected(upstream) ||
-        request_is_full(s) || scheduler_submit_notification(s, frame, now_ms))
+    if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || tasks_name_anothers(s, frame) ||
+        !is_expected(upstream) || request_is_full(s) || scheduler_submit_notification(s, frame, now_ms))
         upstream->stats.dropped_notifications++;
 }
 
@@ -114,4 +126,12 @@ void cancel_request(struct route_session *s, const struct frame *frame, enum rpc
     const struct span id = frame->env.request_id;
     (void)method;
     session_cancel(s, frame->bytes + id.off, id.len, frame, now_ms);
+}
+
+void cancel_lsp_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                        uint64_t now_ms)
+{
+    const struct span id = json_member(frame->bytes, frame->env.params, "id");
+    (void)method;
+    session_cancel(s, frame->bytes + id.off, id.len, NULL, now_ms);
 }

@@ -37,7 +37,7 @@ struct upstream_rules {
     }
 
 static const struct client_rules client_requests[RPC_METHODS] = {
-    [RPC_M_OTHER] = {pass_request, pass_request, NULL},
+    [RPC_M_OTHER] = {pass_shared_request, pass_request, NULL},
     [RPC_M_RELAY] = {control_method, control_method, NULL},
     [RPC_M_INITIALIZE] = {initialize_request, initialize_pass, NULL},
     [RPC_M_PING] = {answer_empty, pass_request, NULL},
@@ -60,6 +60,7 @@ static const struct client_rules client_requests[RPC_METHODS] = {
     [RPC_M_N_ROOTS_CHANGED] = NO_REQUEST,
     [RPC_M_N_TASK_STATUS] = NO_REQUEST,
     [RPC_M_N_ELICIT_COMPLETE] = NO_REQUEST,
+    [RPC_M_LSP_CANCEL] = NO_REQUEST,
 };
 
 static const struct client_rules client_notifications[RPC_METHODS] = {
@@ -68,6 +69,7 @@ static const struct client_rules client_notifications[RPC_METHODS] = {
     [RPC_M_N_INITIALIZED] = {note_initialized, pass_initialized, NULL},
     [RPC_M_N_CANCELLED] = {cancel_request, cancel_request, NULL},
     [RPC_M_N_PROGRESS] = {pass_shared_notification, server_requests_progress, NULL},
+    [RPC_M_LSP_CANCEL] = {cancel_lsp_request, cancel_lsp_request, NULL},
 };
 
 static const struct upstream_rules upstream_requests[RPC_METHODS] = {

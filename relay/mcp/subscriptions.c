@@ -429,25 +429,32 @@ void subscriptions_request(struct route_session *s, const struct frame *frame, e
 
 /* ---- updates ---- */
 
-/* Does `uri` lie under `sub`: the same bytes, and then a part of its own? */
-static bool lies_under(struct uri uri, const struct sub *sub)
+static struct sub *find_members(const struct upstream *upstream, struct uri uri)
 {
-    if (sub->uri_len == 0 || sub->uri_len >= uri.len || memcmp(uri.bytes, sub->uri, sub->uri_len) != 0)
-        return false;
-    char next = uri.bytes[sub->uri_len];
-    return next == '/' || next == '?' || next == '#' || sub->uri[sub->uri_len - 1] == '/';
+    struct sub *sub = find(upstream, uri);
+    return sub && sub->member_count > 0 ? sub : NULL;
 }
 
+/* Does a part of the URI begin at `at`, so that what stands before it may be subscribed? */
+static bool is_part(struct uri uri, size_t at)
+{
+    char next = uri.bytes[at];
+    return next == '/' || next == '?' || next == '#' || uri.bytes[at - 1] == '/';
+}
+
+/* The subscription of the longest prefix: one look-up per part. */
 static struct sub *longest_over(const struct upstream *upstream, struct uri uri)
 {
-    struct sub *best = NULL;
-    for (struct map_node *node = map_next(&upstream->protocol->subs, NULL); node;
-         node = map_next(&upstream->protocol->subs, node)) {
-        struct sub *sub = CONTAINER_OF(node, struct sub, node);
-        if (sub->member_count > 0 && lies_under(uri, sub) && (!best || sub->uri_len > best->uri_len))
-            best = sub;
+    unsigned looked = 0;
+    for (size_t at = uri.len; at-- > 1 && looked < SUB_PARTS_MAX;) {
+        if (!is_part(uri, at))
+            continue;
+        struct sub *sub = find_members(upstream, (struct uri){uri.bytes, at});
+        if (sub)
+            return sub;
+        looked++;
     }
-    return best;
+    return NULL;
 }
 
 static struct sub *subscribed(const struct upstream *upstream, const struct frame *frame)
@@ -458,8 +465,10 @@ static struct sub *subscribed(const struct upstream *upstream, const struct fram
     if (len == SIZE_MAX)
         return NULL;
     const struct uri uri = {bytes, len};
-    struct sub *sub = find(upstream, uri);
-    return sub && sub->member_count > 0 ? sub : longest_over(upstream, uri);
+    struct sub *sub = find_members(upstream, uri);
+    if (sub || upstream->protocol->subs.count == 0)
+        return sub;
+    return longest_over(upstream, uri);
 }
 
 void subscriptions_updated(struct upstream *upstream, const struct frame *frame, enum rpc_method method,

@@ -16,6 +16,9 @@
 
 /* Bytes of a URI, decoded. */
 #define SUB_URI_MAX ((size_t)4 << 10)
+/* Parts of an updated URI whose prefixes are looked up, from its end: a URI of slashes alone must not cost a look-up for
+ * each of them. */
+#define SUB_PARTS_MAX 128
 /* Subscriptions of one session. */
 #define SUBS_PER_SESSION 1024
 

@@ -219,6 +219,11 @@ bool tasks_answered(struct call *c, const struct frame *answer, uint64_t now_ms)
     return false;
 }
 
+void tasks_refuse(struct route_session *s, const struct frame *frame)
+{
+    request_refuse(s, frame, RPC_E_INVALID_PARAMS, "Invalid params: no such task");
+}
+
 void tasks_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
                    uint64_t now_ms)
 {
@@ -226,7 +231,23 @@ void tasks_request(struct route_session *s, const struct frame *frame, enum rpc_
     if (t && t->owner == s)
         (void)request_submit(s, frame, method, now_ms);
     else
-        request_refuse(s, frame, RPC_E_INVALID_PARAMS, "Invalid params: no such task");
+        tasks_refuse(s, frame);
+}
+
+static bool is_anothers(const struct route_session *s, const struct frame *frame, struct span id)
+{
+    const struct task *t = find_at(s->upstream, frame->bytes, id);
+    return t && t->owner != s;
+}
+
+bool tasks_name_anothers(const struct route_session *s, const struct frame *frame)
+{
+    const struct rpc_envelope *env = &frame->env;
+    if (s->upstream->protocol->tasks.count == 0)
+        return false;
+    return is_anothers(s, frame, env->task_id) || is_anothers(s, frame, env->task) ||
+           is_anothers(s, frame, json_member(frame->bytes, env->task, "taskId")) ||
+           is_anothers(s, frame, json_member(frame->bytes, env->related_task, "taskId"));
 }
 
 struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame)
@@ -379,10 +400,14 @@ void tasks_leave(struct route_session *s, uint64_t now_ms)
 
 void tasks_forget(struct upstream *upstream)
 {
-    struct map_node *node;
+    const struct map *tasks = &upstream->protocol->tasks;
+    struct map_node *node = map_next(tasks, NULL);
     struct early_status *p;
-    while ((node = map_next(&upstream->protocol->tasks, NULL)))
-        forget(CONTAINER_OF(node, struct task, node));
+    while (node) {
+        struct task *t = CONTAINER_OF(node, struct task, node);
+        node = map_next(tasks, node);
+        forget(t);
+    }
     while ((p = oldest_early(upstream)))
         drop_early(upstream, p);
     deadline_clear(upstream->router, &upstream->protocol->early_status_deadline);

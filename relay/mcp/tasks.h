@@ -32,6 +32,10 @@ void tasks_disown(struct upstream *upstream, const struct frame *answer, uint64_
 /* shared: a request about a task; only its owner's passes. */
 void tasks_request(struct route_session *s, const struct frame *frame, enum rpc_method method,
                    uint64_t now_ms);
+/* shared: does the frame name a task of another session: by params.taskId, params.task or _meta's related-task? */
+bool tasks_name_anothers(const struct route_session *s, const struct frame *frame);
+/* The answer to a request about a task that is not there, or not the session's: nobody learns which. */
+void tasks_refuse(struct route_session *s, const struct frame *frame);
 /* The owner of _meta's related-task; NULL: unknown. */
 struct route_session *tasks_related_owner(const struct upstream *upstream, const struct frame *frame);
 /* notifications/tasks/status: to its owner, who is returned; NULL: no such task (yet). */

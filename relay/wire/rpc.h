@@ -172,8 +172,9 @@ enum rpc_method {
     RPC_M_N_ROOTS_CHANGED,
     RPC_M_N_TASK_STATUS,     /* notifications/tasks/status */
     RPC_M_N_ELICIT_COMPLETE, /* notifications/elicitation/complete */
+    RPC_M_LSP_CANCEL,        /* $/cancelRequest, of the Language Server Protocol */
 };
-#define RPC_METHODS (RPC_M_N_ELICIT_COMPLETE + 1)
+#define RPC_METHODS (RPC_M_LSP_CANCEL + 1)
 
 /* Compared decoded. `quoted` is env.method of the frame. */
 enum rpc_method rpc_method(const char *quoted, size_t len);

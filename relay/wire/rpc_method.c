@@ -43,6 +43,7 @@ static const struct {
     METHOD("notifications/roots/list_changed", RPC_M_N_ROOTS_CHANGED),
     METHOD("notifications/tasks/status", RPC_M_N_TASK_STATUS),
     METHOD("notifications/elicitation/complete", RPC_M_N_ELICIT_COMPLETE),
+    METHOD("$/cancelRequest", RPC_M_LSP_CANCEL),
 #undef METHOD
 };
 

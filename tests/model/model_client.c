@@ -56,7 +56,8 @@ static void hear_relay_error(struct client *c, const struct req *r, const char *
         CHECK(r->kind == K_LIST || r->kind == K_DISCOVER || r->kind == K_RELAY, "%s", line);
         break;
     case RPC_E_INVALID_PARAMS:
-        CHECK(r->kind == K_TASK_GET, "%s", line);
+        CHECK(w.sharing == SHARING_SHARED && !sent, "%s",
+              line); /* it names a task that is not the client's */
         break;
     default:
         CHECK(false, "client %d: %s", c->index, line);

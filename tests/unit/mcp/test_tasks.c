@@ -180,15 +180,88 @@ static void elicitations_complete_for_their_owner(void **state)
     route_expect_nothing(&f.b_link);
 }
 
+/* Whatever the method, and however the task is named. */
+static void requests_about_anothers_task_are_refused(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "\"method\":\"tasks/update\",\"params\":{\"taskId\":\"T1\"}",
+        "\"method\":\"tasks\\/update\",\"params\":{\"taskId\":\"\\u0054\\u0031\"}",
+        "\"method\":\"tasks/anything/else\",\"params\":{\"taskId\":\"T1\"}",
+        "\"method\":\"tasks/update\",\"params\":{\"taskId\":\"unknown\"}",
+        "\"method\":\"x/own\",\"params\":{\"taskId\":\"T1\"}",
+        "\"method\":\"tools/call\",\"params\":{\"name\":\"t\",\"_meta\":{\"io.modelcontextprotocol/"
+        "related-task\":{\"taskId\":\"T1\"}}}",
+        "\"method\":\"tools/call\",\"params\":{\"name\":\"t\",\"task\":{\"taskId\":\"T1\"}}",
+        "\"method\":\"tools/call\",\"params\":{\"name\":\"t\",\"task\":\"T1\"}",
+        "\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"x:a\",\"_meta\":{\"io.modelcontextprotocol/"
+        "related-task\":{\"taskId\":\"T1\"}}}",
+        "\"method\":\"logging/setLevel\",\"params\":{\"level\":\"info\",\"taskId\":\"T1\"}",
+    };
+    start_task(f.a, 1, "1");
+    route_child_sendf(
+        &f.route,
+        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"task\":{\"taskId\":\"T1\",\"status\":\"working\"}}}",
+        next_id("tools/call"));
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        route_client_sendf(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,%s}", requests[i]);
+        route_expect_with(&f.b_link, "\"id\":1,\"error\":{\"code\":-32602", "no such task", NULL);
+    }
+    /* Notifications, too. */
+    route_client_send(&f.route, f.b,
+                      "{\"jsonrpc\":\"2.0\",\"method\":\"x/stop\",\"params\":{\"taskId\":\"T1\"}}");
+    route_expect_nothing(&f.route.child);
+    /* The owner's pass. */
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        if (strstr(requests[i], "unknown") || strstr(requests[i], "setLevel"))
+            continue;
+        route_client_sendf(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":%d,%s}", (int)i + 10, requests[i]);
+        route_expect_with(&f.route.child, "\"method\":", NULL);
+    }
+    route_client_send(&f.route, f.a,
+                      "{\"jsonrpc\":\"2.0\",\"method\":\"x/stop\",\"params\":{\"taskId\":\"T1\"}}");
+    route_expect_with(&f.route.child, "x/stop", NULL);
+    /* What no task is called means nothing. */
+    route_client_send(&f.route, f.b,
+                      "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x/own\",\"params\":{\"taskId\":\"T2\"}}");
+    route_expect_with(&f.route.child, "x/own", NULL);
+}
+
+/* Ids towards the child count up, so that they can be guessed: no id of a client reaches it as it stands. */
+static void lsp_cancels_go_by_the_clients_ids(void **state)
+{
+    (void)state;
+    route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"mine\",\"method\":\"m\"}");
+    int id = next_id("\"m\"");
+    route_client_sendf(&f.route, f.b,
+                       "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":%d}}", id);
+    route_client_sendf(&f.route, f.b,
+                       "{\"jsonrpc\":\"2.0\",\"method\":\"$\\/cancelRequest\",\"params\":{\"id\":\"mine\"}}");
+    route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\"}");
+    route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":[1]}");
+    route_client_sendf(&f.route, f.b,
+                       "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"$/cancelRequest\",\"params\":{\"id\":%d}}",
+                       id);
+    route_expect_with(&f.b_link, "\"id\":1,\"error\":{\"code\":-32601", NULL);
+    route_expect_nothing(&f.route.child);
+    route_client_send(
+        &f.route, f.a,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"$\\u002fcancelRequest\",\"params\":{\"id\":\"mine\"}}");
+    const char *line = route_expect_with(&f.route.child, "notifications/cancelled", NULL);
+    char wanted[64];
+    (void)snprintf(wanted, sizeof(wanted), "\"requestId\":%d}", id);
+    assert_non_null(strstr(line, wanted));
+    assert_int_equal(route_stats(&f.route).in_flight, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(tasks_belong_to_who_started_them),
-        T(a_task_ends_with_its_owner),
-        T(a_task_that_nobody_waits_for_is_cancelled),
-        T(elicitations_complete_for_their_owner),
+        T(tasks_belong_to_who_started_them),          T(requests_about_anothers_task_are_refused),
+        T(lsp_cancels_go_by_the_clients_ids),         T(a_task_ends_with_its_owner),
+        T(a_task_that_nobody_waits_for_is_cancelled), T(elicitations_complete_for_their_owner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
