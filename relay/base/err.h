@@ -17,7 +17,8 @@
     X(ERR_FULL, -20005, "is full")                                                                           \
     X(ERR_NOT_FOUND, -20006, "not found")                                                                    \
     X(ERR_TYPE, -20007, "is of the wrong type")                                                              \
-    X(ERR_RANGE, -20008, "is out of range")
+    X(ERR_RANGE, -20008, "is out of range")                                                                  \
+    X(ERR_NOT_A_FILE, -20009, "not a plain file")
 
 enum err_code {
 #define X(name, number, text) name = (number),
