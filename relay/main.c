@@ -211,6 +211,18 @@ static int open_log_and_serve(const struct config_args *args, struct config *con
     return RELAY_EXIT_FAILURE;
 }
 
+static void say_good(const struct config *config)
+{
+    size_t broken = 0;
+    for (size_t i = 0; i < config->server_count; i++)
+        broken += !config->servers[i].disabled && config->servers[i].problem;
+    if (broken > 0)
+        printf("the configuration is good, but %zu of %zu servers cannot start\n", broken,
+               config->server_count);
+    else
+        puts("the configuration is good");
+}
+
 static int run(enum verb verb, const struct config_args *args)
 {
     struct config *config;
@@ -222,7 +234,7 @@ static int run(enum verb verb, const struct config_args *args)
     if (verb == VERB_CONFIG)
         config_print(config, stdout);
     else
-        puts("the configuration is good");
+        say_good(config);
     config_free(config);
     return RELAY_EXIT_OK;
 }

@@ -35,12 +35,13 @@ struct env_entry {
     char *value;
 };
 
-/* An entry of mcpServers, with the options of relay.servers.NAME. ${VAR} is expanded already. */
+/* An entry of the servers' block, with the options of relay.servers.NAME. References are expanded already, and the
+ * variables of its envFile are in `env`. */
 struct server_config {
     char *name;
-    bool remote; /* an entry with a url: noted, not built in yet */
-    char *url;
-    char *command; /* NULL when remote */
+    bool remote;   /* an entry with a url: noted, not built in yet */
+    char *url;     /* NULL when local, or it has a problem */
+    char *command; /* NULL when remote, or it has a problem */
     char **args;   /* NULL-terminated, without the command; never NULL */
     char *shown;   /* the command line or url as written, ${VAR} unexpanded: safe for logs and status */
     struct env_entry *env;
@@ -48,7 +49,7 @@ struct server_config {
     char *cwd; /* NULL: the relay's */
     bool disabled;
     char *
-        problem; /* why this entry cannot run (an unset ${VAR}); its requests get it as their error. NULL: none */
+        problem; /* why this entry cannot run (an unset ${VAR}, a member of the wrong type); its requests get it as their error. NULL: none */
     /* relay.servers.NAME, each defaulting to the relay-wide option of the same name */
     enum config_sharing sharing;
     bool log_broadcast; /* logMessages: broadcast */

@@ -60,6 +60,22 @@ static void check_server_name(struct loader *l, struct place at, const char *nam
     loader_problem(l, at, "names no server: \"%.100s\"; there is: %s", name, known);
 }
 
+/* The first one that may run: a disabled entry never does, a remote one not yet. One that is faulty is taken: its
+ * sessions are to see the fault, and not another server's tools. */
+static size_t find_default(const struct config *c)
+{
+    size_t enabled = c->server_count;
+    for (size_t i = 0; i < c->server_count; i++) {
+        if (c->servers[i].disabled)
+            continue;
+        if (!c->servers[i].remote)
+            return i;
+        if (enabled == c->server_count)
+            enabled = i;
+    }
+    return enabled < c->server_count ? enabled : 0;
+}
+
 static void settle_default_server(struct loader *l)
 {
     struct config *c = l->c;
@@ -70,11 +86,7 @@ static void settle_default_server(struct loader *l)
     }
     if (c->server_count == 0)
         return;
-    size_t first = 0;
-    while (first + 1 < c->server_count && c->servers[first].disabled)
-        first++;
-    if (c->servers[first].disabled)
-        first = 0;
+    size_t first = find_default(c);
     c->default_server = loader_strdup(l, c->servers[first].name);
     if (c->server_count > 1)
         loader_note(l, (struct place){c->file, 0, ""},

@@ -1,122 +1,107 @@
-/* One entry of a mcpServers (or servers) block, as other MCP tools write them.
+/* One entry of a block of servers, as MCP tools write them.
  *
- * A field of the wrong type is a problem of the load: the block is broken. An unset variable, or a remote
- * server, which this relay does not support yet, disables that entry alone: it is noted, requests to the
- * server get it as their error, and the other servers run.
+ * Happy path: switches -> kind (local command or remote) -> command and arguments, or url -> folder, variables ->
+ * what cannot be filled in.
+ *
+ * Failure modes: a member of the wrong type, a kind that nobody knows, a reference without a value, a remote
+ * server (which this relay does not support yet): each is that entry's alone. It is noted, requests to the server
+ * get it as their error, and the other servers run.
  */
-#include "config/config_internal.h"
+#include "config/config_entry.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/names.h"
 
-#define SUBJECT_BYTES 256
+#define SUBJECT_BYTES 320
+#define PROBLEM_BYTES 512
 
-/* One entry being read. */
-struct entry {
-    struct loader *l;
-    struct server_config *s;
-    json_node node;
-    struct buf missing;  /* names of unset variables */
-    const char *subject; /* "mcpServers.memory"; borrowed */
-};
+#define TELLS_ITS_SESSIONS "; requests to it get this as their error, the other servers run"
 
-static const char *const entry_keys[] = {"type", "command", "args",    "env",      "cwd",
-                                         "url",  "headers", "enabled", "disabled", NULL};
+/* ---- faults ---- */
 
-/* "mcpServers.memory.args", for a place; `ret_text` has SUBJECT_BYTES. */
-static struct place field_place(const struct entry *e, json_node node, const char *field, char *ret_text)
+static void set_problem(struct entry *e, const char *text)
 {
-    (void)snprintf(ret_text, SUBJECT_BYTES, "%.190s.%.60s", e->subject, field);
-    return place_in_file(e->l, node, ret_text);
+    if (!e->s->problem)
+        e->s->problem = loader_strdup(e->l, text);
 }
 
-static void field_problem(struct entry *e, json_node node, const char *field, const char *what)
+void entry_fault(struct entry *e, json_node node, const char *field, const char *format, ...)
 {
-    char text[SUBJECT_BYTES];
-    loader_problem(e->l, field_place(e, node, field, text), "%s", what);
+    char what[PROBLEM_BYTES];
+    char text[PROBLEM_BYTES + SUBJECT_BYTES];
+    va_list args;
+    if (e->s->disabled)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    (void)snprintf(text, sizeof(text), "%s%s%.60s", e->subject, field[0] != '\0' ? "." : "", field);
+    loader_note(e->l, place_in_file(e->l, node, text), "%s" TELLS_ITS_SESSIONS, what);
+    (void)snprintf(text, sizeof(text), "its configuration is wrong: %.60s%s%s",
+                   field[0] != '\0' ? field : "it", " ", what);
+    set_problem(e, text);
 }
 
-static char *expand(struct entry *e, const char *text)
+/* ---- members ---- */
+
+json_node entry_find(const struct entry *e, enum entry_key key)
 {
-    char *expanded = expand_variables(e->l->args->environ, text, &e->missing);
+    struct json_doc *doc = e->l->doc;
+    for (size_t i = 0; i < ENTRY_OBJECTS_MAX; i++) {
+        for (const char *const *name = entry_key_spellings(key); *name; name++) {
+            json_node node = json_get(doc, e->objects[i], *name);
+            enum json_type type = json_type(doc, node);
+            const char *string = json_string(doc, node, NULL);
+            bool nested = type == JSON_OBJECT && (key == KEY_TYPE || key == KEY_COMMAND);
+            if (node != JSON_ABSENT && type != JSON_NULL && !nested && !(string && string[0] == '\0'))
+                return node;
+        }
+    }
+    return JSON_ABSENT;
+}
+
+/* {"command": {"path", "args", "env"}} of Zed, {"transport": {"type", "command", ...}} of Continue. */
+static void find_objects(struct entry *e)
+{
+    json_node transport = json_get(e->l->doc, e->node, "transport");
+    json_node command = json_get(e->l->doc, e->node, "command");
+    bool is_transport = json_type(e->l->doc, transport) == JSON_OBJECT;
+    bool is_command = json_type(e->l->doc, command) == JSON_OBJECT;
+    e->objects[0] = e->node;
+    e->objects[1] = is_transport ? transport : JSON_ABSENT;
+    e->objects[2] = is_command ? command : JSON_ABSENT;
+}
+
+/* The command: a string, a list that begins with it, or the path of an object. */
+static json_node find_command_node(const struct entry *e)
+{
+    json_node node = entry_find(e, KEY_COMMAND);
+    return node != JSON_ABSENT ? node : json_get(e->l->doc, e->objects[2], "path");
+}
+
+char *entry_expand(struct entry *e, enum entry_key key, const char *text)
+{
+    struct expansion expansion = {.environ = e->l->args->environ,
+                                  .workspace = e->l->workspace,
+                                  .cwd = e->l->cwd,
+                                  .doc = e->l->doc,
+                                  .is_argument = key == KEY_ARGS,
+                                  .is_env = key == KEY_ENV};
+    char *expanded = expand_variables(&expansion, text, &e->missing);
     if (!expanded)
         e->l->no_memory = true;
     return expanded;
 }
 
-/* The expanded string of a field, NULL when it is absent or invalid (then reported). */
-static char *string_field(struct entry *e, const char *field)
-{
-    json_node node = json_get(e->l->doc, e->node, field);
-    if (node == JSON_ABSENT)
-        return NULL;
-    const char *string = json_string(e->l->doc, node, NULL);
-    if (string && string[0] != '\0')
-        return expand(e, string);
-    field_problem(e, node, field, "is a string that is not empty");
-    return NULL;
-}
-
-static void add_shown(struct entry *e, struct buf *shown, json_node node)
-{
-    const char *string = json_string(e->l->doc, node, NULL);
-    if (!string)
-        return;
-    int rc = buf_len(shown) > 0 ? buf_append(shown, " ", 1) : 0;
-    rc = rc == 0 ? buf_append(shown, string, strlen(string)) : rc;
-    if (rc != 0 && rc != ERR_TOO_LARGE) /* a very long command line is shown cut */
-        e->l->no_memory = true;
-}
-
-/* As written, so that the value of ${VAR} is not shown. */
-static void set_shown(struct entry *e)
-{
-    struct buf shown;
-    buf_init(&shown, SHOWN_MAX_BYTES);
-    add_shown(e, &shown, json_get(e->l->doc, e->node, e->s->remote ? "url" : "command"));
-    json_node args = json_get(e->l->doc, e->node, "args");
-    for (json_node arg = json_first(e->l->doc, args); !e->s->remote && arg != JSON_ABSENT;
-         arg = json_next(e->l->doc, arg))
-        add_shown(e, &shown, arg);
-    e->s->shown = mem_strndup(buf_len(&shown) > 0 ? buf_data(&shown) : "", buf_len(&shown));
-    if (!e->s->shown)
-        e->l->no_memory = true;
-    buf_done(&shown);
-}
-
-/* ---- fields ---- */
-
-static void read_args(struct entry *e)
-{
-    json_node args = json_get(e->l->doc, e->node, "args");
-    if (args == JSON_ABSENT)
-        return;
-    if (json_type(e->l->doc, args) != JSON_ARRAY) {
-        field_problem(e, args, "args", "is a list of strings; write [\"...\"]");
-        return;
-    }
-    for (json_node arg = json_first(e->l->doc, args); arg != JSON_ABSENT; arg = json_next(e->l->doc, arg)) {
-        const char *string = json_string(e->l->doc, arg, NULL);
-        if (!string) {
-            field_problem(e, arg, "args", "holds something that is not a string; write it in quotes");
-            continue;
-        }
-        char *expanded = expand(e, string);
-        if (expanded)
-            loader_add_name(e->l, &e->s->args, expanded);
-        mem_free(expanded);
-    }
-}
-
-/* Other tools take "PORT": 8080, too. NULL: neither that nor a string. Newly allocated. */
-static char *env_value(struct entry *e, json_node node)
+char *entry_scalar(struct entry *e, enum entry_key key, json_node node)
 {
     const char *string = json_string(e->l->doc, node, NULL);
     if (string)
-        return expand(e, string);
+        return entry_expand(e, key, string);
     enum json_type type = json_type(e->l->doc, node);
     if (type != JSON_NUMBER && type != JSON_TRUE && type != JSON_FALSE)
         return NULL;
@@ -128,97 +113,128 @@ static char *env_value(struct entry *e, json_node node)
     return copy;
 }
 
-static void add_env(struct entry *e, const char *name, char *value)
+/* The expanded string of a member, NULL when it is absent or no string (then a fault). */
+static char *string_member(struct entry *e, enum entry_key key, json_node node)
 {
-    struct server_config *s = e->s;
-    struct env_entry *longer = mem_realloc(s->env, (s->env_count + 1) * sizeof(*longer));
-    if (longer)
-        s->env = longer;
-    char *copy = longer ? mem_strdup(name) : NULL;
-    if (!copy) {
-        e->l->no_memory = true;
-        mem_free(value);
-        return;
-    }
-    s->env[s->env_count++] = (struct env_entry){copy, value};
-}
-
-static void read_env(struct entry *e)
-{
-    json_node env = json_get(e->l->doc, e->node, "env");
-    if (env == JSON_ABSENT)
-        return;
-    if (json_type(e->l->doc, env) != JSON_OBJECT) {
-        field_problem(e, env, "env", "is an object; write {\"NAME\": \"value\"}");
-        return;
-    }
-    for (json_node key = json_first(e->l->doc, env); key != JSON_ABSENT; key = json_next(e->l->doc, key)) {
-        const char *name = json_string(e->l->doc, key, NULL);
-        if (!name || name[0] == '\0' || strchr(name, '=')) {
-            field_problem(e, key, "env", "holds a name that is empty, or has = or NUL in it");
-            continue;
-        }
-        char *value = env_value(e, json_value(e->l->doc, key));
-        if (value)
-            add_env(e, name, value);
-        else if (!e->l->no_memory)
-            field_problem(e, key, "env", "holds a value that is not a string; write it in quotes");
-    }
-}
-
-static void read_headers(struct entry *e)
-{
-    json_node headers = json_get(e->l->doc, e->node, "headers");
-    if (headers != JSON_ABSENT && json_type(e->l->doc, headers) != JSON_OBJECT)
-        field_problem(e, headers, "headers", "is an object; write {\"Name\": \"value\"}");
+    if (node == JSON_ABSENT)
+        return NULL;
+    const char *string = json_string(e->l->doc, node, NULL);
+    if (string)
+        return entry_expand(e, key, string);
+    entry_fault(e, node, entry_key_name(key), "is a string");
+    return NULL;
 }
 
 /* disabled: true and enabled: false mean the same. */
-static void read_switch(struct entry *e, const char *field, bool disables)
+static void read_switch(struct entry *e, enum entry_key key, bool disables)
 {
-    json_node node = json_get(e->l->doc, e->node, field);
+    json_node node = entry_find(e, key);
     bool on;
     if (node == JSON_ABSENT)
         return;
-    if (!json_bool(e->l->doc, node, &on))
-        field_problem(e, node, field, "is true or false");
+    if (!switch_word(e->l->doc, node, &on))
+        entry_fault(e, node, entry_key_name(key), "is true or false");
     else if (on == disables)
         e->s->disabled = true;
 }
 
-/* ---- the kind ---- */
+/* ---- the command ---- */
 
-static bool is_remote_type(const char *type)
+static void add_argument(struct entry *e, json_node node)
 {
-    static const char *const types[] = {"http", "streamable-http", "streamableHttp", "sse", "ws", "websocket",
-                                        NULL};
-    for (size_t i = 0; types[i]; i++) {
-        if (strcmp(types[i], type) == 0)
-            return true;
-    }
-    return false;
+    if (json_type(e->l->doc, node) == JSON_NULL)
+        return;
+    char *arg = entry_scalar(e, KEY_ARGS, node);
+    if (arg)
+        loader_add_name(e->l, &e->s->args, arg);
+    else if (!e->l->no_memory)
+        entry_fault(e, node, "args", "holds something that is not a string; write it in quotes");
+    mem_free(arg);
 }
 
-/* `type`, or inferred from the entry's members; false: unusable, and reported. */
-static bool read_kind(struct entry *e)
+/* ["npx", "-y", ...] */
+static void read_command_list(struct entry *e, json_node list)
 {
-    struct json_doc *doc = e->l->doc;
-    bool has_command = json_get(doc, e->node, "command") != JSON_ABSENT;
-    bool has_url = json_get(doc, e->node, "url") != JSON_ABSENT;
-    json_node node = json_get(doc, e->node, "type");
-    const char *type = node != JSON_ABSENT ? json_string(doc, node, NULL) : has_command ? "stdio" : "http";
-    e->s->remote = type && is_remote_type(type);
-    if (!type || (!e->s->remote && strcmp(type, "stdio") != 0)) {
-        field_problem(e, node, "type", "is one of stdio, http, streamable-http, sse, ws");
-        return false;
+    json_node first = json_first(e->l->doc, list);
+    e->s->command = string_member(e, KEY_COMMAND, first);
+    if (first == JSON_ABSENT)
+        entry_fault(e, list, "command", "is an empty list");
+    for (json_node it = json_next(e->l->doc, first); first != JSON_ABSENT && it != JSON_ABSENT;
+         it = json_next(e->l->doc, it))
+        add_argument(e, it);
+}
+
+static void read_command(struct entry *e)
+{
+    json_node command = find_command_node(e);
+    json_node args = entry_find(e, KEY_ARGS);
+    if (json_type(e->l->doc, command) == JSON_ARRAY)
+        read_command_list(e, command);
+    else
+        e->s->command = string_member(e, KEY_COMMAND, command);
+    if (args != JSON_ABSENT && json_type(e->l->doc, args) != JSON_ARRAY) {
+        entry_fault(e, args, "args", "is a list of strings; write [\"...\"]");
+        return;
     }
-    if (e->s->remote ? has_url : has_command)
-        return true;
-    const char *what = "has neither a command nor a url; write \"command\": \"...\"";
-    if (node != JSON_ABSENT)
-        what = e->s->remote ? "has this type but no url" : "has this type but no command";
-    loader_problem(e->l, place_in_file(e->l, e->node, e->subject), "%s", what);
-    return false;
+    for (json_node arg = json_first(e->l->doc, args); arg != JSON_ABSENT; arg = json_next(e->l->doc, arg))
+        add_argument(e, arg);
+}
+
+static void add_shown(struct entry *e, struct buf *shown, json_node node)
+{
+    if (json_type(e->l->doc, node) == JSON_ARRAY) {
+        for (json_node it = json_first(e->l->doc, node); it != JSON_ABSENT; it = json_next(e->l->doc, it))
+            add_shown(e, shown, it);
+        return;
+    }
+    size_t len = 0;
+    const char *text = json_string(e->l->doc, node, &len);
+    if (!text && (json_type(e->l->doc, node) == JSON_NUMBER))
+        text = json_raw(e->l->doc, node, &len);
+    if (!text)
+        return;
+    int rc = buf_len(shown) > 0 ? buf_append(shown, " ", 1) : 0;
+    rc = rc == 0 ? buf_append(shown, text, len) : rc;
+    if (rc != 0 && rc != ERR_TOO_LARGE) /* a very long command line is shown cut */
+        e->l->no_memory = true;
+}
+
+/* As written, so that the value of ${VAR} is not shown. */
+static void set_shown(struct entry *e)
+{
+    struct buf shown;
+    buf_init(&shown, SHOWN_MAX_BYTES);
+    if (e->s->remote) {
+        add_shown(e, &shown, entry_find(e, KEY_URL));
+    } else {
+        add_shown(e, &shown, find_command_node(e));
+        add_shown(e, &shown, entry_find(e, KEY_ARGS));
+    }
+    e->s->shown = mem_strndup(buf_len(&shown) > 0 ? buf_data(&shown) : "", buf_len(&shown));
+    if (!e->s->shown)
+        e->l->no_memory = true;
+    buf_done(&shown);
+}
+
+/* ---- the kind ---- */
+
+/* `type`, or inferred from the entry's members. */
+static void read_kind(struct entry *e)
+{
+    bool has_command = find_command_node(e) != JSON_ABSENT;
+    bool has_url = entry_find(e, KEY_URL) != JSON_ABSENT;
+    json_node node = entry_find(e, KEY_TYPE);
+    const char *type = json_string(e->l->doc, node, NULL);
+    enum entry_kind kind = type ? entry_kind_of(type) : has_url && !has_command ? ENTRY_REMOTE : ENTRY_STDIO;
+    e->s->remote = kind == ENTRY_REMOTE;
+    if (kind == ENTRY_UNKNOWN || (node != JSON_ABSENT && !type))
+        entry_fault(e, node, "type", "is one of stdio, http, streamable-http, sse, ws, not %s%.40s%s",
+                    type ? "\"" : "", type ? type : "a number or list", type ? "\"" : "");
+    else if (!has_command && !has_url)
+        entry_fault(e, e->node, "", "has neither a command nor a url; write \"command\": \"...\"");
+    else if (e->s->remote ? !has_url : !has_command)
+        entry_fault(e, node, "type", "is \"%.40s\", but there is no %s", type ? type : "",
+                    e->s->remote ? "url" : "command");
 }
 
 /* ---- an entry ---- */
@@ -228,10 +244,7 @@ static void note_unknown_keys(struct entry *e)
     for (json_node key = json_first(e->l->doc, e->node); key != JSON_ABSENT;
          key = json_next(e->l->doc, key)) {
         const char *name = json_string(e->l->doc, key, NULL);
-        size_t i = 0;
-        while (name && entry_keys[i] && strcmp(entry_keys[i], name) != 0)
-            i++;
-        if (entry_keys[i] && name)
+        if (name && is_entry_key(name))
             continue;
         const char *near = name ? nearest_name(name, entry_keys) : NULL;
         loader_note(e->l, place_in_file(e->l, key, e->subject),
@@ -240,47 +253,72 @@ static void note_unknown_keys(struct entry *e)
     }
 }
 
-static void set_problem(struct entry *e, const char *what, const char *names, int names_len)
+static void check_headers(struct entry *e)
 {
-    char text[512];
-    (void)snprintf(text, sizeof(text), "%s%.*s", what, names_len, names);
-    e->s->problem = loader_strdup(e->l, text);
-    if (!e->s->disabled)
-        loader_note(e->l, place_in_file(e->l, e->node, e->subject),
-                    "%s; requests to it get this as their error, the other servers run", text);
+    json_node headers = entry_find(e, KEY_HEADERS);
+    bool empty_list = json_type(e->l->doc, headers) == JSON_ARRAY && json_count(e->l->doc, headers) == 0;
+    if (headers != JSON_ABSENT && json_type(e->l->doc, headers) != JSON_OBJECT && !empty_list)
+        entry_fault(e, headers, "headers", "is an object; write {\"Name\": \"value\"}");
 }
 
+/* What is known only once all of it was read. */
 static void find_problem(struct entry *e)
 {
-    size_t len = buf_len(&e->missing);
+    char text[PROBLEM_BYTES];
+    const char *names = buf_data(&e->missing);
+    int len = (int)buf_len(&e->missing);
+    if (e->s->problem)
+        return;
+    if (e->s->remote) {
+        (void)snprintf(text, sizeof(text), "remote servers are not built in yet");
+    } else if (len > 0) {
+        bool asked = memmem(names, (size_t)len, "input:", strlen("input:"));
+        (void)snprintf(text, sizeof(text), "needs variables that are not set: %.*s%s", len, names,
+                       asked ? " (an editor asks for input:...; write ${env:NAME} in its place)" : "");
+    } else if (e->s->command && e->s->command[0] == '\0') {
+        (void)snprintf(text, sizeof(text), "its command is empty once its variables are put in");
+    } else {
+        return;
+    }
+    set_problem(e, text);
+    if (!e->s->disabled)
+        loader_note(e->l, place_in_file(e->l, e->node, e->subject), "%s" TELLS_ITS_SESSIONS, text);
+}
+
+static void read_members(struct entry *e)
+{
+    find_objects(e);
+    read_switch(e, KEY_DISABLED, true);
+    read_switch(e, KEY_ENABLED, false);
+    read_kind(e);
     if (e->s->remote)
-        set_problem(e, "remote servers are not built in yet", "", 0);
-    else if (len > 0)
-        set_problem(e, "needs variables that are not set: ", buf_data(&e->missing), (int)len);
-    else if (e->s->command && e->s->command[0] == '\0')
-        set_problem(e, "its command is empty once its variables are put in", "", 0);
+        e->s->url = string_member(e, KEY_URL, entry_find(e, KEY_URL));
+    else
+        read_command(e);
+    e->s->cwd = string_member(e, KEY_CWD, entry_find(e, KEY_CWD));
+    entry_read_env(e);
+    check_headers(e);
+    find_problem(e);
+    if (!e->s->disabled)
+        note_unknown_keys(e);
 }
 
 #define MISSING_MAX_BYTES 256
 
 void load_entry_fields(struct loader *l, struct server_config *s, json_node node, const char *subject)
 {
-    struct entry e = {.l = l, .s = s, .node = node, .subject = subject};
+    struct entry e = {
+        .l = l, .s = s, .node = node, .objects = {JSON_ABSENT, JSON_ABSENT, JSON_ABSENT}, .subject = subject};
+    enum json_type type = json_type(l->doc, node);
     buf_init(&e.missing, MISSING_MAX_BYTES);
-    read_switch(&e, "disabled", true);
-    read_switch(&e, "enabled", false);
-    if (read_kind(&e)) {
-        if (s->remote)
-            s->url = string_field(&e, "url");
-        else
-            s->command = string_field(&e, "command");
-        s->cwd = string_field(&e, "cwd");
-        read_args(&e);
-        read_env(&e);
-        read_headers(&e);
-        set_shown(&e);
-        find_problem(&e);
+    if (type == JSON_OBJECT) {
+        read_members(&e);
+    } else if (type == JSON_NULL) {
+        s->disabled = true; /* as many tools remove an entry */
+        loader_note(l, place_in_file(l, node, subject), "is null: it counts as disabled");
+    } else {
+        entry_fault(&e, node, "", "is an object; write {\"command\": \"...\"}");
     }
-    note_unknown_keys(&e);
+    set_shown(&e);
     buf_done(&e.missing);
 }

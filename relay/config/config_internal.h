@@ -3,6 +3,7 @@
 #define CONFIG_CONFIG_INTERNAL_H
 
 #include "config/config.h"
+#include "config/config_expand.h"
 #include "config/config_options.h"
 #include "wire/json.h"
 
@@ -15,6 +16,8 @@ struct loader {
     struct config *c;     /* being filled */
     struct buf *report;   /* borrowed */
     struct json_doc *doc; /* the file, or NULL */
+    char *workspace;      /* owned; what ${workspaceFolder} is: config_file.c. NULL: no file */
+    char *cwd;            /* owned; the same for ${cwd} */
     unsigned problems;
     bool no_memory;          /* sticks; the load ends with -ENOMEM */
     bool given[OPTIONS_MAX]; /* per option: the first value of a list from this source has been seen */
@@ -55,14 +58,14 @@ void config_option_clear(const struct option *o, struct config *c, struct server
 void loader_add_listen(struct loader *l, struct place at, const char *text);
 void listen_entry_done(struct listen_entry *entry);
 
-/* config_expand.c: `text` with each ${VAR} replaced, newly allocated; NULL: no memory. Names of unset
- * variables without a default are added to `missing`, comma separated. */
-char *expand_variables(char *const *environ, const char *text, struct buf *missing);
-/* The value of NAME in a NAME=VALUE list, or NULL. */
-const char *environ_find(char *const *environ, const char *name, size_t name_len);
-
-/* config_entry.c: the entry `node` of a block into `s`, which has its name; `subject`: "mcpServers.NAME". */
+/* config_entry.c: the entry `node` of a block into `s`, which has its name; `subject`: "mcpServers.NAME". What is
+ * wrong with it is noted and becomes the problem of `s`. */
 void load_entry_fields(struct loader *l, struct server_config *s, json_node node, const char *subject);
+
+/* config_file.c: parses the text; its options, and its servers unless a command is given. */
+void load_file_text(struct loader *l, const char *text, size_t len);
+/* config_hint.c: reports that the file has no server, and where some seem to stand. */
+void report_no_servers(struct loader *l);
 
 /* Longer command lines are shown cut. */
 #define SHOWN_MAX_BYTES ((size_t)4 << 10)

@@ -62,7 +62,7 @@ static void load_entry(struct loader *l, json_node key)
     } else if (!s) {
         /* A problem and not a note: an option that is silently not applied, sharing above all, would be
          * worse. */
-        loader_problem(l, at, "names no server of mcpServers");
+        loader_problem(l, at, "names no server of this file");
     } else {
         for (json_node o = json_first(l->doc, options); o != JSON_ABSENT; o = json_next(l->doc, o))
             load_option(l, s, o);

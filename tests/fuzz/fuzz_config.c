@@ -60,7 +60,7 @@ static void use(const struct config *c)
         const struct server_config *s = &c->servers[i];
         assert(server_config_change(s, s) == SERVER_SAME);
         assert(s->shown && s->inherit_env && s->args);
-        assert(s->remote ? s->url : s->command);
+        assert(s->problem || s->disabled || (s->remote ? s->url : s->command));
         assert(s->max_in_flight >= 1 && s->timeout_ms <= s->timeout_max_ms);
     }
     for (size_t i = 0; i < c->listen_count; i++) {

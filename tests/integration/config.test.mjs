@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { assert, binDir, cleanEnvironment, fake, relayBinary, root, test } from './lib/harness.mjs';
+import { assert, assertRelayError, binDir, cleanEnvironment, fake, relayBinary, root, test } from './lib/harness.mjs';
 
 function run(t, args, env = {}) {
   const { status, stdout, stderr } = spawnSync(relayBinary, args, {
@@ -24,7 +24,7 @@ const lineOf = (text, word) =>
   text.split('\n').find((line) => new RegExp(`(^|\\s)${word}(\\s|:|=)`).test(line)) ?? '';
 
 test('flag > environment > file > default, and `config` says which', (t) => {
-  const file = write(t, { relay: { maxClients: 11, drainMs: 22, timeoutMs: 33, logLevel: 'warn' } });
+  const file = write(t, { servers: { a: { command: 'true' } }, relay: { maxClients: 11, drainMs: 22, timeoutMs: 33, logLevel: 'warn' } });
   const { status, stdout } = run(t, ['config', '--config', file, '--max-clients', '44'], {
     AGENT_RELAY_MAX_CLIENTS: '55',
     AGENT_RELAY_DRAIN_MS: '66',
@@ -143,6 +143,61 @@ test('an unset variable breaks that server alone, and is named', async (t) => {
   assert.equal(answer.error.code, -31001);
   assert.match(JSON.stringify(answer.error), /NOT_SET_ANYWHERE/);
   await fine.flush();
+});
+
+test('one broken entry: its sessions are told, the rest runs; a reload says so too', async (t) => {
+  const odd = [
+    [{ type: 'htpp', command: 'x' }, /type is one of stdio/],
+    [{ command: 5 }, /command is a string/],
+    [{}, /neither a command nor a url/],
+    [{ command: 'x', args: 'y' }, /args is a list of strings/],
+    [{ serverUrl: 'http://127.0.0.1:1/mcp' }, /remote servers are not built in yet/],
+    [{ command: 'x', envFile: '.env.none' }, /envFile cannot be read: .*\.env\.none: No such file/],
+    [{ command: 'x', env: { T: '$NOT_SET_ANYWHERE' } }, /NOT_SET_ANYWHERE/],
+    ['a text', /is an object/],
+  ];
+  const servers = { fine: fake(), off: { type: 'htpp', disabled: 'true' } };
+  odd.forEach(([entry], i) => (servers[`odd${i}`] = entry));
+  const listen = ['127.0.0.1:0=fine', ...odd.map((_, i) => `127.0.0.1:0=odd${i}`)];
+  const relay = await t.relay({ servers, relay: { listen } });
+  const fine = await t.ready(relay.addresses[0]);
+  await fine.flush();
+  for (const [i, [, words]] of odd.entries()) {
+    const answer = await (await t.client(relay.addresses[i + 1])).initialize();
+    const data = assertRelayError(answer, 'SERVER_UNAVAILABLE', { sent: false });
+    assert.match(JSON.stringify([answer.error.message, data]), words);
+  }
+  relay.log.length = 0;
+  relay.writeConfig({ servers: { ...servers, odd1: fake() }, relay: { listen } });
+  relay.signal('SIGHUP');
+  await relay.event('reloaded');
+  assert.ok(relay.log.some(({ detail }) => /mcpServers\.odd0\.type is one of stdio/.test(detail)), relay.logTail());
+  await (await t.ready(relay.addresses[2])).flush();
+  await fine.flush();
+});
+
+test('a file that names no server: exit 2, and where some seem to be; without a file it says that it is the mock', (t) => {
+  const bad = [
+    ['{"relay": {"drainMs": 1}}', /has no servers/],
+    ['{"mcpServers": {}}', /has no servers/],
+    ['{"x": {"y": {"a": {"command": "true"}}}}', /"x\.y" seems to hold some/],
+    ['{"command": "true"}', /is a single entry without a name/],
+  ];
+  for (const [text, words] of bad) {
+    const { status, stderr } = run(t, ['check', '--config', write(t, text)]);
+    assert.equal(status, 2, text);
+    assert.match(stderr, words);
+  }
+  const { status, all } = run(t, ['check']);
+  assert.equal(status, 0);
+  assert.match(all, /no configuration is named: it serves the mock agents/);
+});
+
+test('check: what cannot start is counted', (t) => {
+  const file = write(t, { mcpServers: { a: { command: 'true' }, b: {}, c: { command: 5, disabled: true } } });
+  const { status, stdout } = run(t, ['check', '--config', file]);
+  assert.equal(status, 0);
+  assert.match(stdout, /^the configuration is good, but 1 of 3 servers cannot start/);
 });
 
 test('serve -- COMMAND ARG... serves that one command', async (t) => {

@@ -215,7 +215,7 @@ test('SIGHUP: an invalid file changes nothing, and says why', async (t) => {
   const relay = await t.relay({});
   const client = await t.ready(relay);
   const [pid] = await client.scriptValues([{ pid: 1 }]);
-  for (const text of ['{ "mcpServers": { "fake": { "command": 5 } } }', '{ not json', '']) {
+  for (const text of ['{\n"relay": { "drainMs": "x" } }', '{ not json', '']) {
     relay.writeConfig(text);
     relay.signal('SIGHUP');
     await relay.event('not reloaded: the configuration in force stays');

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/config/config_fixture.h"
@@ -286,7 +287,7 @@ static void files_are_loaded_or_refused(void **state)
     char path[] = "/tmp/test_config.XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    static const char text[] = "{\"relay\": {\"drainMs\": 42}}";
+    static const char text[] = "{\"servers\": {\"a\": {\"command\": \"x\"}}, \"relay\": {\"drainMs\": 42}}";
     assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
     assert_int_equal(close(fd), 0);
     char variable[64];
@@ -323,6 +324,34 @@ static void files_are_loaded_or_refused(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* A FIFO without a writer, above all, would stop a relay that reloads. */
+static void only_plain_files(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_config.XXXXXX";
+    char fifo[64], link[64], missing[] = "/dev/null", endless[] = "/dev/zero";
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+    (void)snprintf(link, sizeof(link), "%s/link", folder);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(symlink(fifo, link), 0);
+    char *paths[] = {fifo, link, folder, missing, endless};
+    char flag[] = "--config";
+    char *none[] = {NULL};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        char *argv[] = {flag, paths[i], NULL};
+        struct config_args args = {.argc = 2, .argv = argv, .environ = none};
+        struct buf out;
+        struct config *c = NULL;
+        buf_init(&out, 4096);
+        assert_int_equal(config_load(&args, &out, &c), ERR_SYNTAX);
+        assert_int_equal(buf_append(&out, "", 1), 0);
+        assert_non_null(strstr(buf_data(&out), ": error: cannot be read: not a plain file\n"));
+        buf_done(&out);
+    }
+    assert_int_equal(unlink(fifo) + unlink(link) + rmdir(folder), 0);
+}
+
 /* Everything at once, with the Nth allocation failing until a run gets by without: no crash, no leak, no half
  * result. */
 static void no_memory(void **state)
@@ -331,7 +360,8 @@ static void no_memory(void **state)
     struct load load = {
         .text =
             "{\"mcpServers\": {\"a\": {\"command\": \"${C}\", \"args\": [\"${N}\", \"b\"], \"cwd\": \"/\", \"bad\": 1,\n"
-            "\"env\": {\"A\": \"1\", \"B\": 2}}, \"w\": {\"url\": \"http://x\"}},\n"
+            "\"env\": {\"A\": \"1\", \"B\": 2}}, \"w\": {\"serverUrl\": \"~/x\"},\n"
+            "\"l\": {\"command\": [\"x\", 1], \"env\": [\"A=1\"], \"envFile\": \"/proc/version\"}, \"f\": {\"env\": 1}},\n"
             "\"relay\": {\"listen\": [\":1\", \"unix:/x=a\"], \"inheritEnv\": [\"X\", \"Y\"], \"pidFile\": \"p\",\n"
             "\"servers\": {\"a\": {\"inheritEnv\": [\"Z\"]}}}}",
         .argv = ARGS("--default-server", "a", "--listen", "h:1"),
@@ -368,6 +398,7 @@ int main(void)
         CONFIG_TEST(every_reload),
         CONFIG_TEST(restart_needed),
         CONFIG_TEST(files_are_loaded_or_refused),
+        CONFIG_TEST(only_plain_files),
         CONFIG_TEST(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

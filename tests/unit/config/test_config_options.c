@@ -237,7 +237,8 @@ static void server_overrides(void **state)
 static void lists_replace_lower_sources(void **state)
 {
     (void)state;
-    const char *file = "{\"relay\":{\"listen\":[\":1\",\":2\"],\"inheritEnv\":[\"A\",\"B\"]}}";
+    const char *file = "{\"servers\":{\"mock\":{\"command\":\"x\"}},\n"
+                       "\"relay\":{\"listen\":[\":1\",\":2\"],\"inheritEnv\":[\"A\",\"B\"]}}";
     struct config *c = load_good((struct load){.text = file});
     assert_string_equal(value_of(c, "listen"), ":1,:2");
     assert_string_equal(value_of(c, "inheritEnv"), "A,B");

@@ -20,7 +20,8 @@ static void not_json(void **state)
     load_bad((struct load){.text = "[]"}, ARGS("error: is an object; write {\"mcpServers\": {...}}"));
     load_bad((struct load){.text = "{\"relay\": 1}"}, ARGS("t.json:1: error: relay is an object"));
     load_bad((struct load){.text = "{\"relay\": {\"servers\": []}}"}, ARGS("relay.servers is an object"));
-    load_bad((struct load){.text = "{\"mcpServers\": []}"}, ARGS("mcpServers is an object"));
+    load_bad((struct load){.text = "{\"mcpServers\": 1}"},
+             ARGS("t.json:1: note: mcpServers is an object", "error: has no servers"));
     char deep[402];
     memset(deep, '[', 400);
     deep[400] = '\0';
@@ -30,49 +31,66 @@ static void not_json(void **state)
 static void every_problem_in_one_run(void **state)
 {
     (void)state;
+    load_bad((struct load){.text = "{\"mcpServers\": {\n"
+                                   "\"c\": {\"command\": \"x\"},\n"
+                                   "\"d\": {\"command\": \"x\"},\n"
+                                   "\"d\": {\"command\": \"x\"}},\n"
+                                   "\"servers\": {\"c\": {\"command\": \"y\"}},\n"
+                                   "\"relay\": {\"maxClients\": 0,\n"
+                                   "\"logLevel\": \"loud\",\n"
+                                   "\"servers\": {\"zz\": {}, \"d\": 1, \"c\": {\"drainMs\": 1}}}}",
+                           .argv = ARGS("--wrong", "--listen", "nowhere", "stray", "--drain-ms")},
+             ARGS("t.json:4: error: mcpServers has a second server \"d\"; give each a name of its own\n",
+                  "t.json:5: error: servers has a second server \"c\"",
+                  "t.json:6: error: relay.maxClients is between 1 and",
+                  "t.json:7: error: relay.logLevel is one of debug, info, warn, error, off, not \"loud\"\n",
+                  "t.json:8: error: relay.servers.zz names no server of this file\n",
+                  "t.json:8: error: relay.servers.d is an object",
+                  "t.json:8: error: relay.servers.c.drainMs holds for all servers; write it under relay\n",
+                  "--wrong: error: is not a flag",
+                  "--listen: error: \"nowhere\" has no port; write nowhere:9500\n",
+                  "stray: error: is not expected here", "--drain-ms: error: needs a value\n"));
+}
+
+/* Whoever names a file does not want the mock agents; they get a place to look at, where there is one. */
+static void files_without_servers(void **state)
+{
+    (void)state;
+    static const char *const empty[] = {
+        "{}",
+        "{\"relay\": {\"drainMs\": 1}}",
+        "{\"mcpServers\": {}}",
+        "{\"mcpServers\": null}",
+        "{\"mcpServers\": []}",
+        "{\"mcpServers\": {\"_comment\": \"none yet\"}}",
+        "{\"mcp\": {\"servers\": {}, \"allowed\": [\"x\"]}}",
+        "{\"editor.fontSize\": 12, \"mcp\": true}",
+    };
+    for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++)
+        load_bad(
+            (struct load){.text = empty[i]},
+            ARGS(
+                "t.json: error: has no servers; write {\"mcpServers\": {\"NAME\": {\"command\": \"...\"}}}, with "
+                "\"agent-mock\" for the mock agents\n"));
+    load_bad(
+        (struct load){.text = "{\n\"mcpservers\": {\n\"a\": {\"command\": \"x\"}}}"},
+        ARGS("t.json:2: error: has no servers where they are looked for; \"mcpservers\" seems to hold some",
+             "did you mean \"mcpServers\"?"));
     load_bad(
         (struct load){
-            .text =
-                "{\"mcpServers\": {\n"
-                "\"a\": {},\n"
-                "\"b\": {\"command\": 5},\n"
-                "\"c\": {\"command\": \"x\", \"args\": [\"ok\",\n"
-                "7]},\n"
-                "\"d\": {\"command\": \"x\", \"env\": {\"N\": [], \"A=B\": \"\"}},\n"
-                "\"e\": {\"type\": \"htpp\", \"url\": \"x\"},\n"
-                "\"f\": {\"type\": \"http\", \"command\": \"x\"},\n"
-                "\"g\": {\"type\": \"stdio\", \"url\": \"x\"},\n"
-                "\"h\": 1,\n"
-                "\"d\": {\"command\": \"x\"},\n"
-                "\"i\": {\"command\": \"x\", \"disabled\": \"yes\", \"headers\": 1, \"env\": 1, \"cwd\": \"\"},\n"
-                "\"\": {\"command\": \"x\"}, \"a=b\": {\"command\": \"x\"}},\n"
-                "\"relay\": {\"maxClients\": 0,\n"
-                "\"logLevel\": \"loud\",\n"
-                "\"servers\": {\"zz\": {}, \"d\": 1, \"c\": {\"drainMs\": 1}}}}",
-            .argv = ARGS("--wrong", "--listen", "nowhere", "stray", "--drain-ms")},
-        ARGS("t.json:2: error: mcpServers.a has neither a command nor a url",
-             "t.json:3: error: mcpServers.b.command is a string that is not empty\n",
-             "t.json:5: error: mcpServers.c.args holds something that is not a string",
-             "t.json:6: error: mcpServers.d.env holds a value that is not a string",
-             "t.json:6: error: mcpServers.d.env holds a name that is empty, or has =",
-             "t.json:7: error: mcpServers.e.type is one of stdio, http, streamable-http, sse, ws\n",
-             "t.json:8: error: mcpServers.f has this type but no url\n",
-             "t.json:9: error: mcpServers.g has this type but no command\n",
-             "t.json:10: error: mcpServers.h is an object",
-             "t.json:11: error: mcpServers has a second server \"d\"",
-             "t.json:12: error: mcpServers.i.disabled is true or false\n",
-             "t.json:12: error: mcpServers.i.headers is an object",
-             "t.json:12: error: mcpServers.i.env is an object",
-             "t.json:12: error: mcpServers.i.cwd is a string",
-             "t.json:13: error: mcpServers has a server whose name is empty",
-             "t.json:14: error: relay.maxClients is between 1 and",
-             "t.json:15: error: relay.logLevel is one of debug, info, warn, error, off, not \"loud\"\n",
-             "t.json:16: error: relay.servers.zz names no server of mcpServers\n",
-             "t.json:16: error: relay.servers.d is an object",
-             "t.json:16: error: relay.servers.c.drainMs holds for all servers; write it under relay\n",
-             "--wrong: error: is not a flag",
-             "--listen: error: \"nowhere\" has no port; write nowhere:9500\n",
-             "stray: error: is not expected here", "--drain-ms: error: needs a value\n"));
+            .text = "{\"projects\": {\"/home/me\": {\"x\": 1,\n\"mcpServers\": {\"a\": {\"url\": \"x\"}}}}}"},
+        ARGS("t.json:2: error: ", "\"projects./home/me.mcpServers\" seems to hold some"));
+    load_bad((struct load){.text = "{\"tools\": [{\"name\": \"a\", \"command\": \"x\"}]}"},
+             ARGS("\"tools\" seems to hold some"));
+    load_bad((struct load){.text = "{\"command\": \"npx\", \"args\": [\"x\"]}"},
+             ARGS("t.json:1: error: is a single entry without a name; write {\"mcpServers\""));
+    load_bad((struct load){.text = "\xFF\xFE{\0}\0"}, ARGS("is written in UTF-16; save it as UTF-8"));
+    struct config *c = load_good((struct load){.text = "{}", .argv = ARGS("--", "cat")});
+    assert_string_equal(c->default_server, "default");
+    config_free(c);
+    c = load_good((struct load){.text = "\xEF\xBB\xBF{\"servers\": {\"a\": {\"command\": \"x\"}}}"});
+    assert_string_equal(report(), "");
+    config_free(c);
 }
 
 static void did_you_mean(void **state)
@@ -134,11 +152,13 @@ static void contradictions(void **state)
              ARGS("t.json: error: a makes timeoutMs (60000) larger than timeoutMaxMs (5)"));
     load_bad((struct load){.argv = ARGS("--listen=:1", "--listen=:1")},
              ARGS("--listen: error: has :1 twice\n"));
-    load_bad((struct load){.text = "{\"relay\": {\"listen\": []}}"}, ARGS("t.json: error: listen is empty"));
+    load_bad(
+        (struct load){.text = "{\"servers\": {\"a\": {\"command\": \"x\"}}, \"relay\": {\"listen\": []}}"},
+        ARGS("t.json: error: listen is empty"));
     c = load_good((struct load){.argv = ARGS("--max-frame-bytes=10485760")});
     assert_reported("--max-frame-bytes: note: lets messages of 10 MiB and more through");
     config_free(c);
-    c = load_good((struct load){.argv = ARGS("--max-frame-bytes=10485759")});
+    c = load_good((struct load){.argv = ARGS("--max-frame-bytes=10485759", "--", "x")});
     assert_string_equal(report(), "");
     config_free(c);
 }
@@ -146,9 +166,8 @@ static void contradictions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONFIG_TEST(not_json),       CONFIG_TEST(every_problem_in_one_run),
-        CONFIG_TEST(did_you_mean),   CONFIG_TEST(report_is_printable),
-        CONFIG_TEST(contradictions),
+        CONFIG_TEST(not_json),     CONFIG_TEST(every_problem_in_one_run), CONFIG_TEST(files_without_servers),
+        CONFIG_TEST(did_you_mean), CONFIG_TEST(report_is_printable),      CONFIG_TEST(contradictions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
