@@ -8,14 +8,15 @@
  * --cast is wrong.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/options.h"
+#include "base/program.h"
 #include "mock/iso_time.h"
 #include "mock/mcp.h"
 
@@ -72,6 +73,12 @@ static int print_help(void)
     return rc == 0 ? 0 : 1;
 }
 
+static int print_version(void)
+{
+    puts("agent-mock " AGENT_RELAY_VERSION);
+    return 0;
+}
+
 static int wrong(const struct option_arg *arg, enum option_fault fault)
 {
     char problem[400];
@@ -95,28 +102,9 @@ static int read_options(int argc, char **argv, struct settings *settings)
         if (arg.option == &rows[ROW_HELP])
             return print_help();
         if (arg.option == &rows[ROW_VERSION])
-            return puts("agent-mock " AGENT_RELAY_VERSION) < 0;
+            return print_version();
     }
     return -1;
-}
-
-/* The whole file into `agents`, or a negative code. */
-static int read_file(const char *path, struct buf *agents)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return -errno;
-    int rc = 0;
-    while (rc == 0 && !feof(file)) {
-        char *room;
-        rc = buf_reserve(agents, 4096, &room);
-        if (rc == 0) {
-            buf_commit(agents, fread(room, 1, 4096, file));
-            rc = ferror(file) ? -EIO : 0;
-        }
-    }
-    fclose(file);
-    return rc;
 }
 
 static int make_world(const struct settings *settings, uint64_t now_ms, struct mock **ret_mock)
@@ -126,7 +114,7 @@ static int make_world(const struct settings *settings, uint64_t now_ms, struct m
     buf_init(&agents, AGENTS_MAX_BYTES);
     uint64_t age_ms = settings->age_s * 1000;
     struct mock_options world = {.seed = settings->seed, .start_ms = now_ms > age_ms ? now_ms - age_ms : 0};
-    int rc = settings->agents_file ? read_file(settings->agents_file, &agents) : 0;
+    int rc = settings->agents_file ? file_read(settings->agents_file, &agents) : 0;
     if (rc == 0) {
         world.agents = settings->agents_file ? buf_data(&agents) : NULL;
         world.agents_len = buf_len(&agents);
@@ -156,10 +144,11 @@ static int serve(const struct settings *settings, struct mock *mock)
 int main(int argc, char **argv)
 {
     struct settings settings = {.seed = 1};
+    if (program_begin(NULL) != 0)
+        return 1;
     int done = read_options(argc, argv, &settings);
     if (done >= 0)
-        return done;
-    signal(SIGPIPE, SIG_IGN); /* a closed reader shows as an error of write */
+        return program_end("agent-mock", done);
     struct mcp clock = {.clock_is_fixed = settings.now != NULL, .fixed_now_ms = settings.now_ms};
     struct mock *mock;
     if (make_world(&settings, mcp_now_ms(&clock), &mock) != 0)

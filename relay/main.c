@@ -1,11 +1,6 @@
-/* agent-relay: the command line, the signals, the exit code.
- *
- * SIGHUP reloads. SIGTERM and SIGINT drain; a second one ends at once. Everything else is in relay.c.
- */
+/* agent-relay: the command line, and the exit code. Signals are in signals.c, the relay is in relay.c. */
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,20 +9,17 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/program.h"
 #include "config/config.h"
 #include "log/log.h"
 #include "relay.h"
+#include "signals.h"
 
 #define REPORT_MAX_BYTES ((size_t)1 << 20)
 
 extern char **environ;
 
 enum verb { VERB_SERVE, VERB_CONFIG, VERB_CHECK, VERB_OPTIONS, VERB_HELP, VERB_VERSION, VERB_UNKNOWN };
-
-struct signals {
-    struct relay *relay;
-    uv_signal_t handles[3];
-};
 
 /* ---- the command line ---- */
 
@@ -43,7 +35,8 @@ static void print_help(FILE *out)
         "  agent-relay --help | --version\n"
         "\n"
         "Without any configuration it listens on 127.0.0.1:9500 and serves the mock agents.\n"
-        "SIGHUP reads the configuration again; SIGTERM and SIGINT drain, a second one ends at once.\n"
+        "SIGHUP reads the configuration again; SIGTERM, SIGINT and the end of its terminal drain, a second SIGTERM or\n"
+        "SIGINT ends at once.\n"
         "Exit codes: 0 ended in order; 1 failed; 2 usage or configuration; 3 cannot listen, or running already.\n"
         "\n",
         out);
@@ -125,44 +118,13 @@ static int load(const struct config_args *args, struct config **ret_config)
     return rc;
 }
 
-/* ---- signals ---- */
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct signals *s = handle->data;
-    if (number == SIGHUP) {
-        relay_reload(s->relay);
-    } else if (s->relay->phase == RELAY_SERVING) {
-        relay_drain(s->relay);
-    } else {
-        relay_abort(s->relay);
-        LOG(LOG_WARN, "a second signal: ending at once");
-        log_close();
-        _exit(RELAY_EXIT_FAILURE);
-    }
-}
+/* ---- serving ---- */
 
 static void on_stopped(void *data)
 {
-    struct signals *s = data;
-    for (size_t i = 0; i < sizeof(s->handles) / sizeof(s->handles[0]); i++)
-        uv_close((uv_handle_t *)&s->handles[i], NULL);
+    struct signals *signals = data;
+    signals_close(signals);
 }
-
-static int catch_signals(struct signals *s, struct relay *relay)
-{
-    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
-    int rc = 0;
-    s->relay = relay;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        s->handles[i].data = s;
-        rc |= uv_signal_init(&relay->loop.uv, &s->handles[i]);
-        rc |= uv_signal_start(&s->handles[i], on_signal, numbers[i]);
-    }
-    return rc;
-}
-
-/* ---- serving ---- */
 
 static int finish(struct relay *relay, enum relay_exit code)
 {
@@ -180,7 +142,6 @@ static int say_failure(const struct relay_error *error)
     return (int)error->exit;
 }
 
-/* The signals are caught before the relay is visible to any process that could send one. */
 static int serve(const struct config_args *args, struct config *config)
 {
     struct signals signals;
@@ -190,9 +151,14 @@ static int serve(const struct config_args *args, struct config *config)
         .args = args, .config = config, .on_stopped = on_stopped, .data = &signals};
     if (relay_new(&options, &relay, &error) != 0)
         return say_failure(&error);
-    if (catch_signals(&signals, relay) != 0)
-        abort(); /* three handles on a fresh loop */
-    if (relay_start(relay, &error) != 0) {
+    int rc = signals_open(&signals, relay);
+    if (rc != 0) {
+        error.exit = RELAY_EXIT_FAILURE;
+        (void)snprintf(error.text, sizeof(error.text), "cannot start: %s", err_text(rc));
+    } else {
+        rc = relay_start(relay, &error);
+    }
+    if (rc != 0) {
         relay_free(relay);
         return say_failure(&error);
     }
@@ -239,49 +205,41 @@ static int run(enum verb verb, const struct config_args *args)
     return RELAY_EXIT_OK;
 }
 
-/* A closed 0, 1 or 2 would become the number of a socket, which would then get the output meant for the
- * terminal. */
-static int fill_standard_files(void)
-{
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    return fd < 0 ? -1 : close(fd);
-}
-
 /* Large buffers come and go as messages do. From the kernel directly they grow without a copy and, once
  * freed, are no longer resident; in the heap they would leave holes. */
 #define LARGE_BYTES (512 << 10)
+
+static int print(enum verb verb)
+{
+    if (verb == VERB_HELP)
+        print_help(stdout);
+    else if (verb == VERB_VERSION)
+        puts("agent-relay " AGENT_RELAY_VERSION);
+    else
+        config_print_options(stdout, true);
+    return RELAY_EXIT_OK;
+}
 
 int main(int argc, char **argv)
 {
     const struct allocator *a = mem_get();
     char program_dir[4096];
     struct config_args args;
-    if (fill_standard_files() != 0)
+    if (program_begin(signals_held) != 0)
         return RELAY_EXIT_FAILURE;
     if (uv_replace_allocator(a->malloc, a->realloc, a->calloc, a->free) != 0)
         return RELAY_EXIT_FAILURE;
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-    signal(SIGPIPE, SIG_IGN);
     hash_seed_random();
     enum verb verb = read_arguments(argc, argv, &args);
     args.program_dir = find_program_dir(program_dir, sizeof(program_dir));
-    switch (verb) {
-    case VERB_HELP:
-        print_help(stdout);
-        return RELAY_EXIT_OK;
-    case VERB_VERSION:
-        puts("agent-relay " AGENT_RELAY_VERSION);
-        return RELAY_EXIT_OK;
-    case VERB_OPTIONS:
-        config_print_options(stdout, true);
-        return RELAY_EXIT_OK;
-    case VERB_UNKNOWN:
+    if (verb == VERB_UNKNOWN) {
         fprintf(stderr, "agent-relay: there is no '%s'; see agent-relay --help\n", argv[1]);
         return RELAY_EXIT_USAGE;
-    default:
-        return run(verb, &args);
     }
+    if (verb == VERB_SERVE)
+        return run(verb, &args);
+    program_release_signals();
+    bool reads = verb == VERB_CONFIG || verb == VERB_CHECK;
+    return program_end("agent-relay", reads ? run(verb, &args) : print(verb));
 }

@@ -2,11 +2,7 @@
  *
  * Exit codes: exit_code.h. Errors are printed on standard error as "agent-relayctl: ...".
  */
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
-
+#include "base/program.h"
 #include "backend-client/cli/commands.h"
 #include "backend-client/cli/ctl.h"
 #include "backend-client/cli/help.h"
@@ -56,24 +52,13 @@ static enum ctl_exit run(struct ctl *ctl)
     return runs[args->command->verb](ctl);
 }
 
-/* A closed 0, 1 or 2 would become the number of a socket, which then gets what is meant for the terminal. */
-static int fill_standard_files(void)
-{
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    return fd < 0 ? -1 : close(fd);
-}
-
 int main(int argc, char **argv)
 {
     struct ctl_args args = {.color = CTL_COLOR_AUTO};
     char problem[CTL_PROBLEM_SIZE];
     struct ctl ctl;
-    if (fill_standard_files() != 0)
+    if (program_begin(NULL) != 0)
         return CTL_EXIT_ERROR;
-    signal(SIGPIPE, SIG_IGN);
     bool json = ctl_args_want_json(argc, argv);
     int rc = ctl_args_parse(argc, argv, &args, problem, sizeof(problem));
     if (rc != 0 && json)

@@ -1,9 +1,8 @@
 /* agent-backend: the command line, the signals, the exit code.
  *
- * SIGTERM and SIGINT end it in order. They are blocked in every thread; the main thread waits for them and
- * runs the periodic work. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot listen.
+ * SIGTERM, SIGINT and SIGHUP (the terminal is gone) end it in order. They are blocked in every thread; the main
+ * thread waits for them and runs the periodic work. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot listen.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/map.h"
+#include "base/program.h"
 #include "check.h"
 #include "listen.h"
 #include "service.h"
@@ -20,18 +20,13 @@
 
 enum exit_code { EXIT_ORDER = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LISTEN = 3 };
 
+/* In every thread, from the first instruction on: the main thread waits for them. */
+static const int held[] = {SIGTERM, SIGINT, SIGHUP, 0};
+
 static int fail(enum exit_code code, const char *problem)
 {
     fprintf(stderr, "agent-backend: %s\n", problem);
     return (int)code;
-}
-
-/* `code`, unless what was printed went nowhere. */
-static int written(int code)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    return code == EXIT_ORDER ? fail(EXIT_FAILED, "standard output cannot be written") : code;
 }
 
 static const char *environment(const char *name)
@@ -49,14 +44,15 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Before any thread, so that all inherit it. */
-static void block_signals(sigset_t *ret_set)
+/* A service that was started with SIGHUP ignored, as by nohup, outlives its terminal. */
+static void list_signals(sigset_t *ret_set)
 {
+    struct sigaction hangup;
     sigemptyset(ret_set);
-    sigaddset(ret_set, SIGTERM);
-    sigaddset(ret_set, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, ret_set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
+    for (const int *number = held; *number != 0; number++)
+        sigaddset(ret_set, *number);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN)
+        sigdelset(ret_set, SIGHUP);
 }
 
 static void run_until_signalled(struct service *s, const sigset_t *signals)
@@ -76,7 +72,7 @@ static int serve(const struct settings *settings)
     enum listen_result listening = listen_open(settings->listen, &fd, where, problem);
     if (listening != LISTEN_OK)
         return fail(listening == LISTEN_BAD_ADDRESS ? EXIT_USAGE : EXIT_LISTEN, problem);
-    block_signals(&signals);
+    list_signals(&signals);
     enum service_result result = service_start(&service, settings, fd, problem);
     if (result != SERVICE_OK)
         return fail(result == SERVICE_BAD_OPTION ? EXIT_USAGE : EXIT_FAILED, problem);
@@ -93,37 +89,28 @@ static int serve(const struct settings *settings)
     _exit(EXIT_FAILED); /* its thread still runs: nothing may be freed under it */
 }
 
-/* A closed 0, 1 or 2 would become the number of a socket, which then gets what is meant for standard error.
- */
-static int fill_standard_files(void)
-{
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    return fd < 0 ? -1 : close(fd);
-}
-
 int main(int argc, char **argv)
 {
     struct settings settings;
     char problem[SETTINGS_PROBLEM_SIZE];
     enum settings_verb verb;
-    if (fill_standard_files() != 0)
+    if (program_begin(held) != 0)
         return EXIT_FAILED;
     hash_seed_random();
     raise_descriptor_limit();
     if (settings_read(&settings, argc - 1, argv + 1, environment, &verb, problem) != 0)
         return fail(EXIT_USAGE, problem);
+    if (verb != SETTINGS_SERVE)
+        program_release_signals();
     switch (verb) {
     case SETTINGS_HELP:
         settings_print_help(stdout);
-        return written(EXIT_ORDER);
+        return program_end("agent-backend", EXIT_ORDER);
     case SETTINGS_VERSION:
         printf("agent-backend %s\n", ar_version());
-        return written(EXIT_ORDER);
+        return program_end("agent-backend", EXIT_ORDER);
     case SETTINGS_CHECK:
-        return written(check_health(settings.listen));
+        return program_end("agent-backend", check_health(settings.listen));
     case SETTINGS_SERVE:
     default:
         return serve(&settings);

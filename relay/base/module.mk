@@ -1,5 +1,5 @@
 MODULES  += base
-base_SRC := $(addprefix relay/base/,err.c alloc.c map.c heap.c buf.c file.c names.c options.c options_text.c log_level.c)
+base_SRC := $(addprefix relay/base/,err.c alloc.c map.c heap.c buf.c file.c names.c options.c options_text.c log_level.c program.c)
 
 # The hash seed, apart: a program that wants the same order in every run leaves it out.
 MODULES  += seed

@@ -13,6 +13,7 @@ NODE_TESTS += tests/integration/harness.test.mjs \
               tests/integration/control.test.mjs \
               tests/integration/config.test.mjs \
               tests/integration/reload.test.mjs \
+              tests/integration/signals.test.mjs \
               tests/integration/mock.test.mjs \
               tests/integration/sdk_everything.test.mjs \
               tests/integration/sdk_session.test.mjs \
