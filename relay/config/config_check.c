@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/names.h"
 
 /* The source of an option's value. */
 static struct place source_place(const struct loader *l, const struct option *o)
@@ -24,20 +23,6 @@ static struct place source_place(const struct loader *l, const struct option *o)
         break;
     }
     return (struct place){"default", 0, o->key};
-}
-
-const char *nearest_option(const char *name, bool per_server)
-{
-    const char *keys[OPTIONS_MAX + 2] = {NULL};
-    size_t count = 0;
-    OPTION_EACH(o, &config_options)
-    {
-        if (!per_server || o->per_server)
-            keys[count++] = o->key;
-    }
-    if (!per_server)
-        keys[count] = "servers";
-    return nearest_name(name, keys);
 }
 
 /* "known servers: memory, files" */

@@ -6,8 +6,5 @@
 
 /* Also sets the default server. */
 void check_config(struct loader *l);
-/* The option whose key is nearest to `name`, or NULL; `per_server`: among those that are allowed under
- * relay.servers.NAME. */
-const char *nearest_option(const char *name, bool per_server);
 
 #endif

@@ -18,12 +18,21 @@ struct entry {
     const char *subject;                  /* "mcpServers.memory"; borrowed */
 };
 
+/* config_member.c */
+
+/* A problem's text; a longer one is cut. */
+#define ENTRY_PROBLEM_BYTES 512
+/* Ends the note on a problem. */
+#define ENTRY_TELLS_ITS_SESSIONS "; requests to it get this as their error, the other servers run"
+
 /* The entry's value of the key, whatever its spelling; null and "" count as absent. */
 json_node entry_find(const struct entry *e, enum entry_key key);
 /* What is wrong with a member: noted, and the entry's problem, unless it has one already. A disabled entry has no
  * faults. */
 __attribute__((format(printf, 4, 5))) void entry_fault(struct entry *e, json_node node, const char *field,
                                                        const char *format, ...);
+/* The entry's problem, unless it has one already. */
+void entry_set_problem(struct entry *e, const char *text);
 /* NULL: no memory, which is kept in the load. */
 char *entry_expand(struct entry *e, enum entry_key key, const char *text);
 /* A string, number or boolean as text, expanded; NULL: another type, or no memory. */

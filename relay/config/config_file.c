@@ -13,7 +13,6 @@
 
 #include "base/alloc.h"
 #include "base/names.h"
-#include "config/config_check.h"
 #include "config/config_spellings.h"
 
 #define FILE_MAX_TOKENS ((size_t)200000)
@@ -29,7 +28,7 @@ static void load_relay_key(struct loader *l, json_node key)
         return; /* the servers' options come last, see load_server_options */
     const struct option *o = config_option(name);
     if (!o) {
-        const char *near = nearest_option(name, false);
+        const char *near = config_option_nearest(name, false);
         loader_note(l, place_in_file(l, key, "relay"), "has a key that means nothing: \"%.60s\"%s%s%s", name,
                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         return;

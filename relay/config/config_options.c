@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log_level.h"
+#include "base/names.h"
 
 #define MINUTE_MS UINT64_C(60000)
 #define DAY_MS    (UINT64_C(1440) * MINUTE_MS)
@@ -152,6 +153,20 @@ const struct option_table config_options = {rows + 1, ROW_COUNT - 1, NULL};
 const char *config_sharing_name(enum config_sharing sharing)
 {
     return sharing_names[sharing];
+}
+
+const char *config_option_nearest(const char *name, bool per_server)
+{
+    const char *keys[ROW_COUNT + 2] = {NULL};
+    size_t count = 0;
+    OPTION_EACH(o, &config_options)
+    {
+        if (!per_server || o->per_server)
+            keys[count++] = o->key;
+    }
+    if (!per_server)
+        keys[count] = "servers";
+    return nearest_name(name, keys);
 }
 
 void *config_option_place(const struct option *o, struct config *c, struct server_config *server)

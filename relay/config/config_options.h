@@ -24,6 +24,9 @@ static inline size_t config_option_index(const struct option *o)
     return (size_t)(o - config_options.rows);
 }
 
+/* The option whose key is nearest to `name`, or NULL; `per_server`: among those that are allowed under
+ * relay.servers.NAME. */
+const char *config_option_nearest(const char *name, bool per_server);
 /* Where the value is: `server` is used for per-server options, `c` for the others. */
 void *config_option_place(const struct option *o, struct config *c, struct server_config *server);
 const void *config_option_value(const struct option *o, const struct config *c,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "config/config_check.h"
+#include "config/config_internal.h"
 
 static void inherit(struct loader *l, const struct option *o, struct server_config *s)
 {
@@ -44,7 +44,7 @@ static void load_option(struct loader *l, struct server_config *s, json_node key
         loader_problem(l, at, "holds for all servers; write it under relay");
         return;
     }
-    const char *near = name ? nearest_option(name, true) : NULL;
+    const char *near = name ? config_option_nearest(name, true) : NULL;
     loader_note(l, at, "means nothing%s%s%s", near ? "; did you mean \"" : "", near ? near : "",
                 near ? "\"?" : "");
 }

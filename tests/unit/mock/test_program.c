@@ -144,7 +144,8 @@ static void options_are_checked(void **state)
         {"--sed 1", "agent-mock: there is no flag --sed; did you mean --seed?"},
         {"word", "agent-mock: \"word\" is not expected here; try agent-mock --help"},
         {"--cast /no/such/file", "agent-mock: /no/such/file: No such file or directory"},
-        {"--cast /dev/null", "agent-mock: /dev/null: line 1: not well-formed"},
+        {"--cast /etc/passwd", "agent-mock: /etc/passwd: line 1: not well-formed"},
+        {"--cast /dev/null", "agent-mock: /dev/null: not a plain file"},
         {"--cast /", "agent-mock: /: "},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
