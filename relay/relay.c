@@ -1,8 +1,8 @@
 /* Putting the parts together, and the loop iteration.
  *
- * Start: listeners first, so that a port in use is known before anything else happens and clients may connect
- * from the first millisecond on (they wait in the kernel until the loop runs); then the servers, whose
- * children start when they are needed. Freeing is the same in reverse, after the loop has run out.
+ * Start: the pid file's lock, then listeners, so that a port in use is known before anything else happens and
+ * clients may connect from the first millisecond on (they wait in the kernel until the loop runs); then the
+ * servers, whose children start when they are needed. Freeing is the same in reverse, after the loop has run out.
  *
  * The router's clock: it has one next deadline. It changes with almost every frame, so the timer is set once
  * per iteration, at its end, and not at every change; the phase of a shutdown is checked there as well.
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "config/config_options.h"
 #include "log/log.h"
 #include "mcp/mcp.h"
 #include "ops/control.h"
@@ -42,7 +43,8 @@ static size_t max_clients(const struct relay *r, const struct config *c)
 void relay_say_limits(const struct relay *r)
 {
     size_t in_force = r->front.options.limits.max_clients;
-    if (in_force < r->config->max_clients)
+    bool chosen = r->config->sources[config_option_index(config_option("maxClients"))] != CONFIG_DEFAULT;
+    if (chosen && in_force < r->config->max_clients)
         LOG(LOG_INFO, "fewer clients than maxClients: the limit on open files is low",
             F_UINT("max_clients", r->config->max_clients), F_UINT("open_files", r->max_files),
             F_UINT("in_force", in_force));
@@ -117,17 +119,31 @@ __attribute__((format(printf, 3, 4))) static int fail(struct relay_error *error,
     return -1;
 }
 
+static int fail_pidfile(const struct relay *r, int rc, struct relay_error *ret_error)
+{
+    const char *why = rc == -ELOOP     ? "is a symbolic link; name the file itself"
+                      : rc == ERR_TYPE ? "holds something else than a process id; it is left as it is"
+                                       : err_text(rc);
+    return fail(ret_error, RELAY_EXIT_FAILURE, "the pid file %s: %s", r->config->pid_file, why);
+}
+
 static int open_pidfile(struct relay *r, struct relay_error *ret_error)
 {
     const char *path = r->config->pid_file;
     pid_t holder = 0;
     int rc = path ? pidfile_open(&r->pidfile, path, &holder) : 0;
+    if (rc == -EEXIST && holder == 0)
+        return fail(ret_error, RELAY_EXIT_LISTEN, "%s: a relay is starting already", path);
     if (rc == -EEXIST)
         return fail(ret_error, RELAY_EXIT_LISTEN, "%s: a relay is running already (pid %ld)", path,
                     (long)holder);
-    if (rc != 0)
-        return fail(ret_error, RELAY_EXIT_FAILURE, "%s: %s", path, err_text(rc));
-    return 0;
+    return rc != 0 ? fail_pidfile(r, rc, ret_error) : 0;
+}
+
+static int write_pidfile(struct relay *r, struct relay_error *ret_error)
+{
+    int rc = r->pidfile.fd >= 0 ? pidfile_write(&r->pidfile) : 0;
+    return rc != 0 ? fail_pidfile(r, rc, ret_error) : 0;
 }
 
 static void on_listener(void *data, const struct bound *bound, const char *server)
@@ -187,15 +203,18 @@ static void fill_ops(struct relay *r)
     r->ops.started_wall_ms = ops_wall_ms();
 }
 
-/* Whatever was opened before a failure is taken down by relay_free, which runs the loop out. The pid file
- * comes last: a program that reads it may connect. */
+/* Whatever was opened before a failure is taken down by relay_free, which runs the loop out. The pid file is locked
+ * first, so that of two relays the second one touches nothing; the id comes last: a program that reads it may
+ * connect. */
 int relay_start(struct relay *r, struct relay_error *ret_error)
 {
-    int rc = listen_all(r, ret_error);
+    int rc = open_pidfile(r, ret_error);
+    if (rc == 0)
+        rc = listen_all(r, ret_error);
     if (rc == 0)
         rc = start_servers(r, ret_error);
     if (rc == 0)
-        rc = open_pidfile(r, ret_error);
+        rc = write_pidfile(r, ret_error);
     if (rc == 0)
         relay_say_limits(r);
     return rc;

@@ -95,7 +95,7 @@ struct front_limits relay_front_limits(const struct relay *r, const struct confi
  * frames, queues). */
 size_t relay_router_share(const struct config *c);
 uint64_t relay_link_share(const struct config *c);
-/* Logs it when the limit on open files leaves less than maxClients. */
+/* Logs it when the limit on open files leaves less than the maxClients that the user has set. */
 void relay_say_limits(const struct relay *r);
 /* The server of listeners that name none; NULL: there is none. */
 const char *relay_default_server(const struct config *c);

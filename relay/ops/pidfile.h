@@ -15,9 +15,13 @@ struct pidfile {
     ino_t ino;
 };
 
-/* Writes this process's id. -EEXIST: a living process holds it, *ret_holder is its id (0: unknown); -ENOMEM;
- * a negative errno. On failure there is nothing to undo. */
+/* Locks and empties the file, and reserves room for the id. -EEXIST: a living process holds it, *ret_holder is its
+ * id (0: it has not written it yet); ERR_NOT_A_FILE; ERR_TYPE: it holds something else than a process id; -ELOOP: it
+ * is a symbolic link; -ENOMEM; another negative errno. On failure there is nothing to undo, and a file that is no
+ * pid file is as it was. */
 MUSTCHECK int pidfile_open(struct pidfile *p, const char *path, pid_t *ret_holder);
+/* Writes this process's id. A negative errno: pidfile_close may follow. */
+MUSTCHECK int pidfile_write(struct pidfile *p);
 /* Removes the file if it is still the one that pidfile_open made. Idempotent; legal on a zeroed struct with
  * fd -1. */
 void pidfile_close(struct pidfile *p);

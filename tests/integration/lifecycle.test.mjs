@@ -7,7 +7,6 @@ import {
   assert,
   atMost,
   assertRelayError,
-  binDir,
   cleanEnvironment,
   fake,
   readJournal,
@@ -293,20 +292,68 @@ test('a pid file holds the pid while it runs', async (t) => {
   assert.ok(!fs.existsSync(pidFile));
 });
 
-test('a second relay with the same pid file says so, ends its child and exits 3', async (t) => {
-  const pidFile = t.file('held.pid');
-  const relay = await t.relay({ relay: { pidFile } });
-  const config = t.file('second.json');
-  const servers = { m: { command: path.join(binDir, 'agent-mock') } };
-  const options = { listen: ['127.0.0.1:0'], pidFile, servers: { m: { start: 'eager' } } };
-  fs.writeFileSync(config, JSON.stringify({ mcpServers: servers, relay: options }));
-  const { status, stderr } = spawnSync(relayBinary, ['serve', '--config', config], {
-    encoding: 'utf8',
-    env: cleanEnvironment({}),
-    timeout: scaled(20_000),
-  });
-  assert.equal(status, 3, stderr);
-  assert.ok(stderr.includes(`a relay is running already (pid ${relay.pid})`), stderr);
+test('a pid file that cannot be had: one sentence, and nothing was bound or started', async (t) => {
+  const held = t.file('held.pid');
+  const relay = await t.relay({ relay: { pidFile: held } });
+  fs.writeFileSync(t.file('letter'), 'a letter');
+  fs.symlinkSync(t.file('elsewhere'), t.file('link'));
+  const cases = [
+    [held, 3, `a relay is running already (pid ${relay.pid})`],
+    ['/nonexistent/x', 1, 'the pid file /nonexistent/x: No such file or directory'],
+    [t.dir, 1, 'Is a directory'],
+    [t.file('link'), 1, 'is a symbolic link'],
+    [t.file('letter'), 1, 'holds something else than a process id'],
+    ['/dev/null', 1, 'not a plain file'],
+    [t.file('none'), 1, 'File too large', ['prlimit', '--fsize=0']],
+  ];
+  for (const [pidFile, code, words, wrap = []] of cases) {
+    const [config, socket, journal] = ['second.json', 'second.sock', 'journal'].map((name) => t.file(name));
+    const options = { listen: [`unix:${socket}`], pidFile, servers: { m: { start: 'eager' } } };
+    fs.writeFileSync(config, JSON.stringify({ mcpServers: { m: fake({ journal }) }, relay: options }));
+    const [program, ...args] = [...wrap, relayBinary, 'serve', '--config', config];
+    const { status, stderr } = spawnSync(program, args, {
+      encoding: 'utf8',
+      env: cleanEnvironment({}),
+      timeout: scaled(20_000),
+    });
+    assert.equal(status, code, `${pidFile}: ${stderr}`);
+    assert.ok(stderr.includes(words), stderr);
+    if (wrap.length === 0) assert.doesNotMatch(stderr, /listening on|child started/, pidFile);
+    assert.ok(!fs.existsSync(socket));
+  }
+  assert.equal(fs.readFileSync(t.file('letter'), 'utf8'), 'a letter');
+  assert.equal(Number(fs.readFileSync(held, 'utf8')), relay.pid);
+  assert.ok(!fs.existsSync(t.file('elsewhere')) && !fs.existsSync(t.file('none')));
+});
+
+test('a pid file on a full disk: exit 1 before anything is bound or started', (t) => {
+  const disk = t.file('disk');
+  fs.mkdirSync(disk);
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', disk]).status !== 0) {
+    t.skip('no right to mount a small file system');
+    return;
+  }
+  try {
+    fs.writeFileSync(path.join(disk, 'fill'), 'x'.repeat(4096));
+    const options = ['--pid-file', path.join(disk, 'pid'), '--listen', '127.0.0.1:0', '--start', 'eager'];
+    const { status, stderr } = spawnSync(relayBinary, ['serve', ...options], { encoding: 'utf8', timeout: scaled(20_000) });
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /No space left on device/);
+    assert.doesNotMatch(stderr, /listening on|child started/);
+    assert.deepEqual(fs.readdirSync(disk), ['fill']);
+  } finally {
+    spawnSync('umount', [disk]);
+  }
+});
+
+test('fewer clients than maxClients: said only where it was set', async (t) => {
+  const words = 'fewer clients than maxClients: the limit on open files is low';
+  const wrap = ['prlimit', '--nofile=256'];
+  const silent = await t.relay({ wrap });
+  const said = await t.relay({ wrap, relay: { maxClients: 20000 } });
+  await said.event(words);
+  await silent.stop();
+  assert.ok(!silent.log.some(({ event }) => event === words));
 });
 
 test('a listener on every address, without keys, is warned about', async (t) => {
