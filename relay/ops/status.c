@@ -100,6 +100,13 @@ static void write_routing(struct writer *w, const struct upstream_stats *sum, ui
         write_member_uint(w, "idleMs", now_ms - sum->last_used_ms);
 }
 
+/* "idle" in place of "down" for a server that nothing is wrong with: no request needs a child at present. */
+static const char *shown_state(const struct server_info *info)
+{
+    bool idle = strcmp(info->state, "down") == 0 && !info->note && !info->disabled && !info->remote;
+    return idle ? "idle" : info->state;
+}
+
 static void write_server(void *data, const struct server_info *info)
 {
     struct server_walk *walk = data;
@@ -110,7 +117,7 @@ static void write_server(void *data, const struct server_info *info)
     write_member_string(
         w, "sharing",
         config_sharing_name(info->sharing == SHARING_SHARED ? CONFIG_SHARED : CONFIG_PER_SESSION));
-    write_member_string(w, "state", info->state);
+    write_member_string(w, "state", shown_state(info));
     if (info->note)
         write_member_string(w, "note", info->note);
     if (info->remote)
@@ -155,7 +162,7 @@ static void look_at_health(void *data, const struct server_info *info)
     if (info->disabled || info->remote)
         return;
     walk->servers++;
-    /* "down" by itself is no fault: no request has needed a lazy server yet. */
+    /* "down" by itself is no fault: it is shown as "idle", or its note has the last failure. */
     const struct server_config *c = config_server(walk->config, info->name);
     if ((c && c->problem) || strcmp(info->state, "backing-off") == 0 ||
         strcmp(info->state, "crash-loop") == 0)

@@ -30,9 +30,32 @@ test('relay/status and relay/servers tell what runs', async (t) => {
   assert.equal(one.restarts, 0);
   assert.equal(one.pid, pid);
   const two = list.find(({ name }) => name === 'two');
-  assert.notEqual(two.state, 'ready', 'nobody asked for it');
+  assert.equal(two.state, 'idle', 'nobody asked for it');
   await client.script([{ release: 'x' }]);
   assert.ok((await client.reply('x')).result);
+});
+
+test('relay/servers: idle is for a server that nothing is wrong with', async (t) => {
+  const relay = await t.relay({
+    servers: {
+      used: fake(),
+      off: { ...fake(), disabled: true },
+      odd: { command: 5 },
+      web: { url: 'http://127.0.0.1:1/' },
+      gone: { command: '/nonexistent/server' },
+    },
+    relay: { listen: ['127.0.0.1:0=used', '127.0.0.1:0=gone'], servers: { used: { idleTimeoutMs: 1 } } },
+  });
+  const client = await t.client(relay);
+  const states = async () => {
+    const list = (await client.request('relay/servers')).result.servers;
+    return Object.fromEntries(list.map(({ name, state }) => [name, state]));
+  };
+  assert.deepEqual(await states(), { used: 'idle', off: 'down', odd: 'down', web: 'down', gone: 'idle' });
+  const gone = await t.client(relay.addresses[1]);
+  assert.ok((await gone.initialize()).error);
+  await gone.destroy();
+  await until(async () => ['down', 'backing-off'].includes((await states()).gone), 'a failure is not idle');
 });
 
 test('relay/clients and relay/inflight: who is there, what is under way', async (t) => {

@@ -71,9 +71,9 @@ test('status: one connection; a lazy server is started by asking, and not by loo
   const client = await t.client(relay);
   const looked = await ctl(relay, ['status', '--no-start', '--json']);
   assertCode(looked, 0);
-  assert.equal(document(looked).relay.servers[0].state, 'down');
+  assert.equal(document(looked).relay.servers[0].state, 'idle');
   assert.equal(document(looked).state, 'up', 'live is for a server that answered');
-  assert.equal((await servers(client))[0].state, 'down', 'looking has started nothing');
+  assert.equal((await servers(client))[0].state, 'idle', 'looking has started nothing');
   assertCode(await ctl(relay, ['status']), 0);
   assert.equal((await servers(client))[0].state, 'ready');
   const { accepted } = (await client.request('relay/status')).result.clients;
