@@ -2,9 +2,12 @@
 #
 #   docker build -f docker/relay.Dockerfile --target relay -t agent-relay .
 #   docker build -f docker/relay.Dockerfile --target relay-node -t agent-relay-node .       with Node.js, for npm's servers
+#       --build-arg NODE=node:24-bookworm-slim                                              another Node.js
 #
 # The build stage is the same text here and in backend.Dockerfile, so that the builder runs it once for both.
 ARG BASE=debian:bookworm-slim
+# Where Node.js and npm come from: 22, since many of npm's servers ask for more than the 18 of the distribution.
+ARG NODE=node:22-bookworm-slim
 
 # build:begin
 FROM ${BASE} AS build
@@ -51,17 +54,21 @@ FROM runtime AS relay
 COPY --from=build /out/relay/ /usr/local/
 COPY --from=build /out/etc/ /etc/agent-relay/
 
+FROM ${NODE} AS node
+
 # npm keeps its cache, and what npx downloads, under the home folder: give it a tmpfs there when the root is read-only.
 FROM runtime AS runtime-node
 LABEL org.opencontainers.image.title="agent-relay-node"
 USER root
-# Some distributions' nodejs brings npm along, and cannot stand beside Debian's package of it.
 RUN apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates nodejs >/dev/null \
-    && { command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm >/dev/null; } \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates libstdc++6 >/dev/null \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig/* \
               /var/log/apt /var/log/dpkg.log /var/log/alternatives.log
+COPY --from=node /usr/local/bin/node /usr/local/bin/
+COPY --from=node /usr/local/lib/node_modules/ /usr/local/lib/node_modules/
+RUN for tool in npm npx; do ln -s ../lib/node_modules/npm/bin/$tool-cli.js /usr/local/bin/$tool; done \
+    && node --version && npm --version
 USER 10001:10001
 
 FROM runtime-node AS relay-node
