@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/program.h"
 #include "config/config.h"
+#include "config/config_advice.h"
 #include "log/log.h"
 #include "relay.h"
 #include "signals.h"
@@ -177,6 +178,16 @@ static int open_log_and_serve(const struct config_args *args, struct config *con
     return RELAY_EXIT_FAILURE;
 }
 
+/* What would show at the first request only. */
+static void print_advice(struct config *config)
+{
+    struct buf report;
+    buf_init(&report, REPORT_MAX_BYTES);
+    if (config_advise(config, environ, &report) == 0 && buf_len(&report) > 0)
+        fwrite(buf_data(&report), 1, buf_len(&report), stderr);
+    buf_done(&report);
+}
+
 static void say_good(const struct config *config)
 {
     size_t broken = 0;
@@ -197,10 +208,12 @@ static int run(enum verb verb, const struct config_args *args)
         return rc == -ENOMEM ? RELAY_EXIT_FAILURE : RELAY_EXIT_USAGE;
     if (verb == VERB_SERVE)
         return open_log_and_serve(args, config);
-    if (verb == VERB_CONFIG)
-        config_print(config, stdout);
-    else
+    if (verb == VERB_CHECK)
+        print_advice(config);
+    if (verb == VERB_CHECK)
         say_good(config);
+    else
+        config_print(config, stdout);
     config_free(config);
     return RELAY_EXIT_OK;
 }

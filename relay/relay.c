@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "config/config_advice.h"
 #include "config/config_options.h"
 #include "log/log.h"
 #include "mcp/mcp.h"
@@ -48,6 +49,16 @@ void relay_say_limits(const struct relay *r)
         LOG(LOG_INFO, "fewer clients than maxClients: the limit on open files is low",
             F_UINT("max_clients", r->config->max_clients), F_UINT("open_files", r->max_files),
             F_UINT("in_force", in_force));
+}
+
+void relay_warn_outside(const struct config *c)
+{
+    for (size_t i = 0; i < c->server_count; i++) {
+        const char *why = config_outside_tree(&c->servers[i]);
+        if (why)
+            LOG(LOG_WARN, "a server may outlive its child", F_STR("server", c->servers[i].name),
+                F_STR("detail", why));
+    }
 }
 
 size_t relay_router_share(const struct config *c)
@@ -215,9 +226,11 @@ int relay_start(struct relay *r, struct relay_error *ret_error)
         rc = start_servers(r, ret_error);
     if (rc == 0)
         rc = write_pidfile(r, ret_error);
-    if (rc == 0)
-        relay_say_limits(r);
-    return rc;
+    if (rc != 0)
+        return rc;
+    relay_say_limits(r);
+    relay_warn_outside(r->config);
+    return 0;
 }
 
 static void raise_files(struct relay *r)

@@ -97,6 +97,8 @@ size_t relay_router_share(const struct config *c);
 uint64_t relay_link_share(const struct config *c);
 /* Logs it when the limit on open files leaves less than the maxClients that the user has set. */
 void relay_say_limits(const struct relay *r);
+/* Logs which servers run outside the process tree, where a stop of the child may not reach them. */
+void relay_warn_outside(const struct config *c);
 /* The server of listeners that name none; NULL: there is none. */
 const char *relay_default_server(const struct config *c);
 /* Moves on when the phase is over. Called at the end of every iteration. */

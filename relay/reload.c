@@ -55,6 +55,7 @@ static void apply(struct relay *r, struct config *next)
     r->ops.default_server = relay_default_server(next);
     r->ops.reloads++;
     relay_say_limits(r);
+    relay_warn_outside(next);
 }
 
 void relay_reload(struct relay *r)

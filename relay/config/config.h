@@ -39,6 +39,7 @@ struct env_entry {
  * variables of its envFile are in `env`. */
 struct server_config {
     char *name;
+    unsigned line; /* of the entry in the file; 0: it stands on the command line */
     bool remote;   /* an entry with a url: noted, not built in yet */
     char *url;     /* NULL when local, or it has a problem */
     char *command; /* NULL when remote, or it has a problem */
@@ -98,7 +99,7 @@ struct config {
 struct config_args {
     int argc;                /* program and verb removed */
     char **argv;             /* argv[argc] is NULL */
-    char **environ;          /* NAME=VALUE, NULL-terminated */
+    char *const *environ;    /* NAME=VALUE, NULL-terminated */
     const char *program_dir; /* the folder to find agent-mock in: the executable's own */
 };
 

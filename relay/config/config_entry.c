@@ -233,6 +233,7 @@ void load_entry_fields(struct loader *l, struct server_config *s, json_node node
     struct entry e = {
         .l = l, .s = s, .node = node, .objects = {JSON_ABSENT, JSON_ABSENT, JSON_ABSENT}, .subject = subject};
     enum json_type type = json_type(l->doc, node);
+    s->line = json_line(l->doc, node);
     buf_init(&e.missing, MISSING_MAX_BYTES);
     if (type == JSON_OBJECT) {
         read_members(&e);

@@ -193,6 +193,32 @@ test('a file that names no server: exit 2, and where some seem to be; without a 
   assert.match(all, /no configuration is named: it serves the mock agents/);
 });
 
+test('check notes what the first request would show: no such command, no such folder, no such container end', async (t) => {
+  const servers = {
+    gone: { command: 'no-such-command' },
+    line: { command: 'npx -y server' },
+    folder: { command: 'true', cwd: '/nonexistent' },
+    box: { command: 'docker', args: ['run', '-i', '--rm', 'mcp/x'], disabled: false },
+    fine: { command: 'true' },
+  };
+  const file = write(t, { mcpServers: servers });
+  const { status, stdout, stderr } = run(t, ['check', '--config', file]);
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^the configuration is good\n$/);
+  assert.match(stderr, /relay\.json:3: note: server gone: the command "no-such-command" is not found in PATH=/);
+  assert.match(stderr, /server line: the command "npx -y server" is not found; write its arguments in "args"/);
+  assert.match(stderr, /server folder: there is no folder "\/nonexistent" to start it in/);
+  assert.match(stderr, /server box: it runs in a container, which is no process of the relay's/);
+  assert.doesNotMatch(stderr, /server fine/);
+  const relay = await t.relay({ servers: { fine: fake(), box: servers.box } });
+  assert.match((await relay.event('a server may outlive its child', { server: 'box' })).detail, /add --init/);
+  relay.writeConfig({ servers: { fine: fake(), far: { command: 'ssh', args: ['host', 'server'] } } });
+  relay.signal('SIGHUP');
+  const warning = await relay.event('a server may outlive its child', { server: 'far' });
+  assert.equal(warning.level, 'warn');
+  assert.match(warning.detail, /process of another daemon or machine/);
+});
+
 test('check: what cannot start is counted', (t) => {
   const file = write(t, { mcpServers: { a: { command: 'true' }, b: {}, c: { command: 5, disabled: true } } });
   const { status, stdout } = run(t, ['check', '--config', file]);
