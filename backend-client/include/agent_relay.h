@@ -117,12 +117,15 @@ AR_API const char *ar_reach_name(enum ar_reach reach);
 struct ar_health {
     size_t size;
     enum ar_state state;
-    enum ar_source source;   /* of the current snapshot */
-    bool agents_are_mock;    /* the snapshot holds an agent marked as a mock; a live relay may serve such
+    enum ar_source source; /* of the current snapshot */
+    bool agents_are_mock;  /* the snapshot holds an agent marked as a mock; a live relay may serve such
                             * agents too */
-    bool agents_unsupported; /* live, but the server has no way to list agents: the snapshot is empty */
-    uint64_t state_for_ms;   /* how long in this state */
-    int64_t state_since_ms;  /* Unix */
+    bool
+        agents_unsupported; /* live, but the server has no way to list agents (tools/list has no tool agent_list, and
+                            * there is no method agents/list), or answers with no list that this library can
+                            * read (last_error then says what it answers): the snapshot is empty */
+    uint64_t state_for_ms;  /* how long in this state */
+    int64_t state_since_ms; /* Unix */
     uint64_t snapshot_age_ms;
     uint64_t snapshot_version;
     size_t agents;
@@ -142,10 +145,13 @@ struct ar_health {
     double round_trip_ms;       /* of the last heartbeat or agent poll; negative: none yet */
     char address[272];          /* as configured */
     char peer[80];              /* the address last tried, numeric; "" before any */
-    char last_error_name[40];   /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ...; "" while live and never lost */
-    char last_error[256];       /* a sentence with the address tried and the refusal */
-    char suggestion[256];       /* what to check; "" while live */
-    int64_t last_error_at_ms;   /* Unix; 0: none yet */
+    /* The reason for not being live; "" and 0 while live, before the first failure, and once closed. While live
+     * only with a list of agents that could not be read (agents_unsupported, agents_cut). */
+    char last_error_name[40]; /* "ECONNREFUSED", "SERVER_UNAVAILABLE" ... */
+    char last_error[256];     /* a sentence with the address tried and the refusal */
+    char suggestion[256];     /* what to check; "" while live */
+    int64_t last_error_at_ms; /* Unix */
+    bool agents_cut;          /* as ar_snapshot_is_cut, of the current snapshot */
 };
 
 #define ar_health_init(h) ((h)->size = sizeof(*(h)))
@@ -188,6 +194,9 @@ AR_API const struct ar_snapshot *ar_snapshot_retain(const struct ar_snapshot *sn
 AR_API void ar_snapshot_release(const struct ar_snapshot *snapshot); /* NULL: nothing */
 
 AR_API size_t ar_snapshot_count(const struct ar_snapshot *snapshot);
+/* The server listed more agents than a snapshot holds (10,000, and 16 MiB of text), or than can be read in one
+ * answer: these are the first ones, in its order. */
+AR_API bool ar_snapshot_is_cut(const struct ar_snapshot *snapshot);
 /* Borrowed from the snapshot; NULL when there is none. */
 AR_API const struct ar_agent *ar_snapshot_agent(const struct ar_snapshot *snapshot, size_t index);
 AR_API const struct ar_agent *ar_snapshot_find(const struct ar_snapshot *snapshot, const char *id);

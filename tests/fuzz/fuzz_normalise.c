@@ -72,7 +72,7 @@ static void check_agent(const struct agent_set *set, const struct ar_agent *a)
 static bool is_known(int code)
 {
     return code == ERR_NOT_FOUND || code == ERR_TYPE || code == ERR_SYNTAX || code == ERR_DEPTH ||
-           code == ERR_TOO_LARGE || code == ERR_FULL || code == -ENOMEM;
+           code == ERR_TOO_LARGE || code == -ENOMEM;
 }
 
 static int read_once(const char *answer, size_t len, struct agent_set **ret_set)

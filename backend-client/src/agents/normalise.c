@@ -6,8 +6,9 @@
  * sentence for people) is passed over.
  *
  * Failure modes: the answer, or a text in it, too large or too deep; no list anywhere; the server says that
- * it failed (claude-flow 2 does so beside an empty list, which must not be taken for "no agents"); the
- * builder is full; no memory. Each gives its code and a sentence.
+ * it failed (claude-flow 2 does so beside an empty list, which must not be taken for "no agents"); no
+ * memory. Each gives its code and a sentence. A builder that is full is no failure: it then holds the first
+ * agents, and is cut.
  */
 #include "normalise.h"
 
@@ -99,25 +100,15 @@ static int check_success(struct search *s, struct json_doc *doc, json_node objec
 
 /* ---- the list ---- */
 
-static const char *builder_words(int code)
-{
-    switch (code) {
-    case ERR_FULL:
-        return "the server lists more agents than a client keeps (10000)";
-    case ERR_TOO_LARGE:
-        return "the server's list of agents is larger than a client keeps (16 MiB of text)";
-    default:
-        return "no memory for the list of agents";
-    }
-}
-
 static int take_list(struct search *s, struct json_doc *doc, json_node list)
 {
     s->found = true;
     for (json_node at = json_first(doc, list); at != JSON_ABSENT; at = json_next(doc, at)) {
         int rc = normalise_agent(doc, at, s->mock, s->builder);
+        if (rc == ERR_FULL) /* the builder is cut: the first ones are an honest part of the list */
+            return 0;
         if (rc != 0)
-            return say(s, rc, builder_words(rc));
+            return say(s, rc, "no memory for the list of agents");
     }
     return 0;
 }
@@ -154,7 +145,7 @@ static int parse(struct search *s, const char *text, size_t len, struct json_doc
     case ERR_DEPTH:
         return say(s, rc, "the server's list of agents is nested too deeply to be read");
     case ERR_TOO_LARGE:
-        return say(s, rc, "the server's list of agents has more parts than a client reads (a million)");
+        return say(s, rc, "the server's list of agents has more parts than a client reads (four million)");
     default:
         return say(s, rc, "no memory for the list of agents");
     }

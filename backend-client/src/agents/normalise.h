@@ -20,13 +20,15 @@
 #include "base/err.h"
 #include "snapshot.h"
 
-/* A hundred for each agent of the longest list; they take 32 MB while it is read. */
-#define NORMALISE_MAX_TOKENS 1000000
+/* As many as stand in the longest line by default, 8 MiB with a part in every two bytes. Each takes 28 bytes while
+ * the list is read. */
+#define NORMALISE_MAX_TOKENS 4194304
 
-/* `result`: the JSON text of a response's result. 0: every agent with an id was added. ERR_NOT_FOUND: there
+/* `result`: the JSON text of a response's result. 0: every agent with an id was added, or as many of the first as
+ * the builder takes: it is cut then. ERR_NOT_FOUND: there
  * is no list of agents in any known place. ERR_TYPE: the server says that it failed (a tool's isError, or
  * "success":false beside the list; ret_reason gets its words). ERR_SYNTAX, ERR_DEPTH, ERR_TOO_LARGE,
- * ERR_FULL, -ENOMEM. After a failure the builder may hold some of the agents. ret_reason (of 64 bytes or
+ * -ENOMEM. After a failure the builder may hold some of the agents. ret_reason (of 64 bytes or
  * more): "" on success, a sentence for people on every failure, made safe to show (text_builder.h). */
 MUSTCHECK int normalise_agents(const char *result, size_t len, struct set_builder *builder, char *ret_reason,
                                size_t reason_size);

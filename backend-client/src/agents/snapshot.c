@@ -85,6 +85,11 @@ size_t ar_snapshot_count(const struct ar_snapshot *snapshot)
     return snapshot->set ? agent_set_count(snapshot->set) : 0;
 }
 
+bool ar_snapshot_is_cut(const struct ar_snapshot *snapshot)
+{
+    return snapshot->set && agent_set_is_cut(snapshot->set);
+}
+
 const struct ar_agent *ar_snapshot_agent(const struct ar_snapshot *snapshot, size_t index)
 {
     return snapshot->set ? agent_set_get(snapshot->set, index) : NULL;

@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* More agents, or more text, than this from one server is not a list of agents but an attack. */
+/* The most that a set holds, so that a server cannot fill the host's memory; of a longer list the first ones. */
 #define SET_MAX_AGENTS       10000
 #define SET_MAX_BYTES        ((size_t)16 << 20)
 #define SET_MAX_CAPABILITIES 256  /* of one agent; further ones are left out */
@@ -52,15 +52,18 @@ struct set_builder {
     struct buf by_id;        /* uint32_t: the entries' numbers in the order of their ids; finds duplicates */
     size_t count;            /* entries */
     size_t capability_count; /* of all entries together */
+    bool cut;                /* there was more than a set may hold: nothing is added any more */
     int error;               /* the first failure; sticks */
 };
 
 void set_builder_init(struct set_builder *b);
 void set_builder_done(struct set_builder *b);
 /* An agent without id (NULL or "") is refused (ERR_TYPE, does not stick); one whose id, as it would be kept,
- * stands there already is left out (the first counts): 0. ERR_FULL, ERR_TOO_LARGE, -ENOMEM stick. Numbers
- * must be finite. */
+ * stands there already is left out (the first counts): 0. ERR_FULL: more agents, or more text, than a set may
+ * hold; the set is cut here, and finishing gives those before. -ENOMEM sticks. Numbers must be finite. */
 MUSTCHECK int set_builder_add(struct set_builder *b, const struct ar_agent *agent);
+/* The set is cut here: there was more. */
+void set_builder_cut(struct set_builder *b);
 /* A new reference. -ENOMEM or what stuck. Either way the builder is empty afterwards and may be used again.
  */
 MUSTCHECK int set_builder_finish(struct set_builder *b, struct agent_set **ret_set);
@@ -72,7 +75,9 @@ size_t agent_set_count(const struct agent_set *set);
 const struct ar_agent *agent_set_get(const struct agent_set *set, size_t index);
 const struct ar_agent *agent_set_find(const struct agent_set *set, const char *id);
 bool agent_set_any_mock(const struct agent_set *set);
-/* The same agents with the same values in the same order. */
+/* The server listed more than the set holds. */
+bool agent_set_is_cut(const struct agent_set *set);
+/* The same agents with the same values in the same order, and both cut or neither. */
 bool agent_set_equal(const struct agent_set *a, const struct agent_set *b);
 
 /* ---- snapshots (snapshot.c) ---- */

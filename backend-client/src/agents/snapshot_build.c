@@ -6,8 +6,9 @@
  * ids, the text) and makes pointers of offsets. The order of the ids is kept sorted while building: it finds
  * duplicates then and agents later, and unlike a hash table it cannot be attacked by a peer that chooses the ids.
  *
- * Failure modes: more agents or text than a set may hold (ERR_FULL, ERR_TOO_LARGE), no memory (-ENOMEM): the
- * error sticks, and finishing gives it instead of a set, so a torn list is never shown. No id: that agent
+ * Failure modes: more agents or text than a set may hold: the set is cut before the first agent that does not fit,
+ * and says so. No memory (-ENOMEM): the error sticks, and finishing gives it instead of a set, so a list torn by
+ * our own failure is never shown. No id: that agent
  * alone is refused.
  */
 #include <errno.h>
@@ -41,6 +42,7 @@ void set_builder_init(struct set_builder *b)
     buf_init(&b->by_id, SET_MAX_AGENTS * sizeof(uint32_t));
     b->count = 0;
     b->capability_count = 0;
+    b->cut = false;
     b->error = 0;
 }
 
@@ -51,6 +53,7 @@ void set_builder_done(struct set_builder *b)
     buf_done(&b->by_id);
     b->count = 0;
     b->capability_count = 0;
+    b->cut = false;
     b->error = 0;
 }
 
@@ -172,6 +175,7 @@ static int add_rest(struct set_builder *b, const struct ar_agent *agent, struct 
     return rc;
 }
 
+/* After a failure the builder may hold a part of the agent. */
 static int add_entry(struct set_builder *b, const struct ar_agent *agent)
 {
     struct set_entry entry = {.values = *agent};
@@ -187,9 +191,10 @@ static int add_entry(struct set_builder *b, const struct ar_agent *agent)
     }
     if (b->count == SET_MAX_AGENTS)
         return ERR_FULL;
-    rc = add_to_order(b, place);
+    /* The order last: it needs the entry's number alone, and is all that could not be taken back. */
+    rc = add_rest(b, agent, &entry);
     if (rc == 0)
-        rc = add_rest(b, agent, &entry);
+        rc = add_to_order(b, place);
     if (rc == 0)
         b->count++;
     return rc;
@@ -201,8 +206,24 @@ int set_builder_add(struct set_builder *b, const struct ar_agent *agent)
         return b->error;
     if (!agent->id || agent->id[0] == '\0')
         return ERR_TYPE;
-    b->error = add_entry(b, agent);
-    return b->error;
+    if (b->cut)
+        return ERR_FULL;
+    const size_t capabilities_before = b->capability_count;
+    const size_t text_before = buf_len(&b->text);
+    int rc = add_entry(b, agent);
+    if (rc == ERR_TOO_LARGE || rc == ERR_FULL) {
+        b->capability_count = capabilities_before;
+        buf_truncate(&b->text, text_before);
+        set_builder_cut(b);
+        return ERR_FULL;
+    }
+    b->error = rc;
+    return rc;
+}
+
+void set_builder_cut(struct set_builder *b)
+{
+    b->cut = true;
 }
 
 /* ---- finishing ---- */
@@ -257,6 +278,7 @@ static void fill_set(struct agent_set *set, const struct set_builder *b, const s
     atomic_init(&set->references, 1);
     set->count = b->count;
     set->any_mock = false;
+    set->cut = b->cut;
     set->by_id = (const uint32_t *)(void *)(block + at->order);
     if (b->count == 0)
         return; /* the buffers may hold nothing at all, not even a place to copy from */

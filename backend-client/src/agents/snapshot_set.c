@@ -61,6 +61,11 @@ bool agent_set_any_mock(const struct agent_set *set)
     return set->any_mock;
 }
 
+bool agent_set_is_cut(const struct agent_set *set)
+{
+    return set->cut;
+}
+
 static bool same_text(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -84,7 +89,7 @@ static bool same_agent(const struct ar_agent *a, const struct ar_agent *b)
 
 bool agent_set_equal(const struct agent_set *a, const struct agent_set *b)
 {
-    bool same = a->count == b->count;
+    bool same = a->count == b->count && a->cut == b->cut;
     for (size_t i = 0; a != b && same && i < a->count; i++)
         same = same_agent(&a->agents[i], &b->agents[i]);
     return same;

@@ -11,6 +11,7 @@ struct agent_set {
     atomic_size_t references;
     size_t count;
     bool any_mock;
+    bool cut;                 /* the server listed more: these are the first ones */
     const uint32_t *by_id;    /* into this block: `count` indexes, sorted by the agents' ids */
     struct ar_agent agents[]; /* `count`, then the capability lists, by_id, the text */
 };

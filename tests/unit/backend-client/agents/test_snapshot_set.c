@@ -155,7 +155,7 @@ static void so_many_agents_and_no_more(void **state)
 {
     (void)state;
     char id[32];
-    struct agent_set *set = NULL;
+    struct agent_set *set;
     set_builder_init(&builder);
     for (int i = 0; i < SET_MAX_AGENTS; i++) {
         (void)snprintf(id, sizeof(id), "%d", i);
@@ -166,8 +166,10 @@ static void so_many_agents_and_no_more(void **state)
     assert_int_equal(set_builder_add(&builder, &last), ERR_FULL);
     last.id = "0";
     assert_int_equal(set_builder_add(&builder, &last), ERR_FULL); /* it sticks */
-    assert_int_equal(set_builder_finish(&builder, &set), ERR_FULL);
-    assert_null(set);
+    set = finish();
+    assert_int_equal(agent_set_count(set), SET_MAX_AGENTS);
+    assert_true(agent_set_is_cut(set));
+    agent_set_release(set);
 
     for (int i = SET_MAX_AGENTS; i > 0; i--) { /* and it may be used again */
         (void)snprintf(id, sizeof(id), "%d", i);
@@ -175,6 +177,7 @@ static void so_many_agents_and_no_more(void **state)
     }
     set = finish();
     assert_int_equal(agent_set_count(set), SET_MAX_AGENTS);
+    assert_false(agent_set_is_cut(set));
     assert_string_equal(agent_set_find(set, "1")->id, "1");
     agent_set_release(set);
 }
@@ -185,7 +188,6 @@ static void so_much_text_and_no_more(void **state)
     static char word[SET_MAX_WORD_BYTES + 1];
     const char *words[SET_MAX_CAPABILITIES];
     char id[32];
-    struct agent_set *set = NULL;
     memset(word, 'w', SET_MAX_WORD_BYTES);
     for (size_t i = 0; i < SET_MAX_CAPABILITIES; i++)
         words[i] = word;
@@ -199,10 +201,16 @@ static void so_much_text_and_no_more(void **state)
         agent.capability_count = SET_MAX_CAPABILITIES;
         rc = set_builder_add(&builder, &agent);
     }
-    assert_int_equal(rc, ERR_TOO_LARGE);
-    assert_int_equal(added, SET_MAX_BYTES / SET_MAX_CAPABILITIES / (SET_MAX_WORD_BYTES + 1) + 1);
-    assert_int_equal(set_builder_finish(&builder, &set), ERR_TOO_LARGE);
-    assert_null(set);
+    const size_t fit = SET_MAX_BYTES / SET_MAX_CAPABILITIES / (SET_MAX_WORD_BYTES + 1);
+    assert_int_equal(rc, ERR_FULL);
+    assert_int_equal(added, fit + 1);
+    struct agent_set *set = finish(); /* without any part of the one that did not fit */
+    assert_int_equal(agent_set_count(set), fit);
+    assert_true(agent_set_is_cut(set));
+    const struct ar_agent *last = agent_set_get(set, fit - 1);
+    assert_int_equal(last->capability_count, SET_MAX_CAPABILITIES);
+    assert_string_equal(last->capabilities[SET_MAX_CAPABILITIES - 1], word);
+    agent_set_release(set);
 }
 
 static void so_many_capabilities_are_kept(void **state)
