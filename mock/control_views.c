@@ -24,6 +24,7 @@ static void write_control_agent(const struct mock_agent *a, struct writer *w)
     write_member_string(w, "type", a->type);
     write_member_string(w, "name", a->name);
     write_member_string(w, "status", a->status);
+    write_member_string(w, "activity", a->activity);
     write_member_double(w, "health", a->health);
     write_member_words(w, "capabilities", a->capabilities, a->capability_count);
     write_member_string(w, "swarmId", a->swarm_id);
@@ -36,6 +37,8 @@ static void write_control_agent(const struct mock_agent *a, struct writer *w)
     write_member_double(w, "successRate", a->success_rate);
     write_member_double(w, "cpuUsage", a->cpu);
     write_member_double(w, "memoryUsage", a->memory);
+    write_member_double(w, "workload", a->workload);
+    write_member_uint(w, "tokens", a->tokens);
     write_object_end(w);
     write_member_string(w, "source", "mock");
     write_member_bool(w, "mock", true);

@@ -36,7 +36,7 @@ static double mean(const struct sum *s)
 
 static void write_sum(struct writer *w, const char *key, const struct sum *s)
 {
-    view_write_number(w, key, s->known > 0 ? s->total : AR_ABSENT);
+    view_write_thousandths(w, key, s->known > 0 ? s->total : AR_ABSENT);
 }
 
 static void count_status(struct totals *t, const struct ar_agent *agent)
@@ -77,7 +77,7 @@ static const char *system_health(const struct view *v, const struct totals *t)
     if (health <= 50)
         return "critical";
     bool live = ar_snapshot_source(v->snapshot) == AR_SOURCE_LIVE;
-    return live && health > 80 && t->active > 0 ? "healthy" : "degraded";
+    return live && health > 80 ? "healthy" : "degraded"; /* agents that rest are healthy too */
 }
 
 static void write_totals(const struct totals *t, struct writer *w)
@@ -92,16 +92,16 @@ static void write_totals(const struct totals *t, struct writer *w)
     write_object_end(w);
     write_key(w, "performance");
     write_object(w);
-    view_write_number(w, "avg_health", mean(&t->health));
-    view_write_number(w, "avg_cpu_usage", mean(&t->cpu));
-    view_write_number(w, "avg_memory_usage", mean(&t->memory));
+    view_write_thousandths(w, "avg_health", mean(&t->health));
+    view_write_thousandths(w, "avg_cpu_usage", mean(&t->cpu));
+    view_write_thousandths(w, "avg_memory_usage", mean(&t->memory));
     write_sum(w, "total_workload", &t->workload);
     write_object_end(w);
     write_key(w, "tasks");
     write_object(w);
     write_sum(w, "active_tasks", &t->tasks_active);
     write_sum(w, "completed_tasks", &t->tasks_completed);
-    view_write_number(w, "avg_success_rate", mean(&t->success_rate));
+    view_write_thousandths(w, "avg_success_rate", mean(&t->success_rate));
     write_object_end(w);
     write_key(w, "tokens");
     write_object(w);

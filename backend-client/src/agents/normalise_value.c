@@ -14,30 +14,25 @@
 #define FIRST_MS_NOT_SECS 1e11
 #define SECONDS_LEN       19 /* YYYY-MM-DDTHH:MM:SS */
 
-/* Of a whole number of billionths, so that 45.6 % is 0.456 and not a neighbour of it. */
+/* Of a whole number of billionths, so that 45.6 % is 0.456, and a server's sum of 0.1 and 0.2 is 0.3, and neither a
+ * neighbour of it. */
 static double nano(double billionths)
 {
     return (double)(int64_t)(billionths + 0.5) / 1e9;
-}
-
-/* JSON has a -0, which people should not see. */
-static double unsigned_zero(double number)
-{
-    return number == 0 ? 0 : number;
 }
 
 double value_share(double number)
 {
     if (!(number >= 0 && number <= 100))
         return AR_ABSENT;
-    return number > 1 ? nano(number * 1e7) : unsigned_zero(number);
+    return nano(number > 1 ? number * 1e7 : number * 1e9);
 }
 
 double value_health(double number, bool counts_in_shares)
 {
     if (!(number >= 0 && number <= 100))
         return AR_ABSENT;
-    return counts_in_shares && number <= 1 ? nano(number * 1e11) : unsigned_zero(number);
+    return nano(counts_in_shares && number <= 1 ? number * 1e11 : number * 1e9);
 }
 
 double value_health_word(const char *word)

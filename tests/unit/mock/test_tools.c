@@ -183,11 +183,11 @@ static void echo_is_exact(void **state)
 static void control_agents(void **state)
 {
     (void)state;
-    static const char *const fields[] = {"id",           "type",         "name",    "status",
-                                         "health",       "capabilities", "swarmId", "createdAt",
-                                         "lastActivity", "metrics",      "source",  "mock"};
+    static const char *const fields[] = {"id",           "type",    "name",      "status",       "health",
+                                         "capabilities", "swarmId", "createdAt", "lastActivity", "metrics",
+                                         "source",       "mock",    "activity"};
     static const char *const figures[] = {"tasksCompleted", "tasksActive", "successRate", "cpuUsage",
-                                          "memoryUsage"};
+                                          "memoryUsage",    "workload",    "tokens"};
     send_lines(
         "{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"method\":\"agents/list\",\"params\":{}}\n"
         "{\"jsonrpc\":\"2.0\",\"id\":\"2\",\"method\":\"agents/list\"}\n"

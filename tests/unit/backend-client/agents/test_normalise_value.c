@@ -173,6 +173,9 @@ static void shares(void **state)
     (void)state;
     assert_true(value_share(0) == 0);
     assert_false(signbit(value_share(-0.0)));
+    assert_true(value_share(0.1 + 0.2) == 0.3); /* sums of a server that adds in binary */
+    assert_true(value_share(0.5115999999999999) == 0.5116);
+    assert_true(value_health(92.30000000000001, false) == 92.3);
     assert_true(value_share(0.001) == 0.001);
     assert_true(value_share(1) == 1);
     assert_true(value_share(1.5) == 0.015);

@@ -250,6 +250,28 @@ static void averages_are_over_what_is_known(void **state)
     assert_string_equal(text_at("data_source"), "hive_mind_tcp");
 }
 
+/* Sums of shares, which have no short form as they are. */
+static void averages_are_written_as_a_reader_expects(void **state)
+{
+    (void)state;
+    static const double shares[] = {0.4116, 0.6116, 0.5116, 0.5116};
+    show(AR_SOURCE_LIVE);
+    static const char *const ids[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < 4; i++) {
+        struct ar_agent *a = add(ids[i], "coder", "s");
+        a->status = "idle";
+        a->health = 97.3;
+        a->cpu = a->memory = a->workload = a->success_rate = shares[i];
+    }
+    write_status();
+    assert_true(number_at("telemetry.performance.avg_cpu_usage") == 0.512);
+    assert_true(number_at("telemetry.performance.avg_memory_usage") == 0.512);
+    assert_true(number_at("telemetry.performance.total_workload") == 2.046);
+    assert_true(number_at("telemetry.performance.avg_health") == 97.3);
+    assert_true(number_at("telemetry.tasks.avg_success_rate") == 0.512);
+    assert_string_equal(text_at("telemetry.system_health"), "healthy"); /* none is active, all are well */
+}
+
 static void health_of_the_system(void **state)
 {
     (void)state;
@@ -401,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_place_depends_on_the_id_alone),
         cmocka_unit_test(an_empty_graph_says_why),
         cmocka_unit_test(averages_are_over_what_is_known),
+        cmocka_unit_test(averages_are_written_as_a_reader_expects),
         cmocka_unit_test(health_of_the_system),
         cmocka_unit_test(health_says_what_is_served),
         cmocka_unit_test(a_round_trip_has_three_decimals),
