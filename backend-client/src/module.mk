@@ -10,7 +10,7 @@ agentrelay_SRC  := $(addprefix backend-client/src/, \
   link/link.c link/link_open.c link/resolve.c link/address.c link/probe.c link/probe_url.c link/curl_api.c \
   link/pipe_guard.c \
   agents/snapshot.c agents/snapshot_build.c agents/snapshot_set.c agents/normalise.c agents/normalise_agent.c \
-  agents/normalise_rules.c agents/normalise_value.c agents/mock_view.c \
+  agents/normalise_rules.c agents/normalise_value.c agents/mock_view.c agents/tools_page.c \
   errors/fault.c errors/fault_rpc.c errors/relay_error.c errors/reply_error.c errors/names.c)
 
 # The tests of the engine drive it with a virtual clock and a scripted peer; those of link and api with a real loop and a relay

@@ -164,6 +164,10 @@ static void change_script(struct input *in)
         .init = (enum peer_reply)(a % 6),
         .list = (enum peer_reply)(a / 6 % 6),
         .tool = (enum peer_reply)(a / 36 % 6),
+        .tools = b & 32   ? REPLY_UNKNOWN
+                 : b & 16 ? REPLY_NONE
+                          : REPLY_GOOD,
+        .has_tool = b & 8,
         .ping = b & 1 ? REPLY_NONE : REPLY_GOOD,
         .call = b & 2 ? REPLY_NONE : (enum peer_reply)(b / 4 % 6),
         .agents = b & 128 ? engine_fixture_other_agents : engine_fixture_agents,

@@ -111,6 +111,7 @@ void engine_close(struct engine *e, uint64_t now_ms)
     engine_link_reset(e);
     e->counters.relay = AR_REACH_UNKNOWN;
     e->counters.server = AR_REACH_UNKNOWN;
+    engine_forget_fault(e); /* an orderly end has no error */
     engine_publish_closed(e, now_ms);
 }
 

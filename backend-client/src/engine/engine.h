@@ -3,9 +3,9 @@
  * asks for through struct engine_ops and `out`. Tests pass in a virtual clock and a hostile peer.
  *
  * Happy path: engine_start -> ops.connect -> engine_link_up -> initialize -> its result, then
- * notifications/initialized -> the first poll for agents (agents/list; where the server does not know it,
- * tools/call agent_list; neither: the server has no agents to list, an empty live snapshot) -> live: polls every
- * agents_poll_ms, relay/ping after heartbeat_ms of silence, calls as they come.
+ * notifications/initialized -> tools/list -> the first poll for agents (tools/call agent_list where tools/list has
+ * that tool, else agents/list; neither: the server has no agents to list, an empty live snapshot) -> live: polls
+ * every agents_poll_ms, relay/ping after heartbeat_ms of silence, calls as they come.
  *
  * The engine is not re-entrant: ops must not call back into it (the driver's inbox sees to that). One thread.
  *
@@ -44,7 +44,8 @@
  *   initialize: another error, no object,     INITIALIZING  link ended
  *     or unanswered for init_timeout_ms
  *   poll: a list                              READY         live
- *   poll: no such method or tool (below)      READY         the other way to ask; after both: live, no agents
+ *   poll: not offered (below)                 READY         the other way to ask; after both: live, no agents
+ *   poll: a list above the limits             READY         live, with as much of it as could be read
  *   poll: another error, no list, or          READY         server down; polls go on at the back-off's pace, at
  *     unanswered for agents_timeout_ms                      most agents_poll_ms or 5 s apart, the shorter
  *   poll: OVERLOADED, RATE_LIMITED,           READY         stays live and asks again; server down when the last
@@ -57,9 +58,12 @@
  *   a request is still in transit, or its     with a link   its time-out does not run (engine_deadlines.c)
  *     answer stands behind a long line
  *
- * "No such method or tool" are -32601 and -32602 (servers on the Python SDK say -32602 of a method that they do
- * not know; the engine's own params are never wrong by themselves); from the tool also an error or an isError
- * result whose text says that the tool is unknown.
+ * "Not offered": the tool that does not stand in tools/list, which is then not called; tools/list and agents/list
+ * that are answered with -32601 or -32602 (servers on the Python SDK say -32602 of a method that they do not know;
+ * the engine's own params are never wrong by themselves); tools/list, and agents/list of a server that has never
+ * listed agents, with whatever error of the server's own, and such an agents/list without a list or without an answer.
+ * The words of an error decide nothing. tools/list is asked on each link, after notifications/tools/list_changed, and
+ * after a poll by the tool has failed.
  *
  * ---- Calls ----
  *

@@ -21,7 +21,7 @@ static void answer_error(struct engine *e, struct call *c, const struct answer *
     struct relay_error relay;
     relay_error_read(&relay, a->json, a->len);
     if (relay.relay && relay.code == RPC_E_SERVER_UNAVAILABLE && !c->to_relay)
-        engine_agents_push(e, now_ms);
+        engine_agents_push(e, false, now_ms);
     /* Retryable and sent contradict each other: such an error is not retried. */
     bool again = relay.retryable && !relay.sent;
     if (again && c->policy == AR_WAIT) {

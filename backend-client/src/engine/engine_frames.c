@@ -19,8 +19,8 @@
 /* A longer id is not worth the bytes of an answer. */
 #define PEER_ID_MAX 1024
 
+static const char tools_changed[] = "notifications/tools/list_changed";
 static const char *const change_methods[] = {
-    "notifications/tools/list_changed",
     "agents/list_changed",
     "notifications/agents/list_changed",
     "agent.spawned",
@@ -83,8 +83,9 @@ static void take_notification(struct engine *e, const struct frame *f, uint64_t 
         take_progress(e, f);
         return;
     }
-    if (announces_change(f))
-        engine_agents_push(e, now_ms);
+    bool tools = rpc_string_is(at(f, f->env.method), f->env.method.len, tools_changed);
+    if (tools || announces_change(f))
+        engine_agents_push(e, tools, now_ms);
     forward_notification(e, f);
 }
 

@@ -1,7 +1,7 @@
 /* What the client says of itself: the last fault, and the health that ar_health gives.
  *
  * Happy path: the file that met a fault notes it; the health probe's result is added to its text, and again to
- * those of the next one, until the client is live. engine_health copies the counters and works out the rest.
+ * those of the next one, until the client is live: then it is over, and so it is when the client is closed. engine_health copies the counters and works out the rest.
  * Nothing here can fail.
  */
 #include "engine_internal.h"
@@ -17,6 +17,12 @@ void engine_note_fault(struct engine *e, const struct fault *why, uint64_t now_m
     e->fault_at_unix_ms = engine_unix_ms(e, now_ms);
     if (e->probed)
         fault_add_probe(&e->fault, e->probe_status, e->probe_text);
+}
+
+void engine_forget_fault(struct engine *e)
+{
+    e->fault = (struct fault){0};
+    e->fault_at_unix_ms = 0;
 }
 
 void engine_probe(struct engine *e, int status, const char *text, uint64_t now_ms)
@@ -71,6 +77,7 @@ static void fill_snapshot(const struct engine *e, uint64_t now_ms, struct ar_hea
     h->source = e->published.source;
     h->agents = set ? agent_set_count(set) : 0;
     h->agents_are_mock = set && agent_set_any_mock(set);
+    h->agents_cut = set && agent_set_is_cut(set);
     h->snapshot_version = e->published.version;
     h->snapshot_age_ms = now_ms > e->published.taken_at_ms ? now_ms - e->published.taken_at_ms : 0;
 }

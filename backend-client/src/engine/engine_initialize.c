@@ -61,7 +61,7 @@ static void initialized(struct engine *e, uint64_t now_ms)
     if (engine_polls(e))
         engine_agents_start(e, now_ms);
     else
-        engine_go_live(e, NULL, now_ms);
+        engine_go_live(e, NULL, NULL, now_ms);
 }
 
 static void refused(struct engine *e, const struct answer *a, uint64_t now_ms)

@@ -60,8 +60,9 @@ static inline int64_t engine_unix_ms(const struct engine *e, uint64_t now_ms)
 /* ---- engine_publish.c: the fallback policy and what is published ---- */
 
 void engine_publish(struct engine *e, uint64_t now_ms);
-/* The server has listed its agents; takes the reference. */
-void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms);
+/* The server has listed its agents; takes the reference. The last fault is over; `why`: what is to be said of the
+ * answer all the same, NULL: nothing. */
+void engine_go_live(struct engine *e, struct agent_set *set, const struct fault *why, uint64_t now_ms);
 void engine_go_down(struct engine *e, uint64_t now_ms);
 void engine_publish_closed(struct engine *e, uint64_t now_ms);
 void engine_publish_tick(struct engine *e, uint64_t now_ms);
@@ -70,6 +71,8 @@ uint64_t engine_publish_due_ms(const struct engine *e);
 /* ---- engine_health.c ---- */
 
 void engine_note_fault(struct engine *e, const struct fault *why, uint64_t now_ms);
+/* It is over, whatever it was. */
+void engine_forget_fault(struct engine *e);
 
 /* ---- engine_link.c: the link's state, its end, the heartbeat ---- */
 
@@ -173,8 +176,8 @@ void engine_initialize_timed_out(struct engine *e, uint64_t now_ms);
 void engine_agents_start(struct engine *e, uint64_t now_ms);
 void engine_agents_answered(struct engine *e, const struct answer *a, uint64_t now_ms);
 void engine_agents_timed_out(struct engine *e, uint64_t now_ms);
-/* Something may have changed: a poll soon. */
-void engine_agents_push(struct engine *e, uint64_t now_ms);
+/* Something may have changed: a poll soon. `tools`: the server's tools, too. */
+void engine_agents_push(struct engine *e, bool tools, uint64_t now_ms);
 /* Polls if one is due. */
 void engine_agents_run(struct engine *e, uint64_t now_ms);
 

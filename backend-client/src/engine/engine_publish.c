@@ -122,7 +122,7 @@ static void report(struct engine *e, unsigned changes, uint64_t now_ms)
         e->ops->state(e);
 }
 
-void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms)
+void engine_go_live(struct engine *e, struct agent_set *set, const struct fault *why, uint64_t now_ms)
 {
     replace(&e->live, set);
     e->live_at_ms = now_ms;
@@ -130,6 +130,9 @@ void engine_go_live(struct engine *e, struct agent_set *set, uint64_t now_ms)
     e->counters.server = AR_REACH_UP;
     e->counters.attempts = 0;
     e->probed = false;
+    engine_forget_fault(e);
+    if (why)
+        engine_note_fault(e, why, now_ms);
     reconnect_note_live(&e->reconnect, now_ms);
     reconnect_note_live(&e->again, now_ms);
     unsigned changes = fallback_live(&e->fallback, now_ms);

@@ -77,11 +77,20 @@ enum engine_link {
     ENGINE_CLOSED,
 };
 
+/* How the server lists its agents, as far as is known. */
 enum engine_list {
-    ENGINE_LIST_METHOD, /* agents/list */
-    ENGINE_LIST_TOOL,   /* tools/call agent_list {"filter":"all"} */
-    ENGINE_LIST_NONE,   /* neither: asked again when tools/list_changed comes, and every 30 s
-                           or agents_poll_ms, the longer */
+    ENGINE_LIST_UNKNOWN, /* on this link nothing has been asked, or what is there may have changed */
+    ENGINE_LIST_TOOL,    /* the tool agent_list, which stands in tools/list */
+    ENGINE_LIST_METHOD,  /* the method agents/list */
+    ENGINE_LIST_NONE,    /* neither: asked again when tools/list_changed comes, and every 30 s
+                            or agents_poll_ms, the longer */
+};
+
+/* What the request under way asks for. */
+enum engine_poll {
+    ENGINE_POLL_TOOLS,  /* a page of tools/list */
+    ENGINE_POLL_TOOL,   /* tools/call agent_list */
+    ENGINE_POLL_METHOD, /* agents/list */
 };
 
 /* Points in time are UINT64_MAX where nothing is due. */
@@ -135,10 +144,14 @@ struct engine {
 
     /* ---- engine_agents.c: polls ---- */
 
-    enum engine_list list;            /* how the server lists its agents, as far as is known */
-    enum engine_list polling;         /* what the poll under way asks for */
-    bool polled_by[ENGINE_LIST_NONE]; /* which of the ways this round has tried */
-    bool poll_again;                  /* a change was announced while a poll was under way */
+    enum engine_list list;
+    enum engine_poll polling;
+    unsigned tool_pages; /* of tools/list, in this round */
+    bool tool_filters;   /* the tool's inputSchema takes "filter":"all" */
+    bool listed;         /* on this link, a list of agents has been read */
+    bool has_method;     /* agents/list has once answered with a list, on whatever link */
+    bool tools_changed;  /* announced, and not looked at yet */
+    bool poll_again;     /* a change was announced while a poll was under way */
     uint64_t next_poll_at_ms;
     uint64_t next_push_at_ms; /* an announced change may not cause a poll earlier */
     uint64_t good_polls;

@@ -179,7 +179,8 @@ void engine_fixture_open_live(struct engine_fixture *f, const struct ar_options 
 
 static void answer_what_is_held(struct engine_fixture *f)
 {
-    static const char *const methods[] = {"initialize", "agents/list", "tools/call", "relay/ping"};
+    static const char *const methods[] = {"initialize", "tools/list", "agents/list", "tools/call",
+                                          "relay/ping"};
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         while (engine_fixture_find_line(f, methods[i]))
             engine_fixture_answer_line(f, methods[i], REPLY_GOOD);

@@ -5,7 +5,7 @@
  * breaks it: one completion per call; nothing reported as not run that the peer has seen, or sees later; no
  * call sent twice that must not be; a live snapshot only while live, mock agents never as live or stale and
  * live ones never as mock; versions that grow when and only when something changed; health that counts
- * right; no connection asked for while there is one; no moment at which a tick leaves something due.
+ * right; no tool called that the peer has not listed; no connection asked for while there is one; no moment at which a tick leaves something due.
  *
  * Free of cmocka, so that the fuzz target can use it: a test's main sets engine_fixture_on_failure to cmocka's _fail.
  */
@@ -46,8 +46,10 @@ enum peer_reply {
 
 struct peer_script {
     enum peer_reply init;
-    enum peer_reply list; /* agents/list */
-    enum peer_reply tool; /* tools/call agent_list of the engine itself */
+    enum peer_reply tools; /* tools/list of the engine itself */
+    bool has_tool;         /* REPLY_GOOD to it: agent_list stands there */
+    enum peer_reply list;  /* agents/list */
+    enum peer_reply tool;  /* tools/call agent_list of the engine itself */
     enum peer_reply ping; /* relay/ping of the engine itself */
     enum peer_reply call;
     const char *agents;      /* REPLY_GOOD's answer to list and tool; static */
@@ -149,10 +151,11 @@ struct engine_fixture {
     uint64_t events;          /* engine_fixture_check calls ever */
     uint64_t event_at_most;   /* likewise */
     void (*on_limit)(struct engine_fixture *f);
+    bool tool_offered;       /* on this link it has said that it has the tool agent_list */
     uint64_t sent_bytes;     /* bytes ever */
     uint64_t received_bytes; /* bytes ever */
     uint64_t lines_received;
-    uint64_t methods_received[8]; /* by enum received_method */
+    uint64_t methods_received[9]; /* by enum received_method */
     struct received_line *lines;  /* unanswered ones, in order */
     size_t line_count;
     size_t line_cap;
@@ -170,6 +173,7 @@ enum received_method {
     METHOD_OTHER,
     METHOD_INIT,
     METHOD_INITIALIZED,
+    METHOD_TOOLS,
     METHOD_LIST,
     METHOD_TOOL,
     METHOD_PING, /* the engine's relay/ping */
@@ -179,6 +183,8 @@ enum received_method {
 
 extern const char engine_fixture_agents[];       /* three agents, none of them mock */
 extern const char engine_fixture_other_agents[]; /* one of them changed */
+extern const char engine_fixture_tools[];        /* results of tools/list: with agent_list, and without */
+extern const char engine_fixture_no_tools[];
 
 /* The library's defaults; the client's name is "fixture". */
 struct ar_options engine_fixture_options(void);

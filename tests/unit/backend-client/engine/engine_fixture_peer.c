@@ -16,6 +16,10 @@
 const char engine_fixture_agents[] = CAST("idle");
 const char engine_fixture_other_agents[] = CAST("busy");
 
+const char engine_fixture_tools[] =
+    "{\"tools\":[{\"name\":\"echo\"},{\"name\":\"agent_list\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"filter\":{\"type\":\"string\"}}}}]}";
+const char engine_fixture_no_tools[] = "{\"tools\":[{\"name\":\"echo\"}]}";
+
 /* ---- speaking ---- */
 
 /* In memory as large as what is said, so that a sanitizer sees a read past its end. */
@@ -94,6 +98,7 @@ void engine_fixture_forget_lines(struct engine_fixture *f)
 void engine_fixture_peer_reset(struct engine_fixture *f)
 {
     f->linked = false;
+    f->tool_offered = false;
     f->partial_len = 0;
     engine_fixture_forget_lines(f);
 }
@@ -161,6 +166,8 @@ static enum received_method method_of(const struct received_line *line)
         return METHOD_INIT;
     if (strcmp(line->method, "notifications/initialized") == 0)
         return METHOD_INITIALIZED;
+    if (strcmp(line->method, "tools/list") == 0)
+        return METHOD_TOOLS;
     if (strcmp(line->method, "agents/list") == 0)
         return METHOD_LIST;
     if (strcmp(line->method, "tools/call") == 0)
@@ -179,6 +186,10 @@ static void good_answer(struct engine_fixture *f, const struct received_line *li
         result(
             f, line->id,
             "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"peer\",\"version\":\"1\"}}");
+        break;
+    case METHOD_TOOLS:
+        f->tool_offered = f->script.has_tool;
+        result(f, line->id, f->script.has_tool ? engine_fixture_tools : engine_fixture_no_tools);
         break;
     case METHOD_LIST:
     case METHOD_TOOL:
@@ -332,6 +343,8 @@ static enum peer_reply reply_for(const struct engine_fixture *f, enum received_m
     switch (method) {
     case METHOD_INIT:
         return f->script.init;
+    case METHOD_TOOLS:
+        return f->script.tools;
     case METHOD_LIST:
         return f->script.list;
     case METHOD_TOOL:
@@ -370,6 +383,7 @@ static void note_line(struct engine_fixture *f, const char *text, size_t len)
     engine_fixture_trace(f, "received %.400s", line.text);
     enum received_method method = method_of(&line);
     f->methods_received[method]++;
+    REQUIRE(method != METHOD_TOOL || f->tool_offered || f->raw_peer, "a tool is called that is not listed");
     if (method == METHOD_CALL)
         note_call(f, &line);
     if (method == METHOD_CANCELLED)

@@ -112,6 +112,7 @@ void engine_script_run(struct engine_fixture *f)
     f->script.list = REPLY_UNAVAILABLE;
     engine_fixture_advance(f, 4000);
     f->script.list = REPLY_UNKNOWN;
+    f->script.has_tool = true;
     f->script.tool = REPLY_GOOD;
     engine_fixture_advance(f, 6000);
     answer_some(f);

@@ -74,8 +74,9 @@ static void the_reason_for_server_down_is_named(void **state)
     engine_fixture_advance(&fixture, 2000);
     h = engine_fixture_health(&fixture);
     assert_int_equal(h.state, AR_LIVE);
-    /* The last error stays to be read; only the suggestion goes. */
-    assert_string_equal(h.last_error_name, "SERVER_UNAVAILABLE");
+    assert_string_equal(h.last_error_name, ""); /* it is over */
+    assert_string_equal(h.last_error, "");
+    assert_int_equal(h.last_error_at_ms, 0);
     engine_fixture_close(&fixture);
 }
 

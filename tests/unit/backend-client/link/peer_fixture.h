@@ -8,7 +8,8 @@
  *     peer_drop_all(peer, true);            every connection is reset; the client comes back
  *     peer_stop(peer);
  *
- * Methods: initialize, agents/list, relay/ping are answered as by a relay with one agent, "a1"; "hang" never;
+ * Methods: initialize, agents/list, relay/ping are answered as by a relay with one agent, "a1", the library's own
+ * tools/list with no tools; "hang" never;
  * "fail" with an error; "busy" with a retryable relay error; "progress" after one progress notification;
  * anything else with {"echo":PARAMS}.
  */
