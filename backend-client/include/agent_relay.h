@@ -237,13 +237,15 @@ struct ar_options {
     /* mock/agents.json's form; NULL: the built-in agents. Borrowed for ar_open. */
     const char *mock_cast;
     uint64_t mock_seed;          /* 1 */
-    uint32_t connect_timeout_ms; /* 5,000, for each address that the name has */
-    uint32_t backoff_base_ms;    /* 1,000: reconnecting waits random(0 .. min(cap, base * factor^n)) */
+    uint32_t connect_timeout_ms; /* 5,000 for looking up the name, and again for each address that it has */
+    uint32_t backoff_base_ms;    /* 250: from one attempt to the next random(0 .. min(cap, base * factor^n)) */
     double backoff_factor;       /* 2 */
-    uint32_t backoff_cap_ms;     /* 30,000 */
+    uint32_t backoff_cap_ms;     /* 2,000: a relay that is back is found within it */
     uint32_t backoff_stable_ms;  /* 60,000: live for so long, and the next loss starts at the base again */
     uint32_t heartbeat_ms;       /* 5,000 of silence, then the relay is pinged */
-    uint32_t dead_after_ms;      /* 10,000 of silence, then the link is closed */
+    uint32_t dead_after_ms;      /* 10,000 of silence, then the link is closed; a new one on which the relay has
+                                 never said a word is kept, since a relay that stands still answers it
+                                 first, and another is tried beside it */
     uint32_t init_timeout_ms;    /* 30,000 for initialize: the relay may be starting its server */
     uint32_t agents_poll_ms;     /* 2,000; AR_NEVER: no agent view, snapshots stay empty or mock */
     uint32_t agents_timeout_ms;  /* 10,000 without an answer to a poll: the server does not answer */

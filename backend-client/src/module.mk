@@ -5,7 +5,7 @@ agentrelay_LIBS := mock_mcp mock wire base
 agentrelay_SRC  := $(addprefix backend-client/src/, \
   api/client.c api/client_calls.c api/client_close.c api/client_loop.c api/client_view.c api/inbox.c api/options.c \
   engine/engine.c engine/engine_agents.c engine/engine_answers.c engine/engine_calls.c engine/engine_frames.c \
-  engine/engine_health.c engine/engine_link.c engine/engine_deadlines.c engine/engine_initialize.c engine/engine_requests.c \
+  engine/engine_health.c engine/engine_link.c engine/engine_second.c engine/engine_deadlines.c engine/engine_initialize.c engine/engine_requests.c \
   engine/engine_queue.c engine/engine_reply.c engine/engine_publish.c engine/call.c engine/reconnect.c engine/fallback.c \
   link/link.c link/link_open.c link/resolve.c link/address.c link/probe.c link/probe_url.c link/curl_api.c \
   link/pipe_guard.c \

@@ -180,8 +180,10 @@ static int make_handles(struct ar_client *c)
     c->async.data = c;
     (void)uv_timer_init(c->loop, &c->timer); /* cannot fail */
     c->timer.data = c;
-    link_init(&c->link, c->loop, &c->async, &client_link_ops, c, &c->options.address,
-              c->options.values.connect_timeout_ms);
+    for (unsigned i = 0; i < 2; i++) {
+        link_init(&c->links[i], c->loop, &c->async, &client_link_ops, c, &c->options.address,
+                  c->options.values.connect_timeout_ms);
+    }
     return 0;
 }
 
@@ -248,7 +250,9 @@ int ar_open(const struct ar_options *o, struct ar_client **ret_client, char *pro
     if (rc != AR_OK)
         goto fail_options;
     c->quiet = true;
-    c->link.phase = LINK_DONE; /* there is none yet: dropping it does nothing */
+    c->link = &c->links[0];
+    c->second = &c->links[1];
+    c->link->phase = c->second->phase = LINK_DONE; /* there is none yet: dropping it does nothing */
     c->armed_ms = UINT64_MAX;
     c->loop = c->options.values.loop;
     if (!c->loop)

@@ -42,8 +42,10 @@ struct ar_client {
     struct published *view; /* &published: how a const client is read */
     struct options options;
     struct engine engine;
-    struct link_conn link;
-    struct probe *probe; /* owned; NULL: no address for it */
+    struct link_conn links[2];
+    struct link_conn *link;   /* the engine's: one of them */
+    struct link_conn *second; /* the other: an attempt beside a link that stands still, or idle */
+    struct probe *probe;      /* owned; NULL: no address for it */
     struct inbox inbox;
     uv_loop_t *loop; /* the host's, or owned */
     bool owns_loop;

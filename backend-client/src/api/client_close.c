@@ -59,8 +59,9 @@ void client_begin_close(struct ar_client *c)
     c->closing = true;
     /* The inbox is empty: the wish to close was the last thing to go in. */
     engine_close(&c->engine, c->now_ms);
-    c->handles = 4;
-    link_done(&c->link);
+    c->handles = 5;
+    link_done(c->link);
+    link_done(c->second);
     probe_close(c->probe, on_probe_closed, c);
     c->probe = NULL;
     uv_close((uv_handle_t *)&c->timer, on_handle_closed);

@@ -44,18 +44,31 @@ static void maybe_probe(struct ar_client *c, uint64_t apart_ms)
 
 static void op_connect(struct engine *e)
 {
-    link_open(&of_engine(e)->link);
+    link_open(of_engine(e)->link);
     maybe_probe(of_engine(e), CLIENT_PROBE_APART_MS);
 }
 
 static void op_drop(struct engine *e)
 {
-    link_close(&of_engine(e)->link);
+    link_close(of_engine(e)->link);
+}
+
+static void op_second(struct engine *e, bool wanted)
+{
+    struct link_conn *l = of_engine(e)->second;
+    link_close(l);
+    if (wanted)
+        link_open(l);
+}
+
+static bool op_is_held(struct engine *e)
+{
+    return link_is_held(of_engine(e)->link);
 }
 
 static size_t op_unacked(struct engine *e)
 {
-    return link_unacked(&of_engine(e)->link);
+    return link_unacked(of_engine(e)->link);
 }
 
 static void op_complete(struct engine *e, struct call *call, const struct ar_reply *reply)
@@ -111,6 +124,8 @@ static void op_state(struct engine *e)
 
 const struct engine_ops client_engine_ops = {.connect = op_connect,
                                              .drop = op_drop,
+                                             .second = op_second,
+                                             .is_held = op_is_held,
                                              .unacked = op_unacked,
                                              .complete = op_complete,
                                              .progress = op_progress,
@@ -167,8 +182,8 @@ static void flush(struct ar_client *c)
 {
     struct engine *e = &c->engine;
     /* Room in `out` may let waiting calls in, so it goes on until nothing is left or the kernel is full. */
-    while (c->link.phase == LINK_UP && !c->link.watching_write && buf_len(&e->out) > 0) {
-        ssize_t sent = link_send(&c->link, buf_data(&e->out), buf_len(&e->out));
+    while (c->link->phase == LINK_UP && !c->link->watching_write && buf_len(&e->out) > 0) {
+        ssize_t sent = link_send(c->link, buf_data(&e->out), buf_len(&e->out));
         if (sent <= 0)
             return;
         engine_link_sent(e, (size_t)sent, c->now_ms);
@@ -179,7 +194,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct ar_client *c = timer->data;
     c->armed_ms = UINT64_MAX;
-    link_read_pending(&c->link);
+    link_read_pending(c->link);
     if (c->closing)
         return;
     client_event_begin(c);
@@ -231,7 +246,8 @@ void client_event_end(struct ar_client *c)
 void client_on_async(uv_async_t *async)
 {
     struct ar_client *c = async->data;
-    link_wake(&c->link); /* an event of its own, if the wake-up was the link's */
+    link_wake(c->link);
+    link_wake(c->second); /* an event of its own, if the wake-up was the link's */
     if (c->probe && !c->closing)
         probe_wake(c->probe);
     if (c->closing)
@@ -248,11 +264,39 @@ void client_on_probe(void *data, int status, const char *text)
     client_event_end(c);
 }
 
+/* ---- events of the second attempt ---- */
+
+static void second_up(struct ar_client *c)
+{
+    char line[ENGINE_SECOND_LINE];
+    size_t len = engine_second_line(&c->engine, line);
+    if (link_send(c->second, line, len) == (ssize_t)len)
+        return; /* a new socket has room for a line; whatever else is wrong with it is reported by itself */
+    link_close(c->second);
+    engine_second_failed(&c->engine, c->now_ms);
+}
+
+static void second_answered(struct ar_client *c, const char *bytes, size_t len)
+{
+    struct link_conn *l = c->second;
+    /* First, so that the engine drops the link that stood still, and writes to this one. */
+    c->second = c->link;
+    c->link = l;
+    link_close(c->second);
+    if (engine_second_answered(&c->engine, l->peer, c->now_ms))
+        engine_link_bytes(&c->engine, bytes, len, c->now_ms);
+}
+
+/* ---- events of the link ---- */
+
 static void on_up(struct link_conn *l, const char *peer)
 {
     struct ar_client *c = of_link(l);
     client_event_begin(c);
-    engine_link_up(&c->engine, peer, c->now_ms);
+    if (l == c->second)
+        second_up(c);
+    else
+        engine_link_up(&c->engine, peer, c->now_ms);
     client_event_end(c);
 }
 
@@ -260,7 +304,10 @@ static void on_failed(struct link_conn *l, const struct fault *why, const char *
 {
     struct ar_client *c = of_link(l);
     client_event_begin(c);
-    engine_link_failed(&c->engine, why, peer, c->now_ms);
+    if (l == c->second)
+        engine_second_failed(&c->engine, c->now_ms);
+    else
+        engine_link_failed(&c->engine, why, peer, c->now_ms);
     client_event_end(c);
 }
 
@@ -268,7 +315,10 @@ static void on_bytes(struct link_conn *l, const char *bytes, size_t len)
 {
     struct ar_client *c = of_link(l);
     client_event_begin(c);
-    engine_link_bytes(&c->engine, bytes, len, c->now_ms);
+    if (l == c->second)
+        second_answered(c, bytes, len);
+    else
+        engine_link_bytes(&c->engine, bytes, len, c->now_ms);
     client_event_end(c);
 }
 
@@ -282,7 +332,10 @@ static void on_lost(struct link_conn *l, const struct fault *why)
 {
     struct ar_client *c = of_link(l);
     client_event_begin(c);
-    engine_link_lost(&c->engine, why, c->now_ms);
+    if (l == c->second)
+        engine_second_failed(&c->engine, c->now_ms);
+    else
+        engine_link_lost(&c->engine, why, c->now_ms);
     client_event_end(c);
 }
 

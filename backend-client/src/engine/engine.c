@@ -107,6 +107,8 @@ void engine_close(struct engine *e, uint64_t now_ms)
     engine_move(e, ENGINE_CLOSED, now_ms);
     if (busy)
         e->ops->drop(e);
+    if (e->stands_still)
+        e->ops->second(e, false);
     engine_calls_close(e, now_ms);
     engine_link_reset(e);
     e->counters.relay = AR_REACH_UNKNOWN;
@@ -136,6 +138,20 @@ void engine_link_up(struct engine *e, const char *peer, uint64_t now_ms)
     engine_dispatch(e, now_ms);
 }
 
+bool engine_second_answered(struct engine *e, const char *peer, uint64_t now_ms)
+{
+    if (!e->stands_still)
+        return false;
+    struct fault why = e->fault;
+    e->stands_still = false;
+    engine_end_link(e, &why, ENGINE_END_LOST, now_ms);
+    engine_move(e, ENGINE_CONNECTING, now_ms);
+    engine_link_up(e, peer, now_ms);
+    /* The answer to its ping is about to come in. */
+    engine_request_sent(e, &e->requests.ping, e->second_ping, now_ms);
+    return true;
+}
+
 /* ---- time ---- */
 
 uint64_t engine_due_ms(const struct engine *e)
@@ -149,6 +165,7 @@ uint64_t engine_due_ms(const struct engine *e)
     if (!engine_has_link(e))
         return due_ms;
     due_ms = earlier(due_ms, earlier(engine_deadlines_due_ms(e), engine_ping_due_ms(e)));
+    due_ms = earlier(due_ms, e->second_at_ms);
     return earlier(due_ms, earlier(e->next_init_at_ms, e->next_poll_at_ms));
 }
 
@@ -161,6 +178,8 @@ static void act_on_overdue(struct engine *e, uint64_t now_ms)
         return;
     case ENGINE_OVERDUE_SILENCE:
         fault_silent(&why, e->address, now_ms - e->received_at_ms);
+        if (engine_stand_still(e, &why, now_ms))
+            return;
         break;
     case ENGINE_OVERDUE_LINE:
         fault_slow_line(&why, e->address, now_ms - e->line_at_ms);
@@ -169,7 +188,9 @@ static void act_on_overdue(struct engine *e, uint64_t now_ms)
         fault_stalled(&why, e->address, now_ms - e->stall_at_ms);
         break;
     case ENGINE_OVERDUE_INITIALIZE:
-        engine_initialize_timed_out(e, now_ms);
+        fault_silent(&why, e->address, now_ms - e->received_at_ms);
+        if (!engine_stand_still(e, &why, now_ms))
+            engine_initialize_timed_out(e, now_ms);
         return;
     case ENGINE_OVERDUE_POLL:
         engine_agents_timed_out(e, now_ms);
@@ -188,6 +209,7 @@ static void link_tick(struct engine *e, uint64_t now_ms)
         engine_link_trim(e);
     engine_watch_writes(e, now_ms);
     act_on_overdue(e, now_ms);
+    engine_second_tick(e, now_ms);
     if (engine_has_link(e) && engine_ping_due_ms(e) <= now_ms)
         engine_ping(e, now_ms);
     if (e->link == ENGINE_INITIALIZING && e->next_init_at_ms <= now_ms)

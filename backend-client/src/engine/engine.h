@@ -30,6 +30,10 @@
  *   the link broke                            with a link   link ended
  *   nothing came for dead_after_ms,           with a link   link ended
  *     a ping included
+ *   the same, or no answer to initialize,     INITIALIZING  degraded; kept for as long as it lasts: a relay that stands
+ *     where the peer has never said a                       still answers it first. Beside it a second attempt, again
+ *     word and its system is there                          and again
+ *   the second attempt is answered            INITIALIZING  link ended, and the second is the new one
  *   no byte has left for ENGINE_FRAME_MS      with a link   link ended: the peer does not read
  *   a line has not ended in ENGINE_FRAME_MS   with a link   link ended
  *   a line that is no JSON-RPC:               with a link
@@ -117,6 +121,11 @@ struct engine_ops {
     void (*connect)(struct engine *e);
     /* Abort the attempt, or close the link: no engine_link_* for it any more. Its unsent bytes are forgotten. */
     void (*drop)(struct engine *e);
+    /* Begin one more attempt beside a link that stands still, instead of an earlier one; or end it. Answered by
+     * engine_second_failed or engine_second_answered, later. */
+    void (*second)(struct engine *e, bool wanted);
+    /* The peer's system is there and has all that was sent. */
+    bool (*is_held)(struct engine *e);
     /* Bytes of the link that have left and that the peer's system has not acknowledged; 0 where that is unknown. */
     size_t (*unacked)(struct engine *e);
     /* The call is over and in no list; the driver frees it, after its callback. The reply is borrowed. */
@@ -156,6 +165,17 @@ void engine_link_bytes(struct engine *e, const char *bytes, size_t len, uint64_t
 /* `len` bytes from the front of `out` have left: they are consumed here. */
 void engine_link_sent(struct engine *e, size_t len, uint64_t now_ms);
 void engine_link_lost(struct engine *e, const struct fault *why, uint64_t now_ms);
+
+/* ---- the second attempt (engine_second.c) ---- */
+
+#define ENGINE_SECOND_LINE 80
+/* What is to be sent on it once it is connected, a line with its newline; its length. */
+size_t engine_second_line(struct engine *e, char line[ENGINE_SECOND_LINE]);
+/* It could not be connected, or broke. */
+void engine_second_failed(struct engine *e, uint64_t now_ms);
+/* Its peer has sent something: the first link is dropped, and true: the second is the engine's link from now on, with
+ * all that it received still to be given by engine_link_bytes. false: it is not wanted. */
+MUSTCHECK bool engine_second_answered(struct engine *e, const char *peer, uint64_t now_ms);
 /* The health probe's result; status 0: no answer, `text` says why. */
 void engine_probe(struct engine *e, int status, const char *text, uint64_t now_ms);
 

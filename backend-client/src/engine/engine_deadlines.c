@@ -106,7 +106,7 @@ static uint64_t ping_grace_ms(const struct engine *e)
 static uint64_t silence_deadline_ms(const struct engine *e)
 {
     const struct pending_request *ping = &e->requests.ping;
-    if (ping->id == 0)
+    if (ping->id == 0 || e->stands_still)
         return UINT64_MAX;
     if (ping->in_transit)
         return later(e->received_at_ms, e->last_ack_at_ms) + e->options.dead_after_ms;
@@ -136,7 +136,8 @@ static uint64_t answer_deadline_ms(const struct engine *e, const struct pending_
 
 static uint64_t initialize_deadline_ms(const struct engine *e)
 {
-    return answer_deadline_ms(e, &e->requests.init, e->options.init_timeout_ms);
+    return e->stands_still ? UINT64_MAX
+                           : answer_deadline_ms(e, &e->requests.init, e->options.init_timeout_ms);
 }
 
 static uint64_t poll_deadline_ms(const struct engine *e)

@@ -237,6 +237,7 @@ void engine_link_bytes(struct engine *e, const char *bytes, size_t len, uint64_t
     if (!engine_has_link(e) || len == 0)
         return;
     e->received_at_ms = now_ms;
+    engine_moves_again(e, now_ms);
     take_chunk(e, bytes, len, now_ms);
     if (!engine_has_link(e))
         return;

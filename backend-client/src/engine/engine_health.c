@@ -48,7 +48,7 @@ static uint64_t next_attempt_at(const struct engine *e)
     case ENGINE_IDLE:
         return e->attempt_at_ms;
     case ENGINE_INITIALIZING:
-        return e->next_init_at_ms;
+        return earlier(e->next_init_at_ms, e->second_at_ms);
     case ENGINE_READY:
         return engine_is_live(e) ? UINT64_MAX : e->next_poll_at_ms;
     default:

@@ -1,7 +1,8 @@
 /* What the files of the engine offer each other, by file; its members: engine_state.h. The calls among them go
  * downward in this order, without a circle:
  *
- *   engine, engine_frames -> engine_answers -> engine_initialize -> engine_agents -> engine_link -> engine_calls
+ *   engine, engine_frames -> engine_answers -> engine_initialize -> engine_agents -> engine_second -> engine_link
+ *   -> engine_calls
  *   -> engine_reply -> engine_queue, engine_deadlines, engine_requests, engine_publish, engine_health
  */
 #ifndef CLIENT_ENGINE_INTERNAL_H
@@ -16,6 +17,8 @@
 #define ENGINE_ERROR_TEXT_BYTES ((size_t)512)
 /* Longer ids than these belong to no request. */
 #define ENGINE_ID_MAX ((size_t)64)
+/* The ids of its own requests are strings that begin with it, which no call's number meets. */
+#define ENGINE_ID_PREFIX "ar-"
 /* Without memory for a snapshot: tried again after. */
 #define ENGINE_MEMORY_MS UINT64_C(100)
 
@@ -101,6 +104,14 @@ void engine_attempt(struct engine *e, uint64_t now_ms);
  * a long answer of the mock as well. */
 void engine_link_trim(struct engine *e);
 void engine_link_release(struct engine *e);
+
+/* ---- engine_second.c: a link on which the relay has never said a word ---- */
+
+/* A deadline of the peer's has passed. true: the link is kept, since the peer stands still. */
+MUSTCHECK bool engine_stand_still(struct engine *e, const struct fault *why, uint64_t now_ms);
+/* It has said something. */
+void engine_moves_again(struct engine *e, uint64_t now_ms);
+void engine_second_tick(struct engine *e, uint64_t now_ms);
 
 /* ---- engine_deadlines.c: by when the peer must answer, read, and end a line ---- */
 

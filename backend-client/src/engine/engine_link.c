@@ -30,8 +30,14 @@ void engine_move(struct engine *e, enum engine_link to, uint64_t now_ms)
 {
     assert((moves[e->link] & BIT(to)) != 0);
     (void)moves;
+    enum engine_link from = e->link;
     e->link = to;
-    e->attempt_at_ms = to == ENGINE_IDLE ? now_ms + reconnect_next_ms(&e->reconnect) : UINT64_MAX;
+    e->attempt_at_ms = UINT64_MAX;
+    if (to != ENGINE_IDLE)
+        return;
+    /* From the beginning of an attempt that failed: what it lasted is not waited for once more. */
+    uint64_t from_ms = from == ENGINE_CONNECTING ? e->attempt_began_at_ms : now_ms;
+    e->attempt_at_ms = later(from_ms + reconnect_next_ms(&e->reconnect), now_ms);
 }
 
 /* ---- the end of a link ---- */
@@ -47,15 +53,20 @@ void engine_link_reset(struct engine *e)
     e->next_init_at_ms = UINT64_MAX;
     e->next_poll_at_ms = UINT64_MAX;
     e->poll_again = false;
+    e->heard = false;
     e->got_good_line = false;
     e->bad_lines = 0;
     e->abandoned = 0;
+    e->stands_still = false;
+    e->second_at_ms = UINT64_MAX;
 }
 
 void engine_end_link(struct engine *e, const struct fault *why, enum engine_end how, uint64_t now_ms)
 {
     if (how != ENGINE_END_LOST)
         e->ops->drop(e);
+    if (e->stands_still)
+        e->ops->second(e, false);
     bool refused = how == ENGINE_END_REFUSED;
     e->counters.losses += !refused;
     e->counters.relay = refused ? AR_REACH_UNKNOWN : AR_REACH_DOWN;
@@ -169,6 +180,7 @@ void engine_attempt(struct engine *e, uint64_t now_ms)
     if (e->link != ENGINE_IDLE || e->attempt_at_ms > now_ms)
         return;
     engine_move(e, ENGINE_CONNECTING, now_ms);
+    e->attempt_began_at_ms = now_ms;
     e->counters.attempts++;
     e->ops->connect(e);
 }

@@ -15,8 +15,6 @@
 #include "wire/text.h"
 #include "wire/writer.h"
 
-#define REQUEST_ID_PREFIX "ar-"
-
 static void write_member_text(struct writer *w, const char *key, const char *json, size_t len)
 {
     if (json)
@@ -50,7 +48,7 @@ uint64_t engine_send_request(struct engine *e, const char *method, const char *p
     char id[32];
     uint64_t number = e->next_request_id;
     size_t before = buf_len(&e->out);
-    (void)snprintf(id, sizeof(id), REQUEST_ID_PREFIX "%" PRIu64, number);
+    (void)snprintf(id, sizeof(id), ENGINE_ID_PREFIX "%" PRIu64, number);
     begin_line(e, &w);
     write_member_string(&w, "id", id);
     write_member_string(&w, "method", method);
@@ -110,7 +108,7 @@ void engine_notify(struct engine *e, const char *method, const char *params, siz
 
 uint64_t engine_request_number(const char *id, size_t len)
 {
-    static const char prefix[] = "\"" REQUEST_ID_PREFIX;
+    static const char prefix[] = "\"" ENGINE_ID_PREFIX;
     const size_t skip = sizeof(prefix) - 1;
     uint64_t number;
     if (len < skip + 2 || memcmp(id, prefix, skip) != 0 || id[len - 1] != '"')

@@ -116,6 +116,14 @@ struct engine {
     uint64_t sent_total;        /* bytes of this link that have left */
     uint64_t queued_total; /* bytes of this link ever appended to `out` (engine_requests.c, engine_calls.c) */
 
+    uint64_t attempt_began_at_ms;
+
+    /* ---- engine_second.c: a link on which the relay has never said a word, and the attempt beside it ---- */
+
+    bool stands_still;
+    uint64_t second_at_ms; /* when the second attempt is to begin, or to begin anew */
+    uint64_t second_ping;  /* the number of the ping that is sent on it */
+
     /* ---- engine_requests.c: what the engine itself asks ---- */
 
     struct engine_requests requests;
@@ -135,7 +143,8 @@ struct engine {
     struct frame_reader reader;
     uint64_t received_at_ms; /* the last byte's */
     uint64_t line_at_ms;     /* when the line under way began */
-    bool got_good_line;      /* on this link */
+    bool heard;              /* on this link, a byte */
+    bool got_good_line;      /* likewise, a message */
     unsigned bad_lines;      /* since the last good one */
 
     /* ---- engine_initialize.c ---- */

@@ -97,6 +97,7 @@ void link_close(struct link_conn *l)
         freeaddrinfo(l->addresses);
     l->addresses = NULL;
     l->next = NULL;
+    l->trying = NULL;
     link_drop_socket(l);
     link_move(l, LINK_IDLE);
 }
@@ -241,6 +242,11 @@ size_t link_unacked(const struct link_conn *l)
     if (l->phase != LINK_UP || ioctl(l->fd, SIOCOUTQ, &bytes) != 0 || bytes < 0)
         return 0;
     return (size_t)bytes;
+}
+
+bool link_is_held(const struct link_conn *l)
+{
+    return l->phase == LINK_UP && (l->address->kind == ADDRESS_UNIX || link_unacked(l) == 0);
 }
 
 ssize_t link_send(struct link_conn *l, const char *bytes, size_t len)

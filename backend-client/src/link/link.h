@@ -31,9 +31,9 @@
 
 #define LINK_PEER_SIZE  80 /* ar_health.peer */
 #define LINK_READ_BYTES ((size_t)64 << 10)
-/* The C library's resolver gives up by itself, after 30 s with three dead name servers; this is for one that
- * never does. */
-#define LINK_RESOLVE_TIMEOUT_MS 60000
+/* A connection attempt that has no answer is begun anew after so long, within its connect_timeout_ms: the kernel
+ * repeats what opens a connection after 1 s, 3 s, 7 s ..., and a host that is back is to be found sooner. */
+#define LINK_RENEW_MS 3000
 
 struct link_conn;
 
@@ -50,7 +50,7 @@ struct link_conn_ops {
 enum link_phase {
     LINK_IDLE,
     LINK_STARTING,   /* opened; begins with the next loop iteration */
-    LINK_RESOLVING,  /* bounded by LINK_RESOLVE_TIMEOUT_MS */
+    LINK_RESOLVING,  /* bounded by connect_timeout_ms */
     LINK_CONNECTING, /* one address is being tried, bounded by connect_timeout_ms */
     LINK_UP,
     LINK_BREAKING, /* sending failed; reported with the next loop iteration, after what can still be read */
@@ -70,13 +70,15 @@ struct link_conn {
     uv_poll_t *poll; /* owned; on the heap, since closing is asynchronous and the next may begin before */
     int fd;          /* -1: none */
     bool watching_write;
-    bool closed;                 /* the timer's close callback has run */
-    unsigned closing;            /* heap handles whose close callback is to come */
-    int broken;                  /* LINK_BREAKING: why */
-    struct resolve *resolve;     /* under way, or NULL */
-    struct addrinfo *addresses;  /* owned; of this attempt; NULL for a numeric address */
-    const struct addrinfo *next; /* to be tried after the one under way */
-    struct addrinfo numeric;     /* an address that needs no resolver, as a list of one */
+    bool closed;                   /* the timer's close callback has run */
+    unsigned closing;              /* heap handles whose close callback is to come */
+    int broken;                    /* LINK_BREAKING: why */
+    struct resolve *resolve;       /* under way, or NULL */
+    struct addrinfo *addresses;    /* owned; of this attempt; NULL for a numeric address */
+    const struct addrinfo *next;   /* to be tried after the one under way */
+    const struct addrinfo *trying; /* the one under way; NULL: a path */
+    uint64_t trying_until_ms;      /* uv_hrtime's ms: when it is given up */
+    struct addrinfo numeric;       /* an address that needs no resolver, as a list of one */
     struct sockaddr_storage numeric_address;
     enum fault_stage failed_at; /* the last address's failure */
     int failed_by;
@@ -93,6 +95,9 @@ void link_wake(struct link_conn *l);
 /* Bytes that the kernel took (0: none now), or a negative libuv code: not connected, or broken before it took
  * any. A link that broke is reported by on_lost, which comes by itself. */
 MUSTCHECK ssize_t link_send(struct link_conn *l, const char *bytes, size_t len);
+/* The peer's system is known to be there, and has all that was sent: what does not answer then stands still. On a
+ * Unix socket the peer is on this machine, and its end would be known. */
+MUSTCHECK bool link_is_held(const struct link_conn *l);
 /* Bytes sent that the peer's system has not acknowledged; 0 where the kernel does not know. */
 size_t link_unacked(const struct link_conn *l);
 /* Reads what has come and was not looked at yet: libuv runs timers before it looks at descriptors, so on a

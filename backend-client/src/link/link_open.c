@@ -5,9 +5,11 @@
  *
  * Failure modes, each of which goes on with the next address and, after the last, ends in on_failed with that
  * address's fault: no socket or handle; refused (at once, or when the socket becomes writable); no
- * answer within connect_timeout_ms; a full backlog (EAGAIN, Unix); connected to itself: connecting to a free
+ * answer within connect_timeout_ms, though it was begun anew every LINK_RENEW_MS; a full backlog (EAGAIN, Unix); connected to itself: connecting to a free
  * port in the range from which the kernel draws source ports can meet in the middle, and would then keep the
- * relay from taking its own port. The resolver failing or hanging ends the attempt as a whole.
+ * relay from taking its own port. The resolver failing, or not
+ * answering within connect_timeout_ms, ends the attempt as a whole: the next one asks anew, on another thread, while
+ * this look-up may still hang.
  */
 #include "link_internal.h"
 
@@ -20,6 +22,12 @@
 #include <sys/un.h>
 
 #include "base/alloc.h"
+
+/* The kernel's own question to a silent peer: what stands still is answered for by its host, what has vanished is
+ * not. */
+#define KEEPALIVE_IDLE_S     5
+#define KEEPALIVE_INTERVAL_S 2
+#define KEEPALIVE_COUNT      3
 
 static void try_next(struct link_conn *l);
 
@@ -52,6 +60,7 @@ static void go_up(struct link_conn *l)
         freeaddrinfo(l->addresses);
     l->addresses = NULL;
     l->next = NULL;
+    l->trying = NULL;
     link_move(l, LINK_UP);
     l->ops->on_up(l, l->peer);
 }
@@ -89,6 +98,11 @@ static void on_connect_event(uv_poll_t *handle, int status, int events)
     try_next(l);
 }
 
+static void set_option(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
 /* The socket and its handle. */
 static int make_socket(struct link_conn *l, int family)
 {
@@ -105,19 +119,27 @@ static int make_socket(struct link_conn *l, int family)
     poll->data = l;
     l->poll = poll;
     if (family != AF_UNIX) {
-        int on = 1;
-        /* Without it the link still works, only slower. */
-        (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        /* Without them the link still works: slower, and a peer whose host has vanished is noticed later. */
+        set_option(l->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        set_option(l->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(l->fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+        set_option(l->fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+        set_option(l->fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
     }
     return 0;
 }
 
 static void on_timer(uv_timer_t *timer);
 
+static uint64_t clock_ms(void)
+{
+    return uv_hrtime() / UINT64_C(1000000);
+}
+
 /* From now, whatever the loop's own, possibly older idea of it. */
 static void start_timer(struct link_conn *l, uint64_t ms)
 {
-    uint64_t now_ms = uv_hrtime() / UINT64_C(1000000);
+    uint64_t now_ms = clock_ms();
     uint64_t loop_ms = uv_now(l->loop);
     uint64_t behind_ms = now_ms > loop_ms ? now_ms - loop_ms : 0;
     (void)uv_timer_start(&l->timer, on_timer, ms + behind_ms, 0); /* cannot fail before link_done */
@@ -138,8 +160,10 @@ static int try_address(struct link_conn *l, const struct sockaddr *address, sock
         link_drop_socket(l);
         return rc;
     }
+    uint64_t now_ms = clock_ms();
+    uint64_t left_ms = l->trying_until_ms > now_ms ? l->trying_until_ms - now_ms : 0;
     link_move(l, LINK_CONNECTING);
-    start_timer(l, l->connect_timeout_ms);
+    start_timer(l, left_ms < LINK_RENEW_MS ? left_ms : LINK_RENEW_MS);
     return 0;
 }
 
@@ -151,6 +175,8 @@ static void try_next(struct link_conn *l)
         if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
             continue;
         resolve_numeric_text(a->ai_addr, l->peer, sizeof(l->peer));
+        l->trying = a;
+        l->trying_until_ms = clock_ms() + l->connect_timeout_ms;
         int rc = try_address(l, a->ai_addr, a->ai_addrlen);
         if (rc == 0)
             return;
@@ -164,6 +190,8 @@ static void try_unix(struct link_conn *l)
     struct sockaddr_un path = {.sun_family = AF_UNIX};
     memcpy(path.sun_path, l->address->path, sizeof(path.sun_path));
     (void)snprintf(l->peer, sizeof(l->peer), "unix:%.*s", LINK_PEER_SIZE - 6, l->address->path);
+    l->trying = NULL;
+    l->trying_until_ms = clock_ms() + l->connect_timeout_ms;
     int rc = try_address(l, (const struct sockaddr *)&path, sizeof(path));
     if (rc == 0)
         return;
@@ -197,7 +225,7 @@ static void begin(struct link_conn *l)
         return;
     }
     link_move(l, LINK_RESOLVING);
-    start_timer(l, LINK_RESOLVE_TIMEOUT_MS);
+    start_timer(l, l->connect_timeout_ms);
 }
 
 void link_wake(struct link_conn *l)
@@ -238,8 +266,12 @@ static void on_connect_timeout(struct link_conn *l)
         on_connect_event(l->poll, 0, UV_WRITABLE);
         return;
     }
-    note(l, FAULT_CONNECT, UV_ETIMEDOUT);
     link_drop_socket(l);
+    const struct addrinfo *again = clock_ms() < l->trying_until_ms ? l->trying : NULL;
+    int rc = again ? try_address(l, again->ai_addr, again->ai_addrlen) : UV_ETIMEDOUT;
+    if (rc == 0)
+        return;
+    note(l, FAULT_CONNECT, rc);
     try_next(l);
 }
 

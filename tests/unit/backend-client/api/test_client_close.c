@@ -243,7 +243,8 @@ static void no_agents_after_close(void **state)
         "{\"jsonrpc\":\"2.0\",\"id\":\"ar-1\",\"result\":{\"protocolVersion\":\"2025-11-25\","
         "\"capabilities\":{},\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n"
         "{\"jsonrpc\":\"2.0\",\"method\":\"hello\"}\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":\"ar-2\",\"result\":{\"agents\":[{\"id\":\"a\"}]}}\n";
+        "{\"jsonrpc\":\"2.0\",\"id\":\"ar-2\",\"result\":{\"tools\":[]}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":\"ar-3\",\"result\":{\"agents\":[{\"id\":\"a\"}]}}\n";
     f->peer = peer_start(PEER_IP4);
     peer_set_raw(f->peer, lines, sizeof(lines) - 1);
     peer_set_mode(f->peer, PEER_RAW);

@@ -40,9 +40,9 @@ static void fills_in_defaults(void **state)
     assert_string_equal(o.values.client_version, ar_version());
     assert_int_equal(o.values.mock_seed, 1);
     assert_int_equal(o.values.connect_timeout_ms, 5000);
-    assert_int_equal(o.values.backoff_base_ms, 1000);
+    assert_int_equal(o.values.backoff_base_ms, 250);
     assert_true(fabs(o.values.backoff_factor - 2) < 1e-9);
-    assert_int_equal(o.values.backoff_cap_ms, 30000);
+    assert_int_equal(o.values.backoff_cap_ms, 2000);
     assert_int_equal(o.values.backoff_stable_ms, 60000);
     assert_int_equal(o.values.heartbeat_ms, 5000);
     assert_int_equal(o.values.dead_after_ms, 10000);
@@ -184,9 +184,9 @@ static void checks_limits(void **state)
     TAKEN(connect_timeout_ms, 1);
     TAKEN(connect_timeout_ms, 86400000);
     REFUSED(backoff_base_ms, 0);
-    REFUSED(backoff_base_ms, 30001); /* above the cap */
-    TAKEN(backoff_base_ms, 30000);
-    REFUSED(backoff_cap_ms, 999);
+    REFUSED(backoff_base_ms, 2001); /* above the cap */
+    TAKEN(backoff_base_ms, 2000);
+    REFUSED(backoff_cap_ms, 249);
     REFUSED(backoff_factor, 0.99);
     REFUSED(backoff_factor, NAN);
     REFUSED(backoff_factor, INFINITY);

@@ -149,6 +149,25 @@ void engine_fixture_connect(struct engine_fixture *f)
     engine_fixture_pump(f);
 }
 
+void engine_fixture_second_answers(struct engine_fixture *f)
+{
+    char line[ENGINE_SECOND_LINE];
+    REQUIRE(f->second, "there is no second attempt");
+    size_t len = engine_second_line(&f->engine, line);
+    REQUIRE(len > 0 && len < sizeof(line) && line[len - 1] == '\n', "no line: %s", line);
+    char answer[ENGINE_SECOND_LINE + 64];
+    (void)snprintf(answer, sizeof(answer), "{\"jsonrpc\":\"2.0\",\"id\":\"ar-%llu\",\"result\":{}}",
+                   (unsigned long long)f->engine.second_ping);
+    engine_fixture_peer_reset(f);
+    f->second = false;
+    f->linked = true;
+    f->link++;
+    REQUIRE(engine_second_answered(&f->engine, "10.0.0.2:9500", f->now_ms), "it is not wanted");
+    engine_fixture_check(f);
+    engine_fixture_send(f, answer);
+    engine_fixture_pump(f);
+}
+
 void engine_fixture_refuse(struct engine_fixture *f)
 {
     struct fault why = fault_of("ECONNREFUSED");

@@ -50,7 +50,7 @@ struct peer_script {
     bool has_tool;         /* REPLY_GOOD to it: agent_list stands there */
     enum peer_reply list;  /* agents/list */
     enum peer_reply tool;  /* tools/call agent_list of the engine itself */
-    enum peer_reply ping; /* relay/ping of the engine itself */
+    enum peer_reply ping;  /* relay/ping of the engine itself */
     enum peer_reply call;
     const char *agents;      /* REPLY_GOOD's answer to list and tool; static */
     unsigned retry_after_ms; /* in REPLY_UNAVAILABLE's data; 0: absent */
@@ -122,6 +122,8 @@ struct engine_fixture {
     /* the I/O driver */
     bool connecting;
     bool linked;
+    bool second;       /* a second attempt is under way */
+    uint64_t seconds;  /* asked for */
     unsigned link;     /* the number of this one, from 1 */
     uint64_t connects; /* asked for */
     uint64_t drops;
@@ -201,6 +203,7 @@ void engine_fixture_connect(
     struct engine_fixture *f); /* the attempt under way succeeds; the peer answers as scripted */
 void engine_fixture_refuse(struct engine_fixture *f); /* the attempt under way fails: ECONNREFUSED */
 void engine_fixture_lose(struct engine_fixture *f);   /* the link breaks: ECONNRESET */
+void engine_fixture_second_answers(struct engine_fixture *f); /* the second attempt becomes the link */
 /* Opens (with options `o`), starts, connects, answers; requires live. */
 void engine_fixture_open_live(struct engine_fixture *f, const struct ar_options *o);
 /* From wherever it is: connects and answers (GOOD) until live; requires that it comes within ten minutes.

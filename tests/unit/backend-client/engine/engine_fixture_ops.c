@@ -209,6 +209,20 @@ static void on_state(struct engine *e)
     engine_fixture_trace(f, "state %s", engine_fixture_state_name(h.state));
 }
 
+static void on_second(struct engine *e, bool wanted)
+{
+    struct engine_fixture *f = engine_fixture_of(e);
+    REQUIRE(f->linked || !wanted, "a second attempt without a first");
+    f->second = wanted;
+    f->seconds += wanted;
+    engine_fixture_trace(f, wanted ? "second" : "no second");
+}
+
+static bool on_is_held(struct engine *e)
+{
+    return engine_fixture_of(e)->linked && engine_fixture_of(e)->unacked == 0;
+}
+
 static size_t on_unacked(struct engine *e)
 {
     return engine_fixture_of(e)->unacked;
@@ -217,6 +231,8 @@ static size_t on_unacked(struct engine *e)
 const struct engine_ops engine_fixture_ops = {
     .connect = on_connect,
     .drop = on_drop,
+    .second = on_second,
+    .is_held = on_is_held,
     .unacked = on_unacked,
     .complete = on_complete,
     .progress = on_progress,
