@@ -238,6 +238,11 @@ test-tsan: deps-test $(node_modules)
 	$(Q)TEST_TIME_SCALE=4 TSAN_OPTIONS=halt_on_error=1 tests/run --bin build/thread/bin --tests build/thread/tests \
 	  --unit $(tsan_tests) --node tests/faults/client_storm.test.mjs
 
+# How soon clients are live again after outages of 5 s, 30 s and 120 s, twenty of each: about seven minutes.
+test-return: deps-test
+	$(Q)$(MAKE) --no-print-directory all tests-built $(node_modules)
+	$(Q)RETURN_LONG=1 tests/run --bin $(BIN) --tests $(TESTBIN) --node tests/faults/return.test.mjs
+
 # The real images on a real network: needs a Docker engine.
 test-compose: deps-test
 	$(Q)tests/compose/run
@@ -320,5 +325,5 @@ help:
 	@echo 'make install         into PREFIX (/usr/local), under DESTDIR   make uninstall'
 	@echo 'make clean'
 
-.PHONY: all run test test-unit test-integration test-san test-tsan test-compose fuzz soak bench format tidy install uninstall clean help \
+.PHONY: all run test test-unit test-integration test-san test-tsan test-return test-compose fuzz soak bench format tidy install uninstall clean help \
         tests-built fuzz-built bench-built library listed-sources deps-build deps-test deps-fuzz deps-tidy deps-bench

@@ -6,3 +6,10 @@ client_storm_SRC    := tests/faults/client_storm.c tests/unit/backend-client/lin
 client_storm_LIBS   := agentrelay mock_mcp mock wire base
 client_storm_LDLIBS := $(uv_libs) -lm -lpthread
 NODE_TESTS += tests/faults/client_storm.test.mjs
+
+# How soon clients are live again after an outage: a short form, and with RETURN_LONG=1 (make test-return) the long one.
+TEST_PROGRAMS += client_return
+client_return_SRC    := tests/faults/client_return.c
+client_return_LIBS   := agentrelay mock_mcp mock wire base
+client_return_LDLIBS := $(uv_libs) -lm -lpthread
+NODE_TESTS += tests/faults/return.test.mjs
