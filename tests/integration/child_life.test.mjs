@@ -103,7 +103,7 @@ test('the descriptor limit that the relay raised for itself is not handed on', a
 });
 
 test('arguments reach the command as they are: no shell', async (t) => {
-  const odd = ['a b', '$HOME', '"q"', "it's", '*', ';exit 1', '', 'é'];
+  const odd = ['a b', 'in $HOME', '$(id)', '`id`', '"q"', "it's", '*', ';exit 1', '', 'é'];
   const { command, args } = fake();
   const keep =
     'const fs=require("fs");fs.writeFileSync(process.env.TMPDIR+"/argv",JSON.stringify(process.argv.slice(2)))';

@@ -57,10 +57,7 @@ async function tool(client, name, args = {}) {
 }
 
 test('the default relay serves the mock with no configuration', async (t) => {
-  const relay = await t.relay({
-    relay: { listen: ['127.0.0.1:0'] },
-    config: '{"relay":{"listen":["127.0.0.1:0"],"logFormat":"json"}}',
-  });
+  const relay = await t.relay({ args: ['--listen', '127.0.0.1:0'], config: null });
   const client = await t.sdk(relay);
   const { tools } = await client.listTools();
   const names = tools.map(({ name }) => name);

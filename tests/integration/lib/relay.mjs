@@ -50,7 +50,7 @@ export class Relay {
   #stderr = '';
 
   /**
-   * `dir`: a fresh folder. Options: servers and relay (both as in the configuration file), config (its whole text instead),
+   * `dir`: a fresh folder. Options: servers and relay (both as in the configuration file), config (its whole text instead; null: no file),
    * args (more arguments), command (after `--`), env, wrap (a command line to start it under).
    */
   constructor(dir, { servers, relay, config, args = [], command, env, wrap = [] } = {}) {
@@ -62,7 +62,7 @@ export class Relay {
     const argv = ['serve', '--log-format', 'json', ...args];
     if (command) {
       argv.push('--listen', '127.0.0.1:0', '--', ...command);
-    } else {
+    } else if (config !== null) {
       this.writeConfig(config ?? { servers, relay });
       argv.push('--config', this.configFile);
     }
