@@ -34,6 +34,7 @@ static void write_control_agent(const struct mock_agent *a, struct writer *w)
     write_object(w);
     write_member_uint(w, "tasksCompleted", a->tasks_completed);
     write_member_uint(w, "tasksActive", a->tasks_active);
+    write_member_uint(w, "tasksFailed", a->tasks_failed);
     write_member_double(w, "successRate", a->success_rate);
     write_member_double(w, "cpuUsage", a->cpu);
     write_member_double(w, "memoryUsage", a->memory);

@@ -117,7 +117,7 @@ static void the_bytes_are_known(void **state)
         out,
         "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"agents\":[{\"id\":\"coder-001\",\"type\":"
         "\"coder\",\"name\":\"Code "
-        "Developer\",\"status\":\"active\",\"health\":86,\"capabilities\":[\"implementation\",\"refactoring\",\"debugging\"],\"swarmId\":\"swarm_1767225600000_tu2wvqz6z\",\"createdAt\":\"2026-01-01T00:00:00.000Z\",\"lastActivity\":\"2026-01-01T00:04:58.729Z\",\"metrics\":{\"tasksCompleted\":35,\"tasksActive\":1,\"successRate\":0.946,\"cpuUsage\":0.416,\"memoryUsage\":0.702},\"source\":\"mock\",\"mock\":true}],\"mock\":true}}\n");
+        "Developer\",\"status\":\"active\",\"activity\":\"Looking for a bug\",\"health\":86,\"capabilities\":[\"implementation\",\"refactoring\",\"debugging\"],\"swarmId\":\"swarm_1767225600000_tu2wvqz6z\",\"createdAt\":\"2026-01-01T00:00:00.000Z\",\"lastActivity\":\"2026-01-01T00:04:58.729Z\",\"metrics\":{\"tasksCompleted\":35,\"tasksActive\":1,\"tasksFailed\":2,\"successRate\":0.946,\"cpuUsage\":0.416,\"memoryUsage\":0.702,\"workload\":0.514,\"tokens\":45926},\"source\":\"mock\",\"mock\":true}],\"mock\":true}}\n");
 }
 
 static void without_now_the_clock_runs(void **state)
