@@ -25,6 +25,7 @@
 /* Descriptors that are kept from clients: the relay's own, and those of each server's children. */
 #define FILES_OWN        64
 #define FILES_PER_SERVER 8
+#define PER_ADDRESS_MIN  8
 
 const char *relay_default_server(const struct config *c)
 {
@@ -39,6 +40,14 @@ static size_t max_clients(const struct relay *r, const struct config *c)
     uint64_t files = r->max_files == RLIM_INFINITY ? UINT64_MAX : (uint64_t)r->max_files;
     uint64_t room = files > 2 * reserved ? files - reserved : files / 2;
     return (size_t)(c->max_clients < room ? c->max_clients : room);
+}
+
+/* Half of the places, where nothing else is set. A few clients may come from one address whatever maxClients is. */
+static size_t max_clients_per_address(const struct config *c, size_t clients)
+{
+    if (c->max_clients_per_address > 0)
+        return (size_t)c->max_clients_per_address;
+    return clients / 2 > PER_ADDRESS_MIN ? clients / 2 : PER_ADDRESS_MIN;
 }
 
 void relay_say_limits(const struct relay *r)
@@ -73,7 +82,9 @@ uint64_t relay_link_share(const struct config *c)
 
 struct front_limits relay_front_limits(const struct relay *r, const struct config *c)
 {
-    return (struct front_limits){.max_clients = max_clients(r, c),
+    size_t clients = max_clients(r, c);
+    return (struct front_limits){.max_clients = clients,
+                                 .max_clients_per_address = max_clients_per_address(c, clients),
                                  .max_frame_bytes = (size_t)c->max_frame_bytes,
                                  .max_id_bytes = (size_t)c->max_id_bytes,
                                  .out_bytes = (size_t)c->client_out_bytes,

@@ -73,6 +73,7 @@ struct config {
     size_t server_count;
     struct server_config defaults; /* the relay-wide values of per-server options; all else is unset */
     uint64_t max_clients;
+    uint64_t max_clients_per_address; /* 0: half of max_clients */
     uint64_t max_frame_bytes;
     uint64_t max_id_bytes;
     uint64_t max_memory_bytes;

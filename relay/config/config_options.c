@@ -98,6 +98,10 @@ static const struct option rows[] = {
                   30 * DAY_MS, 0, "A child unused for so long is stopped until it is needed. 0: never."),
     RELAY_NUMBER("maxClients", "max-clients", "MAX_CLIENTS", max_clients, OPTION_NO_UNIT, 1, 1000000, 20000,
                  OPTION_LIVE, "Connections at once; further ones are answered OVERLOADED and closed."),
+    RELAY_NUMBER(
+        "maxClientsPerAddress", "max-clients-per-address", "MAX_CLIENTS_PER_ADDRESS", max_clients_per_address,
+        OPTION_NO_UNIT, 0, 1000000, 0, OPTION_LIVE,
+        "Connections from one address (IPv6: from one /64) at once; further ones are answered OVERLOADED and closed. 0: half of maxClients, but 8 at least. Unix sockets are not counted."),
     RELAY_NUMBER("maxFrameBytes", "max-frame-bytes", "MAX_FRAME_BYTES", max_frame_bytes, OPTION_BYTES, KIB,
                  GIB, 8 * MIB, OPTION_RESTARTS_RELAY,
                  "The longest message, both ways. Many servers exit on lines over 10 MiB."),

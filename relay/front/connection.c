@@ -342,6 +342,8 @@ static void on_closed(struct stream *s)
         f->refusing--;
     else
         f->client_count--;
+    if (c->host)
+        hosts_leave(&f->hosts, c->host);
     f->options.sessions->connections = f->client_count;
     loop_defer(f->options.loop, &c->deferred, free_deferred);
 }
@@ -403,8 +405,8 @@ static void join(struct connection *c, bool refused)
     f->options.sessions->connections = f->client_count;
 }
 
-int connection_open(struct front *front, int fd, const struct session_origin *origin, const char *server,
-                    bool refused)
+int connection_open(struct front *front, int fd, const struct session_origin *origin, struct host *host,
+                    const char *server, const char *refusal)
 {
     const struct front_limits *limits = &front->options.limits;
     struct connection *c = mem_zalloc(sizeof(*c));
@@ -423,10 +425,11 @@ int connection_open(struct front *front, int fd, const struct session_origin *or
         mem_free(c);
         return rc;
     }
-    join(c, refused);
+    c->host = host;
+    join(c, refusal);
     LOG(LOG_DEBUG, "client connected", F_STR("peer", c->origin.peer));
-    if (refused)
-        connection_close(c, RPC_E_OVERLOADED, "the relay has its %zu clients already", limits->max_clients);
+    if (refusal)
+        connection_close(c, RPC_E_OVERLOADED, "%s", refusal);
     connection_update_reading(c);
     return 0;
 }

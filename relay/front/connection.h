@@ -47,6 +47,7 @@ struct connection {
     struct front *front;       /* borrowed */
     const char *server;        /* borrowed from the listener; NULL: the default one */
     struct session_origin origin;
+    struct host *host; /* in front.hosts; NULL: a Unix peer, or one that is being refused */
     struct list node;  /* in front.connections */
     struct list watch; /* in front.watched, while a time-out may come */
     struct loop_task iteration_end;
@@ -66,10 +67,10 @@ struct connection {
     bool refused;         /* over the limit: counted in front.refusing */
 };
 
-/* Takes an accepted descriptor. `refused`: sends OVERLOADED and closes. On failure (-ENOMEM, libuv's codes)
- * the descriptor is left to the caller. `server` is borrowed, NULL for the default one. */
+/* Takes an accepted descriptor. `refusal` not NULL: sends OVERLOADED with this reason and closes. On failure (-ENOMEM,
+ * libuv's codes) the descriptor, and `host`, are left to the caller. `server` is borrowed, NULL for the default one. */
 MUSTCHECK int connection_open(struct front *front, int fd, const struct session_origin *origin,
-                              const char *server, bool refused);
+                              struct host *host, const char *server, const char *refusal);
 
 /* connection_close (front/protocol.h) is the exit for a connection whose peer may still be sent why; it
  * flushes for CONNECTION_FLUSH_MS. This is the other one, for a peer that is gone or does not read: nothing

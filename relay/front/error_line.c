@@ -4,6 +4,9 @@
 
 #include "wire/rpc_error.h"
 
+/* Places, descriptors and memory come back when others go: soon, or at a time that nobody knows. */
+#define RETRY_AFTER_MS 1000
+
 static void write_data(struct writer *w, const struct error_line *line)
 {
     write_object(w);
@@ -11,6 +14,8 @@ static void write_data(struct writer *w, const struct error_line *line)
     write_member_string(w, "code", rpc_error_name(line->code));
     write_member_bool(w, "retryable", rpc_error_is_retryable(line->code, false));
     write_member_bool(w, "sent", false);
+    if (line->code == RPC_E_OVERLOADED)
+        write_member_uint(w, "retryAfterMs", RETRY_AFTER_MS);
     if (line->write_more)
         line->write_more(w, line->more_data);
     write_object_end(w);

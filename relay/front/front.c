@@ -58,6 +58,7 @@ void front_init(struct front *f, const struct front_options *options)
     *f = (struct front){.options = *options, .spoken = spoken, .linger_ms = LINGER_MS};
     list_init(&f->connections);
     list_init(&f->watched);
+    hosts_init(&f->hosts);
     int rc = timer_init(&f->sweep, options->loop, on_sweep);
     assert(rc == 0); /* cannot fail on a loop that is there */
     (void)rc;
@@ -77,6 +78,7 @@ void front_done(struct front *f)
         listener_free(f->listeners[i]);
     mem_free(f->listeners);
     mem_free(f->default_server);
+    hosts_done(&f->hosts);
     if (f->reserve_fd >= 0)
         close(f->reserve_fd);
 }

@@ -16,6 +16,7 @@
 #include "io/memory.h"
 #include "io/timer.h"
 #include "front/bind.h"
+#include "front/hosts.h"
 #include "front/sniff.h"
 #include "session/session.h"
 
@@ -23,6 +24,7 @@ struct listener;
 
 struct front_limits {
     size_t max_clients;
+    size_t max_clients_per_address; /* of one host over TCP */
     size_t max_frame_bytes;
     size_t max_id_bytes;
     size_t out_bytes;          /* a client's out queue; closed above it */
@@ -43,6 +45,7 @@ struct front {
     const struct sniff_row *spoken; /* static; what connections to come may speak */
     struct list connections;        /* struct connection.node, oldest first */
     size_t client_count;            /* of those, not being refused */
+    struct hosts hosts;             /* of those connections that came over TCP and are not being refused */
     size_t refusing;                /* of those, over the limit: closed with OVERLOADED */
     struct list watched;            /* struct connection.watch: those that the sweep looks at */
     struct timer sweep;

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -60,11 +61,11 @@ static void set_options(int fd)
 /* ---- running out ---- */
 
 /* For a connection that there is no room to keep: the line, if the kernel takes it, and the end. */
-static void refuse_now(int fd)
+static void refuse_now(int fd, const char *reason)
 {
     struct buf line;
     buf_init(&line, ERROR_LINE_MAX_BYTES);
-    struct error_line error = {.code = RPC_E_OVERLOADED, .message = "the relay has no descriptors left"};
+    struct error_line error = {.code = RPC_E_OVERLOADED, .message = reason};
     if (error_line_write(&line, &error) == 0)
         (void)!send(fd, buf_data(&line), buf_len(&line), MSG_DONTWAIT | MSG_NOSIGNAL);
     buf_done(&line);
@@ -80,7 +81,7 @@ static void refuse_with_reserve(struct listener *l)
         int fd = accept4(l->bound.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             f->options.sessions->refused++;
-            refuse_now(fd);
+            refuse_now(fd, "the relay has no descriptors left");
         }
         f->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (fd < 0)
@@ -102,21 +103,52 @@ static void back_off(struct listener *l, int error)
 
 /* ---- accepting ---- */
 
+#define REFUSAL_BYTES 256
+
+/* Is there a place for one more? 0: and the host, if it is counted, has one connection more. ERR_FULL, and why in
+ * words; -ENOMEM. */
+static int find_place(struct front *f, const struct session_origin *origin, struct host **ret_host,
+                      char refusal[REFUSAL_BYTES])
+{
+    const struct front_limits *limits = &f->options.limits;
+    if (f->client_count >= limits->max_clients) {
+        (void)snprintf(refusal, REFUSAL_BYTES,
+                       "the relay has its %zu clients already: wait until one goes, or raise maxClients",
+                       limits->max_clients);
+        return ERR_FULL;
+    }
+    if (origin->family == SESSION_UNIX)
+        return 0;
+    int rc = hosts_join(&f->hosts, &origin->key, limits->max_clients_per_address, ret_host);
+    if (rc == ERR_FULL)
+        (void)snprintf(
+            refusal, REFUSAL_BYTES,
+            "%zu connections come from this address already: close one, or raise maxClientsPerAddress",
+            limits->max_clients_per_address);
+    return rc;
+}
+
 static void take(struct listener *l, int fd, const struct sockaddr *address)
 {
     struct front *f = l->front;
     struct session_origin origin;
+    struct host *host = NULL;
+    char refusal[REFUSAL_BYTES];
     peer_of(fd, address, &origin);
     if (!l->bound.is_unix)
         set_options(fd);
-    bool over = f->client_count >= f->options.limits.max_clients;
-    int rc =
-        over && f->refusing >= REFUSING_MAX ? ERR_FULL : connection_open(f, fd, &origin, l->server, over);
+    int rc = find_place(f, &origin, &host, refusal);
+    if (rc == 0)
+        rc = connection_open(f, fd, &origin, host, l->server, NULL);
+    else if (rc == ERR_FULL && f->refusing < REFUSING_MAX)
+        rc = connection_open(f, fd, &origin, NULL, l->server, refusal);
     if (rc == 0)
         return;
+    if (host)
+        hosts_leave(&f->hosts, host);
     f->options.sessions->refused++;
     LOG(LOG_WARN, "client refused", F_STR("peer", origin.peer), F_STR("reason", err_text(rc)));
-    refuse_now(fd);
+    refuse_now(fd, rc == ERR_FULL ? refusal : "the relay has no memory or descriptors left");
 }
 
 static bool accept_one(struct listener *l, int *ret_error)

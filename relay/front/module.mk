@@ -1,5 +1,5 @@
 MODULES   += front
-front_SRC := $(addprefix relay/front/,sniff.c error_line.c peer.c bind.c bind_unix.c ndjson.c connection_timeouts.c \
+front_SRC := $(addprefix relay/front/,sniff.c error_line.c peer.c hosts.c bind.c bind_unix.c ndjson.c connection_timeouts.c \
                connection_reading.c connection.c listener.c front.c)
 
 # The router is a fake of its own: route is not linked.

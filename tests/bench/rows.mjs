@@ -106,13 +106,17 @@ const atMost = (what, unit, ours, budget, detail) => ({
 
 const IDLE_COUNTS = [1, 1000, 10000];
 
+// All of them come from one address.
+const crowdFlags = ['--max-clients-per-address', '20000'];
+const startCrowded = () => startRelay(crowdFlags);
+
 const enoughDescriptors = (count) => descriptorLimit() >= count + 200;
 
 const memoryRow = {
   key: 'memory',
   title: 'idle clients, resident',
   run: () =>
-    withTargets([startRelay], async ([relay]) => {
+    withTargets([startCrowded], async ([relay]) => {
       const base = residentBytes(relay.pid);
       const results = [atMost('base, resident', 'KiB', base / 1024, 8192)];
       for (const count of IDLE_COUNTS) {
@@ -140,7 +144,7 @@ const idleLatencyRow = {
   run: (settings) => {
     const what = 'p99 beside 10,000 idle clients';
     if (!enoughDescriptors(10000)) return [{ what, skipped: `the descriptor limit is ${descriptorLimit()}` }];
-    return withTargets([startRelay, startRelay], async ([crowded, empty]) => {
+    return withTargets([startCrowded, startRelay], async ([crowded, empty]) => {
       const idle = await holdIdle(crowded, 10000);
       const p99 = { crowded: [], empty: [] };
       const options = { clients: 1, 'in-flight': 1, warmup: settings.warmupMs, duration: settings.runMs * 2 };
@@ -242,7 +246,7 @@ const clientsCurve = {
         results.push({ what, skipped: `the descriptor limit is ${descriptorLimit()}` });
       else
         // All their requests come at once, which is more than may wait by default.
-        await withTargets([() => startRelay(['--max-waiting', '20000'])], async ([relay]) => {
+        await withTargets([() => startRelay(['--max-waiting', '20000', ...crowdFlags])], async ([relay]) => {
           const runs = (await alternate([relay], { clients }, settings)).relay;
           results.push(point(what, runs, { residentBytes: residentBytes(relay.pid) }));
         });

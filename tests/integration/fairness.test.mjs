@@ -1,7 +1,7 @@
 // Fairness among hosts: whatever one of them does, on however many connections, another one's requests are served.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { assert, atMost, test, within } from './lib/harness.mjs';
+import { assert, assertRelayError, atMost, test, within } from './lib/harness.mjs';
 
 const CALLS = 200;
 const plain = {
@@ -57,3 +57,37 @@ for (const kind of [
     assert.deepEqual(client.left, []);
   });
 }
+
+test('one host cannot take all places', async (t) => {
+  const relay = await t.relay({ relay: { maxClients: 20 } });
+  const elsewhere = { ...relay.address, localAddress: '127.0.0.2' };
+  const crowd = [];
+  for (let i = 0; i < 20; i++) crowd.push(await t.client(elsewhere));
+  for (const refused of crowd.slice(10)) {
+    const { msg } = await refused.take(() => true, 'the refusal');
+    const data = assertRelayError(msg, 'OVERLOADED', { retryable: true });
+    assert.equal(typeof data.retryAfterMs, 'number');
+    assert.match(msg.error.message, /10 connections come from this address already.*maxClientsPerAddress/);
+    await refused.closed;
+  }
+  const client = await t.ready(relay);
+  await client.flush();
+  // And one that goes makes room for its host.
+  await crowd[0].destroy();
+  const { result } = await client.request('relay/status');
+  assert.ok(result.clients.connections <= 11);
+  await (await t.ready(elsewhere)).flush();
+});
+
+test('maxClientsPerAddress is taken at a reload', async (t) => {
+  const relay = await t.relay({ relay: { maxClientsPerAddress: 1 } });
+  const client = await t.ready(relay);
+  const over = await t.client(relay);
+  assertRelayError((await over.take(() => true, 'the refusal')).msg, 'OVERLOADED');
+  await over.closed;
+  relay.writeConfig({ relay: { maxClientsPerAddress: 2 } });
+  relay.signal('SIGHUP');
+  await relay.event('reloaded');
+  await (await t.ready(relay)).flush();
+  await client.flush();
+});

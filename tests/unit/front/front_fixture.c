@@ -29,6 +29,7 @@ size_t turns;
 struct front_limits usual_limits(void)
 {
     return (struct front_limits){.max_clients = 100,
+                                 .max_clients_per_address = 100,
                                  .max_frame_bytes = 4096,
                                  .max_id_bytes = 64,
                                  .out_bytes = (size_t)4 << 20,

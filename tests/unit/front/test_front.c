@@ -156,6 +156,31 @@ static void test_too_many_clients(void **state)
     assert_says(c, CALL("room again"));
 }
 
+/* Places are left, but not for this address. */
+static void test_too_many_clients_of_one_address(void **state)
+{
+    (void)state;
+    struct front_limits limits = usual_limits();
+    limits.max_clients_per_address = 1;
+    front_set_limits(&front, &limits);
+    struct peer *a = dial(0);
+    struct peer *b = dial(1);
+    wait_for(b, has_ended(b));
+    assert_error(b, "OVERLOADED", -31003);
+    assert_non_null(strstr(b->in, "1 connections come from this address already"));
+    assert_non_null(strstr(b->in, "maxClientsPerAddress"));
+    assert_non_null(strstr(b->in, "\"retryAfterMs\":1000"));
+    say(a, CALL("still here"));
+    wait_for(a, has_lines(a, 1));
+    hang_up(b);
+    hang_up(a);
+    wait_for(NULL, front_is_empty(&front));
+    assert_int_equal(front.hosts.table.count, 0);
+    struct peer *c = dial(2);
+    say(c, CALL("room again"));
+    wait_for(c, has_lines(c, 1));
+}
+
 /* `limits` is /proc/self/limits, opened while there were descriptors to open it with. */
 static bool kernel_limit_is(FILE *limits, int files)
 {
@@ -399,6 +424,7 @@ int main(void)
         TEST(test_http_with_a_long_body_still_reads_the_error),
         TEST(test_unknown_server),
         TEST(test_too_many_clients),
+        TEST(test_too_many_clients_of_one_address),
         TEST(test_out_of_descriptors),
         TEST(test_a_full_queue_ends_the_client),
         TEST(test_a_client_that_reads_nothing_is_closed),
