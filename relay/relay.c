@@ -25,6 +25,7 @@
 /* Descriptors that are kept from clients: the relay's own, and those of each server's children. */
 #define FILES_OWN        64
 #define FILES_PER_SERVER 8
+#define FILES_PER_CHILD  4 /* of a session: its pipes and the lifeline */
 #define PER_ADDRESS_MIN  8
 
 const char *relay_default_server(const struct config *c)
@@ -37,6 +38,9 @@ const char *relay_default_server(const struct config *c)
 static size_t max_clients(const struct relay *r, const struct config *c)
 {
     uint64_t reserved = FILES_OWN + FILES_PER_SERVER * (uint64_t)c->server_count;
+    for (size_t i = 0; i < c->server_count; i++)
+        reserved +=
+            c->servers[i].sharing == CONFIG_PER_SESSION ? FILES_PER_CHILD * c->servers[i].max_children : 0;
     uint64_t files = r->max_files == RLIM_INFINITY ? UINT64_MAX : (uint64_t)r->max_files;
     uint64_t room = files > 2 * reserved ? files - reserved : files / 2;
     return (size_t)(c->max_clients < room ? c->max_clients : room);

@@ -56,6 +56,7 @@ struct server_config {
     bool log_broadcast; /* logMessages: broadcast */
     bool eager;         /* start: "eager" | "lazy" (default lazy: the first request starts it) */
     uint64_t max_in_flight;
+    uint64_t max_children;
     uint64_t max_waiting;
     uint64_t timeout_ms;
     uint64_t timeout_max_ms;

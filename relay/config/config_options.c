@@ -87,6 +87,9 @@ static const struct option rows[] = {
                   512, "Requests a child works on at once."),
     SERVER_NUMBER("maxWaiting", "max-waiting", "MAX_WAITING", max_waiting, OPTION_NO_UNIT, 0, 1000000, 4096,
                   "Requests that may wait for a child; beyond it they are answered OVERLOADED."),
+    SERVER_NUMBER(
+        "maxChildren", "max-children", "MAX_CHILDREN", max_children, OPTION_NO_UNIT, 1, 1000000, 256,
+        "Children of a perSession server at once; beyond them sessions are answered OVERLOADED. One host or user leaves an eighth to others."),
     SERVER_NUMBER("startTimeoutMs", "start-timeout-ms", "START_TIMEOUT_MS", start_timeout_ms, OPTION_MS, 100,
                   DAY_MS, 30000, "A child must answer initialize within this time."),
     SERVER_NUMBER("timeoutMs", "timeout-ms", "TIMEOUT_MS", timeout_ms, OPTION_MS, 1, DAY_MS, MINUTE_MS,

@@ -80,7 +80,7 @@ static void refuse_unavailable(struct route_session *s, const struct frame *fram
 {
     const struct refusal why = outage_refusal(s->upstream, now_ms);
     reply_error(s, frame_id(frame), frame->env.id.len, &why);
-    if (!upstream_is_shared(s->upstream))
+    if (!upstream_is_shared(s->upstream) && why.code != RPC_E_OVERLOADED)
         session_hang_up(s, RPC_E_SERVER_UNAVAILABLE, why.message ? why.message : "the server is unavailable");
 }
 

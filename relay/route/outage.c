@@ -27,12 +27,17 @@ static void write_outage(struct writer *w, const struct upstream *upstream, cons
     write_object_end(w);
 }
 
+static int code_of(const struct outage *why)
+{
+    return why->code ? why->code : RPC_E_SERVER_UNAVAILABLE;
+}
+
 static char *message_of(const struct outage *why)
 {
     char text[512];
     if (!why->detail)
         return NULL;
-    (void)snprintf(text, sizeof(text), "%s: %s", rpc_error_message(RPC_E_SERVER_UNAVAILABLE), why->detail);
+    (void)snprintf(text, sizeof(text), "%s: %s", rpc_error_message(code_of(why)), why->detail);
     return mem_strdup(text);
 }
 
@@ -40,7 +45,9 @@ void outage_note(struct upstream *upstream, const struct outage *why)
 {
     struct writer w;
     buf_clear(&upstream->outage);
+    upstream->outage_code = code_of(why);
     upstream->retry_at_ms = why->retry_at_ms;
+    upstream->retry_after_ms = why->retry_after_ms;
     mem_free(upstream->outage_message);
     upstream->outage_message = message_of(why);
     if (!upstream->server)
@@ -54,7 +61,8 @@ void outage_note(struct upstream *upstream, const struct outage *why)
 struct refusal outage_refusal(struct upstream *upstream, uint64_t now_ms)
 {
     struct buf *text = &upstream->router->scratch;
-    struct refusal why = {.code = RPC_E_SERVER_UNAVAILABLE, .message = upstream->outage_message};
+    struct refusal why = {.code = upstream->outage_code ? upstream->outage_code : RPC_E_SERVER_UNAVAILABLE,
+                          .message = upstream->outage_message};
     size_t len = buf_len(&upstream->outage);
     char retry[48];
 
@@ -62,9 +70,11 @@ struct refusal outage_refusal(struct upstream *upstream, uint64_t now_ms)
         return why;
     why.members = buf_data(&upstream->outage) + 1;
     why.members_len = len - 2;
-    if (!upstream->retry_at_ms)
+    if (!upstream->retry_at_ms && !upstream->retry_after_ms)
         return why;
     uint64_t wait_ms = upstream->retry_at_ms > now_ms ? upstream->retry_at_ms - now_ms : 0;
+    if (!upstream->retry_at_ms)
+        wait_ms = upstream->retry_after_ms;
     int n = snprintf(retry, sizeof(retry), ",\"retryAfterMs\":%llu", (unsigned long long)wait_ms);
     buf_clear(text);
     if (buf_append(text, why.members, why.members_len) || buf_append(text, retry, (size_t)n))

@@ -105,6 +105,7 @@ struct server_ops {
 /* Why there is no child; becomes the data of SERVER_UNAVAILABLE. Borrowed by the call it is passed to, copied
  * where it must be kept. */
 struct outage {
+    int code;           /* of the error; 0: SERVER_UNAVAILABLE. OVERLOADED closes no session */
     const char *state;  /* "down", "backing-off", "crash-loop", "stopping", ... */
     const char *detail; /* one sentence for a human, or NULL: "remote servers are not built in yet" */
     bool exited;        /* exit_status or term_signal tell how the last child ended */
@@ -112,7 +113,8 @@ struct outage {
     int term_signal;         /* 0: exited by itself */
     const char *stderr_tail; /* valid UTF-8, or NULL; given when the child was never ready */
     size_t stderr_len;
-    uint64_t retry_at_ms; /* when the next start is planned; 0: none is, the next request asks for one */
+    uint64_t retry_at_ms;    /* when the next start is planned; 0: none is, the next request asks for one */
+    uint64_t retry_after_ms; /* without a plan: when asking again may help; 0: nobody knows */
 };
 
 /* `name` is copied. ERR_FULL when the name is taken, -ENOMEM. A shared server's upstream exists from here on. */
@@ -140,6 +142,8 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
  * call upstream_writable: what answers have freed is given away there, together, so that a session's requests,
  * and then its answers, travel in one write. */
 void upstream_frame(struct upstream *upstream, const struct frame *frame, uint64_t now_ms);
+/* perSession: the peer of the session that it is for. */
+const struct peer_key *upstream_own_peer(const struct upstream *upstream);
 /* The child's out queue shrank, or lines of it were taken: more may be dispatched. */
 void upstream_writable(struct upstream *upstream, uint64_t now_ms);
 /* The child is gone (or its start failed). What is in flight is answered SERVER_UNAVAILABLE in this call;

@@ -87,7 +87,9 @@ struct upstream {
     struct list deferred_sends; /* deferred_send.node, first come first sent, behind the outbox */
     struct buf outage;          /* inside of the data object of SERVER_UNAVAILABLE */
     char *outage_message;       /* owned; NULL: the code's own */
+    int outage_code;
     uint64_t retry_at_ms;
+    uint64_t retry_after_ms; /* without retry_at_ms; 0: nobody knows */
     struct upstream_stats stats;
     struct upstream_protocol *protocol; /* in the same block, behind this struct */
 };

@@ -219,7 +219,7 @@ void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t
     upstream_forget_link(upstream, &refusal, now_ms);
     if (start_failed || !upstream_is_shared(upstream) || !outage_is_short(upstream, now_ms))
         upstream_fail_waiting(upstream, &refusal);
-    if (!upstream_is_shared(upstream) && !upstream->in_start)
+    if (!upstream_is_shared(upstream) && !upstream->in_start && refusal.code != RPC_E_OVERLOADED)
         hang_up_all(upstream, refusal.message ? refusal.message : "the server's process is gone");
 }
 
@@ -248,6 +248,13 @@ void upstream_release(struct upstream *upstream, bool server_goes, uint64_t now_
 }
 
 /* ---- looking ---- */
+
+const struct peer_key *upstream_own_peer(const struct upstream *upstream)
+{
+    const struct route_session *s = upstream_own_session(upstream);
+    assert(s);
+    return &s->peer->key;
+}
 
 void upstream_set_data(struct upstream *upstream, void *data)
 {

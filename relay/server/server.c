@@ -31,6 +31,16 @@ const char *server_unavailable(const struct server *server)
     return config->remote ? "remote servers are not built in yet" : NULL;
 }
 
+struct backoff_options server_backoff_options(const struct config *config)
+{
+    return (struct backoff_options){.min_ms = config->backoff_min_ms,
+                                    .max_ms = config->backoff_max_ms,
+                                    .reset_ms = config->backoff_reset_ms,
+                                    .breaker_exits = config->breaker_exits,
+                                    .breaker_window_ms = config->breaker_window_ms,
+                                    .breaker_probe_ms = config->breaker_probe_ms};
+}
+
 /* ---- called by the router ---- */
 
 static void upstream_cannot_run(struct upstream *upstream, const char *why, uint64_t now_ms)
@@ -91,6 +101,8 @@ int server_set_new(const struct server_set_options *options, struct server_set *
     set->options = *options;
     list_init(&set->servers);
     list_init(&set->leaving);
+    list_init(&set->start_queue);
+    loop_task_init(&set->start_task, server_on_starts);
     int rc = drivers_open(set);
     if (rc != 0) {
         mem_free(set);
@@ -105,6 +117,7 @@ static void free_server(struct server *server)
 {
     assert(list_empty(&server->supervisors));
     list_remove(&server->node);
+    server_peers_done(&server->peers);
     mem_free(server->name);
     mem_free(server);
 }
@@ -131,6 +144,7 @@ void server_set_free(struct server_set *set)
     if (!set)
         return;
     assert(set->stopped);
+    loop_unmark(&set->start_task);
     uint64_t now_ms = loop_now_ms(set->options.loop);
     LIST_EACH(it, safe, &set->servers)
     remove_stopped(CONTAINER_OF(it, struct server, node), now_ms);

@@ -39,16 +39,6 @@ static struct server_limits make_limits(const struct server_set *set, const stru
                                   .timeout_max_ms = entry->timeout_max_ms};
 }
 
-static struct backoff_options make_backoff(const struct config *config)
-{
-    return (struct backoff_options){.min_ms = config->backoff_min_ms,
-                                    .max_ms = config->backoff_max_ms,
-                                    .reset_ms = config->backoff_reset_ms,
-                                    .breaker_exits = config->breaker_exits,
-                                    .breaker_window_ms = config->breaker_window_ms,
-                                    .breaker_probe_ms = config->breaker_probe_ms};
-}
-
 static struct server *find_server(struct server_set *set, const char *name)
 {
     LIST_EACH(it, safe, &set->servers)
@@ -79,6 +69,7 @@ static void remove_server(struct server *server, const char *reason)
     route_server_remove(route, reason, loop_now_ms(set->options.loop));
     if (list_empty(&server->supervisors)) {
         list_remove(&server->node);
+        server_peers_done(&server->peers);
         mem_free(server->name);
         mem_free(server);
     }
@@ -101,7 +92,8 @@ static struct server *make_server(struct server_set *set, const struct config *c
     server->config = entry;
     server->sharing = sharing_of(entry);
     list_init(&server->supervisors);
-    struct backoff_options backoff = make_backoff(config);
+    server_peers_init(&server->peers);
+    struct backoff_options backoff = server_backoff_options(config);
     backoff_init(&server->backoff, &backoff, uv_hrtime() ^ hash_bytes(entry->name, strlen(entry->name)));
     return server;
 }
@@ -146,7 +138,7 @@ static void update_server(struct server *server, const struct config *config,
     struct server_limits limits = make_limits(server->set, entry);
     route_server_set_limits(server->route, &limits);
     server->config = entry;
-    server->backoff.options = make_backoff(config);
+    server->backoff.options = server_backoff_options(config);
     if (restart) {
         LOG(LOG_INFO, "server changed", F_STR("server", server->name));
         backoff_reset(&server->backoff);

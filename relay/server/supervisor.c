@@ -20,7 +20,12 @@
 #include "log/log.h"
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
+#include "wire/rpc_error.h"
 
+/* Children of sessions that one iteration starts: each costs about a millisecond, in which nobody is served. */
+#define STARTS_PER_ITERATION 4
+/* After so long there may be descriptors, memory or places for children again. */
+#define NO_ROOM_RETRY_MS 1000
 /* How often a draining upstream is checked for requests in flight. */
 #define DRAIN_POLL_MS 20
 /* Requests wait for a start that is no further away. */
@@ -103,6 +108,11 @@ void supervisor_report_down(struct supervisor *s)
                             .stderr_tail = s->tail,
                             .stderr_len = s->tail_len,
                             .retry_at_ms = planned ? s->timer.at_ms : 0};
+    if (planned && !outage.exited && s->server->exited) { /* of another session's */
+        outage.exited = true;
+        outage.exit_status = s->server->exit_status;
+        outage.term_signal = s->server->term_signal;
+    }
     s->attached = false;
     upstream_down(s->upstream, &outage, supervisor_now_ms(s));
 }
@@ -134,9 +144,91 @@ static void forget_last_end(struct supervisor *s)
     s->tail_len = 0;
     s->exited = false;
     s->was_ready = false;
+    s->read_by_child = false;
     s->handshake_failed = false;
     s->wanted = false;
     s->stop = STOP_NONE;
+}
+
+static bool is_no_room(int rc)
+{
+    return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -EAGAIN;
+}
+
+/* For now: who waits is answered OVERLOADED. A shared instance is tried again by itself. */
+static void no_room(struct supervisor *s, const char *why)
+{
+    uint64_t now_ms = supervisor_now_ms(s);
+    bool shared = s->server->sharing == SHARING_SHARED;
+    LOG(LOG_WARN, "no room for a child", F_STR("server", s->server->name), F_STR("reason", why));
+    supervisor_set_detail(s, why);
+    if (shared)
+        supervisor_move(s, SUPERVISOR_BACKING_OFF, now_ms + NO_ROOM_RETRY_MS);
+    else if (s->state != SUPERVISOR_DOWN)
+        supervisor_move(s, SUPERVISOR_DOWN, 0);
+    const struct outage outage = {.code = RPC_E_OVERLOADED,
+                                  .state = supervisor_state_name(s->state),
+                                  .detail = s->detail,
+                                  .retry_after_ms = NO_ROOM_RETRY_MS,
+                                  .retry_at_ms = shared ? s->timer.at_ms : 0};
+    s->attached = false;
+    upstream_down(s->upstream, &outage, now_ms);
+}
+
+/* A place among the server's children, for this peer? */
+static bool has_place(struct supervisor *s)
+{
+    const struct server *server = s->server;
+    uint64_t places = server->config->max_children;
+    size_t free = server->children < places ? (size_t)places - server->children : 0;
+    if (!s->peer || peer_may_take(s->peer->children, free))
+        return true;
+    char text[160];
+    if (free == 0)
+        (void)snprintf(text, sizeof(text), "this server has its %zu children already (maxChildren)",
+                       server->children);
+    else
+        (void)snprintf(
+            text, sizeof(text),
+            "%zu of this server's children are this client's host's or user's already; what is left of "
+            "%llu (maxChildren) is for others",
+            s->peer->children, (unsigned long long)places);
+    no_room(s, text);
+    return false;
+}
+
+/* false: so many children were started in this iteration that this one comes in a later one. */
+static bool may_start_now(struct supervisor *s)
+{
+    struct server_set *set = s->server->set;
+    if (!s->peer)
+        return true;
+    loop_mark(set->options.loop, &set->start_task);
+    if (set->starts < STARTS_PER_ITERATION) {
+        set->starts++;
+        return true;
+    }
+    if (!list_linked(&s->start_node))
+        list_push_back(&set->start_queue, &s->start_node);
+    s->wanted = true;
+    upstream_starting(s->upstream);
+    return false;
+}
+
+void server_on_starts(struct loop_task *task)
+{
+    struct server_set *set = CONTAINER_OF(task, struct server_set, start_task);
+    set->starts = 0;
+    for (unsigned n = 0; n < STARTS_PER_ITERATION; n++) {
+        struct list *node = list_pop_front(&set->start_queue);
+        if (!node)
+            return;
+        struct supervisor *s = CONTAINER_OF(node, struct supervisor, start_node);
+        if (s->state == SUPERVISOR_DOWN)
+            supervisor_start_if_needed(s);
+    }
+    if (!list_empty(&set->start_queue))
+        loop_mark(set->options.loop, &set->start_task);
 }
 
 static void start_instance(struct supervisor *s)
@@ -156,23 +248,51 @@ static void start_instance(struct supervisor *s)
                                        .max_id_bytes = (size_t)server->set->config->max_id_bytes};
     struct driver *driver = driver_of(server);
     struct driver_error error;
-    if (driver->ops->start(driver, &spec, &supervisor_events, s, &s->instance, &error) != 0) {
+    int rc = driver->ops->start(driver, &spec, &supervisor_events, s, &s->instance, &error);
+    if (is_no_room(rc)) {
+        no_room(s, error.text);
+        return;
+    }
+    if (rc != 0) {
         LOG(LOG_ERROR, "cannot start child", F_STR("server", server->name), F_STR("reason", error.text));
         supervisor_set_detail(s, error.text);
         supervisor_unexpected_exit(s);
         return;
     }
     s->open_instances++;
+    if (s->peer) {
+        s->peer->children++;
+        server->children++;
+    }
     s->attached = true;
     LOG(LOG_INFO, "child started", F_STR("server", server->name), F_STR("command", server->config->shown),
         F_INT("keeper_pid", supervisor_pids(s).keeper_pid), F_UINT("generation", server->generation));
     upstream_attach(s->upstream, &s->instance->link, now_ms);
 }
 
+struct backoff *supervisor_backoff(const struct supervisor *s)
+{
+    struct backoff *of_server = &s->server->backoff;
+    if (!s->peer || s->peer->backoff.next_at_ms <= of_server->next_at_ms)
+        return of_server;
+    return &s->peer->backoff;
+}
+
+void supervisor_instance_ended(struct supervisor *s)
+{
+    s->instance = NULL;
+    if (!s->peer)
+        return;
+    s->peer->children--;
+    s->server->children--;
+}
+
 void supervisor_start(struct supervisor *s)
 {
-    struct backoff *backoff = &s->server->backoff;
     uint64_t now_ms = supervisor_now_ms(s);
+    struct backoff *backoff = supervisor_backoff(s);
+    if (backoff->next_at_ms <= now_ms && (!has_place(s) || !may_start_now(s)))
+        return;
     uint64_t wait_ms = backoff_take(backoff, now_ms);
     if (wait_ms == 0) {
         start_instance(s);
@@ -297,6 +417,23 @@ static void on_time(struct timer *t)
 
 /* ---- beginning and end ---- */
 
+static int join_peer(struct supervisor *s)
+{
+    struct server *server = s->server;
+    if (server->sharing == SHARING_SHARED)
+        return 0;
+    struct backoff_options backoff = server_backoff_options(server->set->config);
+    s->peer = server_peers_join(&server->peers, upstream_own_peer(s->upstream), &backoff, uv_hrtime());
+    return s->peer ? 0 : -ENOMEM;
+}
+
+static void leave_peer(struct supervisor *s)
+{
+    if (s->peer)
+        server_peers_leave(&s->server->peers, s->peer);
+    s->peer = NULL;
+}
+
 int supervisor_new(struct server *server, struct upstream *upstream, struct supervisor **ret_supervisor)
 {
     struct supervisor *s = mem_zalloc(sizeof(*s));
@@ -304,17 +441,24 @@ int supervisor_new(struct server *server, struct upstream *upstream, struct supe
         return -ENOMEM;
     s->server = server;
     s->upstream = upstream;
-    int rc = timer_init(&s->timer, server->set->options.loop, on_time);
-    if (rc != 0) {
-        mem_free(s);
-        return rc;
-    }
+    list_init(&s->start_node);
+    int rc = join_peer(s);
+    if (rc != 0)
+        goto out_supervisor;
+    rc = timer_init(&s->timer, server->set->options.loop, on_time);
+    if (rc != 0)
+        goto out_peer;
     s->timer_open = true;
     loop_task_init(&s->fail_later, supervisor_on_fail_later);
     list_push_back(&server->supervisors, &s->node);
     upstream_set_data(upstream, s);
     *ret_supervisor = s;
     return 0;
+out_peer:
+    leave_peer(s);
+out_supervisor:
+    mem_free(s);
+    return rc;
 }
 
 void supervisor_free_upstream(struct supervisor *s)
@@ -322,6 +466,7 @@ void supervisor_free_upstream(struct supervisor *s)
     struct upstream *upstream = s->upstream;
     s->upstream = NULL;
     s->attached = false;
+    list_remove(&s->start_node);
     if (upstream)
         upstream_free(upstream);
     supervisor_close(s);
@@ -351,7 +496,9 @@ void supervisor_free(struct supervisor *s)
 {
     assert(!s->timer_open && s->open_instances == 0);
     list_remove(&s->node);
+    list_remove(&s->start_node);
     loop_unmark(&s->fail_later);
+    leave_peer(s);
     mem_free(s->detail);
     mem_free(s->tail);
     mem_free(s);

@@ -18,9 +18,12 @@
  *
  * A shared server's instance is started again by itself only while one is needed: a session is bound to the
  * server, a request waits, or the entry is eager. Else the next request starts it. A session's instance is
- * never started again: its session is closed. With perSession, the back-off belongs to the server, and
- * only instances that never became ready count: a client that makes its own child crash must not close the
- * server to the others.
+ * never started again: its session is closed. With perSession only instances that never became ready count, and
+ * what one has read of its client's counts against that client's peer (server_peers.h), else against the server: a
+ * client that makes its own child crash must not close the server to the others.
+ *
+ * What cannot be started for want of descriptors, memory, processes or children (maxChildren) is OVERLOADED: it says
+ * nothing about the server, so neither back-off nor breaker hears of it, and a session is not closed for it.
  */
 #ifndef SERVER_SUPERVISOR_H
 #define SERVER_SUPERVISOR_H
@@ -35,6 +38,7 @@
 #include "server/driver.h"
 
 struct server;
+struct server_peer;
 
 enum supervisor_state {
     SUPERVISOR_DOWN,
@@ -58,7 +62,9 @@ enum supervisor_stop {
 
 struct supervisor {
     struct list node;            /* in server->supervisors */
+    struct list start_node;      /* in set->start_queue, while it waits for a later iteration to start in */
     struct server *server;       /* borrowed; outlives it */
+    struct server_peer *peer;    /* perSession: of its session; joined; NULL: shared */
     struct upstream *upstream;   /* borrowed; NULL: its server was removed */
     struct instance *instance;   /* NULL: none runs. The driver's, until its on_closed */
     enum supervisor_state state; /* set by supervisor_move alone */
@@ -68,6 +74,7 @@ struct supervisor {
     bool timer_open;
     size_t open_instances; /* not closed yet: the one that runs, and those that have ended */
     bool attached;         /* the router has the instance's link */
+    bool read_by_child;    /* the instance that ended last had read something of what it was sent */
     bool was_ready;        /* the instance that runs, or ran last, became ready */
     bool failed;           /* the last one ended unexpectedly: the next start is a restart */
     bool wanted;           /* start one as soon as the one that stops has ended */

@@ -41,10 +41,15 @@ static void on_lost(struct instance *i, const char *why)
 
 /* ---- unexpected exit ---- */
 
-/* A session's instance that served and died concerns its session alone (supervisor.h). */
-static bool counts_for_server(const struct supervisor *s)
+/* Whom the end of the instance counts against (supervisor.h); NULL: nobody, a session's instance that served and died
+ * concerns its session alone. */
+static struct backoff *blamed(const struct supervisor *s)
 {
-    return s->server->sharing == SHARING_SHARED || !s->was_ready;
+    if (!s->peer)
+        return &s->server->backoff;
+    if (s->was_ready)
+        return NULL;
+    return s->read_by_child ? &s->peer->backoff : &s->server->backoff;
 }
 
 void supervisor_unexpected_exit(struct supervisor *s)
@@ -52,8 +57,9 @@ void supervisor_unexpected_exit(struct supervisor *s)
     struct server *server = s->server;
     uint64_t now_ms = supervisor_now_ms(s);
     s->failed = true;
-    if (counts_for_server(s))
-        backoff_note_exit(&server->backoff, s->was_ready ? now_ms - s->ready_at_ms : 0, now_ms);
+    struct backoff *backoff = blamed(s);
+    if (backoff)
+        backoff_note_exit(backoff, s->was_ready ? now_ms - s->ready_at_ms : 0, now_ms);
     if (server->sharing == SHARING_PER_SESSION) {
         supervisor_move(s, SUPERVISOR_DOWN, 0);
     } else if (server->backoff.open) {
@@ -152,7 +158,9 @@ static void on_exit(struct instance *i, int exit_status, int term_signal)
         supervisor_keep_tail(s);
     }
     log_exit(s, requested, exit_status, term_signal);
-    s->instance = NULL;
+    struct link_progress progress;
+    s->read_by_child = link_get_progress(&i->link, &progress) && progress.read_bytes > 0;
+    supervisor_instance_ended(s);
     if (requested)
         requested_stop_done(s);
     else

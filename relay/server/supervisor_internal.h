@@ -32,6 +32,11 @@ void supervisor_keep_tail(struct supervisor *s);
 /* No instance runs, and none will: the upstream goes, and the supervisor closes. */
 void supervisor_free_upstream(struct supervisor *s);
 
+/* The back-off whose wait is over last: the peer's or the server's. */
+struct backoff *supervisor_backoff(const struct supervisor *s);
+/* The instance that ran has ended. */
+void supervisor_instance_ended(struct supervisor *s);
+
 /* ---- supervisor_events.c ---- */
 
 extern const struct instance_events supervisor_events;

@@ -49,6 +49,8 @@ void supervisor_ready(struct supervisor *s)
     s->was_ready = true;
     s->ready_at_ms = supervisor_now_ms(s);
     backoff_note_ready(&s->server->backoff);
+    if (s->peer)
+        backoff_note_ready(&s->peer->backoff);
     LOG(LOG_INFO, "child ready", F_STR("server", s->server->name), F_INT("pid", supervisor_pids(s).pid),
         F_UINT("after_ms", s->ready_at_ms - s->began_at_ms));
     /* The timer checks the idle time: no stop may begin inside the router's call. */

@@ -133,13 +133,13 @@ static int fd_of(const struct stream *s)
     return s->open && !s->closing && uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
 }
 
-/* What the pipe holds, the child has not read. */
+/* What the pipe holds, the child has not read. A pipe that broke is taken for read. */
 static bool child_link_progress(const struct link *link, struct link_progress *ret_progress)
 {
     const struct child *c = CONST_CONTAINER_OF(link, struct child, instance.link);
     int fd = fd_of(&c->in);
     int unread = 0;
-    if (fd < 0 || ioctl(fd, FIONREAD, &unread) != 0)
+    if (fd >= 0 && ioctl(fd, FIONREAD, &unread) != 0)
         return false;
     ret_progress->sent_bytes = c->in.bytes_out + stream_queued(&c->in);
     ret_progress->read_bytes = c->in.bytes_out - (uint64_t)unread;

@@ -79,15 +79,25 @@ static void close_link(struct link *link, int code, const char *reason)
     (void)link, (void)code, (void)reason;
 }
 
-static const struct link_ops fake_link = {
-    .send = take_message, .pause = ignore_link, .resume = ignore_link, .close = close_link};
+static bool get_progress(const struct link *link, struct link_progress *ret_progress)
+{
+    const struct fake_instance *i = CONST_CONTAINER_OF(link, struct fake_instance, instance.link);
+    *ret_progress = (struct link_progress){.sent_bytes = 1, .read_bytes = i->has_read};
+    return true;
+}
+
+static const struct link_ops fake_link = {.send = take_message,
+                                          .pause = ignore_link,
+                                          .resume = ignore_link,
+                                          .close = close_link,
+                                          .get_progress = get_progress};
 
 static int start(struct driver *d, const struct instance_spec *spec, const struct instance_events *events,
                  void *data, struct instance **ret_instance, struct driver_error *ret_error)
 {
     if (fake_driver.fail_starts) {
         (void)snprintf(ret_error->text, sizeof(ret_error->text), "cannot start it: no room");
-        return -EAGAIN;
+        return fake_driver.no_room ? -EMFILE : -ENOENT;
     }
     assert_true(fake_driver.count < FAKE_INSTANCES_MAX);
     struct fake_instance *i = &fake_driver.instances[fake_driver.count++];

@@ -29,6 +29,7 @@ struct fake_instance {
     struct instance instance;
     char name[64]; /* of its server */
     size_t sent;   /* messages that the router sent */
+    bool has_read; /* some of that */
     bool stopped;  /* stop was called, with grace_ms */
     uint64_t grace_ms;
     bool killed;
@@ -40,6 +41,7 @@ struct fake_driver {
     struct fake_instance instances[FAKE_INSTANCES_MAX]; /* in the order of their start */
     size_t count;
     bool fail_starts;
+    bool no_room;     /* the reason why they fail */
     const char *tail; /* the end of every standard error; NULL: "" */
     bool closed;
 };

@@ -176,6 +176,11 @@ void upstream_writable(struct upstream *upstream, uint64_t now_ms)
     upstream->writable++;
 }
 
+const struct peer_key *upstream_own_peer(const struct upstream *upstream)
+{
+    return &upstream->peer;
+}
+
 void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t now_ms)
 {
     assert_false(upstream->freed);

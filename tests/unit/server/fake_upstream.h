@@ -8,6 +8,7 @@
 #ifndef TESTS_SERVER_FAKE_UPSTREAM_H
 #define TESTS_SERVER_FAKE_UPSTREAM_H
 
+#include "route/peer.h"
 #include "route/router.h"
 
 #define FAKE_UPSTREAMS_MAX 16
@@ -27,6 +28,7 @@ struct upstream {
     char last_frame[256];
     struct upstream_stats stats; /* the answer of upstream_get_stats; the test writes it */
     /* of the last upstream_down */
+    struct peer_key peer; /* of the one session that it is for */
     struct outage outage;
     char detail[512];
     char tail[4096];

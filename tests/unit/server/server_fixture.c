@@ -136,6 +136,7 @@ static struct server_config *add(const char *name, char *command, char **args)
                                     .inherit_env = no_names,
                                     .max_in_flight = 512,
                                     .max_waiting = 4096,
+                                    .max_children = 256,
                                     .timeout_ms = 60000,
                                     .timeout_max_ms = 600000,
                                     .start_timeout_ms = 10000 * time_scale()};

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/unit/server/fake_driver.h"
+#include "wire/rpc_error.h"
 
 FAKE_CLOCK
 
@@ -361,6 +362,119 @@ static void test_session_backoff(void **state)
     assert_string_equal(refused->log, "down:crash-loop");
 }
 
+static struct upstream *session_of(unsigned char host)
+{
+    struct upstream *upstream = fake_session_upstream(one);
+    upstream->peer = (struct peer_key){.kind = PEER_ADDRESS, .bytes = {[15] = host}};
+    return upstream;
+}
+
+/* What a client's own bytes have killed closes the server to its peer, and to nobody else. */
+static void test_a_start_that_read_its_client_counts_against_the_peer(void **state)
+{
+    (void)state;
+    fixture_config()->breaker_exits = 2;
+    fixture_add(one, NULL)->sharing = CONFIG_PER_SESSION;
+    fixture_apply();
+    for (int i = 0; i < 2; i++) {
+        fake_want(session_of(1));
+        newest()->has_read = true;
+        report_exit(newest(), 1, 0);
+        advance_ms(20);
+    }
+    assert_string_equal(fixture_state(one), "down");
+    struct upstream *same = session_of(1);
+    fake_want(same);
+    assert_string_equal(same->log, "down:crash-loop");
+    assert_true(same->outage.exited);
+    assert_int_equal(same->outage.exit_status, 1);
+    struct upstream *other = session_of(2);
+    fake_want(other);
+    assert_string_equal(other->log, "starting attach");
+}
+
+/* It says nothing about the server. */
+static void test_no_room_is_no_failure(void **state)
+{
+    (void)state;
+    fixture_config()->breaker_exits = 2;
+    fixture_add(one, NULL)->sharing = CONFIG_PER_SESSION;
+    fixture_apply();
+    fake_driver.fail_starts = true;
+    fake_driver.no_room = true;
+    for (int i = 0; i < 3; i++) {
+        struct upstream *upstream = session_of(1);
+        fake_want(upstream);
+        assert_string_equal(upstream->log, "starting down:down");
+        assert_int_equal(upstream->outage.code, RPC_E_OVERLOADED);
+        assert_int_equal(upstream->outage.retry_after_ms, 1000);
+        advance_ms(1);
+    }
+    fake_driver.fail_starts = false;
+    struct upstream *upstream = session_of(1);
+    fake_want(upstream);
+    assert_string_equal(upstream->log, "starting attach");
+}
+
+static void test_no_room_for_a_shared_one(void **state)
+{
+    (void)state;
+    struct upstream *upstream = add_server();
+    fake_driver.fail_starts = true;
+    fake_driver.no_room = true;
+    fake_want(upstream);
+    assert_string_equal(upstream->log, "starting down:backing-off");
+    assert_int_equal(upstream->outage.code, RPC_E_OVERLOADED);
+    fake_driver.fail_starts = false;
+    advance_ms(1000);
+    assert_string_equal(upstream->log, "starting down:backing-off starting attach");
+}
+
+static void test_children_have_a_limit(void **state)
+{
+    (void)state;
+    struct server_config *entry = fixture_add(one, NULL);
+    entry->sharing = CONFIG_PER_SESSION;
+    entry->max_children = 2;
+    fixture_apply();
+    struct upstream *first = session_of(1);
+    fake_want(first);
+    struct upstream *second = session_of(1); /* the last place is for others */
+    fake_want(second);
+    assert_string_equal(second->log, "down:down");
+    assert_int_equal(second->outage.code, RPC_E_OVERLOADED);
+    struct upstream *other = session_of(2);
+    fake_want(other);
+    assert_string_equal(other->log, "starting attach");
+    struct upstream *third = session_of(3);
+    fake_want(third);
+    assert_string_equal(third->log, "down:down");
+    report_exit(newest(), 1, 0);
+    advance_ms(1000);
+    fake_want(third);
+    assert_string_equal(third->log, "down:down starting attach");
+}
+
+/* A crowd does not stop the loop for as long as all of its processes take to start. */
+static void test_starts_are_spread_over_iterations(void **state)
+{
+    (void)state;
+    fixture_add(one, NULL)->sharing = CONFIG_PER_SESSION;
+    fixture_apply();
+    struct upstream *crowd[10];
+    for (int i = 0; i < 10; i++) {
+        crowd[i] = session_of((unsigned char)i);
+        fake_want(crowd[i]);
+    }
+    assert_int_equal(fake_driver.count, 4);
+    assert_string_equal(crowd[9]->log, "starting");
+    fake_release(crowd[8]);
+    for (int i = 0; i < 5; i++)
+        settle();
+    assert_int_equal(fake_driver.count, 9);
+    assert_string_equal(crowd[9]->log, "starting starting attach");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +494,11 @@ int main(void)
         FAKE_DRIVER_TEST(test_backoff_doubles_and_is_reset),
         FAKE_DRIVER_TEST(test_crash_loop_and_probe),
         FAKE_DRIVER_TEST(test_session_backoff),
+        FAKE_DRIVER_TEST(test_a_start_that_read_its_client_counts_against_the_peer),
+        FAKE_DRIVER_TEST(test_no_room_is_no_failure),
+        FAKE_DRIVER_TEST(test_no_room_for_a_shared_one),
+        FAKE_DRIVER_TEST(test_children_have_a_limit),
+        FAKE_DRIVER_TEST(test_starts_are_spread_over_iterations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
