@@ -149,3 +149,21 @@ void buf_trim(struct buf *b, size_t keep_bytes)
     mem_free(b->data);
     buf_init(b, b->max);
 }
+
+void buf_shrink(struct buf *b)
+{
+    size_t len = buf_len(b);
+    if (len == 0) {
+        buf_trim(b, 0);
+        return;
+    }
+    if (len >= b->cap / 4 || b->cap <= BUF_FIRST_BYTES)
+        return;
+    move_to_front(b);
+    size_t cap = 2 * len;
+    char *data = mem_realloc(b->data, cap);
+    if (!data)
+        return; /* a smaller block may be refused, too: the larger one stays */
+    b->data = data;
+    b->cap = cap;
+}

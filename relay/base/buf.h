@@ -46,6 +46,8 @@ static inline void buf_clear(struct buf *b)
 {
     b->start = b->end = 0;
 }
+/* Gives back storage beyond twice what is used, when that is less than a quarter of it; best effort. */
+void buf_shrink(struct buf *b);
 /* Frees the storage when the buffer is empty and holds more than `keep_bytes`. */
 void buf_trim(struct buf *b, size_t keep_bytes);
 

@@ -27,6 +27,9 @@
 #include "wire/rpc_error.h"
 
 #define REASON_BYTES 256
+/* A queue that is not full takes one more message, whose id may be longer than what the child wrote, and the reason why
+ * the connection ends. */
+#define QUEUE_SLACK_BYTES (2 * ERROR_LINE_MAX_BYTES)
 /* A queue up to this is accounted when it has been written, a longer one at the end of the iteration in any
  * case: the kernel may not take it. */
 #define ACCOUNT_LATE_BYTES ((size_t)64 << 10)
@@ -69,6 +72,7 @@ static void finish(struct connection *c)
     list_remove(&c->watch);
     memory_leave(c->front->options.memory, &c->memory); /* no pause may come to one that is closed */
     leave_protocol(c);
+    buf_done(&c->rest);
     stream_close(&c->stream);
 }
 
@@ -89,6 +93,7 @@ static void linger(struct connection *c)
 static void flush(struct connection *c)
 {
     leave_protocol(c);
+    buf_done(&c->rest);
     stream_flush(&c->stream);
     if (stream_queued(&c->stream) == 0)
         linger(c);
@@ -106,14 +111,19 @@ static void log_end(const struct connection *c, int code, const char *reason)
         F_UINT("queued_bytes", stream_queued(&c->stream)));
 }
 
-/* Where nothing is spoken yet, the error is a line. Without room for it the peer learns nothing but the end. */
+/* Where nothing is spoken yet, the error is a line. false: there is no memory for it, and the peer learns nothing but
+ * the end. */
+static bool write_reason(const struct connection *c, struct buf *text, int code, const char *reason)
+{
+    return c->protocol ? c->protocol->ops->write_error(text, code, reason) == 0
+                       : error_line_write(text, &(struct error_line){.code = code, .message = reason}) == 0;
+}
+
 static void append_error(struct connection *c, int code, const char *reason)
 {
     struct buf text;
     buf_init(&text, ERROR_LINE_MAX_BYTES);
-    int rc = c->protocol ? c->protocol->ops->write_error(&text, code, reason)
-                         : error_line_write(&text, &(struct error_line){.code = code, .message = reason});
-    if (rc == 0)
+    if (write_reason(c, &text, code, reason))
         (void)!stream_write(&c->stream, buf_data(&text), buf_len(&text));
     buf_done(&text);
 }
@@ -150,30 +160,69 @@ void connection_drop(struct connection *c, int code, const char *format, ...)
     finish(c);
 }
 
+/* A line of its own, whatever was cut off before it. */
+static void send_last(struct connection *c, const char *reason)
+{
+    struct buf text;
+    buf_init(&text, ERROR_LINE_MAX_BYTES);
+    if (buf_append(&text, "\n", 1) == 0 && write_reason(c, &text, RPC_E_OVERLOADED, reason))
+        (void)stream_close_with(&c->stream, buf_data(&text), buf_len(&text));
+    buf_done(&text);
+}
+
+void connection_evict(struct connection *c, const char *format, ...)
+{
+    char reason[REASON_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(reason, sizeof(reason), format, args);
+    va_end(args);
+    if (c->state < CONNECTION_FLUSHING && stream_queued(&c->stream) == 0) {
+        connection_close(c, RPC_E_OVERLOADED, "%s", reason);
+        memory_leave(c->front->options.memory, &c->memory);
+        return;
+    }
+    if (c->state < CONNECTION_FLUSHING) {
+        log_end(c, RPC_E_OVERLOADED, reason);
+        send_last(c, reason);
+    }
+    finish(c);
+}
+
 void connection_close_within(struct connection *c, uint64_t flush_ms, const char *reason)
 {
     bool was_closing = c->state >= CONNECTION_FLUSHING;
     connection_close(c, 0, "%s", reason);
+    c->flush_until_ms = 0;
     uint64_t at_most_ms = now_of(c) + (c->state == CONNECTION_LINGERING ? c->front->linger_ms : flush_ms);
     if (c->state != CONNECTION_CLOSED && (!was_closing || c->deadline_at_ms > at_most_ms))
         connection_watch_until(c, at_most_ms);
 }
 
+/* A message was lost, so the connection has to end: behind what is queued the peer gets the reason, for as long as it
+ * takes bytes. */
+static void end_full_queue(struct connection *c)
+{
+    int rc = c->send_error;
+    c->send_error = 0;
+    connection_close(c, RPC_E_OVERLOADED, "an answer could not be queued, %zu bytes wait already: %s",
+                     stream_queued(&c->stream), err_text(rc));
+    c->flush_until_ms = now_of(c) + c->front->options.limits.stall_ms;
+}
+
 static void on_iteration_end(struct loop_task *task)
 {
     struct connection *c = CONTAINER_OF(task, struct connection, iteration_end);
-    if (c->send_error != 0) {
-        connection_drop(c, RPC_E_OVERLOADED, "an answer could not be queued, %zu bytes wait already: %s",
-                        stream_queued(&c->stream), err_text(c->send_error));
-        return;
-    }
+    if (c->send_error != 0)
+        end_full_queue(c);
     if (c->read_deferred) {
         c->read_deferred = false;
         connection_update_reading(c);
     }
-    connection_account(c);
+    connection_feed_rest(c, now_of(c));
     if (c->state == CONNECTION_FLUSHING)
         flush(c);
+    connection_account(c);
 }
 
 /* ---- what a protocol calls ---- */
@@ -187,7 +236,9 @@ int connection_write(struct connection *c, const struct part *parts, size_t coun
 {
     if (!connection_is_open(c))
         return ERR_CLOSING;
-    int rc = stream_write_parts(&c->stream, parts, count, newline);
+    size_t most = c->front->options.limits.out_bytes;
+    int rc = stream_queued(&c->stream) < most ? stream_write_parts(&c->stream, parts, count, newline)
+                                              : ERR_TOO_LARGE;
     if (rc == ERR_CLOSING) /* it broke in this iteration: the stream's on_end has the reason */
         return rc;
     if (rc != 0) {
@@ -213,6 +264,11 @@ size_t connection_queued(const struct connection *c)
     return c->queued_bytes;
 }
 
+bool connection_takes_more(const struct connection *c)
+{
+    return connection_is_open(c) && !c->paused_by_queue;
+}
+
 void connection_pause(struct connection *c)
 {
     c->paused_by_protocol = true;
@@ -234,6 +290,8 @@ void connection_message_begun(struct connection *c)
     if (c->message_begun_at_ms != 0)
         return;
     c->message_begun_at_ms = now_of(c);
+    c->pace_at_ms = c->message_begun_at_ms;
+    c->pace_bytes = c->stream.bytes_in;
     connection_watch(c);
 }
 
@@ -270,6 +328,18 @@ static bool begin(struct connection *c, const char *bytes, size_t len, uint64_t 
     return connection_is_open(c);
 }
 
+/* Messages for the iterations to come. */
+static void keep_rest(struct connection *c, const char *bytes, size_t len)
+{
+    int rc = buf_append(&c->rest, bytes, len);
+    if (rc != 0) {
+        connection_close(c, RPC_E_OVERLOADED, "what it sent could not be kept: %s", err_text(rc));
+        return;
+    }
+    connection_update_reading(c);
+    connection_mark(c);
+}
+
 static void on_bytes(struct stream *s, const char *bytes, size_t len)
 {
     struct connection *c = CONTAINER_OF(s, struct connection, stream);
@@ -279,9 +349,11 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
     if (!connection_is_open(c))
         return; /* lingering, or about to be dropped */
     bool was_under_way = c->message_begun_at_ms != 0;
-    c->protocol->ops->on_bytes(c->protocol, bytes, len, now_ms);
+    size_t taken = c->protocol->ops->on_bytes(c->protocol, bytes, len, now_ms);
     if (!connection_is_open(c))
         return;
+    if (taken < len)
+        keep_rest(c, bytes + taken, len - taken);
     if (memory_is_tight(c->front->options.memory))
         connection_release_memory(c);
     /* Messages that came whole hold nothing. One under way does, and fills memory within one iteration, with
@@ -307,6 +379,7 @@ static void on_drain(struct stream *s)
     c->paused_by_queue = false;
     connection_update_reading(c);
     connection_account(c);
+    connection_mark(c); /* what was read before may be taken */
     if (c->state == CONNECTION_FLUSHING && c->queued_bytes == 0)
         linger(c);
     else if (connection_is_open(c))
@@ -377,6 +450,10 @@ bool connection_sweep(struct connection *c, uint64_t now_ms)
     case TIMEOUT_PEER_GONE:
         connection_drop(c, 0, "the client closed the connection");
         return false;
+    case TIMEOUT_FIRST:
+        connection_close(c, RPC_E_TIMEOUT, "nothing was said within %llu ms",
+                         (unsigned long long)c->front->options.limits.frame_timeout_ms);
+        return true;
     case TIMEOUT_DEADLINE:
         if (c->state == CONNECTION_FLUSHING)
             LOG(LOG_INFO, "client did not take its last answers", F_STR("peer", c->origin.peer),
@@ -417,9 +494,10 @@ int connection_open(struct front *front, int fd, const struct session_origin *or
     c->origin = *origin;
     c->opened_at_ms = loop_now_ms(front->options.loop);
     list_init(&c->watch);
+    buf_init(&c->rest, LOOP_READ_BYTES);
     loop_task_init(&c->iteration_end, on_iteration_end);
     stream_init(&c->stream, front->options.loop, &stream_ops, CONNECTION_HIGH_BYTES,
-                CONNECTION_HIGH_BYTES / 2, limits->out_bytes);
+                CONNECTION_HIGH_BYTES / 2, limits->out_bytes + limits->max_frame_bytes + QUEUE_SLACK_BYTES);
     int rc = stream_open_fd(&c->stream, fd);
     if (rc != 0) {
         mem_free(c);
@@ -431,5 +509,6 @@ int connection_open(struct front *front, int fd, const struct session_origin *or
     if (refusal)
         connection_close(c, RPC_E_OVERLOADED, "%s", refusal);
     connection_update_reading(c);
+    connection_watch(c); /* its first bytes are due */
     return 0;
 }

@@ -50,14 +50,19 @@ struct connection {
     struct host *host; /* in front.hosts; NULL: a Unix peer, or one that is being refused */
     struct list node;  /* in front.connections */
     struct list watch; /* in front.watched, while a time-out may come */
+    struct buf rest;   /* of what was read: messages for the iterations to come; nothing is read meanwhile */
     struct loop_task iteration_end;
     struct loop_deferred deferred;
     size_t queued_bytes; /* of the stream; exact after each on_sent */
     uint64_t opened_at_ms;
     uint64_t message_begun_at_ms; /* 0: no message is under way */
+    uint64_t pace_at_ms;          /* since when the pace of the message under way is measured */
+    uint64_t pace_bytes;          /* carried in by then */
     uint64_t deadline_at_ms;      /* of flushing and lingering */
-    uint64_t swept_bytes;         /* carried, in and out, at the last sweep */
-    int send_error;               /* a message could not be queued: dropped at the end of the iteration */
+    uint64_t
+        flush_until_ms;   /* flushing goes on so long while the peer takes bytes; 0: deadline_at_ms is all */
+    uint64_t swept_bytes; /* carried, in and out, at the last sweep */
+    int send_error;       /* a message could not be queued: dropped at the end of the iteration */
     enum connection_state state;
     bool paused_by_protocol; /* the router takes no more of its requests */
     bool paused_by_memory;
@@ -77,6 +82,9 @@ MUSTCHECK int connection_open(struct front *front, int fd, const struct session_
  * is flushed. Never from inside the router. */
 __attribute__((format(printf, 3, 4))) void connection_drop(struct connection *c, int code, const char *format,
                                                            ...);
+/* For a client whose memory others need: what is queued is dropped at once, and the peer is sent why if its socket has
+ * room. From the top of the loop. */
+__attribute__((format(printf, 2, 3))) void connection_evict(struct connection *c, const char *format, ...);
 /* connection_close, where every connection closes, those too that were closing before: none has more than
  * `flush_ms` from now. */
 void connection_close_within(struct connection *c, uint64_t flush_ms, const char *reason);

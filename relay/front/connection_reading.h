@@ -9,6 +9,8 @@ void connection_update_reading(struct connection *c);
 /* The connection's iteration_end task runs at the end of the loop iteration; it accounts, among others. */
 void connection_mark(struct connection *c);
 
+/* Hands what was read earlier to the protocol, as far as it takes more now. */
+void connection_feed_rest(struct connection *c, uint64_t now_ms);
 /* Joins the memory budget; the account begins at 0. */
 void connection_join_memory(struct connection *c);
 /* Reports to the budget what the connection and its protocol hold. */

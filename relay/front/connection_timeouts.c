@@ -37,11 +37,19 @@ static bool is_overdue(struct connection *c, uint64_t now_ms)
     return now_ms - c->message_begun_at_ms >= c->front->options.limits.frame_timeout_ms;
 }
 
+static bool is_mute(const struct connection *c, uint64_t now_ms)
+{
+    return c->state == CONNECTION_SNIFFING &&
+           now_ms - c->opened_at_ms >= c->front->options.limits.frame_timeout_ms;
+}
+
 static enum connection_timeout check_open(struct connection *c, uint64_t now_ms)
 {
     bool paused = c->paused_by_protocol || c->paused_by_memory || c->paused_by_queue;
     if (is_stalled(c, now_ms))
         return TIMEOUT_STALLED;
+    if (is_mute(c, now_ms))
+        return TIMEOUT_FIRST;
     if (is_overdue(c, now_ms))
         return TIMEOUT_MESSAGE;
     if (paused && stream_peer_gone(&c->stream))
@@ -51,8 +59,18 @@ static enum connection_timeout check_open(struct connection *c, uint64_t now_ms)
     c->swept_bytes = carried;
     if (used)
         return TIMEOUT_NOT_YET;
-    return stream_queued(&c->stream) > 0 || c->message_begun_at_ms != 0 || paused ? TIMEOUT_UNUSED
-                                                                                  : TIMEOUT_NONE;
+    bool waits = c->state == CONNECTION_SNIFFING || c->message_begun_at_ms != 0 || paused;
+    return waits || stream_queued(&c->stream) > 0 ? TIMEOUT_UNUSED : TIMEOUT_NONE;
+}
+
+/* A peer that reads on may have the answers that were queued for it. */
+static enum connection_timeout check_closing(struct connection *c, uint64_t now_ms)
+{
+    if (now_ms < c->deadline_at_ms)
+        return TIMEOUT_NOT_YET;
+    bool reads = now_ms - stream_progress_at_ms(&c->stream) < CONNECTION_FLUSH_MS;
+    return c->state == CONNECTION_FLUSHING && now_ms < c->flush_until_ms && reads ? TIMEOUT_NOT_YET
+                                                                                  : TIMEOUT_DEADLINE;
 }
 
 enum connection_timeout connection_check_timeouts(struct connection *c, uint64_t now_ms)
@@ -63,7 +81,7 @@ enum connection_timeout connection_check_timeouts(struct connection *c, uint64_t
         return check_open(c, now_ms);
     case CONNECTION_FLUSHING:
     case CONNECTION_LINGERING:
-        return now_ms < c->deadline_at_ms ? TIMEOUT_NOT_YET : TIMEOUT_DEADLINE;
+        return check_closing(c, now_ms);
     case CONNECTION_CLOSED:
         break;
     }

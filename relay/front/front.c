@@ -47,8 +47,10 @@ static void on_sweep(struct timer *t)
         if (!connection_sweep(CONTAINER_OF(node, struct connection, watch), now_ms))
             list_remove(node);
     }
+    memory_review(f->options.memory);
     if (!list_empty(&f->watched))
-        timer_set_earlier(&f->sweep, now_ms + SWEEP_MS);
+        timer_set_earlier(&f->sweep,
+                          now_ms + (memory_is_over(f->options.memory) ? MEMORY_REVIEW_MS : SWEEP_MS));
 }
 
 /* ---- life ---- */

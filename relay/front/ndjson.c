@@ -1,8 +1,8 @@
 /* Lines in, through the frame reader to the session; messages out, each with a newline, to the connection.
  *
- * In: every frame of a chunk is handed in, also when the router asks for a pause in the middle of it; what
- * was read is at most the loop's read buffer. A chunk is dropped from the frame that closed the connection
- * on.
+ * In: the frames of a chunk are handed in, also when the router asks for a pause in the middle of it, up to
+ * PROTOCOL_MESSAGES_MAX of them; the connection keeps the rest for the next loop iteration. A chunk is dropped from the
+ * frame that closed the connection on.
  * Out: the transport's send copies into the connection's queue, which is written at the end of the loop
  * iteration.
  *
@@ -137,24 +137,34 @@ static void on_closing(struct protocol *p, uint64_t now_ms)
     n->session = NULL;
     if (s)
         session_close(s, now_ms);
+    frame_reader_done(&n->reader); /* nothing comes any more, and memory may be short */
 }
 
 static void on_closed(struct protocol *p)
 {
-    struct ndjson *n = ndjson_of(p);
-    frame_reader_done(&n->reader);
-    mem_free(n);
+    mem_free(ndjson_of(p));
 }
 
 /* ---- in ---- */
 
-static void on_bytes(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms)
+static bool may_go_on(const struct connection *c, unsigned frames, size_t len)
+{
+    if (!connection_is_open(c))
+        return false;
+    return len == 0 || (frames < PROTOCOL_MESSAGES_MAX && connection_takes_more(c));
+}
+
+static size_t on_bytes(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms)
 {
     struct ndjson *n = ndjson_of(p);
     struct connection *c = n->connection;
     struct frame frame;
     enum frame_result result;
-    while (connection_is_open(c) && (result = frame_next(&n->reader, &bytes, &len, &frame)) != FRAME_MORE) {
+    size_t total = len;
+    for (unsigned frames = 0; may_go_on(c, frames, len); frames++) {
+        result = frame_next(&n->reader, &bytes, &len, &frame);
+        if (result == FRAME_MORE)
+            break;
         if (result == FRAME_NO_MEMORY)
             write_line(
                 n, &(struct error_line){.code = RPC_E_OVERLOADED, .message = "out of memory for this line"});
@@ -163,11 +173,12 @@ static void on_bytes(struct protocol *p, const char *bytes, size_t len, uint64_t
         connection_message_ended(c);
     }
     if (!connection_is_open(c))
-        return;
+        return total;
     if (frame_reader_in_line(&n->reader))
         connection_message_begun(c);
     else
         connection_message_ended(c); /* a line of blanks, which is no frame */
+    return total - len;
 }
 
 static void on_sent(struct protocol *p, size_t queued_bytes)

@@ -22,6 +22,10 @@
 struct connection;
 struct protocol;
 
+/* Messages that a connection may bring in one loop iteration: a read of 256 KiB can hold 87,000, whose refusals would
+ * keep everybody else waiting for a second. */
+#define PROTOCOL_MESSAGES_MAX 128
+
 /* What a protocol needs to begin. What is pointed to is borrowed: `server` for the call, the rest until
  * on_closed. */
 struct protocol_setup {
@@ -44,8 +48,10 @@ struct protocol_usage {
 struct protocol_ops {
     /* It may write and close the connection already. Not 0: nothing was taken, nothing more is called. */
     int (*open)(const struct protocol_setup *setup, uint64_t now_ms, struct protocol **ret_protocol);
-    /* Borrowed for the call. */
-    void (*on_bytes)(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms);
+    /* Borrowed for the call. Takes what it can and returns how many bytes that were: a protocol stops behind
+     * PROTOCOL_MESSAGES_MAX messages, or when connection_takes_more says no; the rest comes again in the next loop
+     * iteration. */
+    size_t (*on_bytes)(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms);
     /* Bytes left the queue; so many still wait. */
     void (*on_sent)(struct protocol *p, size_t queued_bytes);
     /* The queue fell below the low mark after it had been above the high one. */
@@ -77,6 +83,8 @@ MUSTCHECK int connection_write(struct connection *c, const struct part *parts, s
 size_t connection_queued(const struct connection *c);
 /* false from the first connection_close on. */
 bool connection_is_open(const struct connection *c);
+/* It is open, and the answers to its messages are read: another one may be taken. */
+bool connection_takes_more(const struct connection *c);
 /* Stops, or goes on, reading. Idempotent; bytes that were read already still come. */
 void connection_pause(struct connection *c);
 void connection_resume(struct connection *c);

@@ -14,7 +14,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 void stream_init(struct stream *s, struct loop *loop, const struct stream_ops *ops, size_t high_bytes,
                  size_t low_bytes, size_t max_bytes)
@@ -83,7 +86,8 @@ static void on_uv_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf
 {
     const struct stream *s = CONTAINER_OF(handle, struct stream, uv.handle);
     (void)suggested;
-    *ret_buf = uv_buf_init(s->loop->read_bytes, (unsigned)LOOP_READ_BYTES);
+    size_t len = s->read_limit ? *s->read_limit : LOOP_READ_BYTES;
+    *ret_buf = uv_buf_init(s->loop->read_bytes, (unsigned)len);
 }
 
 static void on_uv_read(uv_stream_t *handle, ssize_t got, const uv_buf_t *buf)
@@ -119,10 +123,28 @@ void stream_read_stop(struct stream *s)
     (void)uv_read_stop(&s->uv.stream); /* always 0 */
 }
 
-bool stream_peer_gone(const struct stream *s)
+void stream_limit_reads(struct stream *s, const size_t *read_limit)
+{
+    s->read_limit = read_limit;
+}
+
+static int fd_of(const struct stream *s)
 {
     uv_os_fd_t fd;
-    if (!s->open || s->closing || uv_fileno(&s->uv.handle, &fd) != 0)
+    return s->open && !s->closing && uv_fileno(&s->uv.handle, &fd) == 0 ? fd : -1;
+}
+
+size_t stream_unread(const struct stream *s)
+{
+    int fd = fd_of(s);
+    int count = 0;
+    return fd >= 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? (size_t)count : 0;
+}
+
+bool stream_peer_gone(const struct stream *s)
+{
+    int fd = fd_of(s);
+    if (fd < 0)
         return true;
     struct pollfd p = {.fd = fd, .events = POLLRDHUP};
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
@@ -172,4 +194,19 @@ void stream_close(struct stream *s)
     else
         loop_mark(s->loop,
                   &s->flush); /* there is no handle to close: on_closed comes from the end of the iteration */
+}
+
+/* What the peer has sent and nobody read would make the kernel reset the connection, and the peer lose `last`: it is
+ * thrown away (MSG_TRUNC does that on TCP; a Unix socket's peer keeps what it has got in any case). */
+bool stream_close_with(struct stream *s, const char *last, size_t len)
+{
+    int fd = fd_of(s);
+    bool sent =
+        fd >= 0 && s->failure == 0 && send(fd, last, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+    if (fd >= 0) {
+        (void)shutdown(fd, SHUT_WR);
+        (void)recv(fd, NULL, INT_MAX, MSG_DONTWAIT | MSG_TRUNC);
+    }
+    stream_close(s);
+    return sent;
 }

@@ -58,6 +58,7 @@ struct stream {
     } uv;
     struct loop *loop;            /* borrowed */
     const struct stream_ops *ops; /* static */
+    const size_t *read_limit;     /* borrowed; NULL: LOOP_READ_BYTES */
     struct buf out;               /* accepted; appended to while `writing` is under uv_write */
     struct buf writing;           /* older than `out`; its first pending_bytes are under uv_write */
     uv_write_t write_req;
@@ -97,6 +98,10 @@ MUSTCHECK int stream_open_fd(struct stream *s, int fd);
  * ask stream_peer_gone. */
 MUSTCHECK int stream_read_start(struct stream *s);
 void stream_read_stop(struct stream *s);
+/* Reads bring at most `*read_limit` bytes each, as it stands at the time; borrowed until the stream is closed. */
+void stream_limit_reads(struct stream *s, const size_t *read_limit);
+/* Bytes that wait in the kernel to be read, as far as it says. One system call. */
+size_t stream_unread(const struct stream *s);
 /* True when the peer has ended its side or the connection is broken, even while unread bytes stand before
  * that end. One system call; for streams whose reading is stopped. */
 bool stream_peer_gone(const struct stream *s);
@@ -130,6 +135,10 @@ void stream_trim(struct stream *s, size_t keep_bytes);
 /* Bytes of storage held by the queue, for accounting. */
 size_t stream_held_bytes(const struct stream *s);
 
+/* Drops what is queued, sends `last` as far as the kernel takes it at once, and closes. It stands right behind what the
+ * kernel has taken before, which may end in the middle of a message. For a peer that does not read, so that nothing may
+ * wait for it. true: all of `last` is on its way. */
+bool stream_close_with(struct stream *s, const char *last, size_t len);
 /* Idempotent, legal in every state after stream_init. Queued bytes are dropped; to let them out, wait until
  * stream_queued is 0 first (stream_set_marks(s, 0, 0) and on_drain). */
 void stream_close(struct stream *s);

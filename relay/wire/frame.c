@@ -284,5 +284,5 @@ void frame_reader_trim(struct frame_reader *r)
 {
     if (r->handed_out)
         begin_frame(r);
-    buf_trim(&r->partial, 0);
+    buf_shrink(&r->partial); /* of the frame before, which may have been much longer */
 }

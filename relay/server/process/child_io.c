@@ -49,7 +49,9 @@ static void on_account(struct loop_task *task)
 {
     struct child *c = CONTAINER_OF(task, struct child, account);
     size_t partial = frame_reader_partial(&c->reader);
-    memory_set(c->memory, &c->memory_user, partial, partial + stream_held_bytes(&c->in));
+    const struct memory_usage usage = {.partial_bytes = partial,
+                                       .held_bytes = c->reader.partial.cap + stream_held_bytes(&c->in)};
+    memory_set(c->memory, &c->memory_user, &usage);
 }
 
 static void update_queued(struct child *c)
@@ -82,6 +84,10 @@ static void on_memory_resume(struct memory_user *u)
     c->paused_by_memory = false;
     apply_pause(c);
 }
+
+/* Many wait for what a child says. */
+static const struct memory_ops memory_ops = {
+    .pause = on_memory_pause, .resume = on_memory_resume, .vital = true};
 
 void child_io_leave_memory(struct child *c)
 {
@@ -307,7 +313,7 @@ int child_io_open(struct child *c, const struct child_process *p)
     if (rc == 0)
         rc = open_stream(&c->err, p->err_fd, true);
     if (rc == 0 && c->memory) {
-        memory_join(c->memory, &c->memory_user, on_memory_pause, on_memory_resume);
+        memory_join(c->memory, &c->memory_user, &memory_ops);
         c->memory_joined = true;
     }
     return rc;

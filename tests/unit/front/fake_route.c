@@ -54,7 +54,10 @@ static void flood(struct link *link)
     memset(bytes, 'x', fake_route.flood_bytes);
     const struct part part = {bytes, fake_route.flood_bytes};
     const struct message message = {.parts = &part, .part_count = 1, .kind = MESSAGE_NOTIFICATION};
-    fake_route.send_result = link->ops->send(link, &message);
+    size_t left = fake_route.flood_count;
+    do
+        fake_route.send_result = link->ops->send(link, &message);
+    while (left > 0 && --left > 0);
     mem_free(bytes);
 }
 
@@ -67,7 +70,7 @@ void route_session_frame(struct route_session *s, const struct frame *frame, uin
     fake_route.frames++;
     fake_route.oversize += frame->oversize;
     fake_route.last_link = link;
-    if (frame->oversize || rpc_string_is(method, len, "silent"))
+    if (frame->oversize || fake_route.mute || rpc_string_is(method, len, "silent"))
         return;
     if (rpc_string_is(method, len, "pause")) {
         link->ops->pause(link);

@@ -7,7 +7,7 @@
  *   "silent"   nothing
  *   "pause"    pauses the link, answers nothing
  *   "close"    answers, and closes the link with code 0, reason "told to"
- *   "flood"    answers with `flood_bytes` bytes
+ *   "flood"    answers with `flood_bytes` bytes, `flood_count` times
  */
 #ifndef TESTS_FRONT_FAKE_ROUTE_H
 #define TESTS_FRONT_FAKE_ROUTE_H
@@ -23,6 +23,8 @@ struct fake_route {
     size_t oversize;
     size_t writable;
     size_t flood_bytes;
+    size_t flood_count;      /* answers to a "flood"; 0: one */
+    bool mute;               /* answers nothing */
     int send_result;         /* of the last send */
     struct link *last_link;  /* of the last frame */
     const char *only_server; /* every other name is unknown */

@@ -40,6 +40,7 @@ static struct {
     struct protocol_usage usage;
     size_t queued_at_sent; /* by the last on_sent */
     size_t flood_bytes;
+    size_t take_max; /* bytes taken of a chunk; 0: all */
     int open_result;
     int write_result; /* of the last write */
     bool close_in_open;
@@ -114,14 +115,17 @@ static void obey(struct connection *c, char letter)
     }
 }
 
-static void on_bytes(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms)
+static size_t on_bytes(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms)
 {
     assert_int_equal(now_ms, loop_now_ms(&loop));
+    if (seen.take_max > 0 && len > seen.take_max)
+        len = seen.take_max;
     for (size_t i = 0; i < len; i++) {
         if (seen.got_len < sizeof(seen.got) - 1)
             seen.got[seen.got_len++] = bytes[i];
         obey(fake_of(p)->connection, bytes[i]);
     }
+    return len;
 }
 
 static void on_sent(struct protocol *p, size_t queued_bytes)
@@ -262,6 +266,23 @@ static void test_a_protocol_that_closes_when_it_opens(void **state)
     assert_int_equal(seen.got_len, 0);
 }
 
+static void test_a_connection_that_never_says_anything_is_told(void **state)
+{
+    (void)state;
+    struct front_limits limits = usual_limits();
+    limits.frame_timeout_ms = 50;
+    front_set_limits(&front, &limits);
+    struct peer *mute = dial(0);
+    struct peer *blank = dial(1);
+    say(blank, "\n \n");
+    wait_for(mute, has_ended(mute));
+    wait_for(blank, has_ended(blank));
+    assert_error(mute, "TIMEOUT", -31002);
+    assert_error(blank, "TIMEOUT", -31002);
+    assert_non_null(strstr(blank->in, "nothing was said within 50 ms"));
+    assert_int_equal(seen.opened, 0);
+}
+
 /* ---- the end ---- */
 
 static void test_the_last_error_is_the_protocols(void **state)
@@ -314,7 +335,99 @@ static void test_an_end_with_a_full_queue_waits_for_the_reader(void **state)
     wait_for(NULL, seen.closed == 1);
 }
 
+/* It reads on, so it gets what was queued for it, and then why that is all. */
+static void test_a_reader_with_a_full_queue_is_told_why_it_ends(void **state)
+{
+    (void)state;
+    seen.flood_bytes = (size_t)6 << 20;
+    struct peer *a = dial(0);
+    say(a, "$ffffw");
+    wait_for(NULL, seen.write_result == ERR_CLOSING);
+    char last[64] = "";
+    while (!a->ended) {
+        a->got = 0;
+        turn(a);
+        read_some(a);
+        if (a->got > 60)
+            (void)snprintf(last, sizeof(last), "%.*s", 60, a->in + a->got - 60);
+    }
+    assert_int_equal(a->error, 0);
+    assert_non_null(strstr(last, "larger than its limit>"));
+    wait_for(NULL, seen.closed == 1);
+}
+
+/* ---- memory ---- */
+
+static void test_an_unread_queue_goes_when_memory_is_short(void **state)
+{
+    (void)state;
+    struct front_limits limits = usual_limits();
+    limits.out_bytes = (size_t)64 << 20;
+    front_set_limits(&front, &limits);
+    seen.flood_bytes = (size_t)24 << 20; /* more than the kernel ever takes */
+    struct peer *a = dial(0);
+    struct peer *b = dial(1);
+    say(b, "$w");
+    wait_for(b, has_text(b, "|"));
+    say(a, "$f");
+    wait_for(NULL, memory.queued_bytes > 0);
+    assert_int_equal(memory.evictions, 0);
+    memory_set_limit(&memory, (uint64_t)8 << 20);
+    wait_for(NULL, seen.closed == 1);
+    assert_int_equal(memory.evictions, 1);
+    assert_int_equal(memory.queued_bytes, 0);
+    say(b, "w");
+    wait_for(b, has_text(b, "|w.|"));
+}
+
+/* One that sends on is stopped and goes on; one that begins a message and sends nothing more is told and goes. */
+static void test_a_stalled_message_goes_when_memory_is_short(void **state)
+{
+    (void)state;
+    seen.usage = (struct protocol_usage){.partial_bytes = 60 << 10, .held_bytes = 64 << 10};
+    struct peer *a = dial(0);
+    say(a, "$b");
+    wait_for(NULL, memory.held_bytes > 0);
+    memory_set_limit(&memory, 32 << 10);
+    wait_for(a, has_ended(a) && seen.closed == 1);
+    assert_says(a, "<-31003 memory is short, and a message of this client was begun and does not go on>");
+    assert_int_equal(memory.evictions, 1);
+}
+
 /* ---- reading and back-pressure ---- */
+
+static void test_what_a_protocol_leaves_comes_in_the_iterations_after(void **state)
+{
+    (void)state;
+    seen.take_max = 1;
+    struct peer *a = dial(0);
+    say(a, "$12w34w");
+    wait_for(a, has_text(a, "|w.|"));
+    assert_memory_equal(seen.got, "$12w34w", 7);
+    say(a, "5w");
+    wait_for(a, has_text(a, "|w.|w.|"));
+    say(a, "6c7");
+    wait_for(a, has_ended(a) && seen.closed == 1);
+    assert_memory_equal(seen.got, "$12w34w5w6c", 11);
+    assert_int_equal(seen.got_len, 11);
+}
+
+static void test_what_a_protocol_leaves_waits_while_it_is_paused(void **state)
+{
+    (void)state;
+    seen.take_max = 2;
+    struct peer *a = dial(0);
+    say(a, "$p12");
+    wait_for(NULL, seen.got_len == 2);
+    struct peer *b = dial(1);
+    say(b, "$w");
+    wait_for(b, has_text(b, "|"));
+    assert_int_equal(seen.got_len, 4);
+    struct connection *c = CONTAINER_OF(front.connections.next, struct connection, node);
+    connection_resume(c);
+    wait_for(NULL, seen.got_len == 6);
+    assert_memory_equal(seen.got, "$p$w12", 6);
+}
 
 static void test_a_full_queue_stops_reading_until_half_is_out(void **state)
 {
@@ -437,6 +550,12 @@ int main(void)
         TEST(test_a_peer_that_goes_ends_the_protocol),
         TEST(test_a_queue_over_its_limit_ends_the_connection),
         TEST(test_an_end_with_a_full_queue_waits_for_the_reader),
+        TEST(test_a_connection_that_never_says_anything_is_told),
+        TEST(test_a_reader_with_a_full_queue_is_told_why_it_ends),
+        TEST(test_an_unread_queue_goes_when_memory_is_short),
+        TEST(test_a_stalled_message_goes_when_memory_is_short),
+        TEST(test_what_a_protocol_leaves_comes_in_the_iterations_after),
+        TEST(test_what_a_protocol_leaves_waits_while_it_is_paused),
         TEST(test_a_full_queue_stops_reading_until_half_is_out),
         TEST(test_a_protocol_may_pause_reading),
         TEST(test_a_paused_peer_that_goes_is_noticed),

@@ -27,6 +27,7 @@ struct connection {
     size_t queued_bytes;
     int write_result;
     bool closed;
+    bool full; /* its peer does not read the answers */
     int close_code;
     char close_reason[256];
     size_t pauses;
@@ -68,6 +69,11 @@ size_t connection_queued(const struct connection *c)
 bool connection_is_open(const struct connection *c)
 {
     return !c->closed;
+}
+
+bool connection_takes_more(const struct connection *c)
+{
+    return !c->closed && !c->full;
 }
 
 void connection_pause(struct connection *c)
@@ -145,7 +151,7 @@ static int open_for(const char *server)
 
 static void receive(const char *text)
 {
-    protocol->ops->on_bytes(protocol, text, strlen(text), NOW_MS);
+    (void)protocol->ops->on_bytes(protocol, text, strlen(text), NOW_MS);
 }
 
 static void assert_out(const char *expected)
@@ -290,6 +296,35 @@ static void test_the_last_error_is_a_line(void **state)
     buf_done(&out);
 }
 
+/* The rest of a chunk stays with the connection, which gives it again. */
+static void test_a_chunk_of_many_messages_is_taken_in_parts(void **state)
+{
+    (void)state;
+    static char text[3 * PROTOCOL_MESSAGES_MAX * sizeof("{x")];
+    assert_int_equal(open_for("mock"), 0);
+    fake_route.mute = true;
+    for (size_t i = 0; i < 3 * PROTOCOL_MESSAGES_MAX; i++)
+        memcpy(text + 3 * i, "{x\n", 3);
+    size_t part = 3 * (size_t)PROTOCOL_MESSAGES_MAX;
+    for (size_t at = 0; at < 3 * part; at += part) {
+        assert_int_equal(protocol->ops->on_bytes(protocol, text + at, 3 * part - at, NOW_MS), part);
+        assert_int_equal(fake_route.frames, (at + part) / 3);
+    }
+    assert_false(connection.message_under_way);
+}
+
+static void test_no_message_is_taken_while_answers_are_unread(void **state)
+{
+    (void)state;
+    static const char line[] = CALL("x") "\n";
+    assert_int_equal(open_for("mock"), 0);
+    connection.full = true;
+    assert_int_equal(protocol->ops->on_bytes(protocol, line, sizeof(line) - 1, NOW_MS), 0);
+    connection.full = false;
+    assert_int_equal(protocol->ops->on_bytes(protocol, line, sizeof(line) - 1, NOW_MS), sizeof(line) - 1);
+    assert_int_equal(fake_route.frames, 1);
+}
+
 /* A session is opened with all it needs, or nothing of it stays. */
 static void test_every_allocation_of_open_may_fail(void **state)
 {
@@ -337,6 +372,8 @@ int main(void)
         TEST(test_no_such_server),
         TEST(test_no_default_server),
         TEST(test_the_last_error_is_a_line),
+        TEST(test_a_chunk_of_many_messages_is_taken_in_parts),
+        TEST(test_no_message_is_taken_while_answers_are_unread),
         TEST(test_every_allocation_of_open_may_fail),
         TEST(test_no_memory_for_a_line_costs_only_that_line),
     };

@@ -361,10 +361,13 @@ static void ignore(struct memory_user *u)
 static void test_memory_budget(void **state)
 {
     (void)state;
+    static const struct memory_ops ignoring = {.pause = ignore, .resume = ignore, .vital = true};
+    const struct memory_usage usage = {.partial_bytes = MEMORY_PARTIAL_MIN_BYTES + 1,
+                                       .held_bytes = MEMORY_PARTIAL_MIN_BYTES + 1};
     struct memory_user others;
     memory_set_limit(&seen.memory, 100000);
-    memory_join(&seen.memory, &others, ignore, ignore);
-    memory_set(&seen.memory, &others, MEMORY_PARTIAL_MIN_BYTES + 1, MEMORY_PARTIAL_MIN_BYTES + 1);
+    memory_join(&seen.memory, &others, &ignoring);
+    memory_set(&seen.memory, &others, &usage);
     start(
         "part() { head -c $1 /dev/zero | tr '\\0' x; }; printf '{\"x\":\"'; part 1000000; read -r go; part 2000000; echo '\"}'; exec cat");
     run_until(&seen.loop, is_paused_by_memory, NULL);
