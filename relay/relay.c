@@ -264,6 +264,7 @@ static void init_parts(struct relay *r)
                                   .limits = relay_front_limits(r, r->config)};
     memory_init(&r->memory, &r->loop, relay_link_share(r->config));
     router_set_max_held(r->router, relay_router_share(r->config));
+    router_set_max_expected(r->router, (size_t)relay_link_share(r->config));
     session_set_init(&r->sessions, r->router);
     front_init(&r->front, &front);
     fill_ops(r);

@@ -45,6 +45,7 @@ static void apply(struct relay *r, struct config *next)
     front_set_limits(&r->front, &limits);
     memory_set_limit(&r->memory, relay_link_share(next));
     router_set_max_held(r->router, relay_router_share(next));
+    router_set_max_expected(r->router, (size_t)relay_link_share(next));
     int rc = front_set_default_server(&r->front, relay_default_server(next));
     int rc_servers = server_set_apply(r->servers, next);
     if (rc != 0 || rc_servers != 0)

@@ -65,7 +65,7 @@ void front_init(struct front *f, const struct front_options *options)
     assert(rc == 0); /* cannot fail on a loop that is there */
     (void)rc;
     f->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* -1: then waiting peers are not answered */
-    options->sessions->max_connections = options->limits.max_clients;
+    front_set_limits(f, &options->limits);
 }
 
 void front_close(struct front *f)
@@ -163,10 +163,20 @@ int front_set_default_server(struct front *f, const char *name)
     return 0;
 }
 
+/* The longest answer fits behind a queue that is not full yet, and what else one read of its child brings. */
+static size_t full_out_bytes(const struct front_limits *limits)
+{
+    size_t room = limits->max_frame_bytes + 2 * LOOP_READ_BYTES;
+    return limits->out_bytes - (room < limits->out_bytes / 2 ? room : limits->out_bytes / 2);
+}
+
 void front_set_limits(struct front *f, const struct front_limits *limits)
 {
+    struct session_set *sessions = f->options.sessions;
     f->options.limits = *limits;
-    f->options.sessions->max_connections = limits->max_clients;
+    sessions->max_connections = limits->max_clients;
+    sessions->max_out_bytes = limits->out_bytes;
+    sessions->full_out_bytes = full_out_bytes(limits);
 }
 
 /* ---- the end of the clients ---- */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "route/credit.h"
 #include "route/outbox.h"
 #include "route/deadline.h"
 #include "route/replies.h"
@@ -191,6 +192,7 @@ static void leave_state(struct call *c)
         c->upstream->stats.in_flight--;
         c->peer->in_flight--;
         c->session->in_flight--;
+        credit_give_back(c);
         break;
     case CALL_ABANDONED:
         c->upstream->stats.abandoned--;
@@ -224,6 +226,7 @@ static void enter_state(struct call *c, enum call_state to)
         upstream->stats.in_flight++;
         c->peer->in_flight++;
         s->in_flight++;
+        credit_take(c);
         list_push_back(&upstream->in_flight, &c->upstream_node);
         break;
     case CALL_ABANDONED:

@@ -95,9 +95,10 @@ struct call {
     bool notification;   /* perSession: waits in order with the requests; has no id and no deadline */
     struct block *frame; /* the copy, while it waits */
     size_t frame_len;
-    struct span id_at;    /* in the frame */
-    struct span token_at; /* in the frame */
-    const char *id;       /* raw, as the client wrote it; then the raw token, then the raw method */
+    size_t expected_bytes; /* of its answer, while it is in flight */
+    struct span id_at;     /* in the frame */
+    struct span token_at;  /* in the frame */
+    const char *id;        /* raw, as the client wrote it; then the raw token, then the raw method */
     size_t id_len;
     size_t token_len;
     size_t method_len;

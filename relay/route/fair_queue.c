@@ -136,7 +136,7 @@ void fair_queue_refresh(struct route_session *s)
 {
     if (!s->upstream)
         return;
-    if (list_empty(&s->queue) || s->dead || s->queued.slow) {
+    if (list_empty(&s->queue) || s->dead || s->queued.slow || s->queued.out_of_credit) {
         leave(s);
         if (list_empty(&s->queue))
             s->queued.deficit_bytes = 0;

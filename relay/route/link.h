@@ -45,6 +45,9 @@ struct link {
      * well below it again (to half of it), route_session_writable is called; when a child's falls below it,
      * upstream_writable. */
     size_t high_bytes;
+    size_t max_bytes;  /* a client's link: what its queue may hold; 0: not known */
+    size_t full_bytes; /* a client's link: its child is not read from here on (hold.h); 0: it always is */
+    bool holds_back; /* the router's: that is so now. route_session_sent must be called as the queue falls */
 };
 
 /* The client reads too slowly. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "route/credit.h"
+#include "route/hold.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
@@ -36,6 +38,8 @@ static void send_on(struct route_session *s, struct link *link, const struct mes
     int rc = link->ops->send(link, message);
     if (rc)
         give_up(s, rc);
+    else
+        hold_check_link(s);
 }
 
 void session_send(struct route_session *s, const struct message *message)
@@ -43,8 +47,18 @@ void session_send(struct route_session *s, const struct message *message)
     send_on(s, s->link, message);
 }
 
+static size_t message_bytes(const struct message *message)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < message->part_count; i++)
+        sum += message->parts[i].len;
+    return sum;
+}
+
 void call_send(struct call *c, const struct message *message)
 {
+    if (message->kind == MESSAGE_RESULT)
+        credit_note_answer(c, message_bytes(message));
     send_on(c->session, c->link, message);
 }
 

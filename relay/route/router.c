@@ -64,6 +64,11 @@ void router_set_max_held(struct router *r, size_t bytes)
     r->max_held_bytes = bytes;
 }
 
+void router_set_max_expected(struct router *r, size_t bytes)
+{
+    r->max_expected_bytes = bytes;
+}
+
 size_t router_held_bytes(const struct router *r)
 {
     return r->blocks.used_bytes + r->blocks.kept_bytes;

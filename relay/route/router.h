@@ -64,6 +64,8 @@ void router_drain(struct router *r);
 /* What waits in the router (frames above all) may take this much memory over all upstreams; above it a request
  * that would have to wait gets OVERLOADED. 0: no limit, as at first. */
 void router_set_max_held(struct router *r, size_t bytes);
+/* Answers that are due may take this much memory in all clients' queues, as far as it can be guessed. 0: no limit. */
+void router_set_max_expected(struct router *r, size_t bytes);
 /* What it takes now, storage kept for reuse included. */
 size_t router_held_bytes(const struct router *r);
 /* Requests in flight or waiting, over all upstreams: 0 means drained. */
@@ -199,6 +201,8 @@ void route_session_frame(struct route_session *s, const struct frame *frame, uin
 void route_session_cancel(struct route_session *s, const char *id, size_t id_len, uint64_t now_ms);
 /* The client's out queue was above its high mark and has fallen to half of it: the scheduler may pick it again. */
 void route_session_writable(struct route_session *s, uint64_t now_ms);
+/* The client's out queue got shorter; to be called while link.holds_back. */
+void route_session_sent(struct route_session *s);
 /* The client is gone: what it had waiting is removed, what it had in flight is cancelled at the child, its
  * subscriptions, tasks and tokens are purged, the session is freed. Its link is not touched any more. */
 void route_session_close(struct route_session *s, uint64_t now_ms);

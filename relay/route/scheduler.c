@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "route/calls.h"
+#include "route/credit.h"
 #include "route/outbox.h"
 #include "route/peer.h"
 #include "route/replies.h"
@@ -50,10 +51,16 @@ static bool is_open(const struct upstream *upstream)
            upstream->link;
 }
 
+/* Its client reads what it gets, and the answers that are due leave room for another one. */
+static bool may_dispatch_to(const struct route_session *s)
+{
+    return !link_is_slow(s->link) && credit_allows(s);
+}
+
 bool scheduler_is_free(const struct route_session *s)
 {
     struct upstream *upstream = s->upstream;
-    return is_open(upstream) && list_empty(&s->queue) && !link_is_slow(s->link) &&
+    return is_open(upstream) && list_empty(&s->queue) && may_dispatch_to(s) &&
            fair_queue_may_take(s, fair_queue_free_slots(upstream)) && upstream_has_room(upstream) &&
            outbox_is_empty(upstream) &&
            (upstream->scheduler.queue.peers.busy == 0 || !fair_queue_next(upstream));
@@ -172,8 +179,9 @@ static bool serve_request(struct upstream *upstream, uint64_t now_ms)
     if (!s)
         return false;
     for (unsigned n = 0; n < SCHEDULER_BURST; n++) {
-        if (link_is_slow(s->link)) {
-            s->queued.slow = true;
+        if (!may_dispatch_to(s)) {
+            s->queued.slow = link_is_slow(s->link);
+            s->queued.out_of_credit = !s->queued.slow;
             fair_queue_refresh(s);
             break;
         }
@@ -371,6 +379,8 @@ void scheduler_update(struct route_session *s)
             fair_queue_refresh_peer(s->peer);
         return;
     }
+    if (s->queued.out_of_credit && credit_allows(s))
+        s->queued.out_of_credit = false;
     fair_queue_refresh(s);
     scheduler_flow_control(s);
 }

@@ -24,6 +24,7 @@ static void init_lists(struct route_session *s)
     list_init(&s->held);
     list_init(&s->calls);
     fair_queue_session_init(&s->queued);
+    hold_session_init(s);
 }
 
 /* The session and the upstream find each other; without memory for its peer nothing changed. */
@@ -102,6 +103,7 @@ void session_leave_upstream(struct route_session *s, uint64_t now_ms)
     leave_calls(s, now_ms);
     s->router->options.protocol->on_session_left(s, now_ms);
     fair_queue_refresh(s);
+    hold_leave(s);
     peer_leave(s->peer);
     s->peer = NULL;
     list_remove(&s->upstream_node);
@@ -154,8 +156,14 @@ void route_session_writable(struct route_session *s, uint64_t now_ms)
 {
     if (!s->upstream)
         return;
+    hold_relieve(s);
     scheduler_link_writable(s);
     scheduler_run(s->upstream, now_ms);
+}
+
+void route_session_sent(struct route_session *s)
+{
+    hold_relieve(s);
 }
 
 void *route_session_user(const struct route_session *s)

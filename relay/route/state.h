@@ -14,6 +14,7 @@
 #include "route/block_pool.h"
 #include "route/calls.h"
 #include "route/deadline.h"
+#include "route/hold.h"
 #include "route/peer.h"
 #include "route/protocol.h"
 #include "route/router.h"
@@ -30,9 +31,11 @@ struct router {
     struct list free_calls; /* call.upstream_node */
     size_t free_call_count;
     struct block_pool blocks;
-    size_t max_held_bytes; /* of the pool's blocks in use; 0: no limit */
-    struct buf scratch;    /* texts that the relay itself writes; nothing lives there between calls */
-    struct buf message;    /* an error's message, escaped; likewise */
+    size_t expected_bytes; /* of the answers to what is in flight, as far as they can be guessed (credit.h) */
+    size_t max_expected_bytes; /* 0: no limit */
+    size_t max_held_bytes;     /* of the pool's blocks in use; 0: no limit */
+    struct buf scratch;        /* texts that the relay itself writes; nothing lives there between calls */
+    struct buf message;        /* an error's message, escaped; likewise */
     uint64_t last_serial;
     size_t pending; /* requests waiting, held or in flight */
     bool draining;
@@ -79,6 +82,8 @@ struct upstream {
     uint64_t last_id;
     struct map peers; /* route_peer.node */
     struct scheduler scheduler;
+    struct hold hold;
+    size_t largest_answer_bytes; /* recently, of any session; 0: none came yet */
 
     size_t
         init_held_count; /* HELD initialize calls: they take no waiting place: a crowd may come while a child starts */
@@ -114,6 +119,9 @@ struct route_session {
     struct list calls;       /* all its others */
     struct route_peer *peer; /* of this session's upstream; NULL once it has left that */
     struct fair_queue_session queued;
+    struct hold_session hold;
+    size_t largest_answer_bytes; /* recently; 0: none came yet */
+    size_t expected_bytes;       /* of the answers to what is in flight */
     size_t in_flight;
     size_t abandoned;
     size_t waiting; /* in the queue or held */

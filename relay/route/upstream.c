@@ -43,6 +43,7 @@ struct upstream *upstream_new(struct route_server *server)
     map_init(&upstream->calls);
     map_init(&upstream->peers);
     scheduler_init(upstream);
+    hold_init(upstream);
     buf_init(&upstream->outage, OUTAGE_BYTES_MAX);
     protocol->upstream_init(upstream);
     list_push_back(&server->upstreams, &upstream->server_node);
@@ -175,6 +176,7 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
     upstream->link_closing = false;
     upstream->ready_reported = false;
     scheduler_reset(upstream);
+    hold_clear(upstream);
     outbox_clear(upstream);
     while (!list_empty(&upstream->in_flight))
         call_fail(CONTAINER_OF(upstream->in_flight.next, struct call, upstream_node), why);

@@ -98,6 +98,8 @@ int session_open(struct session_set *set, const struct session_origin *origin, s
         return -ENOMEM;
     s->link.ops = &link_ops;
     s->link.high_bytes = SESSION_HIGH_BYTES;
+    s->link.max_bytes = set->max_out_bytes;
+    s->link.full_bytes = set->full_out_bytes;
     s->transport = t;
     int rc = route_session_open(set->router, server, &s->link, &origin->key, s, now_ms, &s->route);
     if (rc != 0) {
@@ -145,6 +147,8 @@ void session_sent(struct session *s)
         hand_over(s);
     else
         s->link.queued_bytes = s->transport->queued_bytes;
+    if (s->link.holds_back)
+        route_session_sent(s->route);
 }
 
 void session_writable(struct session *s, uint64_t now_ms)

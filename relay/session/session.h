@@ -86,8 +86,10 @@ struct session_set {
     /* Kept by the fronts: connections, including those that have not said yet what they speak. */
     size_t connections;
     size_t max_connections;
-    uint64_t accepted; /* ever */
-    uint64_t refused;  /* over the limit, or for want of descriptors */
+    size_t max_out_bytes;  /* of a client's out queue, for sessions to come; 0: not known */
+    size_t full_out_bytes; /* from where on its child is not read; 0: it always is */
+    uint64_t accepted;     /* ever */
+    uint64_t refused;      /* over the limit, or for want of descriptors */
 };
 
 void session_set_init(struct session_set *set, struct router *router);

@@ -88,6 +88,11 @@ void route_session_frame(struct route_session *s, const struct frame *frame, uin
         link->ops->close(link, 0, "told to");
 }
 
+void route_session_sent(struct route_session *s)
+{
+    (void)s;
+}
+
 void route_session_writable(struct route_session *s, uint64_t now_ms)
 {
     (void)s, (void)now_ms;
