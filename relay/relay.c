@@ -266,6 +266,7 @@ static void init_parts(struct relay *r)
     router_set_max_held(r->router, relay_router_share(r->config));
     router_set_max_expected(r->router, (size_t)relay_link_share(r->config));
     session_set_init(&r->sessions, r->router);
+    r->sessions.memory = &r->memory;
     front_init(&r->front, &front);
     fill_ops(r);
     open_handles(r);

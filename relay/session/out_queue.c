@@ -112,6 +112,14 @@ void out_queue_rewind(struct out_queue *q)
     q->taken_bytes = 0;
 }
 
+void out_queue_drop(struct out_queue *q)
+{
+    buf_done(&q->bytes);
+    q->acknowledged = q->appended;
+    q->taken = q->appended;
+    q->taken_bytes = 0;
+}
+
 void out_queue_trim(struct out_queue *q)
 {
     buf_trim(&q->bytes, 0);

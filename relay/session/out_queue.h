@@ -65,6 +65,8 @@ static inline size_t out_queue_held_bytes(const struct out_queue *q)
 {
     return q->bytes.cap;
 }
+/* Drops every frame, acknowledged or not, and gives back the storage: for a session that ends. */
+void out_queue_drop(struct out_queue *q);
 /* Gives back the storage of an empty queue. */
 void out_queue_trim(struct out_queue *q);
 

@@ -13,6 +13,10 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "wire/rpc_error.h"
+
+/* An acknowledgement comes after 200 ms at the latest, so this is a client that does not read. */
+#define KEPT_STALL_MS UINT64_C(1000)
 
 /* ---- out: the link ---- */
 
@@ -21,7 +25,18 @@ static struct session *session_of(struct link *link)
     return CONTAINER_OF(link, struct session, link);
 }
 
-/* What the router takes for the client's queue. */
+static void account(struct session *s)
+{
+    size_t held = s->kept ? out_queue_held_bytes(&s->out) : 0;
+    if (!s->kept || !s->set->memory || s->ended)
+        return;
+    const struct memory_usage usage = {.queued_bytes = out_queue_bytes(&s->out) > 0 ? held : 0,
+                                       .held_bytes = held};
+    memory_set(s->set->memory, &s->memory, &usage);
+}
+
+/* What the router takes for the client's queue. A transport holds a window of a kept queue, so that it is never full
+ * itself: its reading is paused from here. */
 static void update_queued(struct session *s)
 {
     size_t queued = s->kept ? out_queue_bytes(&s->out) : s->transport->queued_bytes;
@@ -30,6 +45,11 @@ static void update_queued(struct session *s)
     s->link.queued_bytes = queued;
     if (link_is_slow(&s->link))
         s->above_high = true;
+    if (s->kept && s->transport && out_queue_bytes(&s->out) > s->link.high_bytes && !s->backed_up) {
+        s->backed_up = true;
+        s->transport->ops->pause(s->transport);
+    }
+    account(s);
 }
 
 /* Kept frames go to the transport as far as its window is open. A send that fails ends the connection, which
@@ -73,7 +93,7 @@ static void on_resume(struct link *link)
 {
     struct session *s = session_of(link);
     s->paused = false;
-    if (s->transport)
+    if (s->transport && !s->backed_up)
         s->transport->ops->resume(s->transport);
 }
 
@@ -128,6 +148,8 @@ void session_close(struct session *s, uint64_t now_ms)
     set->closed_bytes_out += out;
     set->count--;
     list_remove(&s->node);
+    if (s->kept && s->set->memory)
+        memory_leave(s->set->memory, &s->memory);
     if (s->kept)
         out_queue_done(&s->out);
     mem_free(s);
@@ -160,11 +182,33 @@ void session_writable(struct session *s, uint64_t now_ms)
 
 /* ---- outliving a connection ---- */
 
-void session_keep(struct session *s, size_t max_bytes)
+/* One that is away cannot take anything. */
+static bool on_memory_is_stalled(struct memory_user *u)
 {
+    const struct session *s = CONTAINER_OF(u, struct session, memory);
+    return !s->transport || loop_now_ms(s->set->memory->loop) - s->received_at_ms >= KEPT_STALL_MS;
+}
+
+static void on_memory_evict(struct memory_user *u)
+{
+    struct session *s = CONTAINER_OF(u, struct session, memory);
+    memory_leave(s->set->memory, u);
+    out_queue_drop(&s->out);
+    on_close(&s->link, RPC_E_OVERLOADED,
+             "memory is short, and what was sent to this client is not acknowledged");
+}
+
+void session_keep(struct session *s, size_t max_bytes, uint64_t now_ms)
+{
+    static const struct memory_ops memory_ops = {.evict = on_memory_evict,
+                                                 .is_stalled = on_memory_is_stalled};
     assert(!s->kept);
     out_queue_init(&s->out, max_bytes);
     s->kept = true;
+    s->link.max_bytes = max_bytes;
+    s->received_at_ms = now_ms;
+    if (s->set->memory)
+        memory_join(s->set->memory, &s->memory, &memory_ops);
 }
 
 void session_detach(struct session *s)
@@ -184,6 +228,9 @@ static void resume_sending(struct session *s, uint64_t now_ms)
     if (!s->above_high || s->link.queued_bytes > s->link.high_bytes / 2)
         return;
     s->above_high = false;
+    if (s->backed_up && s->transport && !s->paused)
+        s->transport->ops->resume(s->transport);
+    s->backed_up = false;
     route_session_writable(s->route, now_ms);
 }
 
@@ -196,8 +243,9 @@ int session_attach(struct session *s, struct transport *t, uint64_t received, ui
     if (rc != 0)
         return rc;
     s->transport = t;
+    s->received_at_ms = now_ms;
     out_queue_rewind(&s->out);
-    if (s->paused)
+    if (s->paused || s->backed_up)
         t->ops->pause(t);
     hand_over(s);
     resume_sending(s, now_ms);
@@ -208,9 +256,13 @@ int session_acknowledge(struct session *s, uint64_t received, uint64_t now_ms)
 {
     assert(s->kept && s->transport);
     int rc = out_queue_acknowledge(&s->out, received);
-    if (rc == 0)
-        resume_sending(s, now_ms);
-    return rc;
+    if (rc != 0)
+        return rc;
+    s->received_at_ms = now_ms;
+    if (out_queue_bytes(&s->out) == 0 && s->set->memory && memory_is_tight(s->set->memory))
+        out_queue_trim(&s->out);
+    resume_sending(s, now_ms);
+    return 0;
 }
 
 /* ---- looking in ---- */

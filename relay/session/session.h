@@ -15,6 +15,9 @@
  * so that it gets no new calls, and no progress or log notifications; answers to calls in flight gather in
  * the out queue.
  *
+ * Kept frames are in the memory budget. A client that lets too many of them pile up is not read, as one with a full
+ * queue is not; when memory is short, one that acknowledges nothing for a second, or that is away, loses its session.
+ *
  * Failure modes: a message that cannot be kept (no memory, or the bound of the out queue) -> the router
  * closes the link; a detached session is then ended: it cannot be attached again, and its holder closes it.
  */
@@ -27,6 +30,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "io/memory.h"
 #include "route/link.h"
 #include "route/peer.h"
 #include "route/router.h"
@@ -59,6 +63,8 @@ struct session {
     struct link link; /* what the router sees; queued_bytes as the transport or the out queue has it */
     struct transport *transport; /* borrowed; NULL: detached */
     struct out_queue out;        /* used when `kept` */
+    struct memory_user memory;   /* what `out` holds; joined when `kept`, left when `ended` by the budget */
+    uint64_t received_at_ms;     /* kept: when the peer last acknowledged something, came back or went */
     struct list node;            /* in session_set.sessions */
     struct session_set *set;     /* borrowed */
     struct route_session *route; /* owned */
@@ -72,12 +78,14 @@ struct session {
     bool kept;       /* frames stay in `out` until they are acknowledged */
     bool paused;     /* by the router; a new transport begins so */
     bool above_high; /* kept: `out` was above the high mark and has not fallen to half of it since */
+    bool backed_up;  /* kept: its transport is not read, since `out` was above the high mark */
     bool ended;      /* the router closed the link: no transport is attached any more */
 };
 
 /* Every session of the relay, and what those that ended have left in the sums. */
 struct session_set {
     struct router *router; /* borrowed */
+    struct memory *memory; /* borrowed; set by the owner; NULL: kept frames are not counted */
     struct list sessions;  /* oldest first */
     size_t count;
     uint64_t next_id;
@@ -123,7 +131,7 @@ void session_writable(struct session *s, uint64_t now_ms);
 
 /* From the next message on, frames stay in the out queue (at most `max_bytes`) until they are acknowledged,
  * and the session may be detached. Before it, a message goes to the transport without a copy of its own. */
-void session_keep(struct session *s, size_t max_bytes);
+void session_keep(struct session *s, size_t max_bytes, uint64_t now_ms);
 /* The connection is gone, the session stays: only after session_keep. */
 void session_detach(struct session *s);
 /* The peer is back on `t`, and has `received` frames in all: the rest is sent again. ERR_CLOSING: the session

@@ -16,7 +16,7 @@
 static struct session *open_kept(void)
 {
     struct session *s = open_on(&first);
-    session_keep(s, OUT_MAX_BYTES);
+    session_keep(s, OUT_MAX_BYTES, NOW_MS);
     return s;
 }
 
@@ -224,6 +224,96 @@ static void test_a_pause_outlives_the_transport(void **state)
     assert_int_equal(first.resumes, 0);
 }
 
+/* Its transport holds a window only, and would never pause by itself. */
+static void test_a_client_that_acknowledges_nothing_is_not_read(void **state)
+{
+    (void)state;
+    struct session *s = open_kept();
+    size_t quarter = SESSION_HIGH_BYTES / 4;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(send_bytes(quarter), 0);
+    assert_int_equal(first.pauses, 0);
+    assert_int_equal(send_bytes(quarter), 0);
+    assert_int_equal(first.pauses, 1);
+    assert_int_equal(send_bytes(quarter), 0);
+    assert_int_equal(first.pauses, 1);
+    s->link.ops->pause(&s->link);
+    s->link.ops->resume(&s->link); /* the router's wish is not all */
+    assert_int_equal(first.resumes, 0);
+    assert_int_equal(session_acknowledge(s, 2, NOW_MS), 0);
+    assert_int_equal(first.resumes, 0); /* not before half of the mark */
+    assert_int_equal(session_acknowledge(s, 4, NOW_MS), 0);
+    assert_int_equal(first.resumes, 1);
+}
+
+/* ---- the memory budget ---- */
+
+static struct loop loop;
+static struct memory memory;
+
+static struct session *open_counted(uint64_t limit_bytes)
+{
+    assert_int_equal(loop_init(&loop), 0);
+    memory_init(&memory, &loop, limit_bytes);
+    set.memory = &memory;
+    return open_kept();
+}
+
+static void close_counted(struct session *s)
+{
+    session_close(s, NOW_MS);
+    assert_int_equal(memory.held_bytes, 0);
+    memory_done(&memory);
+    assert_int_equal(loop_done(&loop), 0);
+    set.memory = NULL;
+}
+
+static void test_kept_frames_are_in_the_budget(void **state)
+{
+    (void)state;
+    struct session *s = open_counted(16 << 20);
+    assert_int_equal(send_bytes(100000), 0);
+    assert_true(memory.queued_bytes >= 100000);
+    session_detach(s);
+    assert_int_equal(send_bytes(100000), 0);
+    assert_true(memory.queued_bytes >= 200000);
+    assert_int_equal(session_attach(s, &second.transport, 2, NOW_MS), ERR_RANGE);
+    assert_int_equal(session_attach(s, &second.transport, 1, NOW_MS), 0);
+    assert_int_equal(session_acknowledge(s, 2, NOW_MS), 0);
+    assert_int_equal(memory.queued_bytes, 0);
+    close_counted(s);
+}
+
+static void test_who_is_away_goes_when_memory_is_short(void **state)
+{
+    (void)state;
+    struct session *s = open_counted(150000);
+    assert_int_equal(send_bytes(100000), 0);
+    session_detach(s);
+    assert_int_equal(send_bytes(100000), 0);
+    loop_run(&loop);
+    assert_int_equal(memory.evictions, 1);
+    assert_int_equal(memory.held_bytes, 0);
+    assert_int_equal(send_text("more"), ERR_CLOSING);
+    assert_int_equal(session_attach(s, &second.transport, 0, NOW_MS), ERR_CLOSING);
+    close_counted(s);
+}
+
+static void test_who_acknowledges_nothing_is_told_when_memory_is_short(void **state)
+{
+    (void)state;
+    struct session *s = open_counted(150000);
+    first.stuck = true;
+    s->received_at_ms = 0;
+    assert_true(loop_now_ms(&loop) > 2000); /* the machine has run for so long */
+    assert_int_equal(send_bytes(200000), 0);
+    loop_run(&loop);
+    assert_int_equal(first.closes, 1);
+    assert_int_equal(first.close_code, -31003);
+    assert_int_equal(memory.held_bytes, 0);
+    close_counted(s);
+}
+
 static void test_a_session_that_the_router_ended_stays_away(void **state)
 {
     (void)state;
@@ -297,6 +387,10 @@ int main(void)
         TEST(test_a_cut_in_the_middle_of_a_replay),
         TEST(test_a_count_that_cannot_be_attaches_nothing),
         TEST(test_a_pause_outlives_the_transport),
+        TEST(test_a_client_that_acknowledges_nothing_is_not_read),
+        TEST(test_kept_frames_are_in_the_budget),
+        TEST(test_who_is_away_goes_when_memory_is_short),
+        TEST(test_who_acknowledges_nothing_is_told_when_memory_is_short),
         TEST(test_a_session_that_the_router_ended_stays_away),
         TEST(test_a_frame_that_cannot_be_kept_is_reported_to_the_router),
         TEST(test_a_frame_that_the_transport_lost_is_sent_again),
