@@ -8,6 +8,7 @@ NODE_TESTS += tests/integration/harness.test.mjs \
               tests/integration/child_life.test.mjs \
               tests/integration/trees.test.mjs \
               tests/integration/flow.test.mjs \
+              tests/integration/memory.test.mjs \
               tests/integration/fairness.test.mjs \
               tests/integration/lifecycle.test.mjs \
               tests/integration/control.test.mjs \
