@@ -74,7 +74,7 @@ TEST_PROGRAMS :=
 BENCH_PROGRAMS :=
 # A file for Node's test runner:                  NODE_TESTS += tests/integration/x.test.mjs
 NODE_TESTS    :=
-# Examples of the client library, built as a user would build them, against LIBDIR:  EXAMPLES += folder/x.c
+# Examples of the client library, built as a user would build them, against LIBDIR:  EXAMPLES += folder/x.c, or x.cpp
 EXAMPLES      :=
 # Scripts that look at the tree itself, and at the objects in OBJ.
 CHECKS        := scripts/check-includes scripts/check-circles
@@ -175,7 +175,16 @@ $(TESTBIN)/$(notdir $(1:.c=)): $(1) $(LIBDIR)/libagentrelay.a
 	$(Q)$$(CC) -Ibackend-client/include $$(pkg_cflags) $$(warnings) $$(sanitize) $$(CFLAGS) -o $$@ $$< \
 	  $$(LIBDIR)/libagentrelay.a $$(LDFLAGS) $$(library_libs)
 endef
-$(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))
+define cpp_example_rule
+$(TESTBIN)/$(notdir $(1:.cpp=)): $(1) backend-client/include/agent_relay.h $(LIBDIR)/libagentrelay.a
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(CXX) -std=c++11 -Ibackend-client/include $$(cpp_warnings) $$(sanitize) $$(CXXFLAGS) -o $$@ $$< \
+	  $$(LIBDIR)/libagentrelay.a $$(LDFLAGS) $$(library_libs)
+endef
+cpp_warnings := -Wall -Wextra -Wpedantic -Wconversion -Wold-style-cast $(if $(filter 1,$(WERROR)),-Werror)
+$(foreach e,$(filter %.c,$(EXAMPLES)),$(eval $(call example_rule,$(e))))
+$(foreach e,$(filter %.cpp,$(EXAMPLES)),$(eval $(call cpp_example_rule,$(e))))
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
@@ -185,14 +194,14 @@ fuzz_main   := $(if $(fuzz_engine),,tests/fuzz/replay.c)
 $(foreach f,$(FUZZERS),$(eval $(f)_SRC += $(fuzz_main)))
 $(foreach f,$(FUZZERS),$(eval $(call program_rule,$(f),$(TESTBIN),$(fuzz_engine))))
 
-example_bins := $(patsubst %.c,$(TESTBIN)/%,$(notdir $(EXAMPLES)))
+example_bins := $(addprefix $(TESTBIN)/,$(basename $(notdir $(EXAMPLES))))
 tests-built: $(UNIT_TESTS:%=$(TESTBIN)/%) $(TEST_PROGRAMS:%=$(TESTBIN)/%) $(FUZZERS:%=$(TESTBIN)/%) $(example_bins)
 bench-built: $(BENCH_PROGRAMS:%=$(TESTBIN)/%)
 fuzz-built: $(FUZZERS:%=$(TESTBIN)/%)
 
 # For scripts/check-includes: every source file that some list names.
 listed-sources:
-	@echo $(foreach n,$(MODULES) $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS),$($(n)_SRC)) $(EXAMPLES) tests/fuzz/replay.c
+	@echo $(foreach n,$(MODULES) $(PROGRAMS) $(UNIT_TESTS) $(FUZZERS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS),$($(n)_SRC)) $(filter %.c,$(EXAMPLES)) tests/fuzz/replay.c
 
 # ---- using it ----------------------------------------------------------------------------------------------------
 

@@ -154,6 +154,9 @@ struct ar_health {
     bool agents_cut;          /* as ar_snapshot_is_cut, of the current snapshot */
 };
 
+/* C++: the function ar_health hides the structure of that name, which is then `struct ar_health`, or this. */
+typedef struct ar_health ar_health_report;
+
 #define ar_health_init(h) ((h)->size = sizeof(*(h)))
 /* A consistent copy; fills h->size bytes at most. AR_E_INVALID for an unknown size. */
 AR_API int ar_health(const struct ar_client *client, struct ar_health *h);
@@ -336,6 +339,9 @@ struct ar_call {
     ar_reply_cb *on_reply;
     void *data; /* for both */
 };
+
+/* As ar_health_report: C++'s name for the structure, beside the function ar_call. */
+typedef struct ar_call ar_call_request;
 
 #define ar_call_init(c) ar_call_init_sized((c), sizeof(*(c)))
 AR_API void ar_call_init_sized(struct ar_call *c, size_t size);

@@ -61,6 +61,18 @@ test('example own_loop: one tool call on the loop of the host, which ends empty'
   assert.match(program.text, /^live answer: \{.*hello.*\}\nclosed\n$/);
 });
 
+test('example one_call: C++ waits for an answer, and says why there is none', async (t) => {
+  const relay = await t.relay({ servers: mock });
+  const { host, port } = relay.address;
+  const program = path.join(testBin, 'one_call');
+  const answered = run(t, program, ['from C++'], { AGENT_CONTROL_URL: `${host}:${port}` });
+  assert.deepEqual(await within(answered.ended, 'its end'), { code: 0, signal: null }, answered.errors);
+  assert.match(answered.text, /^live: .*from C\+\+/);
+  const refused = run(t, program, [], { AGENT_CONTROL_URL: 'ftp://x' });
+  assert.deepEqual(await within(refused.ended, 'its end'), { code: 1, signal: null });
+  assert.match(refused.errors, /AGENT_CONTROL_URL/);
+});
+
 test('example own_loop: no relay, and the waiting call ends at its deadline', async (t) => {
   const program = run(t, path.join(testBin, 'own_loop'), [], { AGENT_CONTROL_URL: await freeAddress() });
   const end = await within(program.ended, 'its end');
