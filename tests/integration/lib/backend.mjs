@@ -275,20 +275,34 @@ export class Events {
 }
 
 class Raw {
+  #onHead;
+
   constructor(address) {
     this.got = '';
     this.socket = net.connect(address);
     this.socket.setEncoding('latin1');
-    this.socket.on('data', (chunk) => (this.got += chunk));
+    this.socket.on('data', (chunk) => this.#take(chunk));
     this.closed = new Promise((resolve) => {
       this.socket.once('error', () => resolve());
       this.socket.once('close', () => resolve());
     });
   }
 
+  #take(chunk) {
+    this.got += chunk;
+    if (!this.#onHead || !this.got.includes('\r\n\r\n')) return;
+    this.socket.pause();
+    this.#onHead();
+  }
+
   send(text) {
     this.socket.write(text);
     return this;
+  }
+
+  /** Until an answer's head has come; nothing more is read from that moment on. */
+  stopAtHead() {
+    return within(new Promise((resolve) => (this.#onHead = resolve)), 'its head');
   }
 
   /** What came until the other side closed. */

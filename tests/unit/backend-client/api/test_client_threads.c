@@ -23,6 +23,7 @@
 struct worker {
     struct client_fixture *fixture;
     unsigned number;
+    bool until_closed; /* it goes on until it is refused for the client being closed */
     pthread_t thread;
     atomic_uint accepted;
     atomic_uint completed;
@@ -103,10 +104,15 @@ static void look(struct client_fixture *f)
     assert_true(h.calls - h.completions == h.in_flight + h.waiting);
 }
 
+static bool goes_on(const struct worker *w, unsigned round)
+{
+    return w->until_closed ? w->refused_closed == 0 : round < ROUNDS;
+}
+
 static void *work(void *data)
 {
     struct worker *w = data;
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; goes_on(w, round); round++) {
         call_once(w, round);
         look(w->fixture);
         if (round % 16 == 0)
@@ -122,16 +128,20 @@ static void *work(void *data)
     return NULL;
 }
 
-static void start_all(struct worker *workers, struct client_fixture *f)
+static struct worker workers[THREADS];
+
+static void start_all(struct client_fixture *f, bool until_closed)
 {
+    memset(workers, 0, sizeof(workers));
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i].fixture = f;
         workers[i].number = i;
+        workers[i].until_closed = until_closed;
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
 }
 
-static bool all_done(const struct worker *workers)
+static bool all_done(void)
 {
     for (unsigned i = 0; i < THREADS; i++) {
         if (!atomic_load(&workers[i].done))
@@ -140,13 +150,13 @@ static bool all_done(const struct worker *workers)
     return true;
 }
 
-static void join_all(struct worker *workers)
+static void join_all(void)
 {
     for (unsigned i = 0; i < THREADS; i++)
         (void)pthread_join(workers[i].thread, NULL);
 }
 
-static void check_all(const struct worker *workers)
+static void check_all(void)
 {
     for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(atomic_load(&workers[i].accepted), atomic_load(&workers[i].completed));
@@ -166,55 +176,55 @@ static void set_up_quick(struct client_fixture *f)
 static void eight_threads(void **state)
 {
     struct client_fixture *f = *state;
-    static struct worker workers[THREADS];
-    memset(workers, 0, sizeof(workers));
     set_up_quick(f);
-    start_all(workers, f);
-    for (unsigned n = 0; !all_done(workers); n++) {
+    start_all(f, false);
+    for (unsigned n = 0; !all_done(); n++) {
         client_fixture_iterations(f, 20);
         if (n % 3 == 2)
             peer_drop_all(f->peer, n % 2 == 0);
         if (n % 4 == 1)
             peer_set_listening(f->peer, n % 8 != 1);
     }
-    join_all(workers);
+    join_all();
     peer_set_listening(f->peer, true);
     client_fixture_run_until(f, client_fixture_is_live);
     client_fixture_close(f);
-    check_all(workers);
+    check_all();
 }
 
-/* Closing does not end the handle until on_closed has returned: here that is held up until all have seen
- * AR_E_CLOSED or are through. */
-struct gate {
-    struct worker *workers;
-};
-
+/* Closing does not end the handle until on_closed has returned: here that is held up until each thread has been
+ * refused. */
 static void hold_until_done(void *data)
 {
-    const struct gate *g = data;
-    while (!all_done(g->workers))
+    (void)data;
+    while (!all_done())
         (void)usleep(1000);
+}
+
+/* None of them is between two calls when the client is closed under it, but by chance. */
+static bool all_have_called(struct client_fixture *f)
+{
+    (void)f;
+    for (unsigned i = 0; i < THREADS; i++) {
+        if (atomic_load(&workers[i].accepted) == 0)
+            return false;
+    }
+    return true;
 }
 
 static void closed_under_eight_threads(void **state)
 {
     struct client_fixture *f = *state;
-    static struct worker workers[THREADS];
-    struct gate gate = {workers};
-    memset(workers, 0, sizeof(workers));
     set_up_quick(f);
-    start_all(workers, f);
-    client_fixture_iterations(f, 30);
-    ar_close(f->client, hold_until_done, &gate);
+    start_all(f, true);
+    client_fixture_run_until(f, all_have_called);
+    ar_close(f->client, hold_until_done, NULL);
     assert_int_equal(ar_close_wait(f->client), AR_OK);
     f->client = NULL;
-    join_all(workers);
-    check_all(workers);
-    unsigned refused = 0;
+    join_all();
+    check_all();
     for (unsigned i = 0; i < THREADS; i++)
-        refused += workers[i].refused_closed;
-    assert_true(refused > 0);
+        assert_true(workers[i].refused_closed > 0);
 }
 
 /* ---- snapshots under readers ---- */
