@@ -225,7 +225,14 @@ static void on_up_event(uv_poll_t *handle, int status, int events)
 
 void link_read_pending(struct link_conn *l)
 {
-    if (l->phase == LINK_UP)
+    int waiting = 0;
+    if (l->phase != LINK_UP || ioctl(l->fd, FIONREAD, &waiting) != 0)
+        return;
+    /* As many events as it takes to read what is there now, so that a peer that goes on sending cannot keep the
+     * loop. One at least: it may be the end that waits. */
+    const uv_poll_t *poll = l->poll;
+    size_t events = (size_t)waiting / (LINK_READS_PER_EVENT * LINK_READ_BYTES) + 1;
+    for (size_t i = 0; i < events && l->poll == poll; i++)
         on_up_event(l->poll, 0, UV_READABLE);
 }
 

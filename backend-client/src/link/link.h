@@ -100,7 +100,7 @@ MUSTCHECK ssize_t link_send(struct link_conn *l, const char *bytes, size_t len);
 MUSTCHECK bool link_is_held(const struct link_conn *l);
 /* Bytes sent that the peer's system has not acknowledged; 0 where the kernel does not know. */
 size_t link_unacked(const struct link_conn *l);
-/* Reads what has come and was not looked at yet: libuv runs timers before it looks at descriptors, so on a
+/* Reads all that has come and was not looked at yet: libuv runs timers before it looks at descriptors, so on a
  * loop that stood still an answer may lie there that came in time. Of the loop's callbacks, as link_wake. */
 void link_read_pending(struct link_conn *l);
 void link_close(struct link_conn *l);

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -72,6 +73,40 @@ static void reports_a_refused_connection(void **state)
     assert_int_equal(link_send(&fixture.link, "x", 1), UV_ENOTCONN);
     link_fixture_iterate(3);
     assert_int_equal(fixture.failed, 1);
+}
+
+/* As much as the kernel takes for a link that does not read. */
+static size_t fill_the_socket(void)
+{
+    static char bytes[(size_t)1 << 20];
+    size_t sent = 0;
+    ssize_t n;
+    while ((n = sendto(fixture.server, bytes, sizeof(bytes), MSG_DONTWAIT, NULL, 0)) > 0)
+        sent += (size_t)n;
+    return sent;
+}
+
+/* The loop stood still while more came than one event reads: all of it is there before anything is judged. The kernel
+ * gives a link that reads fast more and more room. */
+static void reads_all_that_is_pending(void **state)
+{
+    (void)state;
+    const int one_event = 8 << 16;
+    int waiting = 0;
+    link_fixture_connect();
+    for (int i = 0; i < 200 && waiting <= one_event; i++) {
+        (void)fill_the_socket();
+        assert_int_equal(ioctl(fixture.link.fd, FIONREAD, &waiting), 0);
+        if (waiting <= one_event)
+            link_fixture_iterate(1);
+    }
+    if (waiting <= one_event) {
+        print_message("skipped: this kernel holds at most %d bytes for a link\n", waiting);
+        skip();
+    }
+    size_t before = fixture.bytes;
+    link_read_pending(&fixture.link);
+    assert_true(fixture.bytes - before >= (size_t)waiting);
 }
 
 /* A numeric host needs no resolver. */
@@ -348,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LINK_TEST(survives_without_memory), /* first: the failing allocator is not for several threads */
         LINK_TEST(connects),
+        LINK_TEST(reads_all_that_is_pending),
         LINK_TEST(reports_a_refused_connection),
         LINK_TEST(a_numeric_address_needs_no_resolver),
         LINK_TEST(name_is_asked_for_each_time),
