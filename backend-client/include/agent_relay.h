@@ -241,27 +241,27 @@ struct ar_options {
     const char *mock_cast;
     uint64_t mock_seed;          /* 1 */
     uint32_t connect_timeout_ms; /* 5,000 for looking up the name, and again for each address that it has */
-    uint32_t backoff_base_ms;    /* 250: from one attempt to the next random(0 .. min(cap, base * factor^n)) */
-    double backoff_factor;       /* 2 */
-    uint32_t backoff_cap_ms;     /* 2,000: a relay that is back is found within it */
-    uint32_t backoff_stable_ms;  /* 60,000: live for so long, and the next loss starts at the base again */
-    uint32_t heartbeat_ms;       /* 5,000 of silence, then the relay is pinged */
-    uint32_t dead_after_ms;      /* 10,000 of silence, then the link is closed; a new one on which the relay has
+    uint32_t backoff_base_ms;   /* 250: from one attempt to the next random(0 .. min(cap, base * factor^n)) */
+    double backoff_factor;      /* 2 */
+    uint32_t backoff_cap_ms;    /* 2,000: a relay that is back is found within it */
+    uint32_t backoff_stable_ms; /* 60,000: live for so long, and the next loss starts at the base again */
+    uint32_t heartbeat_ms;      /* 5,000 of silence, then the relay is pinged */
+    uint32_t dead_after_ms;   /* 10,000 of silence, then the link is closed; a new one on which the relay has
                                  never said a word is kept, since a relay that stands still answers it
                                  first, and another is tried beside it */
-    uint32_t init_timeout_ms;    /* 30,000 for initialize: the relay may be starting its server */
-    uint32_t agents_poll_ms;     /* 2,000; AR_NEVER: no agent view, snapshots stay empty or mock */
-    uint32_t agents_timeout_ms;  /* 10,000 without an answer to a poll: the server does not answer */
-    uint32_t stale_max_ms;       /* 30,000: the longest that a stale snapshot is served; then mock. 0: never;
+    uint32_t init_timeout_ms; /* 30,000 for initialize: the relay may be starting its server */
+    uint32_t agents_poll_ms;  /* 2,000; AR_NEVER: no agent view, snapshots stay empty or mock */
+    uint32_t agents_timeout_ms; /* 10,000 without an answer to a poll: the server does not answer */
+    uint32_t stale_max_ms;      /* 30,000: the longest that a stale snapshot is served; then mock. 0: never;
                                * AR_NEVER: always */
-    uint32_t mock_refresh_ms;    /* 2,000: how often mock agents change; AR_NEVER: they do not */
-    uint32_t call_timeout_ms;    /* 30,000, for calls that name no deadline */
-    uint32_t queue_max_calls;    /* 1,024 waiting calls */
-    uint32_t in_flight_max;      /* 256; further ones wait, whatever their policy. It also bounds the bytes in
+    uint32_t mock_refresh_ms;   /* 2,000: how often mock agents change; AR_NEVER: they do not */
+    uint32_t call_timeout_ms;   /* 30,000, for calls that name no deadline */
+    uint32_t queue_max_calls;   /* 1,024 waiting calls */
+    uint32_t in_flight_max;     /* 256; further ones wait, whatever their policy. It also bounds the bytes in
                                  flight: times frame_max_bytes */
-    size_t queue_max_bytes;      /* 16 MiB of waiting calls */
-    size_t frame_max_bytes;      /* 8 MiB: the longest line sent or received */
-    ar_state_cb *on_state;       /* each may be NULL */
+    size_t queue_max_bytes;     /* 16 MiB of waiting calls */
+    size_t frame_max_bytes;     /* 8 MiB: the longest line sent or received */
+    ar_state_cb *on_state;      /* each may be NULL */
     ar_agents_cb *on_agents;
     ar_notification_cb *on_notification;
     void *data;

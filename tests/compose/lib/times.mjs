@@ -8,4 +8,4 @@
 export const SHORT = { noticeMs: 3_000, staleMaxMs: 4_000, pollMs: 200, capMs: 1_500 };
 
 /** The library's own (agent_relay.h). */
-export const DEFAULT = { noticeMs: 15_000, staleMaxMs: 30_000, pollMs: 2_000, capMs: 30_000 };
+export const DEFAULT = { noticeMs: 15_000, staleMaxMs: 30_000, pollMs: 2_000, capMs: 2_000 };
