@@ -201,8 +201,8 @@ void engine_fixture_close_engine(struct engine_fixture *f);
 void engine_fixture_start(struct engine_fixture *f);
 void engine_fixture_connect(
     struct engine_fixture *f); /* the attempt under way succeeds; the peer answers as scripted */
-void engine_fixture_refuse(struct engine_fixture *f); /* the attempt under way fails: ECONNREFUSED */
-void engine_fixture_lose(struct engine_fixture *f);   /* the link breaks: ECONNRESET */
+void engine_fixture_refuse(struct engine_fixture *f);         /* the attempt under way fails: ECONNREFUSED */
+void engine_fixture_lose(struct engine_fixture *f);           /* the link breaks: ECONNRESET */
 void engine_fixture_second_answers(struct engine_fixture *f); /* the second attempt becomes the link */
 /* Opens (with options `o`), starts, connects, answers; requires live. */
 void engine_fixture_open_live(struct engine_fixture *f, const struct ar_options *o);
