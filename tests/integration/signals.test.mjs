@@ -85,14 +85,17 @@ test('agent-backend ends in order when its terminal is gone, unless by nohup', a
 
 // ---- terminals
 
-/** A relay on a terminal of its own. `line`: what the terminal runs; RELAY stands for the relay's command line. */
+/**
+ * A relay on a terminal of its own. `line`: what the terminal runs; RELAY stands for the relay's command line. `typed`: into a
+ * shell, which is the session's leader: another one may see the end of its input first, and leave its jobs alone.
+ */
 async function onTerminal(t, line, { typed } = {}) {
   const [config, log, pidFile] = [t.file('relay.json'), t.file('log'), t.file('pid')];
   const options = { listen: ['127.0.0.1:0'], pidFile };
   fs.writeFileSync(config, JSON.stringify({ mcpServers: { fake: fake() }, relay: options }));
   const command = `${relayBinary} serve --log-format json --config ${config} 2>>${log}`;
   const words = line.replaceAll('RELAY', command);
-  const terminal = spawn('script', ['-qfc', typed ? 'bash --norc -i' : words, '/dev/null'], {
+  const terminal = spawn('script', ['-qfc', typed ? 'exec bash --norc -i' : words, '/dev/null'], {
     env: cleanEnvironment({ TMPDIR: t.dir, SHELL: '/bin/sh' }),
     stdio: ['pipe', 'ignore', 'ignore'],
   });
