@@ -100,10 +100,12 @@ static void write_routing(struct writer *w, const struct upstream_stats *sum, ui
         write_member_uint(w, "idleMs", now_ms - sum->last_used_ms);
 }
 
-/* "idle" in place of "down" for a server that nothing is wrong with: no request needs a child at present. */
+/* "idle" in place of "down" for a server that nothing is known to be wrong with: no request needs a child at
+ * present. After an unexpected exit it is down until a request shows better. */
 static const char *shown_state(const struct server_info *info)
 {
-    bool idle = strcmp(info->state, "down") == 0 && !info->note && !info->disabled && !info->remote;
+    bool idle =
+        strcmp(info->state, "down") == 0 && !info->note && !info->exited && !info->disabled && !info->remote;
     return idle ? "idle" : info->state;
 }
 

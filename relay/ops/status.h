@@ -22,7 +22,7 @@ void status_write(struct writer *w, const struct ops *o, const struct control_pa
  *   "children","pid"?,"keeperPid"?,"generation","uptimeMs","restarts","lastExit":{"status"|"signal"}?,"retryInMs"?,
  *   "sessions","inFlight","waiting","waitingBytes","abandoned","requests","answers","lateAnswers","badReplies",
  *   "invalidLines","droppedNotifications","refusedRequests","idleMs"?,"maxInFlight","maxWaiting"}...]}
- * "state": "starting", "ready", "stopping", "idle" (no request needs it), "down" (the note says why), "backing-off",
+ * "state": "starting", "ready", "stopping", "idle" (no request needs it), "down" (see note or lastExit), "backing-off",
  * "crash-loop". `generation` counts the children started; `idleMs` is the time since the last request or answer. */
 void status_write_servers(struct writer *w, const struct ops *o, const struct control_page *page,
                           uint64_t now_ms);

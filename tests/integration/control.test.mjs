@@ -55,7 +55,7 @@ test('relay/servers: idle is for a server that nothing is wrong with', async (t)
   const gone = await t.client(relay.addresses[1]);
   assert.ok((await gone.initialize()).error);
   await gone.destroy();
-  await until(async () => ['down', 'backing-off'].includes((await states()).gone), 'a failure is not idle');
+  await until(async () => (await states()).gone === 'down', 'it is given up, and that is not idle');
 });
 
 test('relay/clients and relay/inflight: who is there, what is under way', async (t) => {
