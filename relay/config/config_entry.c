@@ -151,8 +151,8 @@ static void read_kind(struct entry *e)
     enum entry_kind kind = type ? entry_kind_of(type) : has_url && !has_command ? ENTRY_REMOTE : ENTRY_STDIO;
     e->s->remote = kind == ENTRY_REMOTE;
     if (kind == ENTRY_UNKNOWN || (node != JSON_ABSENT && !type))
-        entry_fault(e, node, "type", "is one of stdio, http, streamable-http, sse, ws, not %s%.40s%s",
-                    type ? "\"" : "", type ? type : "a number or list", type ? "\"" : "");
+        entry_fault(e, node, "type", "is %s%.40s%s, and none of stdio, http, streamable-http, sse, ws",
+                    type ? "\"" : "", type ? type : "no string", type ? "\"" : "");
     else if (!has_command && !has_url)
         entry_fault(e, e->node, "", "has neither a command nor a url; write \"command\": \"...\"");
     else if (e->s->remote ? !has_url : !has_command)

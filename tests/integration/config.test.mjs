@@ -147,7 +147,7 @@ test('an unset variable breaks that server alone, and is named', async (t) => {
 
 test('one broken entry: its sessions are told, the rest runs; a reload says so too', async (t) => {
   const odd = [
-    [{ type: 'htpp', command: 'x' }, /type is one of stdio/],
+    [{ type: 'htpp', command: 'x' }, /type is \\?"htpp\\?", and none of stdio/],
     [{ command: 5 }, /command is a string/],
     [{}, /neither a command nor a url/],
     [{ command: 'x', args: 'y' }, /args is a list of strings/],
@@ -171,7 +171,7 @@ test('one broken entry: its sessions are told, the rest runs; a reload says so t
   relay.writeConfig({ servers: { ...servers, odd1: fake() }, relay: { listen } });
   relay.signal('SIGHUP');
   await relay.event('reloaded');
-  assert.ok(relay.log.some(({ detail }) => /mcpServers\.odd0\.type is one of stdio/.test(detail)), relay.logTail());
+  assert.ok(relay.log.some(({ detail }) => /mcpServers\.odd0\.type is "htpp"/.test(detail)), relay.logTail());
   await (await t.ready(relay.addresses[2])).flush();
   await fine.flush();
 });

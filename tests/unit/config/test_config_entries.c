@@ -68,8 +68,8 @@ static void faults_of_one_entry(void **state)
     check_fault("{\"command\": \"x\", \"disabled\": \"maybe\"}", "disabled is true or false");
     check_fault("{\"command\": \"x\", \"enabled\": 2}", "enabled is true or false");
     check_fault("{\"type\": \"htpp\", \"url\": \"x\"}",
-                "type is one of stdio, http, streamable-http, sse, ws, not \"htpp\"");
-    check_fault("{\"type\": 1, \"command\": \"x\"}", "type is one of stdio");
+                "type is \"htpp\", and none of stdio, http, streamable-http, sse, ws");
+    check_fault("{\"type\": 1, \"command\": \"x\"}", "type is no string, and none of stdio");
     check_fault("{\"type\": \"http\", \"command\": \"x\"}", "type is \"http\", but there is no url");
     check_fault("{\"type\": \"LOCAL\", \"url\": \"x\"}", "type is \"LOCAL\", but there is no command");
     check_fault("{\"command\": \"x\", \"envFile\": 1}", "envFile is a string");
