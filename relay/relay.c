@@ -1,11 +1,13 @@
 /* Putting the parts together, and the loop iteration.
  *
- * Start: the pid file's lock, then listeners, so that a port in use is known before anything else happens and
- * clients may connect from the first millisecond on (they wait in the kernel until the loop runs); then the
- * servers, whose children start when they are needed. Freeing is the same in reverse, after the loop has run out.
+ * Start: the pid file's lock, then listeners, so that a port in use is known before anything else happens
+ * and clients may connect from the first millisecond on (they wait in the kernel until the loop runs); then
+ * the servers, whose children start when they are needed. Freeing is the same in reverse, after the loop
+ * has run out.
  *
- * The router's clock: it has one next deadline. It changes with almost every frame, so the timer is set once
- * per iteration, at its end, and not at every change; the phase of a shutdown is checked there as well.
+ * The router's clock: it has one next deadline. It changes with almost every frame, so the timer is set
+ * once per iteration, at its end, and not at every change; the phase of a shutdown is checked there as
+ * well.
  */
 #include "relay.h"
 
@@ -229,9 +231,9 @@ static void fill_ops(struct relay *r)
     r->ops.started_wall_ms = ops_wall_ms();
 }
 
-/* Whatever was opened before a failure is taken down by relay_free, which runs the loop out. The pid file is locked
- * first, so that of two relays the second one touches nothing; the id comes last: a program that reads it may
- * connect. */
+/* Whatever was opened before a failure is taken down by relay_free, which runs the loop out. The pid file
+ * is locked first, so that of two relays the second one touches nothing; the id comes last: a program that
+ * reads it may connect. */
 int relay_start(struct relay *r, struct relay_error *ret_error)
 {
     int rc = open_pidfile(r, ret_error);

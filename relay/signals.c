@@ -1,9 +1,10 @@
 /* Signals are read from a descriptor, since a handler of the loop's would not say who has sent one.
  *
- * SIGHUP has two meanings: "read the configuration again", from kill; and "the terminal is gone", from the kernel,
- * or from a shell that passes its own on to its jobs. The sender tells them apart: the kernel, or a shell that this
- * process descends from, while the terminal is no longer there. Someone who types `kill -HUP` in that shell has the
- * terminal before them; a relay that outlived its terminal gets it from elsewhere.
+ * SIGHUP has two meanings: "read the configuration again", from kill; and "the terminal is gone", from the
+ * kernel, or from a shell that passes its own on to its jobs. The sender tells them apart: the kernel, or a
+ * shell that this process descends from, while the terminal is no longer there. Someone who types `kill
+ * -HUP` in that shell has the terminal before them; a relay that outlived its terminal gets it from
+ * elsewhere.
  *
  * Failure mode: no descriptor -> signals_open fails, and the relay does not start.
  */

@@ -1,5 +1,5 @@
-/* The signals of a running relay: SIGHUP reloads, SIGTERM, SIGINT and the end of its terminal drain, a second SIGTERM
- * or SIGINT ends at once.
+/* The signals of a running relay: SIGHUP reloads; SIGTERM, SIGINT and the end of its terminal drain; a second
+ * SIGTERM or SIGINT ends at once.
  *
  *   program_begin(signals_held) -> ... -> signals_open -> the loop runs -> signals_close
  */

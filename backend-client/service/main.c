@@ -1,7 +1,8 @@
 /* agent-backend: the command line, the signals, the exit code.
  *
- * SIGTERM, SIGINT and SIGHUP (the terminal is gone) end it in order. They are blocked in every thread; the main
- * thread waits for them and runs the periodic work. Exit codes: 0 ended in order; 1 failed; 2 usage; 3 cannot listen.
+ * SIGTERM, SIGINT and SIGHUP (the terminal is gone) end it in order. They are blocked in every thread; the
+ * main thread waits for them and runs the periodic work. Exit codes: 0 ended in order; 1 failed; 2 usage; 3
+ * cannot listen.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Happy path: open without waiting -> make sure that it is a plain file -> read to its end.
  *
- * Failure modes: open of a FIFO waits for a writer, and read of a device for data: O_NONBLOCK prevents both.
- * Files below /proc are plain by their mode and may have nothing to read yet: -EAGAIN. A file that grows while
- * it is read, or has no end: the buffer's limit.
+ * Failure modes: open of a FIFO waits for a writer, and read of a device for data: O_NONBLOCK prevents
+ * both. Files below /proc are plain by their mode and may have nothing to read yet: -EAGAIN. A file that
+ * grows while it is read, or has no end: the buffer's limit.
  */
 #include "base/file.h"
 

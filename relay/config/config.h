@@ -35,8 +35,8 @@ struct env_entry {
     char *value;
 };
 
-/* An entry of the servers' block, with the options of relay.servers.NAME. References are expanded already, and the
- * variables of its envFile are in `env`. */
+/* An entry of the servers' block, with the options of relay.servers.NAME. References are expanded already,
+ * and the variables of its envFile are in `env`. */
 struct server_config {
     char *name;
     unsigned line; /* of the entry in the file; 0: it stands on the command line */
@@ -49,8 +49,9 @@ struct server_config {
     size_t env_count;
     char *cwd; /* NULL: the relay's */
     bool disabled;
-    char *
-        problem; /* why this entry cannot run (an unset ${VAR}, a member of the wrong type); its requests get it as their error. NULL: none */
+    /* Why this entry cannot run (an unset ${VAR}, a member of the wrong type); its requests get it as their
+     * error. NULL: none. */
+    char *problem;
     /* relay.servers.NAME, each defaulting to the relay-wide option of the same name */
     enum config_sharing sharing;
     bool log_broadcast; /* logMessages: broadcast */

@@ -1,4 +1,5 @@
-/* Notes on entries that are well-formed and yet may fail: what a person would find out at the first request. */
+/* Notes on entries that are well-formed and yet may fail: what a person would find out at the first
+ * request. */
 #include "config/config_advice.h"
 
 #include <errno.h>

@@ -45,8 +45,8 @@ static void check_server_name(struct loader *l, struct place at, const char *nam
     loader_problem(l, at, "names no server: \"%.100s\"; there is: %s", name, known);
 }
 
-/* The first one that may run: a disabled entry never does, a remote one not yet. One that is faulty is taken: its
- * sessions are to see the fault, and not another server's tools. */
+/* The first one that may run: a disabled entry never does, a remote one not yet. One that is faulty is
+ * taken: its sessions are to see the fault, and not another server's tools. */
 static size_t find_default(const struct config *c)
 {
     size_t enabled = c->server_count;

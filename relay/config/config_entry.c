@@ -1,11 +1,11 @@
 /* One entry of a block of servers, as MCP tools write them.
  *
- * Happy path: switches -> kind (local command or remote) -> command and arguments, or url -> folder, variables ->
- * what cannot be filled in.
+ * Happy path: switches -> kind (local command or remote) -> command and arguments, or url -> folder,
+ * variables -> what cannot be filled in.
  *
- * Failure modes: a member of the wrong type, a kind that nobody knows, a reference without a value, a remote
- * server (which this relay does not support yet): each is that entry's alone. It is noted, requests to the server
- * get it as their error, and the other servers run.
+ * Failure modes: a member of the wrong type, a kind that nobody knows, a reference without a value, a
+ * remote server (which this relay does not support yet): each is that entry's alone. It is noted, requests
+ * to the server get it as their error, and the other servers run.
  */
 #include "config/config_entry.h"
 

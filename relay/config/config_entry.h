@@ -27,8 +27,8 @@ struct entry {
 
 /* The entry's value of the key, whatever its spelling; null and "" count as absent. */
 json_node entry_find(const struct entry *e, enum entry_key key);
-/* What is wrong with a member: noted, and the entry's problem, unless it has one already. A disabled entry has no
- * faults. */
+/* What is wrong with a member: noted, and the entry's problem, unless it has one already. A disabled entry
+ * has no faults. */
 __attribute__((format(printf, 4, 5))) void entry_fault(struct entry *e, json_node node, const char *field,
                                                        const char *format, ...);
 /* The entry's problem, unless it has one already. */

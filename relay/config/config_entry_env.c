@@ -1,8 +1,9 @@
-/* The variables of an entry: those of its envFile, and its env, which is an object, or a list of "NAME=VALUE" (and
- * of "NAME", which is taken from the relay's own environment).
+/* The variables of an entry: those of its envFile, and its env, which is an object, or a list of
+ * "NAME=VALUE" (and of "NAME", which is taken from the relay's own environment).
  *
- * Failure modes: an envFile that cannot be read, a value or a name that is none: the entry's fault, since a server
- * without its secrets fails in ways that nobody understands. A line of an envFile that is no NAME=VALUE is noted.
+ * Failure modes: an envFile that cannot be read, a value or a name that is none: the entry's fault, since a
+ * server without its secrets fails in ways that nobody understands. A line of an envFile that is no
+ * NAME=VALUE is noted.
  */
 #include "config/config_entry.h"
 

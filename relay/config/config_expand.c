@@ -3,8 +3,8 @@
  *   ${VAR} ${VAR:-default} ${env:VAR} {env:VAR}    a variable of the relay's environment
  *   ${userHome} ${workspaceFolder} ${cwd} ...      the words of editors, in the table below
  *   ${input:ID}                                    the default of that entry of `inputs`
- *   $VAR                                           in capitals; in args only where it begins the argument as a path
- *   ~ ~/...                                        the home folder, at the beginning, and behind = and (in env) :
+ *   $VAR                                           in capitals; in args only where it begins a path
+ *   ~ ~/...                                        the home folder, at the beginning, behind =, in env behind :
  *   %VAR%                                          at the beginning
  *
  * As in a shell, :- also replaces an empty value. A default reaches to the first closing brace and is not

@@ -18,8 +18,8 @@ struct expansion {
     bool is_env;           /* the value of a variable, which may be a list of paths */
 };
 
-/* `text` with each reference replaced, newly allocated; NULL: no memory. Names that have no value are added to
- * `missing`, comma separated. */
+/* `text` with each reference replaced, newly allocated; NULL: no memory. Names that have no value are added
+ * to `missing`, comma separated. */
 char *expand_variables(const struct expansion *e, const char *text, struct buf *missing);
 /* The value of NAME in a NAME=VALUE list, or NULL. */
 const char *environ_find(char *const *environ, const char *name, size_t name_len);

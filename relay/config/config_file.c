@@ -1,7 +1,7 @@
 /* The configuration file: its text as JSON, then the relay's own options, then the servers.
  *
- * Failure modes: a text that is not JSON is one problem, reported with its line. A file that yields no server is
- * a problem too: whoever names one does not want the mock agents.
+ * Failure modes: a text that is not JSON is one problem, reported with its line. A file that yields no
+ * server is a problem too: whoever names one does not want the mock agents.
  */
 #include "config/config_internal.h"
 
@@ -57,7 +57,8 @@ static void load_relay(struct loader *l)
 
 /* ---- the text ---- */
 
-/* Other tools keep their own keys at the top level: they are noted, and one that is near one of ours most of all. */
+/* Other tools keep their own keys at the top level: they are noted, and one that is near one of ours most
+ * of all. */
 static void note_top_keys(struct loader *l)
 {
     json_node root = json_root(l->doc);

@@ -58,8 +58,8 @@ void config_option_clear(const struct option *o, struct config *c, struct server
 void loader_add_listen(struct loader *l, struct place at, const char *text);
 void listen_entry_done(struct listen_entry *entry);
 
-/* config_entry.c: the entry `node` of a block into `s`, which has its name; `subject`: "mcpServers.NAME". What is
- * wrong with it is noted and becomes the problem of `s`. */
+/* config_entry.c: the entry `node` of a block into `s`, which has its name; `subject`: "mcpServers.NAME".
+ * What is wrong with it is noted and becomes the problem of `s`. */
 void load_entry_fields(struct loader *l, struct server_config *s, json_node node, const char *subject);
 
 /* config_file.c: parses the text; its options, and its servers unless a command is given. */

@@ -1,5 +1,5 @@
-/* The members of an entry: finding them whatever their spelling, filling in their references, and what is said about
- * one that is wrong. */
+/* The members of an entry: finding them whatever their spelling, filling in their references, and what is
+ * said about one that is wrong. */
 #include "config/config_entry.h"
 
 #include <stdarg.h>

@@ -22,8 +22,8 @@ _Static_assert(CONFIG_SHARED == 0 && CONFIG_PER_SESSION == 1, "sharing_names fol
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "a choice is stored as unsigned");
 _Static_assert(sizeof(enum config_sharing) == sizeof(unsigned), "a choice is stored as unsigned");
 
-/* A number, a choice or a text for the relay; a number or a word for each server. `key` is the name in the file;
- * the flag and the variable spell the same words. */
+/* A number, a choice or a text for the relay; a number or a word for each server. `key` is the name in the
+ * file; the flag and the variable spell the same words. */
 #define NAMES(name, flag_words, env_words)                                                                   \
     .key = (name), .flag = "--" flag_words, .env = "AGENT_RELAY_" env_words
 #define RELAY_NUMBER(key, flag, env, field, units, low, high, initial, effect, words)                        \

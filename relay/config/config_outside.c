@@ -1,8 +1,8 @@
-/* Recognises command lines whose server is no descendant of the child: container engines, remote shells, and whatever
- * else asks a daemon to start a process.
+/* Recognises command lines whose server is no descendant of the child: container engines, remote shells,
+ * and whatever else asks a daemon to start a process.
  *
- * The command line is taken apart into words, the text of `sh -c` as well. Programs that only start another one
- * (sudo, env, timeout ...) are looked through. Nothing is guessed from an unknown program.
+ * The command line is taken apart into words, the text of `sh -c` as well. Programs that only start another
+ * one (sudo, env, timeout ...) are looked through. Nothing is guessed from an unknown program.
  */
 #include "config/config_advice.h"
 

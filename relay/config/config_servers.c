@@ -1,7 +1,8 @@
-/* The servers: the entries of the blocks that config_spellings.c lists, and the one made from a command line.
+/* The servers: the entries of the blocks that config_spellings.c lists, and the one made from a command
+ * line.
  *
- * What is wrong with one entry is that entry's alone (config_entry.c). The one fault here that refuses the file is
- * a name that stands twice: whichever were taken, somebody would get the wrong server.
+ * What is wrong with one entry is that entry's alone (config_entry.c). The one fault here that refuses the
+ * file is a name that stands twice: whichever were taken, somebody would get the wrong server.
  */
 #include "config/config_internal.h"
 

@@ -1,5 +1,5 @@
-/* The spellings of other tools, in one place: where their files keep the servers, how they call the members of an
- * entry, and which words stand for its kind and its switches.
+/* The spellings of other tools, in one place: where their files keep the servers, how they call the members
+ * of an entry, and which words stand for its kind and its switches.
  */
 #ifndef CONFIG_CONFIG_SPELLINGS_H
 #define CONFIG_CONFIG_SPELLINGS_H

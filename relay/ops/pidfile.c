@@ -1,10 +1,10 @@
-/* Happy path: open (never through a symbolic link), lock, make sure that the name still is that of the locked file,
- * empty it, reserve its room; and, once the relay serves, write.
+/* Happy path: open (never through a symbolic link), lock, make sure that the name still is that of the
+ * locked file, empty it, reserve its room; and, once the relay serves, write.
  *
- * Failure modes: locked by another -> its id is read and reported. The file was removed between open and lock
- * (its owner just ended) -> once more from the start. A path that was meant for something else, as /dev/null or a
- * letter -> refused before a byte of it is lost. The disk is full -> the reservation's error, and the file is
- * removed again; the write needs no room any more.
+ * Failure modes: locked by another -> its id is read and reported. The file was removed between open and
+ * lock (its owner just ended) -> once more from the start. A path that was meant for something else, as
+ * /dev/null or a letter -> refused before a byte of it is lost. The disk is full -> the reservation's
+ * error, and the file is removed again; the write needs no room any more.
  */
 #include "ops/pidfile.h"
 
@@ -37,8 +37,8 @@ static pid_t read_holder(int fd)
     return end != text && pid > 0 && pid <= INT_MAX ? (pid_t)pid : -1;
 }
 
-/* Blocks are reserved beyond the file's end, so that it stays empty. Not every file system can: then the write
- * finds out. */
+/* Blocks are reserved beyond the file's end, so that it stays empty. Not every file system can: then the
+ * write finds out. */
 static int make_room(int fd)
 {
     if (ftruncate(fd, 0) != 0)

@@ -15,10 +15,10 @@ struct pidfile {
     ino_t ino;
 };
 
-/* Locks and empties the file, and reserves room for the id. -EEXIST: a living process holds it, *ret_holder is its
- * id (0: it has not written it yet); ERR_NOT_A_FILE; ERR_TYPE: it holds something else than a process id; -ELOOP: it
- * is a symbolic link; -ENOMEM; another negative errno. On failure there is nothing to undo, and a file that is no
- * pid file is as it was. */
+/* Locks and empties the file, and reserves room for the id. -EEXIST: a living process holds it, *ret_holder
+ * is its id (0: it has not written it yet); ERR_NOT_A_FILE; ERR_TYPE: it holds something else than a
+ * process id; -ELOOP: it is a symbolic link; -ENOMEM; another negative errno. On failure there is nothing
+ * to undo, and a file that is no pid file is as it was. */
 MUSTCHECK int pidfile_open(struct pidfile *p, const char *path, pid_t *ret_holder);
 /* Writes this process's id. A negative errno: pidfile_close may follow. */
 MUSTCHECK int pidfile_write(struct pidfile *p);

@@ -1,5 +1,5 @@
-/* The blocks of MCP hosts, as their documentation has them and people paste them: each works as it is, or says which
- * entry does not, and why. */
+/* The blocks of MCP hosts, as their documentation has them and people paste them: each works as it is, or
+ * says which entry does not, and why. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
