@@ -353,7 +353,7 @@ let events;
 function connect() {
   events?.close();
   triedAt = performance.now();
-  const mine = new EventSource('/api/bots/events');
+  const mine = new EventSource('api/bots/events');
   events = mine;
   const heard = (take) => (event) => {
     heardAt = performance.now();

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { chromium } from 'playwright-core';
 import { assert, scaled, test } from './lib/harness.mjs';
-import { addressOf, flags, killed, quick, realServer, relayOn, serverOf, startBackend } from './lib/backend.mjs';
+import { addressOf, flags, killed, prefixProxy, quick, realServer, relayOn, serverOf, startBackend } from './lib/backend.mjs';
 
 function findBrowser() {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
@@ -226,6 +226,27 @@ test('no label is cut off or behind another, however many swarms there are', { s
     }
     await backend.stop();
     await relay.stop();
+  }
+});
+
+test('behind a proxy under a prefix the page has all its parts', { skip, timeoutMs: 300_000 }, async (t) => {
+  const relay = await relayOn(t, 0);
+  const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  for (const prefix of ['/agents/', '/tools/of/ours/']) {
+    const url = await prefixProxy(t, backend.address, prefix);
+    const page = await openPage(t, await openContext(t), url);
+    await shows(page, 'live');
+    const { rows, border } = await signs(page);
+    assert.deepEqual([rows, border], [2, 'solid'], 'the events and the style came');
+    const links = await page.evaluate(() => {
+      const [text] = [...document.querySelectorAll('noscript')].map((node) => node.textContent);
+      const parsed = new DOMParser().parseFromString(text, 'text/html');
+      return [...parsed.querySelectorAll('a'), ...document.querySelectorAll('link')].map((node) => node.getAttribute('href'));
+    });
+    assert.equal(links.length, 3);
+    for (const link of links) assert.equal((await page.request.get(new URL(link, url).href)).status(), 200, link);
+    assert.deepEqual([page.complaints, page.foreign], [[], []]);
+    await page.close();
   }
 });
 

@@ -312,6 +312,27 @@ class Raw {
   }
 }
 
+/** A proxy that shows what is at ADDRESS under PREFIX ("/agents/"), and nothing beside it. Its own address, as a URL. */
+export async function prefixProxy(t, address, prefix) {
+  const proxy = http.createServer((request, response) => {
+    if (!request.url.startsWith(prefix)) return void response.writeHead(404).end();
+    const path = `/${request.url.slice(prefix.length)}`;
+    const onward = http.request({ ...address, path, method: request.method, headers: request.headers, agent: false }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    response.on('close', () => onward.destroy());
+    request.pipe(onward);
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  t.atEnd(() => {
+    proxy.close();
+    proxy.closeAllConnections();
+  });
+  return `http://127.0.0.1:${proxy.address().port}${prefix}`;
+}
+
 /** A backend that ends with the test. `exit`: how it is expected to have ended, when not by code 0. */
 export async function startBackend(t, options = {}) {
   const backend = new Backend(options);
