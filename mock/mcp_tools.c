@@ -29,7 +29,8 @@ enum outcome {
     ANSWERED, /* the answer was written already, or comes later */
 };
 
-#define WORD MOCK_MAX_WORD_BYTES
+#define WORD   MOCK_MAX_WORD_BYTES
+#define ANY_ID SIZE_MAX /* it is looked up: one that is longer than any is not found */
 
 static const char *const topologies[] = {"hierarchical", "mesh", "ring", "star", NULL};
 static const char *const filters[] = {"all", "active", "idle", "busy", NULL};
@@ -49,7 +50,7 @@ static enum outcome agent_list(struct call *c)
 {
     struct mock_swarm swarm;
     const char *filter = arg_choice(&c->args, "filter", filters, "all");
-    const char *swarm_id = arg_string(&c->args, "swarmId", WORD, NULL);
+    const char *swarm_id = arg_string(&c->args, "swarmId", ANY_ID, NULL);
     if (args_wrong(&c->args))
         return FAILED;
     if (swarm_id && !mock_swarm_get(c->s->mock, swarm_id, &swarm))
@@ -87,7 +88,7 @@ static enum outcome agent_spawn(struct call *c)
         .name = arg_string(&c->args, "name", WORD, NULL),
         .capabilities = words,
         .capability_count = arg_words(&c->args, "capabilities", words),
-        .swarm_id = arg_string(&c->args, "swarmId", WORD, NULL),
+        .swarm_id = arg_string(&c->args, "swarmId", ANY_ID, NULL),
     };
     if (args_wrong(&c->args))
         return FAILED;
@@ -122,7 +123,7 @@ static enum outcome agent_metrics(struct call *c)
 {
     struct mock_agent agent;
     uint64_t count = 0;
-    const char *id = arg_string(&c->args, "agentId", WORD, NULL);
+    const char *id = arg_string(&c->args, "agentId", ANY_ID, NULL);
     if (args_wrong(&c->args))
         return FAILED;
     write_object(&c->w);
@@ -174,7 +175,7 @@ static enum outcome swarm_init(struct call *c)
 static enum outcome swarm_status(struct call *c)
 {
     struct mock_swarm swarm;
-    const char *id = arg_string(&c->args, "swarmId", WORD, NULL);
+    const char *id = arg_string(&c->args, "swarmId", ANY_ID, NULL);
     if (args_wrong(&c->args))
         return FAILED;
     if (!mock_swarm_get(c->s->mock, id, &swarm))
@@ -187,7 +188,7 @@ static enum outcome swarm_destroy(struct call *c)
 {
     struct mock_swarm swarm;
     size_t ended;
-    const char *id = arg_string(&c->args, "swarmId", WORD, NULL);
+    const char *id = arg_string(&c->args, "swarmId", ANY_ID, NULL);
     if (args_wrong(&c->args))
         return FAILED;
     if (!mock_swarm_get(c->s->mock, id, &swarm))
@@ -215,7 +216,7 @@ static enum outcome task_orchestrate(struct call *c)
     const char *text = arg_required(&c->args, "task", MOCK_MAX_TASK_BYTES);
     const char *strategy = arg_choice(&c->args, "strategy", strategies, "adaptive");
     const char *priority = arg_choice(&c->args, "priority", priorities, "medium");
-    const char *swarm_id = arg_string(&c->args, "swarmId", WORD, NULL);
+    const char *swarm_id = arg_string(&c->args, "swarmId", ANY_ID, NULL);
     const char *id;
     if (args_wrong(&c->args))
         return FAILED;
@@ -252,7 +253,7 @@ static void write_all_tasks(struct call *c)
 static enum outcome task_status(struct call *c)
 {
     struct mock_task task;
-    const char *id = arg_string(&c->args, "taskId", WORD, NULL);
+    const char *id = arg_string(&c->args, "taskId", ANY_ID, NULL);
     if (args_wrong(&c->args))
         return FAILED;
     if (id && !mock_task_find(c->s->mock, id, c->now_ms, &task))

@@ -23,8 +23,8 @@
 #define MOCK_MAX_TASKS        1000
 #define MOCK_MAX_SWARMS       8 /* beyond it, the oldest one made by a command ends */
 #define MOCK_MAX_CAPABILITIES 32
-#define MOCK_MAX_WORD_BYTES   128  /* a type, a name, a capability, an id */
-#define MOCK_MAX_TASK_BYTES   4096 /* a task's description */
+#define MOCK_MAX_WORD_BYTES   128   /* a type, a name, a capability, an id */
+#define MOCK_MAX_TASK_BYTES   16384 /* a task's description; agent-backend takes as much */
 
 struct mock;
 

@@ -54,8 +54,14 @@ static int open_body(struct reader *r, const char *body, size_t len, const char 
     else if (rc == ERR_SYNTAX)
         failure_format(r->failure, 400, "INVALID_JSON", example, "The body is not JSON: see its line %u.",
                        line);
+    else if (rc == ERR_DEPTH)
+        failure_set(r->failure, 400, "INVALID_JSON", example, "The body's JSON is nested too deeply.");
+    else if (rc == ERR_TOO_LARGE)
+        failure_format(r->failure, 413, "TOO_LARGE", example,
+                       "The body's JSON has too many values; at most %d are taken.", BODY_MAX_TOKENS);
     else if (rc != 0)
-        failure_format(r->failure, 400, "INVALID_JSON", example, "The body's JSON %s.", err_text(rc));
+        failure_format(r->failure, 400, "INVALID_JSON", example, "The body's JSON cannot be read: %s.",
+                       err_text(rc));
     if (rc != 0)
         return -1;
     r->root = json_root(r->doc);

@@ -172,6 +172,32 @@ test('a swarm with its agents, a task, its status', async (t) => {
   events.close();
 });
 
+test('the mock server takes what the backend takes: the largest task, the longest id, every choice', async (t) => {
+  const relay = await t.relay({ servers: { mock: mockServer } });
+  const live = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });
+  await until(async () => (await live.health()).source === 'live', 'live');
+  const down = await startBackend(t, { relay: nobody, args: flags(quick) });
+  for (const [backend, source, query] of [[live, 'live', ''], [down, 'mock', '?whenDown=mock']]) {
+    const submit = (task, more) => backend.post(`/api/bots/submit-task${query}`, { task, ...more });
+    for (const size of [4096, 4097, 16_384]) {
+      const { status, json, text } = await submit('x'.repeat(size));
+      assert.deepEqual([status, json.source], [200, source], text);
+    }
+    const more = await submit('x'.repeat(16_385));
+    assert.deepEqual([more.status, more.json.code], [400, 'INVALID_REQUEST'], more.text);
+    for (const strategy of ['adaptive', 'balanced', 'parallel', 'sequential', 'specialized'])
+      for (const priority of ['low', 'medium', 'high', 'critical'])
+        assert.equal((await submit('x', { strategy, priority })).status, 200, `${strategy} ${priority}`);
+    for (const length of [128, 129, 256]) {
+      const { status, json, text } = await backend.get(`/api/bots/task-status/${'a'.repeat(length)}${query}`);
+      assert.deepEqual([status, json.code], [404, 'TASK_NOT_FOUND'], text);
+    }
+    const swarm = { topology: 'star', maxAgents: 100, customPrompt: 'x'.repeat(16_384), agentTypes: ['w'.repeat(64)] };
+    const made = await backend.post(`/api/bots/initialize-swarm${query}`, swarm);
+    assert.equal(made.status, 200, made.text);
+  }
+});
+
 test('what was made is counted in words', async (t) => {
   const relay = await relayOn(t, 0);
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });

@@ -187,6 +187,25 @@ static void a_task_needs_a_text(void **state)
     json_free(task.doc);
 }
 
+/* Each refusal of a body is a whole sentence. */
+static void a_deep_or_crowded_body_is_named_so(void **state)
+{
+    static char body[65536];
+    (void)state;
+    memset(body, '[', 200);
+    assert_int_equal(read_swarm(body), -1);
+    assert_int_equal(failure.status, 400);
+    assert_string_equal(failure.text, "The body's JSON is nested too deeply.");
+    size_t len = (size_t)snprintf(body, sizeof(body), "{\"x\":[0");
+    while (len < 30000)
+        len += (size_t)snprintf(body + len, sizeof(body) - len, ",0");
+    (void)snprintf(body + len, sizeof(body) - len, "]}");
+    assert_int_equal(read_swarm(body), -1);
+    assert_int_equal(failure.status, 413);
+    assert_string_equal(failure.code, "TOO_LARGE");
+    assert_string_equal(failure.text, "The body's JSON has too many values; at most 8192 are taken.");
+}
+
 static void a_task_id_is_a_word(void **state)
 {
     (void)state;
@@ -304,6 +323,7 @@ int main(void)
         cmocka_unit_test(the_query_wins_over_the_body),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(a_task_needs_a_text),
+        cmocka_unit_test(a_deep_or_crowded_body_is_named_so),
         cmocka_unit_test(a_task_id_is_a_word),
         cmocka_unit_test(only_json_is_taken),
         cmocka_unit_test(only_our_own_pages_may_post),
