@@ -1,4 +1,5 @@
-/* POST /api/bots/initialize-swarm: swarm_init, then agent_spawn for each of agentTypes, one after the other.
+/* POST /api/bots/initialize-swarm: swarm_init, then agent_spawn for each of agentTypes, one after the other,
+ * with those arguments that the server's tools take.
  *
  * The steps are one operation for the caller, so they are answered from one source: an operation that begins
  * live must not end in the mock, or the reverse. The answer names the objects made before a step failed, so
@@ -16,6 +17,9 @@
 
 #define PARAMS_MAX_BYTES  ((size_t)256 << 10)
 #define ANSWERS_MAX_BYTES ((size_t)1 << 20)
+
+static const char *const swarm_tools[] = {"swarm_init", NULL};
+static const char *const spawn_tools[] = {"agent_spawn", NULL};
 
 struct swarm_job {
     struct swarm_request request; /* owned */
@@ -161,17 +165,16 @@ static void on_spawned(struct exchange *x, const struct ar_reply *reply)
     finish_half(x, job, &f);
 }
 
-/* claude-flow 2 and ruv-swarm read "type", claude-flow 3 "agentType". */
-static int write_agent(const struct swarm_job *job, struct buf *params)
+/* claude-flow 2 and ruv-swarm read "type", claude-flow 3 "agentType"; ruv-swarm knows no "swarmId". */
+static int write_agent(const struct exchange *x, struct buf *params)
 {
-    struct writer w;
-    writer_init(&w, params);
-    tool_params_begin(&w, "agent_spawn");
-    write_member_string(&w, "type", job->request.types[job->done]);
-    write_member_string(&w, "agentType", job->request.types[job->done]);
-    write_member_string(&w, "swarmId", job->swarm_id);
-    tool_params_end(&w);
-    return writer_end(&w);
+    const struct swarm_job *job = x->job;
+    struct tool_params p;
+    tool_params_begin(&p, params, x->tools, spawn_tools[0]);
+    tool_params_string(&p, "type", job->request.types[job->done]);
+    tool_params_string(&p, "agentType", job->request.types[job->done]);
+    tool_params_string(&p, "swarmId", job->swarm_id);
+    return tool_params_end(&p);
 }
 
 static void next_agent(struct exchange *x)
@@ -191,10 +194,11 @@ static void next_agent(struct exchange *x)
         return;
     }
     buf_init(&params, PARAMS_MAX_BYTES);
-    if (write_agent(job, &params) != 0) {
+    if (write_agent(x, &params) != 0) {
         failure_from_code(&f, AR_E_NO_MEMORY, &health);
         finish_half(x, job, &f);
     } else {
+        exchange_renew(x);
         exchange_call(x, &params, job->source == AR_SOURCE_MOCK ? AR_MOCK : AR_FAIL_FAST, false, on_spawned);
     }
     buf_done(&params);
@@ -209,8 +213,7 @@ static void on_swarm(struct exchange *x, const struct ar_reply *reply)
     struct failure f;
     size_t len;
     if (exchange_read_tool(x, "swarm_init", reply, &r, &f) != 0) {
-        exchange_fail(x, &f);
-        exchange_finish(x);
+        exchange_refuse(x, &f);
         return;
     }
     const char *id = exchange_read_id(x, "swarm_init", "swarm", reply, &r, &len, &f);
@@ -222,30 +225,45 @@ static void on_swarm(struct exchange *x, const struct ar_reply *reply)
         next_agent(x);
         return;
     }
-    if (id) {
-        struct ar_health health;
-        exchange_health(x, &health);
-        failure_from_code(&f, AR_E_NO_MEMORY, &health);
-        f.may_have_run = true;
-    }
-    exchange_fail(x, &f);
-    exchange_finish(x);
+    if (id)
+        exchange_refuse_memory(x, true);
+    else
+        exchange_refuse(x, &f);
 }
 
-static int write_swarm(const struct swarm_request *s, struct buf *params)
+static int write_swarm(const struct exchange *x, struct buf *params)
 {
-    struct writer w;
-    writer_init(&w, params);
-    tool_params_begin(&w, "swarm_init");
-    write_member_string(&w, "topology", s->topology);
-    write_member_int(&w, "maxAgents", s->max_agents);
-    write_member_string(&w, "strategy", s->strategy);
+    const struct swarm_job *job = x->job;
+    const struct swarm_request *s = &job->request;
+    struct tool_params p;
+    tool_params_begin(&p, params, x->tools, swarm_tools[0]);
+    tool_params_string(&p, "topology", s->topology);
+    tool_params_int(&p, "maxAgents", s->max_agents);
+    tool_params_string(&p, "strategy", s->strategy);
     if (s->neural_given)
-        write_member_bool(&w, "enableNeural", s->enable_neural);
-    if (s->custom_prompt)
-        write_member_string(&w, "customPrompt", s->custom_prompt);
-    tool_params_end(&w);
-    return writer_end(&w);
+        tool_params_bool(&p, "enableNeural", s->enable_neural);
+    tool_params_string(&p, "customPrompt", s->custom_prompt);
+    return tool_params_end(&p);
+}
+
+/* Both tools must be there: a swarm without the agents that were asked for is of no use. */
+static void start_swarm(struct exchange *x)
+{
+    const struct swarm_job *job = x->job;
+    struct failure f;
+    struct buf params;
+    if (!exchange_choose_tool(x, "make a swarm", swarm_tools, &f) ||
+        (job->request.type_count > 0 && !exchange_choose_tool(x, "make agents", spawn_tools, &f))) {
+        exchange_refuse(x, &f);
+        return;
+    }
+    buf_init(&params, PARAMS_MAX_BYTES);
+    if (write_swarm(x, &params) == 0) {
+        exchange_call(x, &params, job->request.when_down, false, on_swarm);
+    } else {
+        exchange_refuse_memory(x, false);
+    }
+    buf_done(&params);
 }
 
 static struct swarm_job *job_new(const struct swarm_request *request)
@@ -262,7 +280,6 @@ void endpoint_swarm(struct exchange *x)
 {
     struct swarm_request s;
     struct failure f;
-    struct buf params;
     const char *when_down = x->when_down_given ? x->when_down : NULL;
     if (request_swarm(buf_data(&x->body), buf_len(&x->body), when_down, &s, &f) != 0) {
         exchange_fail(x, &f);
@@ -276,12 +293,6 @@ void endpoint_swarm(struct exchange *x)
     }
     x->job = job;
     x->free_job = job_free;
-    buf_init(&params, PARAMS_MAX_BYTES);
-    if (write_swarm(&s, &params) != 0) {
-        exchange_fail_memory(x);
-    } else {
-        exchange_park(x);
-        exchange_call(x, &params, s.when_down, false, on_swarm);
-    }
-    buf_done(&params);
+    exchange_park(x);
+    exchange_get_tools(x, s.when_down, start_swarm);
 }

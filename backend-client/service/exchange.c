@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "mock/iso_time.h"
 
 static const char json_type_text[] = "application/json; charset=utf-8";
 
@@ -31,6 +32,7 @@ void exchange_free(struct exchange *x)
 {
     if (x->job)
         x->free_job(x->job);
+    exchange_forget_tools(x);
     (void)atomic_fetch_sub(&x->service->held_bytes, x->held_bytes);
     if (x->stream)
         MHD_destroy_response(x->stream);
@@ -88,6 +90,7 @@ void exchange_park(struct exchange *x)
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     x->suspended = true;
+    exchange_renew(x);
     suspended_requests_add(&x->service->suspended, &x->waiting, info ? info->connect_fd : -1);
     MHD_suspend_connection(x->connection);
 }
@@ -110,6 +113,8 @@ int exchange_read_tool(const struct exchange *x, const char *tool, const struct 
     struct ar_health health;
     exchange_health(x, &health);
     if (reply->code != AR_OK) {
+        if (reply->code == AR_E_SERVER) /* its tools may not be those that it listed any more */
+            tool_cache_drop(&x->service->tools);
         failure_from_reply(ret_failure, reply, &health);
         return -1;
     }
@@ -142,6 +147,36 @@ const char *exchange_read_id(const struct exchange *x, const char *tool, const c
     return NULL;
 }
 
+void exchange_refuse(struct exchange *x, const struct failure *f)
+{
+    exchange_fail(x, f);
+    exchange_finish(x);
+}
+
+void exchange_refuse_memory(struct exchange *x, bool may_have_run)
+{
+    struct ar_health health;
+    struct failure f;
+    exchange_health(x, &health);
+    failure_from_code(&f, AR_E_NO_MEMORY, &health);
+    f.may_have_run = may_have_run;
+    exchange_refuse(x, &f);
+}
+
+void exchange_write_markers(struct writer *w, enum ar_source source, bool mock)
+{
+    char now[ISO_TIME_SIZE];
+    iso_time_format((uint64_t)service_unix_ms(), now);
+    write_member_string(w, "source", ar_source_name(source));
+    write_member_bool(w, "mock", mock);
+    write_member_string(w, "timestamp", now);
+}
+
+bool exchange_is_mock(const struct ar_reply *reply, const struct tool_result *r)
+{
+    return reply->source == AR_SOURCE_MOCK || tool_result_is_mock(r);
+}
+
 static void on_reply(struct ar_client *client, const struct ar_reply *reply, void *data)
 {
     struct exchange *x = data;
@@ -149,16 +184,23 @@ static void on_reply(struct ar_client *client, const struct ar_reply *reply, voi
     x->on_reply(x, reply);
 }
 
-void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy policy, bool idempotent,
-                   exchange_reply_cb *reply_cb)
+void exchange_renew(struct exchange *x)
+{
+    x->until_ms = service_now_ms() + x->service->settings->client.call_timeout_ms;
+}
+
+void exchange_request(struct exchange *x, const char *method, const struct buf *params, enum ar_policy policy,
+                      bool idempotent, exchange_reply_cb *reply_cb)
 {
     struct ar_call call;
     uint64_t id;
+    uint64_t now_ms = service_now_ms();
     x->on_reply = reply_cb;
     ar_call_init(&call);
-    call.method = "tools/call";
+    call.method = method;
     call.params = buf_data(params);
     call.params_len = buf_len(params);
+    call.deadline_ms = x->until_ms > now_ms ? (uint32_t)(x->until_ms - now_ms) : 1;
     call.policy = policy;
     call.idempotent = idempotent;
     call.on_reply = on_reply;
@@ -168,4 +210,10 @@ void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy 
         suspended_requests_wait_for(&x->service->suspended, &x->waiting, id);
     else
         reply_cb(x, &(struct ar_reply){.code = rc});
+}
+
+void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy policy, bool idempotent,
+                   exchange_reply_cb *reply_cb)
+{
+    exchange_request(x, "tools/call", params, policy, idempotent, reply_cb);
 }

@@ -28,6 +28,7 @@ struct route; /* routes.h */
 struct exchange;
 
 typedef void exchange_reply_cb(struct exchange *x, const struct ar_reply *reply);
+typedef void exchange_tools_cb(struct exchange *x);
 
 struct exchange {
     struct service *service;
@@ -52,7 +53,11 @@ struct exchange {
 
     bool suspended;
     struct suspended_request waiting;
-    size_t held_bytes; /* of its answer, as counted in service.held_bytes */
+    size_t held_bytes;            /* of its answer, as counted in service.held_bytes */
+    enum ar_policy policy;        /* of its calls, where there is no job to say so */
+    uint64_t until_ms;            /* its calls are to be over then; set when it is suspended */
+    struct tool_list *tools;      /* the server's, owned; NULL: not asked for yet, or the server lists none */
+    struct tools_request *asking; /* exchange_tools.c's, while it asks for them; owned */
     exchange_reply_cb *on_reply;
     void *job; /* the endpoint's; freed with free_job at the end */
     void (*free_job)(void *job);
@@ -78,10 +83,25 @@ void exchange_park(struct exchange *x);
 /* Resumes it; the answer must be there. The exchange is not the caller's any more. */
 void exchange_finish(struct exchange *x);
 
-/* tools/call with these params, of a suspended exchange. on_reply gets the completion, on the client's thread;
- * or, when the library does not take the call, at once, with the code that says why. */
+/* A request of a suspended exchange. on_reply gets the completion, on the client's thread; or, when the library
+ * does not take the call, at once, with the code that says why. */
+void exchange_request(struct exchange *x, const char *method, const struct buf *params, enum ar_policy policy,
+                      bool idempotent, exchange_reply_cb *on_reply);
+/* The same for tools/call. */
 void exchange_call(struct exchange *x, const struct buf *params, enum ar_policy policy, bool idempotent,
                    exchange_reply_cb *on_reply);
+/* The next call has the whole time again. */
+void exchange_renew(struct exchange *x);
+
+/* Of a suspended exchange: asks whoever will answer under that policy for its tools, unless they are known, puts
+ * them into x->tools, and calls `then`; or finishes the exchange with the reason why not. */
+void exchange_get_tools(struct exchange *x, enum ar_policy policy, exchange_tools_cb *then);
+void exchange_forget_tools(struct exchange *x); /* for exchange_free */
+/* The first of `names` (NULL-terminated) that is offered; the first of all when x->tools is NULL. NULL with
+ * ret_failure: none is, and `what` cannot be done. */
+const char *exchange_choose_tool(const struct exchange *x, const char *what, const char *const *names,
+                                 struct failure *ret_failure);
+
 /* The tool's result: 0 with ret_result to be freed (tool_result_done), or -1 with ret_failure, and nothing
  * to free: the call failed, its answer is malformed, or the tool reports an error. */
 MUSTCHECK int exchange_read_tool(const struct exchange *x, const char *tool, const struct ar_reply *reply,
@@ -91,6 +111,14 @@ MUSTCHECK int exchange_read_tool(const struct exchange *x, const char *tool, con
 const char *exchange_read_id(const struct exchange *x, const char *tool, const char *thing,
                              const struct ar_reply *reply, const struct tool_result *r, size_t *ret_len,
                              struct failure *ret_failure);
+
+/* exchange_fail, and exchange_finish. */
+void exchange_refuse(struct exchange *x, const struct failure *f);
+void exchange_refuse_memory(struct exchange *x, bool may_have_run);
+/* "source", "mock", "timestamp": members of the answer to a request that changes something. */
+void exchange_write_markers(struct writer *w, enum ar_source source, bool mock);
+/* The mock answered, or the server says of what it made that it is a mock. */
+bool exchange_is_mock(const struct ar_reply *reply, const struct tool_result *r);
 
 /* The client's health, always filled. */
 void exchange_health(const struct exchange *x, struct ar_health *ret);

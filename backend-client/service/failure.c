@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "wire/text_builder.h"
 
@@ -216,7 +217,7 @@ void failure_from_tool(struct failure *f, const char *tool, const char *words, s
     bool mock = source == AR_SOURCE_MOCK;
     char text[FAILURE_TEXT_SIZE];
     copy_words(text, sizeof(text), words, len);
-    failure_format(f, 502, "TOOL_ERROR",
+    failure_format(f, 502, FAILURE_TOOL_ERROR,
                    mock ? "The mock refused it; leave whenDown away to ask the server when it is back."
                         : "The server behind the relay refused it; change the request as it says.",
                    "%s: %s", tool, text[0] != '\0' ? text : "failed without a reason");
@@ -237,6 +238,44 @@ void failure_from_nameless(struct failure *f, const char *tool, const char *thin
         "%s named no %s; it answered: %s", tool, thing, text);
     add_call_details(f, health, !mock);
     f->from_mock = mock;
+}
+
+void failure_from_missing(struct failure *f, const char *what, const char *const *names,
+                          const struct tool_list *tools, const struct ar_health *health)
+{
+    char wanted[128] = "";
+    char offered[280];
+    for (size_t i = 0, used = 0; names[i] && used < sizeof(wanted); i++)
+        used += (size_t)snprintf(wanted + used, sizeof(wanted) - used, "%s%s", i ? " or " : "", names[i]);
+    tool_list_names(tools, offered, sizeof(offered));
+    failure_format(f, 501, "TOOL_NOT_OFFERED",
+                   "Let the relay serve agents: name a server that has such a tool as its defaultServer.",
+                   "The server behind the relay cannot %s: it has no tool %s; it has %s.", what, wanted,
+                   offered);
+    add_call_details(f, health, false);
+}
+
+static bool holds(const char *text, const char *words)
+{
+    for (; *text != '\0'; text++)
+        if (strncasecmp(text, words, strlen(words)) == 0)
+            return true;
+    return false;
+}
+
+/* "Tool not found" and "Method not found" are about what was called, not about the thing. */
+bool failure_says_not_found(const struct failure *f)
+{
+    static const char *const words[] = {"not found", "not_found", "no such task", "unknown task",
+                                        "does not exist"};
+    bool own = strcmp(f->code, FAILURE_TOOL_ERROR) == 0 || strcmp(f->code, "SERVER_ERROR") == 0;
+    if (!own || holds(f->text, "method not found") || holds(f->text, "tool not found") ||
+        holds(f->text, "unknown tool"))
+        return false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (holds(f->text, words[i]))
+            return true;
+    return false;
 }
 
 void failure_write_open(const struct failure *f, struct writer *w)

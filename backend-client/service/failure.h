@@ -10,9 +10,11 @@
 #include <stdbool.h>
 
 #include "agent_relay.h"
+#include "tool_list.h"
 #include "wire/writer.h"
 
-#define FAILURE_TEXT_SIZE 512
+#define FAILURE_TEXT_SIZE  512
+#define FAILURE_TOOL_ERROR "TOOL_ERROR" /* the code of failure_from_tool */
 
 struct failure {
     unsigned status;              /* of HTTP */
@@ -50,6 +52,12 @@ void failure_from_tool(struct failure *f, const char *tool, const char *words, s
 /* It reports success, and names no task, swarm or agent: its own text (NULL: none). */
 void failure_from_nameless(struct failure *f, const char *tool, const char *thing, const char *words,
                            size_t len, enum ar_source source, const struct ar_health *health);
+
+/* The server has none of these tools (NULL-terminated), so that `what` cannot be done: its own are named. */
+void failure_from_missing(struct failure *f, const char *what, const char *const *names,
+                          const struct tool_list *tools, const struct ar_health *health);
+/* A server's own words, or its JSON-RPC error: they say that the thing asked for is not there. */
+bool failure_says_not_found(const struct failure *f);
 
 /* The whole object. */
 void failure_write(const struct failure *f, struct writer *w);

@@ -4,7 +4,8 @@ mhd_libs = $(shell pkg-config --libs libmicrohttpd 2>/dev/null || echo -lmicroht
 # All but main, so that the tests can link what they need.
 MODULES     += service
 service_SRC := backend-client/service/settings.c backend-client/service/listen.c backend-client/service/check.c \
-               backend-client/service/guard.c backend-client/service/request.c backend-client/service/tool.c \
+               backend-client/service/guard.c backend-client/service/request.c backend-client/service/tool.c backend-client/service/tool_list.c \
+               backend-client/service/tool_cache.c backend-client/service/state_log.c backend-client/service/exchange_tools.c \
                backend-client/service/failure.c backend-client/service/view.c backend-client/service/view_health.c \
                backend-client/service/view_agents.c backend-client/service/view_graph.c \
                backend-client/service/view_status.c backend-client/service/hub.c backend-client/service/watch.c \
@@ -12,6 +13,7 @@ service_SRC := backend-client/service/settings.c backend-client/service/listen.c
                backend-client/service/publish.c backend-client/service/exchange.c backend-client/service/routes.c \
                backend-client/service/endpoint_views.c backend-client/service/endpoint_events.c \
                backend-client/service/endpoint_page.c backend-client/service/endpoint_task.c \
+               backend-client/service/endpoint_submit.c \
                backend-client/service/endpoint_swarm.c backend-client/service/http.c \
                backend-client/service/service.c $(OBJ)/backend-client/service/assets.c
 
@@ -40,5 +42,5 @@ TEST_FOLDERS                       += backend-client/service
 backend-client/service_TEST_LIBS   := fixture/common service agentrelay mock_mcp mock wire base
 backend-client/service_TEST_LDLIBS := $(uv_libs) -lm -lpthread
 
-NODE_TESTS += tests/integration/backend.test.mjs tests/integration/backend_http.test.mjs \
+NODE_TESTS += tests/integration/backend.test.mjs tests/integration/backend_http.test.mjs tests/integration/backend_tools.test.mjs \
               tests/integration/page.test.mjs

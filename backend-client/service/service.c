@@ -45,18 +45,40 @@ int64_t service_unix_ms(void)
 
 /* ---- the client's callbacks, on its thread ---- */
 
+static void log_health(struct service *s, const struct ar_client *client)
+{
+    struct ar_health health;
+    char line[STATE_LOG_LINE_SIZE];
+    ar_health_init(&health);
+    if (ar_health(client, &health) == AR_OK && state_log_take(&s->log, &health, service_now_ms(), line))
+        state_log_write(&s->log, STDERR_FILENO, line);
+}
+
 static void on_agents(struct ar_client *client, const struct ar_snapshot *snapshot, void *data)
 {
     struct service *s = data;
     (void)snapshot; /* it is the current one, or older than that */
+    log_health(s, client);
     publish_agents(s->hub, client);
 }
 
+/* Another relay, or another start of the server, may have other tools. */
 static void on_state(struct ar_client *client, const struct ar_health *health, void *data)
 {
     struct service *s = data;
     (void)health;
+    tool_cache_drop(&s->tools);
+    log_health(s, client);
     publish_health(s->hub, client);
+}
+
+static void on_notification(struct ar_client *client, const char *method, const char *params,
+                            size_t params_len, void *data)
+{
+    struct service *s = data;
+    (void)client, (void)params, (void)params_len;
+    if (strcmp(method, "notifications/tools/list_changed") == 0)
+        tool_cache_drop(&s->tools);
 }
 
 static void on_closed(void *data)
@@ -114,6 +136,7 @@ static enum service_result open_client(struct service *s, char problem[SERVICE_P
     struct ar_options o = s->settings->client;
     o.on_agents = on_agents;
     o.on_state = on_state;
+    o.on_notification = on_notification;
     o.data = s;
     int rc = ar_open(&o, &s->client, reason, sizeof(reason));
     if (rc == AR_OK)
@@ -130,7 +153,8 @@ enum service_result service_start(struct service *s, const struct settings *sett
     *s = (struct service){
         .settings = settings, .listen_fd = listen_fd, .on_loopback = listen_is_loopback(listen_fd)};
     (void)snprintf(problem, SERVICE_PROBLEM_SIZE, "out of memory");
-    if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || suspended_requests_init(&s->suspended) != 0)
+    if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || suspended_requests_init(&s->suspended) != 0 ||
+        tool_cache_init(&s->tools) != 0)
         goto fail_fd;
     if (hub_new(&ops, &s->hub) != 0)
         goto fail_fd;
@@ -211,6 +235,7 @@ int service_stop(struct service *s)
     hub_free(s->hub);
     watch_done(&s->watch);
     suspended_requests_done(&s->suspended);
+    tool_cache_done(&s->tools);
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->end_lock);
     pthread_cond_destroy(&s->end_changed);

@@ -17,7 +17,9 @@
 #include "base/err.h"
 #include "hub.h"
 #include "settings.h"
+#include "state_log.h"
 #include "suspended_requests.h"
+#include "tool_cache.h"
 #include "watch.h"
 
 struct service {
@@ -25,6 +27,8 @@ struct service {
     struct hub *hub;
     struct watch watch;
     struct suspended_requests suspended;
+    struct tool_cache tools;
+    struct state_log log; /* the client's thread's */
     struct ar_client *client;
     struct MHD_Daemon *daemon;
     int listen_fd; /* owned after http_quiesce */

@@ -1,8 +1,8 @@
 /* MCP tools, from a caller's side.
  *
  * Purpose: find the one object that a tool's result is about, wherever the server put it, and whether the
- * tool says that it failed: by isError, or, as claude-flow does, by "success":false in an answer that claims
- * to be well. Failure modes: a result that is no JSON is the caller's BAD_REPLY; a result that is not an
+ * tool says that it failed: by isError, or, as claude-flow does, by "success":false or nothing but an "error"
+ * in an answer that claims to be well. Failure modes: a result that is no JSON is the caller's BAD_REPLY; a result that is not an
  * object is kept as text, and names no object.
  */
 #include "tool.h"
@@ -13,19 +13,57 @@
 
 #define RESULT_MAX_TOKENS ((size_t)1 << 20)
 
-void tool_params_begin(struct writer *w, const char *name)
+/* ---- params ---- */
+
+void tool_params_begin(struct tool_params *p, struct buf *out, const struct tool_list *tools,
+                       const char *name)
 {
-    write_object(w);
-    write_member_string(w, "name", name);
-    write_key(w, "arguments");
-    write_object(w);
+    p->error = tool_schema_open(tools, name, &p->schema);
+    writer_init(&p->w, out);
+    write_object(&p->w);
+    write_member_string(&p->w, "name", name);
+    write_key(&p->w, "arguments");
+    write_object(&p->w);
 }
 
-void tool_params_end(struct writer *w)
+void tool_params_string(struct tool_params *p, const char *key, const char *value)
 {
-    write_object_end(w);
-    write_object_end(w);
+    if (value && tool_schema_takes(&p->schema, key, value))
+        write_member_string(&p->w, key, value);
 }
+
+void tool_params_int(struct tool_params *p, const char *key, int64_t value)
+{
+    if (tool_schema_has(&p->schema, key))
+        write_member_int(&p->w, key, value);
+}
+
+void tool_params_bool(struct tool_params *p, const char *key, bool value)
+{
+    if (tool_schema_has(&p->schema, key))
+        write_member_bool(&p->w, key, value);
+}
+
+void tool_params_list(struct tool_params *p, const char *key, const char *value)
+{
+    if (!tool_schema_has(&p->schema, key))
+        return;
+    write_key(&p->w, key);
+    write_array(&p->w);
+    write_cstring(&p->w, value);
+    write_array_end(&p->w);
+}
+
+int tool_params_end(struct tool_params *p)
+{
+    write_object_end(&p->w);
+    write_object_end(&p->w);
+    int rc = writer_end(&p->w);
+    tool_schema_done(&p->schema);
+    return p->error ? p->error : rc;
+}
+
+/* ---- results ---- */
 
 /* content[].text of the first text part; NULL where there is none. */
 static const char *first_text(struct json_doc *doc, json_node content, size_t *ret_len)
@@ -77,10 +115,19 @@ static void take_words(struct tool_result *r, json_node root)
         r->words = json_raw(r->outer, root, &r->words_len);
 }
 
+/* claude-flow 3 reports a thing that it does not know as {"taskId":"x","status":"not_found","error":"Task not
+ * found"}. A status of any other kind is that of the thing: a task that failed has an error, too. */
+static bool is_only_error(const struct tool_result *r)
+{
+    const char *status = json_string(r->doc, json_get(r->doc, r->root, "status"), NULL);
+    return json_type(r->doc, json_get(r->doc, r->root, "error")) == JSON_STRING &&
+           (!status || strcmp(status, "not_found") == 0 || strcmp(status, "error") == 0);
+}
+
 static void look_for_refusal(struct tool_result *r)
 {
     bool success = true;
-    if (!json_bool(r->doc, json_get(r->doc, r->root, "success"), &success) || success)
+    if (json_bool(r->doc, json_get(r->doc, r->root, "success"), &success) ? success : !is_only_error(r))
         return;
     r->failed = true;
     r->words = json_string(r->doc, json_get(r->doc, r->root, "error"), &r->words_len);

@@ -4,14 +4,31 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "tool_list.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 
-/* Writes {"name":NAME,"arguments":{ ; the caller adds members, then tool_params_end. */
-void tool_params_begin(struct writer *w, const char *name);
-void tool_params_end(struct writer *w);
+/* The params of a tools/call being written: {"name":NAME,"arguments":{...}}. An argument that the tool's schema
+ * does not take is left out: servers refuse the whole call for it. */
+struct tool_params {
+    struct writer w;
+    struct tool_schema schema;
+    int error; /* 0, or why there is no schema */
+};
+
+/* `tools` NULL: nothing is known of the server's tools, and every argument is written. */
+void tool_params_begin(struct tool_params *p, struct buf *out, const struct tool_list *tools,
+                       const char *name);
+void tool_params_string(struct tool_params *p, const char *key, const char *value); /* NULL: left out */
+void tool_params_int(struct tool_params *p, const char *key, int64_t value);
+void tool_params_bool(struct tool_params *p, const char *key, bool value);
+/* An array of one string. */
+void tool_params_list(struct tool_params *p, const char *key, const char *value);
+/* 0, or -ENOMEM, ERR_TOO_LARGE: `out` holds an incomplete text. */
+MUSTCHECK int tool_params_end(struct tool_params *p);
 
 /* What a tool gave. Servers of MCP put JSON as text into content[0].text, newer ones also an object into
  * structuredContent; the agent control system gives a bare object. All come out as one object. */
@@ -20,7 +37,7 @@ struct tool_result {
     struct json_doc *inner; /* owned: the object that stood in its text; NULL: none */
     struct json_doc *doc;   /* that of the two in which the object is; NULL: it gave none */
     json_node root;         /* the object; JSON_ABSENT where there is none */
-    bool failed;            /* isError, or "success":false in the object */
+    bool failed;            /* isError; "success":false in the object; or nothing but an "error" there */
     const char *words;      /* borrowed: the reason when it failed, or what it said in place of an object (not
                                NUL-terminated); NULL: nothing */
     size_t words_len;

@@ -198,6 +198,21 @@ test('the mock server takes what the backend takes: the largest task, the longes
   }
 });
 
+test('standard error has one line for each change of state and source, with the reason', async (t) => {
+  const first = await relayOn(t, 0, { exit: killed });
+  const address = addressOf(first);
+  const backend = await startBackend(t, { relay: address, args: flags(quick) });
+  const line = (pattern) => backend.lines.take((text) => pattern.test(text), String(pattern));
+  await line(new RegExp(`^agent-backend: live: 2 agents from the relay at ${address}$`));
+  first.signal('SIGKILL');
+  await line(/^agent-backend: degraded: serving the last live agents, marked stale: .*(refused|closed|reset)/);
+  await line(/^agent-backend: degraded: serving mock agents: .*refused/);
+  await first.exited;
+  await relayOn(t, first.address.port);
+  await line(/^agent-backend: live: 2 agents from .*; it was away for \d/);
+  assert.equal(backend.stderr.trimEnd().split('\n').length, 5, backend.stderr);
+});
+
 test('what was made is counted in words', async (t) => {
   const relay = await relayOn(t, 0);
   const backend = await startBackend(t, { relay: addressOf(relay), args: flags(quick) });

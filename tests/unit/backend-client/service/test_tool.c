@@ -38,15 +38,41 @@ static int read_result(const char *json)
 
 static void params_are_those_of_tools_call(void **state)
 {
+    static const char wanted[] = "{\"name\":\"swarm_init\",\"arguments\":{\"topology\":\"mesh\"}}";
+    struct tool_params p;
+    struct buf params;
     (void)state;
-    struct writer w;
-    begin_json(&w);
-    tool_params_begin(&w, "swarm_init");
-    write_member_string(&w, "topology", "mesh");
-    tool_params_end(&w);
-    open_written(&w);
-    assert_string_equal(text_at("name"), "swarm_init");
-    assert_string_equal(text_at("arguments.topology"), "mesh");
+    buf_init(&params, 1000);
+    tool_params_begin(&p, &params, NULL, "swarm_init");
+    tool_params_string(&p, "topology", "mesh");
+    assert_int_equal(tool_params_end(&p), 0);
+    assert_int_equal(buf_len(&params), sizeof(wanted) - 1);
+    assert_memory_equal(buf_data(&params), wanted, sizeof(wanted) - 1);
+    buf_done(&params);
+}
+
+/* claude-flow 3 says of what it does not know that it is well. */
+static void nothing_but_an_error_is_a_failure(void **state)
+{
+    static const struct {
+        const char *object;
+        bool failed;
+    } cases[] = {
+        {"{\"taskId\":\"x\",\"status\":\"not_found\",\"error\":\"Task not found\"}", true},
+        {"{\"taskId\":\"x\",\"error\":\"Task not found\"}", true},
+        {"{\"status\":\"error\",\"error\":\"no\"}", true},
+        {"{\"taskId\":\"x\",\"status\":\"failed\",\"error\":\"it ran, and broke\"}", false},
+        {"{\"success\":true,\"error\":\"a warning\"}", false},
+        {"{\"success\":false,\"error\":\"no\"}", true},
+        {"{\"error\":null,\"taskId\":\"x\"}", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(read_result(cases[i].object), 0);
+        if (result.failed != cases[i].failed)
+            fail_msg("%s", cases[i].object);
+        tool_result_done(&result);
+    }
 }
 
 static void json_inside_text(void **state)
@@ -184,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(params_are_those_of_tools_call),
+        cmocka_unit_test(nothing_but_an_error_is_a_failure),
         cmocka_unit_test(json_inside_text),
         cmocka_unit_test(a_bare_object),
         cmocka_unit_test(a_tool_that_says_no),
