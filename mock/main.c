@@ -1,11 +1,11 @@
 /* agent-mock: mock agents as an MCP server on stdin and stdout.
  *
- *     agent-mock [--seed N] [--now TIME] [--at SECONDS] [--cast FILE]
+ *     agent-mock [--seed N] [--now TIME] [--at SECONDS] [--agents FILE]
  *
  * Purpose: read the command line, make the world, serve it. With --now the clock is stopped, and every byte
  * of the output then follows from the options and the requests. Exit codes: 0 the input ended and every
  * request is answered; 1 failure while running (output closed, no memory); 2 the command line or the file of
- * --cast is wrong.
+ * --agents is wrong.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ struct settings {
         .offset = offsetof(struct settings, field), .expected = (write), .help = (about)                     \
     }
 
-enum row { ROW_SEED, ROW_NOW, ROW_AT, ROW_AGENTS, ROW_HELP, ROW_VERSION, ROW_COUNT };
+enum row { ROW_SEED, ROW_NOW, ROW_AT, ROW_AGENTS, ROW_AGENTS_FORMER, ROW_HELP, ROW_VERSION, ROW_COUNT };
 
 static const struct option rows[ROW_COUNT] = {
     [ROW_SEED] = ROW("--seed", "N", OPTION_UINT, seed, UINT64_MAX, "a whole number",
@@ -49,8 +49,10 @@ static const struct option rows[ROW_COUNT] = {
     [ROW_AT] =
         ROW("--at", "SECONDS", OPTION_UINT, age_s, MAX_AGE_S, "a number of seconds, at most a hundred years",
             "the world began this many seconds ago (default 0)"),
-    [ROW_AGENTS] = ROW("--cast", "FILE", OPTION_STRING, agents_file, 0, NULL,
+    [ROW_AGENTS] = ROW("--agents", "FILE", OPTION_STRING, agents_file, 0, NULL,
                        "agents to begin with, in place of the built-in five (JSON, as mock/agents.json)"),
+    [ROW_AGENTS_FORMER] =
+        ROW("--cast", "FILE", OPTION_STRING, agents_file, 0, NULL, "the former name of --agents"),
     [ROW_HELP] = {.flag = "--help", .help = "this text"},
     [ROW_VERSION] = {.flag = "--version", .help = "the version"},
 };
@@ -59,7 +61,7 @@ static const struct option_table table = {rows, ROW_COUNT, "try agent-mock --hel
 
 static int print_help(void)
 {
-    static const struct option_layout layout = {.usage_width = 13};
+    static const struct option_layout layout = {.usage_width = 15};
     struct buf text;
     buf_init(&text, HELP_MAX_BYTES);
     int rc = option_help_table(&table, &layout, &text);

@@ -22,7 +22,7 @@ static bool show(struct ctl *ctl, const struct ar_snapshot *s)
                  ? agents_write_json(&ctl->out, s)
                  : agents_write_table(&ctl->out, s, ctl->term.color, term_columns(1), rows);
     if (rc != 0) {
-        (void)ctl_say_broken(ctl, rc);
+        (void)ctl_report_broken(ctl, rc);
         return false;
     }
     return ctl_flush(ctl);
@@ -33,7 +33,7 @@ static bool show(struct ctl *ctl, const struct ar_snapshot *s)
 static bool has_agents(void *data)
 {
     struct ctl *ctl = data;
-    ctl_look(ctl);
+    ctl_refresh_health(ctl);
     return ctl->health.source == AR_SOURCE_LIVE || ctl->health.agents_unsupported ||
            (ctl->health.state == AR_DEGRADED && ctl->args->policy != AR_WAIT);
 }
@@ -49,13 +49,13 @@ static enum ctl_exit show_once(struct ctl *ctl)
 {
     if (ctl_wait(ctl, has_agents, ctl, ctl->deadline_ms) == CTL_STOPPED)
         return CTL_EXIT_INTERRUPTED;
-    ctl_look(ctl);
+    ctl_refresh_health(ctl);
     if (ctl->health.state == AR_LIVE && ctl->health.agents_unsupported)
         return refuse_unsupported(ctl);
     bool live = ctl->health.source == AR_SOURCE_LIVE;
     if (!live && ctl->args->policy != AR_MOCK) {
         enum ctl_exit code = exit_code_of_health(&ctl->health);
-        return ctl_say_outage(ctl, code == CTL_EXIT_OK ? CTL_EXIT_TIMEOUT : code);
+        return ctl_report_outage(ctl, code == CTL_EXIT_OK ? CTL_EXIT_TIMEOUT : code);
     }
     const struct ar_snapshot *s = ar_agents(ctl->client);
     live = ar_snapshot_source(s) == AR_SOURCE_LIVE;

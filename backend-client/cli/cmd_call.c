@@ -30,7 +30,7 @@ static enum ctl_exit connect_first(struct ctl *ctl)
     code = ctl_settle(ctl);
     if (ctl->args->policy == AR_MOCK && code != CTL_EXIT_INTERRUPTED)
         return CTL_EXIT_OK;
-    return code == CTL_EXIT_OK ? code : ctl_say_outage(ctl, code);
+    return code == CTL_EXIT_OK ? code : ctl_report_outage(ctl, code);
 }
 
 /* Methods of the relay's own need its link, and no server. */
@@ -57,7 +57,7 @@ static enum ctl_exit ask(struct ctl *ctl, const char *method, const struct buf *
     code = ctl_call(ctl, &question, ret);
     if (*ret && (*ret)->done && (*ret)->reply.code == AR_OK)
         return code;
-    code = ctl_say_failure(ctl, code, *ret, what);
+    code = ctl_report_failure(ctl, code, *ret, what);
     *ret = NULL;
     return code;
 }
@@ -65,11 +65,11 @@ static enum ctl_exit ask(struct ctl *ctl, const char *method, const struct buf *
 static enum ctl_exit finish(struct ctl *ctl, const struct answer *a, enum ctl_exit code, int rc)
 {
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     if (!ctl_flush(ctl))
         return code;
     if (a->reply.source == AR_SOURCE_MOCK)
-        ctl_say_mock(ctl);
+        ctl_report_mock(ctl);
     return code;
 }
 

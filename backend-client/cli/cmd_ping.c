@@ -27,7 +27,7 @@ static enum ctl_exit warm_up(struct ctl *ctl, const char **ret_method)
         *ret_method = "ping";
         code = ask_once(ctl, *ret_method, AR_WAIT, &a);
     }
-    return code == CTL_EXIT_OK ? code : ctl_say_failure(ctl, code, a, *ret_method);
+    return code == CTL_EXIT_OK ? code : ctl_report_failure(ctl, code, a, *ret_method);
 }
 
 /* OK while it goes on; INTERRUPTED. */
@@ -88,7 +88,7 @@ static enum ctl_exit summary(struct ctl *ctl, struct ping_stats *r)
     struct ping_summary sum = ping_stats_sum(r);
     int rc = ctl_given(ctl->args, CTL_FLAG_JSON) ? write_json(ctl, r, &sum) : write_text(ctl, r, &sum);
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     /* After Ctrl-C the round trips measured so far are still reported. */
     (void)ctl_flush(ctl);
     if (r->lost == 0)
@@ -120,7 +120,7 @@ enum ctl_exit cmd_ping(struct ctl *ctl)
         return code;
     int rc = ping_stats_init(&r, ctl->args->count);
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     code = measure(ctl, method, &r);
     ping_stats_done(&r);
     return code;

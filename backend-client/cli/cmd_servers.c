@@ -171,7 +171,7 @@ static enum ctl_exit show(struct ctl *ctl, struct json_doc *doc)
              : ctl_given(ctl->args, CTL_FLAG_NAMES) ? write_names(ctl, doc, list)
                                                     : write_table(ctl, doc, list);
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     (void)ctl_flush(ctl);
     if (unknown[0])
         term_say(&ctl->term, "%s", unknown);
@@ -189,10 +189,10 @@ enum ctl_exit cmd_servers(struct ctl *ctl)
         return code;
     code = ctl_call(ctl, &ask, &a);
     if (code != CTL_EXIT_OK)
-        return ctl_say_failure(ctl, code, a, ask.method);
+        return ctl_report_failure(ctl, code, a, ask.method);
     int rc = json_parse(a->reply.result, a->reply.result_len, JSON_STRICT, TOKENS_MAX, &doc, NULL);
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     code = show(ctl, doc);
     json_free(doc);
     return code;

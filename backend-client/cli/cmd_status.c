@@ -127,7 +127,7 @@ static enum ctl_exit show(struct ctl *ctl, const struct view *v)
 {
     int rc = ctl_given(ctl->args, CTL_FLAG_JSON) ? write_json(ctl, v) : write_lines(ctl, v);
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     (void)ctl_flush(ctl);
     if (v->error && !ctl->caught)
         term_say(&ctl->term, "%s", v->error);
@@ -189,7 +189,7 @@ static enum ctl_exit ask_server(struct ctl *ctl, char *error, size_t size)
 }
 
 /* Settles how both stand, the server being asked; `error` says why it is not OK. */
-static enum ctl_exit judge(struct ctl *ctl, bool *ret_asked, char *error, size_t size)
+static enum ctl_exit classify(struct ctl *ctl, bool *ret_asked, char *error, size_t size)
 {
     enum ctl_exit code = ctl_settle(ctl);
     *ret_asked = code == CTL_EXIT_OK;
@@ -228,7 +228,7 @@ static enum ctl_exit ask(struct ctl *ctl)
         return code;
     if (ask_relay(ctl, AR_WAIT, &a) == CTL_EXIT_INTERRUPTED)
         return CTL_EXIT_INTERRUPTED;
-    code = judge(ctl, &asked, error, sizeof(error));
+    code = classify(ctl, &asked, error, sizeof(error));
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
     bool answered = is_answered(a) && a->reply.code == AR_OK;

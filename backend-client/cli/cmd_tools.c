@@ -92,7 +92,7 @@ static enum ctl_exit gather(struct ctl *ctl, struct pages *p)
         }
         enum ctl_exit code = ctl_call(ctl, &ask, &a);
         if (code != CTL_EXIT_OK)
-            return ctl_say_failure(ctl, code, a, "tools/list");
+            return ctl_report_failure(ctl, code, a, "tools/list");
         int rc = take_page(p, a);
         ctl_answers_free(ctl);
         if (rc != 0)
@@ -190,7 +190,7 @@ static enum ctl_exit show(struct ctl *ctl, struct pages *p)
     else if (rc == 0)
         rc = write_human(ctl, p);
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     (void)ctl_flush(ctl);
     return CTL_EXIT_OK;
 }
@@ -202,7 +202,7 @@ enum ctl_exit cmd_tools(struct ctl *ctl)
     if (code == CTL_EXIT_OK) {
         code = ctl_settle(ctl);
         if (code != CTL_EXIT_OK)
-            return ctl_say_outage(ctl, code);
+            return ctl_report_outage(ctl, code);
     }
     if (code != CTL_EXIT_OK)
         return code;
@@ -211,7 +211,7 @@ enum ctl_exit cmd_tools(struct ctl *ctl)
     if (buf_append(&p.list, "{\"tools\":[", 10) == 0)
         code = gather(ctl, &p);
     else
-        code = ctl_say_broken(ctl, -12);
+        code = ctl_report_broken(ctl, -12);
     if (code == CTL_EXIT_OK)
         code = show(ctl, &p);
     buf_done(&p.list);

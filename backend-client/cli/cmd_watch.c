@@ -48,7 +48,7 @@ static void finish(struct ctl *ctl, int rc)
     if (rc == 0)
         rc = buf_append(&ctl->out, "\n", 1);
     if (rc != 0)
-        (void)ctl_say_broken(ctl, rc);
+        (void)ctl_report_broken(ctl, rc);
     (void)ctl_flush(ctl);
 }
 

@@ -222,11 +222,11 @@ enum ctl_exit ctl_open(struct ctl *ctl, uint32_t agents_poll_ms)
         return rc == AR_E_INVALID ? ctl_refuse_address(ctl, text) /* the rest is ours, and valid */
                                   : ctl_refuse(ctl, CTL_EXIT_ERROR, ar_code_name(rc) + strlen("AR_E_"), text);
     }
-    ctl_look(ctl);
+    ctl_refresh_health(ctl);
     return CTL_EXIT_OK;
 }
 
-void ctl_look(struct ctl *ctl)
+void ctl_refresh_health(struct ctl *ctl)
 {
     ar_health_init(&ctl->health);
     (void)ar_health(ctl->client, &ctl->health); /* fails for a bad size alone */
@@ -242,7 +242,7 @@ enum ctl_exit ctl_settle(struct ctl *ctl)
 {
     if (ctl_wait(ctl, has_settled, ctl, ctl->deadline_ms) == CTL_STOPPED)
         return CTL_EXIT_INTERRUPTED;
-    ctl_look(ctl);
+    ctl_refresh_health(ctl);
     return exit_code_of_health(&ctl->health);
 }
 
@@ -257,7 +257,7 @@ void ctl_watch(struct ctl *ctl, void (*show)(struct ctl *ctl))
     enum ctl_wait how = ctl_wait(ctl, has_begun, ctl, ctl->deadline_ms);
     if (how == CTL_LATE) {
         ctl->begun = true;
-        ctl_look(ctl);
+        ctl_refresh_health(ctl);
         show(ctl);
     }
     if (how != CTL_STOPPED)
@@ -338,7 +338,7 @@ bool ctl_flush(struct ctl *ctl)
     if (rc != 0) { /* nothing rather than half a document */
         buf_clear(&ctl->out);
         ctl->term.failed = true;
-        (void)ctl_say_broken(ctl, rc);
+        (void)ctl_report_broken(ctl, rc);
     }
     rc = term_out(&ctl->term, buf_len(&ctl->out) > 0 ? buf_data(&ctl->out) : "", buf_len(&ctl->out));
     buf_clear(&ctl->out);

@@ -34,7 +34,7 @@ struct ctl {
     int caught;    /* the signal; 0: none */
     struct ar_client *client;
     bool closed;
-    struct ar_health health; /* as of the last change of state, or ctl_look */
+    struct ar_health health; /* as of the last change of state, or ctl_refresh_health */
     uint32_t timeout_ms;
     uint64_t started_ms;  /* uv_now's clock */
     uint64_t deadline_ms; /* started_ms + timeout_ms */
@@ -72,25 +72,25 @@ enum ctl_exit ctl_settle(struct ctl *ctl);
  * the same, and `show` called. */
 void ctl_watch(struct ctl *ctl, void (*show)(struct ctl *ctl));
 /* Fills `health` with the present. */
-void ctl_look(struct ctl *ctl);
+void ctl_refresh_health(struct ctl *ctl);
 
 /* Writes the gathered output, and empties it. False: the reader has closed it, or a signal came. */
 bool ctl_flush(struct ctl *ctl);
 
-/* ---- ctl_say.c ---- */
+/* ---- ctl_report.c ---- */
 
 /* Reports why the client is not live, and returns `code`. With --json an error document goes to the output
  * too. */
-enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code);
+enum ctl_exit ctl_report_outage(struct ctl *ctl, enum ctl_exit code);
 /* For an address that cannot be: names where it was written. `problem` is the library's, which calls it url.
  */
 enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem);
 /* Prints `text`, and returns `code`. With --json an error document goes to the output too. */
 enum ctl_exit ctl_refuse(struct ctl *ctl, enum ctl_exit code, const char *name, const char *text);
 /* For ERR_TOO_LARGE and -ENOMEM while putting the output together, which is thrown away: likewise. */
-enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc);
+enum ctl_exit ctl_report_broken(struct ctl *ctl, int rc);
 /* Reports that an answer came from the mock. */
-void ctl_say_mock(struct ctl *ctl);
+void ctl_report_mock(struct ctl *ctl);
 
 #define CTL_USAGE "USAGE" /* the name of what exits with CTL_EXIT_USAGE */
 
@@ -136,7 +136,7 @@ struct ctl_ask {
  * it. Else no message was printed yet; *ret_answer is NULL where there was no completion. */
 MUSTCHECK enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer **ret_answer);
 /* Reports why a call has failed (answer may be NULL: an outage), and returns `code`. */
-enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
+enum ctl_exit ctl_report_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
                               const char *what);
 /* Why a call has failed, for a reply that is no error of the server's. Not sanitized yet. */
 void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *out, size_t size);

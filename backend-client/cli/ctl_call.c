@@ -162,7 +162,7 @@ static enum ctl_exit refuse(struct ctl *ctl, struct answer *a, int rc)
         .code = rc, .message = ar_code_text(rc), .error_name = ar_code_name(rc) + sizeof(prefix) - 1};
     keep_reply(a, &reply);
     a->done = true;
-    ctl_look(ctl);
+    ctl_refresh_health(ctl);
     return exit_code_of_reply(&a->reply, &ctl->health);
 }
 
@@ -193,7 +193,7 @@ enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer
         cancel(ctl, a, id);
     a->progress = NULL;
     term_progress(&ctl->term, NULL);
-    ctl_look(ctl);
+    ctl_refresh_health(ctl);
     if (how == CTL_STOPPED)
         return CTL_EXIT_INTERRUPTED;
     if (how == CTL_CAME && a->done && a->reply.code != AR_E_CANCELLED)
@@ -223,7 +223,7 @@ static bool is_no_relay(const struct answer *a)
 }
 
 /* "method: message (error -32601)"; the stderr of a server that never came up says most. */
-static void say_server_error(struct ctl *ctl, const struct answer *a, const char *what)
+static void report_server_error(struct ctl *ctl, const struct answer *a, const char *what)
 {
     const struct ar_reply *r = &a->reply;
     bool made_up = r->source == AR_SOURCE_MOCK;
@@ -240,7 +240,7 @@ static void say_server_error(struct ctl *ctl, const struct answer *a, const char
         buf_done(&data);
     }
     if (made_up)
-        ctl_say_mock(ctl);
+        ctl_report_mock(ctl);
 }
 
 /* The texts of this program name their own options; the library's suggestion is for all else. */
@@ -251,14 +251,14 @@ static const char *suggestion_of(const struct answer *a)
     return own ? "" : r->suggestion;
 }
 
-static void say_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *a, const char *what)
+static void report_reply(struct ctl *ctl, enum ctl_exit code, const struct answer *a, const char *what)
 {
     char text[800];
     const struct ar_reply *r = &a->reply;
     const char *suggestion = suggestion_of(a);
     struct ctl_error error = {.name = r->error_name, .message = text, .suggestion = suggestion};
     if (r->code == AR_E_SERVER) {
-        say_server_error(ctl, a, what);
+        report_server_error(ctl, a, what);
         error.code = r->error_code;
         error.message = r->message;
         error.data = r->error_data;
@@ -285,13 +285,13 @@ static bool is_outage(const struct ctl *ctl, const struct answer *a)
            (a->reply.code == AR_E_DEGRADED || (late && !a->reply.may_have_run));
 }
 
-enum ctl_exit ctl_say_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
+enum ctl_exit ctl_report_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
                               const char *what)
 {
     if (code == CTL_EXIT_INTERRUPTED)
         return code;
     if (is_outage(ctl, answer))
-        return ctl_say_outage(ctl, code);
-    say_reply(ctl, code, answer, what);
+        return ctl_report_outage(ctl, code);
+    report_reply(ctl, code, answer, what);
     return code;
 }

@@ -18,7 +18,7 @@ static enum ctl_exit (*const runs[])(struct ctl *ctl) = {
 static enum ctl_exit write_text(struct ctl *ctl, int rc)
 {
     if (rc != 0)
-        return ctl_say_broken(ctl, rc);
+        return ctl_report_broken(ctl, rc);
     return ctl_flush(ctl) || !ctl->term.broken ? CTL_EXIT_OK : CTL_EXIT_ERROR;
 }
 

@@ -8,7 +8,7 @@ relayctl_SRC := backend-client/cli/args.c backend-client/cli/commands.c backend-
                 backend-client/cli/status_view.c
 
 PROGRAMS              += agent-relayctl
-agent-relayctl_SRC    := backend-client/cli/main.c backend-client/cli/ctl.c backend-client/cli/ctl_call.c backend-client/cli/ctl_say.c \
+agent-relayctl_SRC    := backend-client/cli/main.c backend-client/cli/ctl.c backend-client/cli/ctl_call.c backend-client/cli/ctl_report.c \
                          backend-client/cli/term.c backend-client/cli/direct_status.c \
                          backend-client/cli/cmd_status.c backend-client/cli/cmd_ping.c backend-client/cli/cmd_call.c \
                          backend-client/cli/cmd_tools.c backend-client/cli/cmd_agents.c \

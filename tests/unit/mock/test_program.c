@@ -143,10 +143,11 @@ static void options_are_checked(void **state)
         {"--nonsense", "agent-mock: there is no flag --nonsense; try agent-mock --help"},
         {"--sed 1", "agent-mock: there is no flag --sed; did you mean --seed?"},
         {"word", "agent-mock: \"word\" is not expected here; try agent-mock --help"},
+        {"--agents /no/such/file", "agent-mock: /no/such/file: No such file or directory"},
         {"--cast /no/such/file", "agent-mock: /no/such/file: No such file or directory"},
-        {"--cast /etc/passwd", "agent-mock: /etc/passwd: line 1: not well-formed"},
-        {"--cast /dev/null", "agent-mock: /dev/null: not a plain file"},
-        {"--cast /", "agent-mock: /: "},
+        {"--agents /etc/passwd", "agent-mock: /etc/passwd: line 1: not well-formed"},
+        {"--agents /dev/null", "agent-mock: /dev/null: not a plain file"},
+        {"--agents /", "agent-mock: /: "},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(run(bad[i][0], "", true, out, sizeof(out)), 2);
@@ -172,7 +173,7 @@ static void a_cast_from_a_file(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, cast, sizeof(cast) - 1), sizeof(cast) - 1);
     close(fd);
-    (void)snprintf(options, sizeof(options), "--cast %s", file);
+    (void)snprintf(options, sizeof(options), "--agents %s", file);
     int code =
         run(options, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agents/list\"}\n", true, out, sizeof(out));
     unlink(file);

@@ -32,7 +32,7 @@ enum ctl_exit ctl_refuse_address(struct ctl *ctl, const char *problem)
 }
 
 /* A watching command goes on with its next line; where nothing can be written, neither can this. */
-enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
+enum ctl_exit ctl_report_broken(struct ctl *ctl, int rc)
 {
     char text[200];
     const char *name = rc == -ENOMEM ? "NO_MEMORY" : rc == ERR_TOO_LARGE ? "TOO_LARGE" : "BAD_REPLY";
@@ -44,7 +44,7 @@ enum ctl_exit ctl_say_broken(struct ctl *ctl, int rc)
     return CTL_EXIT_ERROR;
 }
 
-void ctl_say_mock(struct ctl *ctl)
+void ctl_report_mock(struct ctl *ctl)
 {
     term_say(&ctl->term, "this answer is made up: the mock gave it, since the relay at %s did not",
              ctl->health.address);
@@ -92,7 +92,7 @@ static const char *outage_name(const struct ctl *ctl, enum ctl_exit code)
     return code == CTL_EXIT_TIMEOUT ? "TIMEOUT" : "DEGRADED";
 }
 
-enum ctl_exit ctl_say_outage(struct ctl *ctl, enum ctl_exit code)
+enum ctl_exit ctl_report_outage(struct ctl *ctl, enum ctl_exit code)
 {
     char text[800];
     if (code == CTL_EXIT_INTERRUPTED)
