@@ -4,7 +4,7 @@
 # What a relay answers is never expanded by the shell: names are compared and quoted as they are. (compgen -W would run a
 # tool's name that looks like $(command).)
 
-_agent_relayctl_ask() { # command: tools or servers; the words of the line so far may name a relay
+_agent_relayctl_ask() { # command: tools, servers, or tools NAME for its arguments; the words of the line so far may name a relay
     local i relay=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
@@ -21,7 +21,7 @@ _agent_relayctl_ask() { # command: tools or servers; the words of the line so fa
             ;;
         esac
     done
-    "${COMP_WORDS[0]}" "$1" --names --timeout 1000 "${relay[@]}" 2>/dev/null </dev/null
+    "${COMP_WORDS[0]}" "$@" --names --timeout 1000 "${relay[@]}" 2>/dev/null </dev/null
 }
 
 _agent_relayctl_offer() { # current word; candidates on standard input, one a line
@@ -63,10 +63,10 @@ _agent_relayctl_flags() { # command
     esac
 }
 
-# The command on the line, and how many words stand behind it: `command` and `behind`, of the caller.
+# The command on the line, and how many words stand behind it: `command`, `behind` and `tool` (the first of them), of the caller.
 _agent_relayctl_scan() {
     local i word
-    command='' behind=0
+    command='' behind=0 tool=''
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
@@ -76,13 +76,20 @@ _agent_relayctl_scan() {
             while [[ ${COMP_WORDS[i + 1]-} == ':' ]]; do ((i += 2)); done
             ;;
         -* | @) ;; # of a word that was cut at '@', its end counts
-        *) if [[ -z $command ]]; then command=$word; else ((behind++)); fi ;;
+        *)
+            if [[ -z $command ]]; then
+                command=$word
+            else
+                [[ $behind == 0 ]] && tool=$word
+                ((behind++))
+            fi
+            ;;
         esac
     done
 }
 
 _agent_relayctl() { # command, what will be replaced
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command behind
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command behind tool
     local commands='status ping call tools tool agents servers watch help'
     COMPREPLY=()
     [[ $previous == '=' ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
@@ -100,6 +107,11 @@ _agent_relayctl() { # command, what will be replaced
     elif [[ -z $command ]] || [[ $command == help && $behind == 0 ]]; then
         _agent_relayctl_offer "$current" <<<"${commands// /$'\n'}"
     elif [[ $command == tool && $behind == 0 ]]; then
+        _agent_relayctl_offer "$current" < <(_agent_relayctl_ask tools)
+    elif [[ $command == tool && $current != *=* ]]; then
+        _agent_relayctl_offer "$current" < <(_agent_relayctl_ask tools "$tool" | sed 's/$/=/')
+        compopt -o nospace 2>/dev/null
+    elif [[ $command == tools && $behind == 0 ]]; then
         _agent_relayctl_offer "$current" < <(_agent_relayctl_ask tools)
     elif [[ $command == servers ]]; then
         _agent_relayctl_offer "$current" < <(_agent_relayctl_ask servers)

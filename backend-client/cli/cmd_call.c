@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend-client/cli/arguments.h"
 #include "backend-client/cli/content.h"
 #include "backend-client/cli/ctl.h"
 #include "backend-client/cli/json_text.h"
@@ -36,6 +37,8 @@ static enum ctl_exit connect_first(struct ctl *ctl)
 /* Methods of the relay's own need its link, and no server. */
 static enum ctl_exit connect_for(struct ctl *ctl, const char *method)
 {
+    if (ctl->client)
+        return CTL_EXIT_OK;
     if (strncmp(method, "relay/", 6) == 0)
         return ctl_open(ctl, AR_NEVER);
     return connect_first(ctl);
@@ -102,19 +105,28 @@ enum ctl_exit cmd_call(struct ctl *ctl)
 
 /* ---- tool ---- */
 
-static int write_arguments(struct buf *out, const struct ctl_args *args, char *problem, size_t size)
+/* KEY=VALUE, or nothing at all: what the tool's schema says of them counts. */
+static bool follow_schema(const struct ctl_args *args)
+{
+    return args->operand_count == 1 || params_are_pairs(args->operands + 1, args->operand_count - 1);
+}
+
+static int write_arguments(struct buf *out, const struct ctl_args *args, struct json_doc *tools,
+                           char *problem, size_t size)
 {
     char *const *operands = args->operands + 1;
     size_t count = args->operand_count - 1;
-    if (count == 0)
-        return buf_append(out, "{}", 2);
-    if (params_are_pairs(operands, count))
-        return params_from_pairs(out, operands, count, problem, size);
+    json_node tool = tools ? arguments_find_tool(tools, args->operands[0]) : JSON_ABSENT;
+    if (tool != JSON_ABSENT)
+        return arguments_from_pairs(out, operands, count, tools, tool, problem, size);
+    if (follow_schema(args))
+        return params_from_pairs(out, operands, count, NULL, NULL, problem, size);
     return params_read(out, operands[0], true, STDIN_FILENO, problem, size);
 }
 
-/* {"name":NAME,"arguments":{...}} */
-static int write_request(struct buf *out, const struct ctl_args *args, char *problem, size_t size)
+/* {"name":NAME,"arguments":{...}}. `tools`: the server's; NULL: they are not known (yet). */
+static int write_request(struct buf *out, const struct ctl_args *args, struct json_doc *tools, char *problem,
+                         size_t size)
 {
     static const char name_key[] = "{\"name\":";
     static const char arguments_key[] = ",\"arguments\":";
@@ -132,7 +144,7 @@ static int write_request(struct buf *out, const struct ctl_args *args, char *pro
     if (rc == 0)
         rc = buf_append(out, arguments_key, sizeof(arguments_key) - 1);
     if (rc == 0)
-        rc = write_arguments(out, args, problem, size);
+        rc = write_arguments(out, args, tools, problem, size);
     return rc != 0 ? rc : buf_append(out, "}", 1);
 }
 
@@ -148,6 +160,29 @@ static int print_content(struct ctl *ctl, const struct answer *a, bool *ret_is_e
     return rc;
 }
 
+static enum ctl_exit refuse_request(struct ctl *ctl, const char *problem, int rc)
+{
+    return ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, problem[0] ? problem : err_text(rc));
+}
+
+/* The request again, now as the tool's schema wants it. A server that does not list its tools, or not this one,
+ * gets it as it is, and answers for itself. */
+static enum ctl_exit apply_schema(struct ctl *ctl, struct buf *request)
+{
+    char problem[CTL_PROBLEM_SIZE];
+    struct json_doc *tools;
+    enum ctl_exit code = connect_first(ctl);
+    if (code != CTL_EXIT_OK)
+        return code;
+    code = ctl_list_tools(ctl, ctl->args->policy, &tools);
+    if (!tools)
+        return code == CTL_EXIT_INTERRUPTED ? code : CTL_EXIT_OK;
+    buf_clear(request);
+    int rc = write_request(request, ctl->args, tools, problem, sizeof(problem));
+    json_free(tools);
+    return rc != 0 ? refuse_request(ctl, problem, rc) : CTL_EXIT_OK;
+}
+
 enum ctl_exit cmd_tool(struct ctl *ctl)
 {
     char problem[CTL_PROBLEM_SIZE];
@@ -155,10 +190,12 @@ enum ctl_exit cmd_tool(struct ctl *ctl)
     struct buf request;
     bool is_error = false;
     buf_init(&request, REQUEST_MAX_BYTES);
-    int rc = write_request(&request, ctl->args, problem, sizeof(problem));
-    enum ctl_exit code = rc != 0
-                             ? ctl_refuse(ctl, CTL_EXIT_USAGE, CTL_USAGE, problem[0] ? problem : err_text(rc))
-                             : ask(ctl, "tools/call", &request, ctl->args->operands[0], &a);
+    int rc = write_request(&request, ctl->args, NULL, problem, sizeof(problem));
+    enum ctl_exit code = rc != 0 ? refuse_request(ctl, problem, rc) : CTL_EXIT_OK;
+    if (code == CTL_EXIT_OK && follow_schema(ctl->args))
+        code = apply_schema(ctl, &request);
+    if (code == CTL_EXIT_OK)
+        code = ask(ctl, "tools/call", &request, ctl->args->operands[0], &a);
     buf_done(&request);
     if (!a)
         return code;

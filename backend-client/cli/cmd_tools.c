@@ -3,8 +3,11 @@
  * The elements are kept as they came and joined; the table is read from them. A server that gives pages
  * without end, or the same cursor again, is stopped at PAGES_MAX or reported.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "backend-client/cli/arguments.h"
 #include "backend-client/cli/ctl.h"
 #include "backend-client/cli/table.h"
 #include "wire/json.h"
@@ -81,61 +84,67 @@ static enum ctl_exit refuse_page(struct ctl *ctl, int rc)
     return ctl_refuse(ctl, CTL_EXIT_ERROR, "BAD_REPLY", why);
 }
 
-static enum ctl_exit gather(struct ctl *ctl, struct pages *p)
+/* Sets *ret_rc where an answer is no list; *ret_answer is the one that failed. No message is printed. */
+static enum ctl_exit gather(struct ctl *ctl, struct pages *p, enum ar_policy policy,
+                            struct answer **ret_answer, int *ret_rc)
 {
-    for (int page = 0; page < PAGES_MAX; page++) {
-        struct answer *a;
-        struct ctl_ask ask = {.method = "tools/list", .params = "{}", .params_len = 2, .progress = true};
+    *ret_rc = 0;
+    for (int page = 0; page < PAGES_MAX && *ret_rc == 0; page++) {
+        struct ctl_ask ask = {
+            .method = "tools/list", .params = "{}", .params_len = 2, .policy = policy, .progress = true};
         if (page > 0) {
             ask.params = buf_data(&p->params);
             ask.params_len = buf_len(&p->params);
         }
-        enum ctl_exit code = ctl_call(ctl, &ask, &a);
-        if (code != CTL_EXIT_OK)
-            return ctl_report_failure(ctl, code, a, "tools/list");
-        int rc = take_page(p, a);
+        enum ctl_exit code = ctl_call(ctl, &ask, ret_answer);
+        bool answered = *ret_answer && (*ret_answer)->done && (*ret_answer)->reply.code == AR_OK;
+        if (!answered)
+            return code == CTL_EXIT_OK ? CTL_EXIT_ERROR : code;
+        *ret_rc = take_page(p, *ret_answer);
         ctl_answers_free(ctl);
-        if (rc != 0)
-            return refuse_page(ctl, rc);
-        if (buf_len(&p->params) == 0)
+        if (*ret_rc == 0 && buf_len(&p->params) == 0)
             return CTL_EXIT_OK;
     }
-    return refuse_page(ctl, ERR_TOO_LARGE);
+    *ret_rc = *ret_rc ? *ret_rc : ERR_TOO_LARGE;
+    return CTL_EXIT_ERROR;
+}
+
+static int open_pages(struct pages *p)
+{
+    *p = (struct pages){.tools = 0};
+    buf_init(&p->list, LIST_MAX_BYTES);
+    buf_init(&p->params, CURSOR_MAX);
+    return buf_append(&p->list, "{\"tools\":[", 10);
+}
+
+static void close_pages(struct pages *p)
+{
+    buf_done(&p->list);
+    buf_done(&p->params);
+}
+
+enum ctl_exit ctl_list_tools(struct ctl *ctl, enum ar_policy policy, struct json_doc **ret_doc)
+{
+    struct pages p;
+    struct answer *a;
+    int rc = open_pages(&p);
+    enum ctl_exit code = rc == 0 ? gather(ctl, &p, policy, &a, &rc) : CTL_EXIT_ERROR;
+    *ret_doc = NULL;
+    if (code == CTL_EXIT_OK)
+        rc = buf_append(&p.list, "]}", 2);
+    if (code == CTL_EXIT_OK && rc == 0)
+        rc = json_parse(buf_data(&p.list), buf_len(&p.list), JSON_STRICT, TOKENS_MAX, ret_doc, NULL);
+    close_pages(&p);
+    return rc == 0 ? code : CTL_EXIT_ERROR;
 }
 
 /* ---- showing ---- */
-
-/* "task*, priority": members of `required` are marked. */
-static int write_arguments(struct buf *out, struct json_doc *doc, json_node tool)
-{
-    json_node schema = json_get(doc, tool, "inputSchema");
-    json_node properties = json_get(doc, schema, "properties");
-    json_node required = json_get(doc, schema, "required");
-    int rc = 0;
-    if (json_type(doc, properties) != JSON_OBJECT)
-        return 0;
-    for (json_node key = json_first(doc, properties); key != JSON_ABSENT && rc == 0;
-         key = json_next(doc, key)) {
-        const char *name = json_string(doc, key, NULL);
-        bool needed = false;
-        for (json_node r = json_first(doc, required); r != JSON_ABSENT && name; r = json_next(doc, r)) {
-            const char *other = json_string(doc, r, NULL);
-            needed = needed || (other && strcmp(other, name) == 0);
-        }
-        rc = buf_append(out, ", ", buf_len(out) > 0 ? 2 : 0);
-        if (rc == 0 && name)
-            rc = buf_append(out, name, strlen(name));
-        if (rc == 0)
-            rc = buf_append(out, "*", needed ? 1 : 0);
-    }
-    return rc;
-}
 
 static void add_row(struct table *t, struct json_doc *doc, json_node tool)
 {
     struct buf arguments;
     buf_init(&arguments, 65536);
-    int rc = write_arguments(&arguments, doc, tool);
+    int rc = arguments_list(&arguments, doc, tool);
     table_cell(t, json_string(doc, json_get(doc, tool, "name"), NULL));
     if (rc == 0 && buf_len(&arguments) > 0)
         table_cell_len(t, buf_data(&arguments), buf_len(&arguments));
@@ -158,6 +167,19 @@ static int write_table(struct ctl *ctl, struct json_doc *doc, json_node list)
     return rc;
 }
 
+static int write_argument_names(struct ctl *ctl, struct json_doc *doc, json_node tool)
+{
+    int rc = 0;
+    json_node properties = json_get(doc, json_get(doc, tool, "inputSchema"), "properties");
+    for (json_node key = json_first(doc, properties); key != JSON_ABSENT && rc == 0;
+         key = json_next(doc, key)) {
+        size_t len = 0;
+        const char *name = json_string(doc, key, &len);
+        rc = table_append_name(&ctl->out, name, len);
+    }
+    return rc;
+}
+
 static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
 {
     int rc = 0;
@@ -170,25 +192,62 @@ static int write_names(struct ctl *ctl, struct json_doc *doc, json_node list)
     return rc;
 }
 
-static int write_human(struct ctl *ctl, const struct pages *p)
+/* One tool: its arguments' names, its row, or all of it. */
+static int write_one(struct ctl *ctl, struct json_doc *doc, json_node tool)
+{
+    static const struct table_column columns[] = {
+        {"NAME", TABLE_LEFT, 40}, {"ARGUMENTS", TABLE_LEFT, 200}, {"DESCRIPTION", TABLE_LEFT, 2000}};
+    struct table t;
+    size_t len;
+    if (ctl_given(ctl->args, CTL_FLAG_NAMES))
+        return write_argument_names(ctl, doc, tool);
+    if (ctl_given(ctl->args, CTL_FLAG_JSON)) {
+        const char *raw = json_raw(doc, tool, &len);
+        int rc = buf_append(&ctl->out, raw, len);
+        return rc != 0 ? rc : buf_append(&ctl->out, "\n", 1);
+    }
+    table_init(&t, columns, 3);
+    add_row(&t, doc, tool);
+    int rc = table_write(&t, ctl->term.color, term_columns(1), &ctl->out);
+    table_done(&t);
+    return rc;
+}
+
+/* ERR_NOT_FOUND: the tool that is asked for is not there. */
+static int write_list(struct ctl *ctl, const struct pages *p)
 {
     struct json_doc *doc;
+    const struct ctl_args *args = ctl->args;
     int rc = json_parse(buf_data(&p->list), buf_len(&p->list), JSON_STRICT, TOKENS_MAX, &doc, NULL);
     if (rc != 0)
         return rc;
     json_node list = json_get(doc, json_root(doc), "tools");
-    rc = ctl_given(ctl->args, CTL_FLAG_NAMES) ? write_names(ctl, doc, list) : write_table(ctl, doc, list);
+    json_node tool = args->operand_count > 0 ? arguments_find_tool(doc, args->operands[0]) : JSON_ABSENT;
+    if (args->operand_count > 0)
+        rc = tool != JSON_ABSENT ? write_one(ctl, doc, tool) : ERR_NOT_FOUND;
+    else
+        rc = ctl_given(args, CTL_FLAG_NAMES) ? write_names(ctl, doc, list) : write_table(ctl, doc, list);
     json_free(doc);
     return rc;
+}
+
+static enum ctl_exit refuse_tool(struct ctl *ctl)
+{
+    char text[200];
+    (void)snprintf(text, sizeof(text), "there is no tool '%.80s'; agent-relayctl tools lists them",
+                   ctl->args->operands[0]);
+    return ctl_refuse(ctl, CTL_EXIT_ERROR, "NO_SUCH_TOOL", text);
 }
 
 static enum ctl_exit show(struct ctl *ctl, struct pages *p)
 {
     int rc = buf_append(&p->list, "]}\n", 3);
-    if (rc == 0 && ctl_given(ctl->args, CTL_FLAG_JSON))
+    if (rc == 0 && ctl_given(ctl->args, CTL_FLAG_JSON) && ctl->args->operand_count == 0)
         rc = buf_append(&ctl->out, buf_data(&p->list), buf_len(&p->list));
     else if (rc == 0)
-        rc = write_human(ctl, p);
+        rc = write_list(ctl, p);
+    if (rc == ERR_NOT_FOUND)
+        return refuse_tool(ctl);
     if (rc != 0)
         return ctl_report_broken(ctl, rc);
     (void)ctl_flush(ctl);
@@ -197,7 +256,9 @@ static enum ctl_exit show(struct ctl *ctl, struct pages *p)
 
 enum ctl_exit cmd_tools(struct ctl *ctl)
 {
-    struct pages p = {.tools = 0};
+    struct pages p;
+    struct answer *a = NULL;
+    int rc = 0;
     enum ctl_exit code = ctl_open(ctl, AR_NEVER);
     if (code == CTL_EXIT_OK) {
         code = ctl_settle(ctl);
@@ -206,15 +267,17 @@ enum ctl_exit cmd_tools(struct ctl *ctl)
     }
     if (code != CTL_EXIT_OK)
         return code;
-    buf_init(&p.list, LIST_MAX_BYTES);
-    buf_init(&p.params, CURSOR_MAX);
-    if (buf_append(&p.list, "{\"tools\":[", 10) == 0)
-        code = gather(ctl, &p);
-    else
-        code = ctl_report_broken(ctl, -12);
-    if (code == CTL_EXIT_OK)
+    if (open_pages(&p) != 0) {
+        close_pages(&p);
+        return ctl_report_broken(ctl, -ENOMEM);
+    }
+    code = gather(ctl, &p, AR_FAIL_FAST, &a, &rc);
+    if (rc != 0)
+        code = refuse_page(ctl, rc);
+    else if (code == CTL_EXIT_OK)
         code = show(ctl, &p);
-    buf_done(&p.list);
-    buf_done(&p.params);
+    else
+        code = ctl_report_failure(ctl, code, a, "tools/list");
+    close_pages(&p);
     return code;
 }

@@ -54,12 +54,15 @@ static const struct ctl_command commands[] = {
      .timeout_ms = CALL_TIMEOUT_MS},
     {.verb = CTL_TOOLS,
      .name = "tools",
-     .operands = "",
+     .operands = "[NAME]",
      .summary = "Lists the server's tools",
-     .details = "Arguments that a tool cannot do without are marked with *.\n",
+     .details =
+         "Arguments that a tool cannot do without are marked with *. With a name, only that tool; --names then\n"
+         "prints the names of its arguments. Exits 1 when there is no such tool.\n",
      .example = "agent-relayctl tools --names\n"
                 "prints one name a line, for scripts",
      .flags = JSON_FLAG | CTL_FLAG_BIT(NAMES),
+     .operands_max = 1,
      .timeout_ms = LIST_TIMEOUT_MS},
     {.verb = CTL_TOOL,
      .name = "tool",
@@ -67,7 +70,8 @@ static const struct ctl_command commands[] = {
      .summary = "Calls a tool and prints its result",
      .details =
          "The arguments are one JSON object (inline, - for standard input, @FILE for a file), or pairs:\n"
-         "KEY=VALUE gives a string, KEY:=JSON a number, true, false, null, a list or an object.\n"
+         "KEY=VALUE gives what the tool's schema asks for (a text, a number, true, false, a list, an object),\n"
+         "KEY:=JSON any value. An unknown or missing argument is named before the tool is called.\n"
          "Texts are printed as they are (on a terminal, control characters are shown as \\x1b).\n"
          "--json prints the raw result in one line. Exits 1 when the tool says that it failed.\n",
      .example = "agent-relayctl tool agent_spawn type=coder 'capabilities:=[\"c\",\"sql\"]'\n"

@@ -37,10 +37,27 @@ static void put_safe(struct print *p, const char *text, size_t len)
         p->error = sanitize_append(p->out, text, len, SANITIZE_ESCAPE);
 }
 
+/* A text that is an object or a list as JSON. */
+static bool is_json(const char *text, size_t len)
+{
+    char ignored[320];
+    size_t at = 0;
+    while (at < len && strchr(" \t\r\n", text[at]))
+        at++;
+    return at < len && (text[at] == '{' || text[at] == '[') &&
+           json_text_check(text, len, ignored, sizeof(ignored)) == 0;
+}
+
+/* On a terminal, JSON is spread for reading; a pipe gets the text as it came. */
 static void put_decoded(struct print *p, const char *text, size_t len)
 {
     if (p->error != 0)
         return;
+    if (p->escaped && is_json(text, len)) {
+        p->error = json_text_print(p->out, text, len, JSON_SPREAD, true);
+        put(p, "\n", 1);
+        return;
+    }
     p->error = p->escaped ? sanitize_append(p->out, text, len, SANITIZE_ESCAPE_LINES)
                           : buf_append(p->out, text, len);
     if (len == 0 || text[len - 1] != '\n')

@@ -324,7 +324,10 @@ static int escape_json(struct ctl *ctl)
     if (!is_json || !ctl->term.out_tty || buf_len(&ctl->out) == 0)
         return 0;
     buf_init(&safe, CTL_OUT_MAX_BYTES);
-    int rc = json_text_print(&safe, buf_data(&ctl->out), buf_len(&ctl->out), JSON_COMPACT, true);
+    /* A watching command shows one document a line, also to a person. */
+    bool watching = ctl->on_state || ctl->on_agents || ctl->on_notification;
+    int rc = json_text_print(&safe, buf_data(&ctl->out), buf_len(&ctl->out),
+                             watching ? JSON_COMPACT : JSON_SPREAD, true);
     if (rc == 0)
         rc = buf_append(&safe, "\n", 1);
     buf_done(&ctl->out);

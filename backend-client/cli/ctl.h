@@ -16,6 +16,7 @@
 #include "backend-client/cli/exit_code.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "wire/json.h"
 #include "wire/writer.h"
 
 #define CTL_OUT_MAX_BYTES ((size_t)256 << 20) /* the largest result, spread out or escaped, fits */
@@ -137,11 +138,15 @@ struct ctl_ask {
 MUSTCHECK enum ctl_exit ctl_call(struct ctl *ctl, const struct ctl_ask *ask, struct answer **ret_answer);
 /* Reports why a call has failed (answer may be NULL: an outage), and returns `code`. */
 enum ctl_exit ctl_report_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
-                              const char *what);
+                                 const char *what);
 /* Why a call has failed, for a reply that is no error of the server's. Not sanitized yet. */
 void ctl_reply_text(const struct ctl *ctl, const struct answer *answer, char *out, size_t size);
 /* Those that are complete. */
 void ctl_answers_free(struct ctl *ctl);
+
+/* All tools, once the client is open: {"tools":[...]} parsed. Else *ret_doc is NULL, and no message was printed.
+ * In cmd_tools.c. */
+MUSTCHECK enum ctl_exit ctl_list_tools(struct ctl *ctl, enum ar_policy policy, struct json_doc **ret_doc);
 
 /* ---- the commands: each in a file of its own ---- */
 

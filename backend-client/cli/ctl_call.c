@@ -286,7 +286,7 @@ static bool is_outage(const struct ctl *ctl, const struct answer *a)
 }
 
 enum ctl_exit ctl_report_failure(struct ctl *ctl, enum ctl_exit code, const struct answer *answer,
-                              const char *what)
+                                 const char *what)
 {
     if (code == CTL_EXIT_INTERRUPTED)
         return code;

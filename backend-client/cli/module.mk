@@ -2,6 +2,7 @@
 MODULES     += relayctl
 relayctl_SRC := backend-client/cli/args.c backend-client/cli/commands.c backend-client/cli/help.c \
                 backend-client/cli/json_text.c backend-client/cli/json_advice.c backend-client/cli/params.c \
+                backend-client/cli/arguments.c \
                 backend-client/cli/width.c backend-client/cli/table.c \
                 backend-client/cli/exit_code.c backend-client/cli/outage_text.c backend-client/cli/ping_stats.c backend-client/cli/progress.c \
                 backend-client/cli/content.c backend-client/cli/units.c \
@@ -21,4 +22,4 @@ TEST_FOLDERS                 += backend-client/cli
 backend-client/cli_TEST_LIBS := relayctl fixture/common wire base
 
 NODE_TESTS += tests/integration/relayctl.test.mjs tests/integration/relayctl_views.test.mjs \
-              tests/integration/relayctl_shell.test.mjs
+              tests/integration/relayctl_shell.test.mjs tests/integration/relayctl_arguments.test.mjs

@@ -18,7 +18,8 @@
 #include "wire/writer.h"
 
 #define READ_BYTES  65536
-#define NAME_BYTES  80 /* of a key or a file name, as far as a message shows it */
+#define KEY_BYTES   1024 /* a longer one is no tool's */
+#define NAME_BYTES  80   /* of a key or a file name, as far as a message shows it */
 #define WRITE_PAIRS "write KEY=VALUE for a string, KEY:=JSON for anything else"
 
 /* ---- the method ---- */
@@ -232,12 +233,29 @@ static int check_pair(char *const *pairs, size_t index, struct pair *ret, char *
     return 0;
 }
 
-int params_from_pairs(struct buf *out, char *const *pairs, size_t count, char *problem, size_t problem_size)
+/* Sets `raw` where the value is JSON all the same. */
+static int take_type(struct pair *p, params_type_cb *type, void *data, char *problem, size_t size)
+{
+    char key[KEY_BYTES];
+    if (!type)
+        return 0;
+    (void)snprintf(key, sizeof(key), "%.*s", (int)p->key_len, p->key);
+    int rc = type(key, p->raw ? NULL : p->value, data, problem, size);
+    if (rc < 0)
+        return rc;
+    p->raw = p->raw || rc == PARAMS_JSON;
+    return 0;
+}
+
+int params_from_pairs(struct buf *out, char *const *pairs, size_t count, params_type_cb *type, void *data,
+                      char *problem, size_t problem_size)
 {
     int rc = buf_append(out, "{", 1);
     for (size_t i = 0; i < count && rc == 0; i++) {
         struct pair p;
         rc = check_pair(pairs, i, &p, problem, problem_size);
+        if (rc == 0)
+            rc = take_type(&p, type, data, problem, problem_size);
         if (rc == ERR_SYNTAX)
             return rc;
         rc = write_pair(out, &p, i == 0);

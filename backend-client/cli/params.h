@@ -20,8 +20,17 @@ bool params_are_pairs(char *const *operands, size_t count);
  * -ENOMEM; `problem` says what and where. */
 MUSTCHECK int params_read(struct buf *out, const char *operand, bool object_only, int stdin_fd, char *problem,
                           size_t problem_size);
-/* Appends {"key":"value","key":JSON,...} made of KEY=VALUE and KEY:=JSON. Likewise. */
-MUSTCHECK int params_from_pairs(struct buf *out, char *const *pairs, size_t count, char *problem,
-                                size_t problem_size);
+enum params_type {
+    PARAMS_TEXT = 0, /* VALUE is a string */
+    PARAMS_JSON = 1, /* VALUE is JSON as it stands */
+};
+/* What KEY=VALUE means; ERR_SYNTAX with `problem`. `value` NULL: KEY:=JSON, and only the key is to be checked. */
+typedef int params_type_cb(const char *key, const char *value, void *data, char *problem,
+                           size_t problem_size);
+
+/* Appends {"key":"value","key":JSON,...} made of KEY=VALUE and KEY:=JSON. `type` NULL: values are strings.
+ * Likewise. */
+MUSTCHECK int params_from_pairs(struct buf *out, char *const *pairs, size_t count, params_type_cb *type,
+                                void *data, char *problem, size_t problem_size);
 
 #endif

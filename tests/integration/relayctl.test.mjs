@@ -380,7 +380,8 @@ test('--policy: fail ends at once, wait waits for the relay, mock answers and sa
   const output = document(noSuch);
   assert.deepEqual([output.error.code, output.source, output.exit], [-32602, 'mock', 3]);
   assert.match(noSuch.stderr, /nosuch: the mock says: .* \(error -32602\)\n.*made up: the mock gave it/);
-  assertCode(await ctl(dead, ['tool', 'echo', '--policy', 'mock']), 3);
+  assertCode(await ctl(dead, ['tool', 'echo', '{}', '--policy', 'mock']), 3);
+  assertCode(await ctl(dead, ['tool', 'echo', '--policy', 'mock']), 2);
   const unknown = await ctl(dead, ['call', 'x/unknown', '--policy', 'mock']);
   assert.ok([1, 4].includes(unknown.code), `${unknown.code} ${unknown.stderr}`);
 });
@@ -429,7 +430,10 @@ test('tool: arguments as pairs or JSON; texts as they are; --json the raw result
     '--json',
   ]);
   assert.deepEqual(JSON.parse(document(spawned).content[0].text).capabilities, ['c', 'sql']);
-  const failed = await ctl(relay, ['tool', 'echo']);
+  const missing = await ctl(relay, ['tool', 'echo']);
+  assertCode(missing, 2);
+  assert.match(missing.stderr, /the argument message is missing/);
+  const failed = await ctl(relay, ['tool', 'echo', '{}']);
   assertCode(failed, 1);
   assert.match(failed.stdout, /message is required/);
   assertCode(await ctl(relay, ['tool', 'no_such_tool']), 1);

@@ -299,6 +299,9 @@ test('completion: commands, flags, values, tools and servers', async (t) => {
     'agent_spawn',
     'agent_metrics',
   ]);
+  assert.deepEqual(await complete('agent-relayctl tool echo ', env), ['message=']);
+  assert.deepEqual(await complete('agent-relayctl tool agent_spawn ty', env), ['type=']);
+  assert.deepEqual(await complete('agent-relayctl tools ec', env), ['echo']);
   assert.deepEqual(await complete('agent-relayctl servers ', env), ['mock']);
   for (const to of [`--relay ${urlOf(relay.address)}`, `--relay=${urlOf(relay.address)}`]) {
     assert.deepEqual(await complete(`agent-relayctl ${to} tool ec`, {}), ['echo']);

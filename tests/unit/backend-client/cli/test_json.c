@@ -211,7 +211,8 @@ static void makes_objects_of_pairs(void **state)
         "type=coder", "n:=[1, 2]", "e=", "url=http://x/?a=b", "q=say \"hi\"", "yes:=true"};
     buf_init(&b, 4096);
     assert_true(params_are_pairs(OPERANDS(good), COUNT(good)));
-    assert_int_equal(params_from_pairs(&b, OPERANDS(good), COUNT(good), problem, sizeof(problem)), 0);
+    assert_int_equal(params_from_pairs(&b, OPERANDS(good), COUNT(good), NULL, NULL, problem, sizeof(problem)),
+                     0);
     assert_holds(
         &b,
         "{\"type\":\"coder\",\"n\":[1,2],\"e\":\"\",\"url\":\"http://x/?a=b\",\"q\":\"say \\\"hi\\\"\",\"yes\":true}");
@@ -228,8 +229,9 @@ static void makes_objects_of_pairs(void **state)
         {{"a=\xff", "b=2"}, "not UTF-8"},
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_int_equal(params_from_pairs(&b, OPERANDS(bad[i].pairs), 2, problem, sizeof(problem)),
-                         ERR_SYNTAX);
+        assert_int_equal(
+            params_from_pairs(&b, OPERANDS(bad[i].pairs), 2, NULL, NULL, problem, sizeof(problem)),
+            ERR_SYNTAX);
         if (!strstr(problem, bad[i].expected))
             fail_msg("'%s' does not say '%s'", problem, bad[i].expected);
     }
@@ -299,7 +301,9 @@ static int make_both(struct buf *b)
     static const char *const pairs[] = {"a=b", "c:=[1]"};
     bool is_error = false;
     int rc = content_print(b, result, sizeof(result) - 1, true, &is_error);
-    return rc != 0 ? rc : params_from_pairs(b, OPERANDS(pairs), COUNT(pairs), problem, sizeof(problem));
+    return rc != 0
+               ? rc
+               : params_from_pairs(b, OPERANDS(pairs), COUNT(pairs), NULL, NULL, problem, sizeof(problem));
 }
 
 static void survives_each_failing_allocation(void **state)
