@@ -55,7 +55,7 @@ static int read_answer(int fd, char *answer, size_t size)
     return 0;
 }
 
-static int judge(const char *listen, const char *answer)
+static int report_answer(const char *listen, const char *answer)
 {
     const char *body = strstr(answer, "\r\n\r\n");
     if (strncmp(answer, "HTTP/1.1 200 ", 13) == 0 && body) {
@@ -81,7 +81,7 @@ int check_health(const char *listen)
     int reason = errno;
     close(fd);
     if (rc == 0)
-        return judge(listen, answer);
+        return report_answer(listen, answer);
     fprintf(stderr, "agent-backend: no answer from %s: %s\n", listen, strerror(reason));
     return 1;
 }

@@ -33,6 +33,8 @@ static int join(struct exchange *x, struct hub_reader **ret_reader)
     int rc = hub_join(hub, x->connection, service_now_ms(), NULL, ret_reader);
     if (rc != ERR_NOT_FOUND)
         return rc;
+    if (!hub_has_room(hub))
+        return ERR_FULL;
     struct hub_first first = {.stamp = hub_stamp(hub)};
     buf_init(&json, ANSWER_MAX_BYTES);
     client_state_take(&state, x->service->client);
@@ -51,10 +53,14 @@ static int join(struct exchange *x, struct hub_reader **ret_reader)
 void endpoint_events(struct exchange *x)
 {
     struct hub_reader *reader;
-    if (join(x, &reader) != 0) {
+    int rc = join(x, &reader);
+    if (rc == ERR_FULL)
+        exchange_fail_overloaded(x, "Too many large answers are being read at once.",
+                                 "Try again in a moment.");
+    else if (rc != 0)
         exchange_fail_memory(x);
+    if (rc != 0)
         return;
-    }
     x->stream = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENTS_BLOCK_BYTES, read_events, reader,
                                                   end_events);
     if (!x->stream) {

@@ -5,8 +5,6 @@
 #include "routes.h"
 #include "view.h"
 
-typedef int view_fn(const struct view *v, struct writer *w);
-
 static int write_health(const struct view *v, struct writer *w)
 {
     view_health(v, w);
@@ -18,29 +16,61 @@ static int write_agents(const struct view *v, struct writer *w)
     return view_agents(v, false, w);
 }
 
-static void show(struct exchange *x, view_fn *write)
+static void write_answer(struct exchange *x, const struct view *view, view_write_cb *write)
 {
-    struct client_state state;
     struct writer w;
-    client_state_take(&state, x->service->client);
     exchange_begin(x, &w);
-    exchange_end(x, &w, 200, write(&state.view, &w));
-    client_state_done(&state);
+    exchange_end(x, &w, 200, write(view, &w));
 }
 
+/* Many agents: the text that others get as well. */
+static void share_answer(struct exchange *x, enum view_kind kind, const struct view *view,
+                         view_write_cb *write)
+{
+    struct writer w;
+    int rc = view_cache_get(&x->service->views, kind, view, write, service_now_ms(), &x->shared);
+    x->status = 200;
+    if (rc == ERR_FULL)
+        exchange_fail_overloaded(x, "Too many large answers are being read at once.",
+                                 "Try again in a moment; GET /api/bots/events needs less.");
+    else if (rc != 0) {
+        exchange_begin(x, &w);
+        exchange_end(x, &w, 200, rc);
+    }
+}
+
+static void show(struct exchange *x, enum view_kind kind, const struct client_state *state,
+                 view_write_cb *write)
+{
+    if (ar_snapshot_count(state->view.snapshot) < VIEW_SHARED_AGENTS)
+        write_answer(x, &state->view, write);
+    else
+        share_answer(x, kind, &state->view, write);
+}
+
+/* Never shared, and never behind a text that is being rendered. */
 void endpoint_health(struct exchange *x)
 {
-    show(x, write_health);
+    struct client_state state;
+    client_state_take(&state, x->service->client);
+    write_answer(x, &state.view, write_health);
+    client_state_done(&state);
 }
 
 void endpoint_agents(struct exchange *x)
 {
-    show(x, write_agents);
+    struct client_state state;
+    client_state_take(&state, x->service->client);
+    show(x, VIEW_AGENTS, &state, write_agents);
+    client_state_done(&state);
 }
 
 void endpoint_data(struct exchange *x)
 {
-    show(x, view_graph);
+    struct client_state state;
+    client_state_take(&state, x->service->client);
+    show(x, VIEW_GRAPH, &state, view_graph);
+    client_state_done(&state);
 }
 
 /* Telemetry without agents is an error; the error names the source all the same. */
@@ -66,13 +96,10 @@ static void refuse_empty(struct exchange *x, const struct client_state *state)
 void endpoint_status(struct exchange *x)
 {
     struct client_state state;
-    struct writer w;
     client_state_take(&state, x->service->client);
-    if (ar_snapshot_count(state.view.snapshot) == 0) {
+    if (ar_snapshot_count(state.view.snapshot) == 0)
         refuse_empty(x, &state);
-    } else {
-        exchange_begin(x, &w);
-        exchange_end(x, &w, 200, view_status(&state.view, &w));
-    }
+    else
+        show(x, VIEW_STATUS, &state, view_status);
     client_state_done(&state);
 }

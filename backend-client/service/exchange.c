@@ -12,6 +12,8 @@
 #include "base/alloc.h"
 #include "mock/iso_time.h"
 
+#define RETRY_AFTER_S 5 /* slow readers are ended within some seconds more */
+
 static const char json_type_text[] = "application/json; charset=utf-8";
 
 struct exchange *exchange_new(struct service *s, struct MHD_Connection *connection)
@@ -33,7 +35,9 @@ void exchange_free(struct exchange *x)
     if (x->job)
         x->free_job(x->job);
     exchange_forget_tools(x);
-    (void)atomic_fetch_sub(&x->service->held_bytes, x->held_bytes);
+    budget_give(&x->service->held, x->held_bytes);
+    places_give(&x->service->places, x->place);
+    shared_text_release(x->shared);
     if (x->stream)
         MHD_destroy_response(x->stream);
     buf_done(&x->body);
@@ -74,6 +78,14 @@ void exchange_fail(struct exchange *x, const struct failure *f)
     x->status = f->status;
     x->allow = f->allow;
     x->content_type = json_type_text;
+}
+
+void exchange_fail_overloaded(struct exchange *x, const char *text, const char *suggestion)
+{
+    struct failure f;
+    failure_set(&f, 503, "OVERLOADED", suggestion, text);
+    exchange_fail(x, &f);
+    x->retry_after_s = RETRY_AFTER_S;
 }
 
 void exchange_fail_memory(struct exchange *x)

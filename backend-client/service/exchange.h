@@ -50,10 +50,13 @@ struct exchange {
     const char *content_type;    /* static */
     const char *allow;           /* static; NULL */
     struct MHD_Response *stream; /* the answer is this instead; owned until queued */
+    struct shared_text *shared;  /* or this; a reference, until queued */
+    struct place_owner *place;   /* NULL: it does not stay */
+    unsigned retry_after_s;      /* 0: not said */
 
     bool suspended;
     struct suspended_request waiting;
-    size_t held_bytes;            /* of its answer, as counted in service.held_bytes */
+    size_t held_bytes;            /* of its answer, as counted in service.held */
     enum ar_policy policy;        /* of its calls, where there is no job to say so */
     uint64_t until_ms;            /* its calls are to be over then; set when it is suspended */
     struct tool_list *tools;      /* the server's, owned; NULL: not asked for yet, or the server lists none */
@@ -74,6 +77,8 @@ void exchange_begin(struct exchange *x, struct writer *w);
 void exchange_end(struct exchange *x, struct writer *w, unsigned status, int rc);
 void exchange_fail(struct exchange *x, const struct failure *f);
 void exchange_fail_memory(struct exchange *x);
+/* 503 with Retry-After: nothing was done. */
+void exchange_fail_overloaded(struct exchange *x, const char *text, const char *suggestion);
 
 /* ---- calls ---- */
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "outage_hint.h"
 #include "wire/text_builder.h"
 
 struct known {
@@ -127,8 +128,10 @@ static void set_degraded(struct failure *f, const struct ar_health *h)
     const struct known *k =
         find_known(link_errors, sizeof(link_errors) / sizeof(link_errors[0]), h->last_error_name);
     const char *code = k ? k->code : h->last_error_name;
+    char hint[OUTAGE_HINT_SIZE];
+    outage_hint(h, hint);
     if (h->last_error[0] != '\0')
-        failure_set(f, 503, code, h->suggestion, h->last_error);
+        failure_set(f, 503, code, hint, h->last_error);
     else
         failure_format(f, 503, code, "It goes on trying by itself; try again in a moment.",
                        "The relay at %s has not been reached yet.", h->address);

@@ -6,12 +6,14 @@
  * Failure modes: a head or a body that does not end in time is cut (watch.h); an unwanted body is read to its
  * end if that is near, so that its sender receives the refusal, and cut otherwise; a reader that stops is
  * dropped after IDLE_SECONDS; malformed HTTP is answered by libmicrohttpd itself. Large answers to slow
- * readers are bounded together: beyond HELD_MAX_BYTES, further large ones are refused (503). Descriptors for
- * the link to the relay are reserved.
+ * readers are bounded together: beyond the budget, further large ones are refused (503). What stays needs a place
+ * (places.h), so that streams and waiting requests leave room for the rest. Descriptors for the link to the relay
+ * are reserved.
  */
 #include "http.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -24,7 +26,6 @@
 #define IDLE_SECONDS      30u
 #define CONNECTION_MEMORY ((size_t)16 << 10) /* the head's limit; libmicrohttpd refuses longer ones (431) */
 #define BODY_SWALLOW_MAX  ((size_t)1 << 20)
-#define HELD_MAX_BYTES    ((size_t)256 << 20) /* what HTTP_MAX_CONNECTIONS small answers come to */
 #define SMALL_ANSWER      ((size_t)64 << 10)
 #define OWN_DESCRIPTORS   64 /* about 20 are in use; the rest for the relay, the health probe, look-ups */
 
@@ -53,31 +54,41 @@ static void add_headers(struct exchange *x, struct MHD_Response *r)
     (void)MHD_add_response_header(r, "Content-Type", x->content_type);
     if (x->allow)
         (void)MHD_add_response_header(r, "Allow", x->allow);
+    if (x->retry_after_s > 0) {
+        char seconds[16];
+        (void)snprintf(seconds, sizeof(seconds), "%u", x->retry_after_s);
+        (void)MHD_add_response_header(r, "Retry-After", seconds);
+        (void)MHD_add_response_header(r, "Connection", "close"); /* its place is for others */
+    }
 }
 
-/* Counts the answer among those that are held, or refuses it. */
+/* Counts the answer among those that are held, or refuses it. A shared text is counted already. */
 static void hold_answer(struct exchange *x)
 {
-    struct failure f;
     size_t len = buf_len(&x->answer);
     if (len <= SMALL_ANSWER)
         return;
-    x->held_bytes = len;
-    if (atomic_fetch_add(&x->service->held_bytes, len) + len <= HELD_MAX_BYTES)
+    if (budget_take(&x->service->held, len)) {
+        x->held_bytes = len;
         return;
-    (void)atomic_fetch_sub(&x->service->held_bytes, len);
-    x->held_bytes = 0;
+    }
     buf_done(&x->answer); /* its storage would go with the refusal */
     buf_init(&x->answer, ANSWER_MAX_BYTES);
-    failure_set(&f, 503, "OVERLOADED", "Try again in a moment; GET /api/bots/events needs less.",
-                "Too many large answers are being read at once.");
-    exchange_fail(x, &f);
+    exchange_fail_overloaded(x, "Too many large answers are being read at once.", "Try again in a moment.");
 }
 
 /* The answer's bytes go over to the response. */
 static struct MHD_Response *take_answer(struct exchange *x)
 {
     size_t len = buf_len(&x->answer);
+    struct shared_text *shared = x->shared;
+    if (shared) {
+        struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback(
+            shared->len, shared->bytes, shared_text_release_bytes);
+        if (r)
+            x->shared = NULL;
+        return r;
+    }
     if (len == 0)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     struct MHD_Response *r =
@@ -122,29 +133,39 @@ static bool swallows_body(const struct exchange *x)
     return !asks_first && (!length || strtoull(length, NULL, 10) <= BODY_SWALLOW_MAX);
 }
 
-static enum MHD_Result count_length(void *data, enum MHD_ValueKind kind, const char *key, const char *value)
+/* What libmicrohttpd lets pass, and others read otherwise. */
+struct head_counts {
+    unsigned lengths;
+    unsigned hosts;
+};
+
+static enum MHD_Result count_header(void *data, enum MHD_ValueKind kind, const char *key, const char *value)
 {
+    struct head_counts *counts = data;
     (void)kind, (void)value;
-    *(unsigned *)data += strcasecmp(key, "Content-Length") == 0;
+    counts->lengths += strcasecmp(key, "Content-Length") == 0;
+    counts->hosts += strcasecmp(key, "Host") == 0;
     return MHD_YES;
 }
 
-/* The body's end is ambiguous: a proxy may see another end than libmicrohttpd does, and so another next
- * request (request smuggling). */
-static bool is_ambiguous(struct MHD_Connection *connection)
+/* A proxy may see another end of the body than libmicrohttpd does, and so another next request (request
+ * smuggling), or another host. NULL: there is no such fault. */
+static const char *find_fault(struct MHD_Connection *connection)
 {
-    unsigned lengths = 0;
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_length, &lengths);
+    struct head_counts counts = {0};
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header, &counts);
     bool chunked = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
-    return lengths > 1 || (chunked && lengths > 0);
+    if (counts.lengths > 1 || (chunked && counts.lengths > 0))
+        return "The request gives its body's length more than once.";
+    return counts.hosts > 1 ? "The request names its host more than once." : NULL;
 }
 
 /* At once, with the body unread: the connection ends with it. */
-static enum MHD_Result refuse_ambiguous(struct exchange *x)
+static enum MHD_Result refuse_head(struct exchange *x, const char *fault)
 {
     struct failure f;
-    failure_set(&f, 400, "INVALID_REQUEST", "Send one Content-Length, or Transfer-Encoding: chunked.",
-                "The request gives its body's length more than once.");
+    failure_set(&f, 400, "INVALID_REQUEST",
+                "Send one Host, and one Content-Length or Transfer-Encoding: chunked.", fault);
     exchange_fail(x, &f);
     return queue_answer(x);
 }
@@ -169,8 +190,9 @@ static enum MHD_Result begin(struct service *s, struct MHD_Connection *connectio
     *ret_exchange = x;
     count_request(s, true);
     watch_phase(&s->watch, watched_of(connection), service_now_ms(), WATCH_BODY_MS);
-    if (is_ambiguous(connection))
-        return refuse_ambiguous(x);
+    const char *fault = find_fault(connection);
+    if (fault)
+        return refuse_head(x, fault);
     return routes_find(x, method, path) == 0 || swallows_body(x) ? MHD_YES : queue_answer(x);
 }
 
@@ -196,6 +218,24 @@ static void refuse(struct exchange *x)
     exchange_fail(x, &f);
 }
 
+/* A place for what stays, or the refusal. */
+static void run_endpoint(struct exchange *x)
+{
+    struct service *s = x->service;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    int rc =
+        x->route->stays && !x->head_only && info ? places_take(&s->places, info->client_addr, &x->place) : 0;
+    if (rc == ERR_RANGE)
+        exchange_fail_overloaded(x, "Your address has as many event streams and waiting requests as it may.",
+                                 "End some of them.");
+    else if (rc != 0)
+        exchange_fail_overloaded(x, "All places for event streams and waiting requests are taken.",
+                                 "Try again in a moment.");
+    else
+        x->route->run(x);
+}
+
 /* The request is complete. */
 static enum MHD_Result run(struct exchange *x)
 {
@@ -205,7 +245,7 @@ static enum MHD_Result run(struct exchange *x)
     if (x->status == 0 && (s->stopping || x->body_too_large))
         refuse(x);
     else if (x->status == 0)
-        x->route->run(x);
+        run_endpoint(x);
     pthread_rwlock_unlock(&s->gate);
     return x->suspended ? MHD_YES : queue_answer(x);
 }
@@ -256,7 +296,7 @@ static void on_connection(void *data, struct MHD_Connection *connection, void **
 /* ---- the server ---- */
 
 /* Many event streams must not use up the descriptors for the relay. */
-static unsigned connection_limit(void)
+unsigned http_connection_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= HTTP_MAX_CONNECTIONS + OWN_DESCRIPTORS)
@@ -271,7 +311,7 @@ int http_start(struct service *s)
     s->daemon =
         MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
                          MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT,
-                         connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+                         http_connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
                          1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
                          on_request_end, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);

@@ -8,6 +8,9 @@
 #define HTTP_THREADS         4
 #define HTTP_MAX_CONNECTIONS 4096u
 
+/* How many connections there may be: less than HTTP_MAX_CONNECTIONS where descriptors are few. */
+unsigned http_connection_limit(void);
+
 /* Serves on s->listen_fd. -EIO: libmicrohttpd could not be started; the descriptor is still the caller's. */
 MUSTCHECK int http_start(struct service *s);
 /* No new connections. */

@@ -5,7 +5,8 @@
  *
  * Order: every publication has a stamp. Agents events include the health, so a health event is only sent when
  * it is younger than the agents event sent last: a reader never goes back in time. Failure modes: out of
- * memory in a publication leaves the event before it; the next one makes up for it.
+ * memory in a publication leaves the event before it; the next one makes up for it. Texts that slow readers hold
+ * are in a budget: beyond it, the slowest are ended.
  */
 #include "hub.h"
 
@@ -23,26 +24,21 @@
 #define HEAD_SIZE  96
 #define KEEP_ALIVE ": still here\n\n"
 
-struct text {
-    size_t refs; /* under the hub's lock */
-    size_t len;
-    char bytes[];
-};
-
 struct slot {
-    struct text *text; /* NULL: nothing yet */
+    struct shared_text *text; /* NULL: nothing yet */
     uint64_t stamp;
 };
 
 struct hub {
     pthread_mutex_t lock;
     struct hub_ops ops;
+    struct budget *budget; /* borrowed */
     struct list readers;
     size_t reader_count;
     struct slot newest[HUB_KINDS];
     struct slot first; /* the first event of the newest reader */
     uint64_t first_at_ms;
-    struct text *keep_alive;
+    struct shared_text *keep_alive;
     uint64_t stamp;
     uint64_t keep_alives;
     bool closed;
@@ -52,66 +48,44 @@ struct hub_reader {
     struct hub *hub;
     struct list node;
     void *connection;
-    struct text *current; /* NULL: between two events */
+    struct shared_text *current; /* NULL: between two events */
     size_t offset;
     uint64_t begun_ms;        /* `current` */
     uint64_t seen[HUB_KINDS]; /* stamps */
     uint64_t keep_alives;
     bool suspended;
+    bool ended; /* its text was needed for others: it gets no more */
 };
 
 static const char *const kind_names[] = {"agents", "health"};
 
 /* ---- texts ---- */
 
-static struct text *text_new(const char *head, size_t head_len, const char *body, size_t body_len,
-                             const char *tail)
-{
-    size_t tail_len = strlen(tail);
-    size_t len, size;
-    if (!size_add(head_len, body_len, &len) || !size_add(len, tail_len, &len) ||
-        !size_add(len, sizeof(struct text), &size))
-        return NULL;
-    struct text *t = mem_alloc(size);
-    if (!t)
-        return NULL;
-    t->refs = 1;
-    t->len = len;
-    memcpy(t->bytes, head, head_len);
-    memcpy(t->bytes + head_len, body, body_len);
-    memcpy(t->bytes + head_len + body_len, tail, tail_len);
-    return t;
-}
-
-static struct text *event_new(enum hub_kind kind, uint64_t version, bool first, const char *json, size_t len)
+static struct shared_text *event_new(struct hub *hub, enum hub_kind kind, uint64_t version, bool first,
+                                     const char *json, size_t len)
 {
     char head[HEAD_SIZE];
     int used = first ? snprintf(head, sizeof(head), "retry: %d\n", RETRY_MS) : 0;
     used += snprintf(head + used, sizeof(head) - (size_t)used, "id: %" PRIu64 "\nevent: %s\ndata: ", version,
                      kind_names[kind]);
-    return text_new(head, (size_t)used, json, len, "\n\n");
-}
-
-static void text_release(struct text *t)
-{
-    if (t && --t->refs == 0)
-        mem_free(t);
+    return shared_text_new(hub->budget, head, (size_t)used, json, len, "\n\n", 2);
 }
 
 /* ---- the hub ---- */
 
-int hub_new(const struct hub_ops *ops, struct hub **ret_hub)
+int hub_new(const struct hub_ops *ops, struct budget *budget, struct hub **ret_hub)
 {
     struct hub *hub = mem_zalloc(sizeof(*hub));
     if (!hub)
         return -ENOMEM;
-    hub->keep_alive = text_new(KEEP_ALIVE, sizeof(KEEP_ALIVE) - 1, "", 0, "");
+    hub->keep_alive = shared_text_new(budget, KEEP_ALIVE, sizeof(KEEP_ALIVE) - 1, "", 0, "", 0);
     if (!hub->keep_alive || pthread_mutex_init(&hub->lock, NULL) != 0) {
-        mem_free(hub->keep_alive);
+        shared_text_release(hub->keep_alive);
         mem_free(hub);
         return -ENOMEM;
     }
     hub->ops = *ops;
+    hub->budget = budget;
     list_init(&hub->readers);
     *ret_hub = hub;
     return 0;
@@ -122,9 +96,9 @@ void hub_free(struct hub *hub)
     if (!hub)
         return;
     for (size_t i = 0; i < HUB_KINDS; i++)
-        text_release(hub->newest[i].text);
-    text_release(hub->first.text);
-    text_release(hub->keep_alive);
+        shared_text_release(hub->newest[i].text);
+    shared_text_release(hub->first.text);
+    shared_text_release(hub->keep_alive);
     pthread_mutex_destroy(&hub->lock);
     mem_free(hub);
 }
@@ -141,14 +115,57 @@ static void wake_all(struct hub *hub)
     }
 }
 
+/* It is read by somebody, and given to nobody any more. */
+static bool is_old(const struct hub *hub, const struct shared_text *text)
+{
+    return text && text != hub->newest[HUB_AGENTS].text && text != hub->newest[HUB_HEALTH].text &&
+           text != hub->first.text && text != hub->keep_alive;
+}
+
+/* The reader that has read the longest on an old text; NULL: there is none. */
+static struct hub_reader *find_slowest(const struct hub *hub)
+{
+    struct hub_reader *slowest = NULL;
+    LIST_EACH(it, safe, &hub->readers)
+    {
+        struct hub_reader *r = CONTAINER_OF(it, struct hub_reader, node);
+        if (is_old(hub, r->current) && (!slowest || r->begun_ms < slowest->begun_ms))
+            slowest = r;
+    }
+    return slowest;
+}
+
+/* Ends readers until `bytes` fit into the budget, the slowest first: each has a text that was replaced long ago. */
+static bool make_room(struct hub *hub, size_t bytes)
+{
+    struct hub_reader *r;
+    while (!budget_has_room(hub->budget, bytes) && (r = find_slowest(hub))) {
+        shared_text_release(r->current);
+        r->current = NULL;
+        r->ended = true;
+    }
+    return budget_has_room(hub->budget, bytes);
+}
+
+bool hub_has_room(struct hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    const struct shared_text *like =
+        hub->newest[HUB_AGENTS].text ? hub->newest[HUB_AGENTS].text : hub->first.text;
+    bool room = make_room(hub, like ? like->len : 0);
+    pthread_mutex_unlock(&hub->lock);
+    return room;
+}
+
 int hub_publish(struct hub *hub, enum hub_kind kind, uint64_t version, const char *json, size_t len)
 {
-    struct text *text = event_new(kind, version, false, json, len);
+    struct shared_text *text = event_new(hub, kind, version, false, json, len);
     if (!text)
         return -ENOMEM;
     pthread_mutex_lock(&hub->lock);
-    text_release(hub->newest[kind].text);
+    shared_text_release(hub->newest[kind].text);
     hub->newest[kind] = (struct slot){.text = text, .stamp = ++hub->stamp};
+    (void)make_room(hub, 0); /* where that does not do, others hold the rest */
     wake_all(hub);
     pthread_mutex_unlock(&hub->lock);
     return 0;
@@ -188,18 +205,17 @@ size_t hub_reader_count(struct hub *hub)
 
 /* ---- readers ---- */
 
-static void take(struct hub_reader *r, struct text *text, uint64_t now_ms)
+static void take(struct hub_reader *r, struct shared_text *text, uint64_t now_ms)
 {
-    text->refs++;
-    r->current = text;
+    r->current = shared_text_retain(text);
     r->offset = 0;
     r->begun_ms = now_ms;
 }
 
 /* Also when something was published after `stamp`: it comes next then. */
-static void keep_first(struct hub *hub, struct text *text, uint64_t stamp, uint64_t now_ms)
+static void keep_first(struct hub *hub, struct shared_text *text, uint64_t stamp, uint64_t now_ms)
 {
-    text_release(hub->first.text);
+    shared_text_release(hub->first.text);
     hub->first = (struct slot){.text = text, .stamp = stamp};
     hub->first_at_ms = now_ms;
 }
@@ -213,10 +229,11 @@ int hub_join(struct hub *hub, void *connection, uint64_t now_ms, const struct hu
              struct hub_reader **ret_reader)
 {
     struct hub_reader *r = mem_zalloc(sizeof(*r));
-    struct text *text = first ? event_new(HUB_AGENTS, first->version, true, first->json, first->len) : NULL;
+    struct shared_text *text =
+        first ? event_new(hub, HUB_AGENTS, first->version, true, first->json, first->len) : NULL;
     if (!r || (first && !text)) {
         mem_free(r);
-        mem_free(text);
+        shared_text_release(text);
         return -ENOMEM;
     }
     *r = (struct hub_reader){.hub = hub, .connection = connection};
@@ -247,7 +264,7 @@ void hub_leave(struct hub_reader *reader)
     pthread_mutex_lock(&hub->lock);
     list_remove(&reader->node);
     hub->reader_count--;
-    text_release(reader->current);
+    shared_text_release(reader->current);
     pthread_mutex_unlock(&hub->lock);
     mem_free(reader);
 }
@@ -258,7 +275,7 @@ static bool choose(struct hub_reader *r, uint64_t now_ms)
     const struct hub *hub = r->hub;
     const struct slot *agents = &hub->newest[HUB_AGENTS];
     const struct slot *health = &hub->newest[HUB_HEALTH];
-    struct text *text;
+    struct shared_text *text;
     if (agents->stamp > r->seen[HUB_AGENTS]) {
         text = agents->text;
         r->seen[HUB_AGENTS] = agents->stamp;
@@ -282,7 +299,7 @@ static size_t copy_some(struct hub_reader *r, char *into, size_t max)
     memcpy(into, r->current->bytes + r->offset, n);
     r->offset += n;
     if (r->offset == r->current->len) {
-        text_release(r->current);
+        shared_text_release(r->current);
         r->current = NULL;
     }
     return n;
@@ -294,7 +311,7 @@ ssize_t hub_read(struct hub_reader *reader, uint64_t now_ms, char *into, size_t 
     ssize_t result = 0;
     pthread_mutex_lock(&hub->lock);
     bool late = reader->current && now_ms - reader->begun_ms > HUB_EVENT_MAX_MS;
-    if (late || (!reader->current && hub->closed)) {
+    if (late || reader->ended || (!reader->current && hub->closed)) {
         result = HUB_END;
     } else if (reader->current || choose(reader, now_ms)) {
         result = (ssize_t)copy_some(reader, into, max);

@@ -3,7 +3,8 @@
  * A reader that is behind gets the newest event next, not the ones it missed: of each kind only the newest
  * text is kept, once, shared by all readers; readers that join at about the same time share their first
  * event, too. So a stalled reader holds at most the text that it is reading, however much is published, and
- * for HUB_EVENT_MAX_MS at most: a reader that needs longer for one event is closed.
+ * for HUB_EVENT_MAX_MS at most: a reader that needs longer for one event is closed. It is closed before when such
+ * texts use up the budget, the slowest reader first.
  *
  * The hub is independent of HTTP. A reader without a pending event is suspended (ops.suspend, called inside
  * hub_read), and resumed by the next event (ops.resume, on the publisher's thread), each with the hub's lock
@@ -17,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "shared_text.h"
 
 enum hub_kind { HUB_AGENTS, HUB_HEALTH, HUB_KINDS };
 
@@ -32,7 +34,8 @@ struct hub_reader; /* opaque */
 #define HUB_EVENT_MAX_MS 30000
 #define HUB_SHARE_MS     1000 /* how long a first event may be shared with later readers */
 
-MUSTCHECK int hub_new(const struct hub_ops *ops, struct hub **ret_hub);
+/* `budget`, borrowed: of all texts that readers hold. */
+MUSTCHECK int hub_new(const struct hub_ops *ops, struct budget *budget, struct hub **ret_hub);
 void hub_free(struct hub *hub); /* no reader is left; NULL: nothing */
 
 /* Replaces the newest event of its kind. `json` is one line. -ENOMEM: the one before stays the newest. */
@@ -43,6 +46,9 @@ void hub_keep_alive(struct hub *hub);
 /* Every reader ends after the event that it is in; those who join later at once. */
 void hub_close(struct hub *hub);
 
+/* Another first event fits into the budget; readers that hold old texts are ended for it. To be asked before it is
+ * rendered. */
+bool hub_has_room(struct hub *hub);
 /* A mark to take before looking at what a new reader is to get first. */
 uint64_t hub_stamp(struct hub *hub);
 /* What a reader begins with: an agents event, and what is published after `stamp` comes next. */

@@ -4,6 +4,7 @@
  * main thread waits for them and runs the periodic work. Exit codes: 0 ended in order; 1 failed; 2 usage; 3
  * cannot listen.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "listen.h"
 #include "service.h"
 #include "settings.h"
+
+#define LARGE_BLOCK_BYTES (256 << 10)
 
 enum exit_code { EXIT_ORDER = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LISTEN = 3 };
 
@@ -43,6 +46,15 @@ static void raise_descriptor_limit(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Large texts come and go: each in a mapping of its own goes back to the system when it is freed. (glibc would
+ * otherwise move its limit up with the first of them, and keep the heap.) */
+static void return_large_blocks(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+#endif
 }
 
 /* A service that was started with SIGHUP ignored, as by nohup, outlives its terminal. */
@@ -98,6 +110,7 @@ int main(int argc, char **argv)
     if (program_begin(held) != 0)
         return EXIT_FAILED;
     hash_seed_random();
+    return_large_blocks();
     raise_descriptor_limit();
     if (settings_read(&settings, argc - 1, argv + 1, environment, &verb, problem) != 0)
         return fail(EXIT_USAGE, problem);

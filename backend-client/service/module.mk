@@ -5,7 +5,8 @@ mhd_libs = $(shell pkg-config --libs libmicrohttpd 2>/dev/null || echo -lmicroht
 MODULES     += service
 service_SRC := backend-client/service/settings.c backend-client/service/listen.c backend-client/service/check.c \
                backend-client/service/guard.c backend-client/service/request.c backend-client/service/tool.c backend-client/service/tool_list.c \
-               backend-client/service/tool_cache.c backend-client/service/state_log.c backend-client/service/exchange_tools.c \
+               backend-client/service/tool_cache.c backend-client/service/state_log.c backend-client/service/outage_hint.c backend-client/service/shared_text.c \
+               backend-client/service/places.c backend-client/service/view_cache.c backend-client/service/exchange_tools.c \
                backend-client/service/failure.c backend-client/service/view.c backend-client/service/view_health.c \
                backend-client/service/view_agents.c backend-client/service/view_graph.c \
                backend-client/service/view_status.c backend-client/service/hub.c backend-client/service/watch.c \

@@ -12,7 +12,7 @@ struct route {
     /* Answers, or suspends the exchange. Runs inside the gate, on a thread of libmicrohttpd. */
     void (*run)(struct exchange *x);
     const char *what; /* for the list in a 404 */
-    bool streams;     /* takes as long as the reader stays */
+    bool stays;       /* takes as long as the reader, or the relay, does: it needs a place (places.h) */
 };
 
 /* Fills x->route, x->host and x->id, or answers: 400, 403, 404, 405, 413, 415. 0, or -1 when it was answered.

@@ -153,10 +153,12 @@ enum service_result service_start(struct service *s, const struct settings *sett
     *s = (struct service){
         .settings = settings, .listen_fd = listen_fd, .on_loopback = listen_is_loopback(listen_fd)};
     (void)snprintf(problem, SERVICE_PROBLEM_SIZE, "out of memory");
-    if (make_locks(s) != 0 || watch_init(&s->watch) != 0 || suspended_requests_init(&s->suspended) != 0 ||
-        tool_cache_init(&s->tools) != 0)
+    budget_init(&s->held, settings->held_max_bytes);
+    if (make_locks(s) != 0 || places_init(&s->places, http_connection_limit()) != 0 ||
+        view_cache_init(&s->views, &s->held) != 0 || watch_init(&s->watch) != 0 ||
+        suspended_requests_init(&s->suspended) != 0 || tool_cache_init(&s->tools) != 0)
         goto fail_fd;
-    if (hub_new(&ops, &s->hub) != 0)
+    if (hub_new(&ops, &s->held, &s->hub) != 0)
         goto fail_fd;
     result = open_client(s, problem);
     if (result != SERVICE_OK)
@@ -196,6 +198,7 @@ void service_tick(struct service *s)
 {
     uint64_t now_ms = service_now_ms();
     (void)watch_cut(&s->watch, now_ms);
+    (void)watch_make_room(&s->watch, s->places.max + (http_connection_limit() - s->places.max) / 2);
     suspended_requests_check(&s->suspended, s->client);
     look_at_health(s, now_ms);
     if (now_ms < s->keep_alive_at_ms)
@@ -236,6 +239,8 @@ int service_stop(struct service *s)
     watch_done(&s->watch);
     suspended_requests_done(&s->suspended);
     tool_cache_done(&s->tools);
+    view_cache_done(&s->views);
+    places_done(&s->places);
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->end_lock);
     pthread_cond_destroy(&s->end_changed);

@@ -8,7 +8,6 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,10 +15,12 @@
 #include "agent_relay.h"
 #include "base/err.h"
 #include "hub.h"
+#include "places.h"
 #include "settings.h"
 #include "state_log.h"
 #include "suspended_requests.h"
 #include "tool_cache.h"
+#include "view_cache.h"
 #include "watch.h"
 
 struct service {
@@ -46,7 +47,9 @@ struct service {
     uint64_t keep_alive_at_ms; /* main thread's */
     uint64_t health_mark;      /* what the last health event said, hashed */
     uint64_t health_at_ms;     /* the next one is due, changed or not */
-    atomic_size_t held_bytes;  /* of answers that are being read */
+    struct budget held;        /* of answers and events that are being read */
+    struct places places;
+    struct view_cache views;
 };
 
 #define SERVICE_PROBLEM_SIZE SETTINGS_PROBLEM_SIZE

@@ -16,6 +16,9 @@
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define DAY_MS         86400000u
 #define HELP_MAX_BYTES 8192
+#define HELD_MIN_BYTES ((uint64_t)1 << 20)
+#define HELD_MAX_BYTES ((uint64_t)1 << 40)
+#define HELD_BYTES     ((uint64_t)256 << 20) /* fifty lists of ten thousand agents */
 
 #define TEXT(flag_, env_, member, help_)                                                                     \
     {                                                                                                        \
@@ -46,6 +49,15 @@ static const struct option rows[] = {
          "the origin as a browser shows it, scheme://host[:port] with nothing behind it and without the scheme's own port, such as https://agents.example.org",
      .offset = offsetof(struct settings, allow_origin),
      .help = "the origin under which a proxy shows this service, such as https://agents.example.org (none)"},
+    {.flag = "--held-max-bytes",
+     .env = "AGENT_BACKEND_HELD_MAX_BYTES",
+     .key = "held_max_bytes",
+     .type = OPTION_UINT,
+     .unit = OPTION_BYTES,
+     .min = HELD_MIN_BYTES,
+     .max = HELD_MAX_BYTES,
+     .offset = offsetof(struct settings, held_max_bytes),
+     .help = "what answers and events that are still being read may hold, all together"},
     MS("--stale-max-ms", "AGENT_STALE_MAX_MS", 0, stale_max_ms, "how old agents may be shown, marked stale"),
     MS("--poll-ms", "AGENT_POLL_MS", 1, agents_poll_ms, "how often the agents are requested"),
     MS("--poll-timeout-ms", "AGENT_POLL_TIMEOUT_MS", 1, agents_timeout_ms,
@@ -125,7 +137,7 @@ static int read_flags(struct settings *s, int argc, char *const *argv, enum sett
 int settings_read(struct settings *s, int argc, char *const *argv, settings_env_cb *env,
                   enum settings_verb *ret_verb, char problem[SETTINGS_PROBLEM_SIZE])
 {
-    *s = (struct settings){.listen = DEFAULT_LISTEN};
+    *s = (struct settings){.listen = DEFAULT_LISTEN, .held_max_bytes = HELD_BYTES};
     ar_options_init(&s->client);
     s->client.client_name = "agent-backend";
     s->client.client_version = ar_version();
@@ -172,7 +184,7 @@ void settings_name_flags(const char *text, char problem[SETTINGS_PROBLEM_SIZE])
 
 void settings_print_help(FILE *out)
 {
-    struct settings preset = {.listen = DEFAULT_LISTEN};
+    struct settings preset = {.listen = DEFAULT_LISTEN, .held_max_bytes = HELD_BYTES};
     ar_options_init(&preset.client);
     const struct option_layout layout = {.usage_width = 21, .env_width = 27, .defaults = &preset};
     struct buf text;

@@ -3,6 +3,7 @@
 #define SERVICE_SETTINGS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "agent_relay.h"
@@ -13,6 +14,7 @@
 struct settings {
     const char *listen;       /* HOST:PORT */
     const char *allow_origin; /* NULL: none but our own */
+    uint64_t held_max_bytes;  /* of answers and events that are being read, all together */
     struct ar_options client; /* strings borrowed from argv and environ */
 };
 

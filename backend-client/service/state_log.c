@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "outage_hint.h"
 #include "wire/text_builder.h"
 
 static void add_live(struct text_builder *b, const struct ar_health *h)
@@ -32,14 +33,16 @@ static void add_outage(struct text_builder *b, const struct ar_health *h)
     static const char *const shown[] = {[AR_SOURCE_LIVE] = "live agents",
                                         [AR_SOURCE_STALE] = "the last live agents, marked stale",
                                         [AR_SOURCE_MOCK] = "mock agents"};
+    char hint[OUTAGE_HINT_SIZE];
     text_builder_addf(b, "%s: serving %s: ", ar_state_name(h->state), shown[h->source]);
     if (h->last_error[0] != '\0')
-        text_builder_quote(b, h->last_error, strlen(h->last_error), STATE_LOG_LINE_SIZE / 2);
+        text_builder_quote(b, h->last_error, strlen(h->last_error), STATE_LOG_LINE_SIZE / 3);
     else
         text_builder_addf(b, "the relay at %s has not been reached yet", h->address);
-    if (h->suggestion[0] != '\0') {
+    outage_hint(h, hint);
+    if (hint[0] != '\0') {
         text_builder_add(b, "; ");
-        text_builder_quote(b, h->suggestion, strlen(h->suggestion), STATE_LOG_LINE_SIZE / 3);
+        text_builder_quote(b, hint, strlen(hint), STATE_LOG_LINE_SIZE / 2);
     }
 }
 

@@ -3,6 +3,7 @@
  * It is 200 whenever this service can answer at all, since it can then always serve agents of some source;
  * "source" is what it serves, and "status" classifies it: healthy while live.
  */
+#include "outage_hint.h"
 #include "view.h"
 
 static void write_relay(const struct ar_health *h, struct writer *w)
@@ -36,10 +37,12 @@ static void write_last_error(const struct ar_health *h, struct writer *w)
         write_null(w);
         return;
     }
+    char hint[OUTAGE_HINT_SIZE];
+    outage_hint(h, hint);
     write_object(w);
     write_member_string(w, "code", h->last_error_name);
     write_member_string(w, "message", h->last_error);
-    write_member_string(w, "suggestion", h->suggestion[0] != '\0' ? h->suggestion : NULL);
+    write_member_string(w, "suggestion", hint[0] != '\0' ? hint : NULL);
     view_write_time(w, "at", h->last_error_at_ms);
     write_object_end(w);
 }

@@ -36,6 +36,9 @@ struct watched *watch_add(struct watch *w, int fd, uint64_t now_ms);
 void watch_remove(struct watch *w, struct watched *c); /* NULL: nothing */
 /* The phase ends within `for_ms`; 0: however long it takes. */
 void watch_phase(struct watch *w, struct watched *c, uint64_t now_ms, uint64_t for_ms);
+/* Where there are more than `max`: cuts connections between two requests or before their first, the one that is
+ * there the longest first, so that new ones find a place. Returns how many. */
+size_t watch_make_room(struct watch *w, size_t max);
 /* Cuts those that are late. Returns how many. */
 size_t watch_cut(struct watch *w, uint64_t now_ms);
 

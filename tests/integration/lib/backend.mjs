@@ -105,19 +105,21 @@ process.once('exit', () => {
 });
 
 export class Backend {
-  constructor({ relay, args = [], env, listen = '127.0.0.1:0' } = {}) {
+  /** `wrap`: a program and its arguments that run the backend in their place. */
+  constructor({ relay, args = [], env, listen = '127.0.0.1:0', wrap = [] } = {}) {
     const argv = ['--listen', listen, ...(relay ? ['--relay', relay] : []), ...args];
-    this.process = spawn(backendBinary, argv, { env: cleanEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+    const [program, ...rest] = [...wrap, backendBinary, ...argv];
+    this.process = spawn(program, rest, { env: cleanEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] });
     living.add(this.process);
     this.lines = new Inbox('stderr');
     this.stderr = '';
     this.stdout = '';
-    let rest = '';
+    let unfinished = '';
     this.process.stdout.on('data', (chunk) => (this.stdout += chunk));
     this.process.stderr.on('data', (chunk) => {
       this.stderr += chunk;
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop();
+      const lines = (unfinished + chunk).split('\n');
+      unfinished = lines.pop();
       for (const line of lines) this.lines.push(line);
     });
     this.exited = new Promise((resolve) => {
@@ -182,8 +184,8 @@ export class Backend {
   }
 
   /** A bare TCP connection, for what no HTTP client would send. */
-  raw() {
-    return new Raw(this.address);
+  raw(from = {}) {
+    return new Raw({ ...this.address, ...from });
   }
 
   async stop(signal = 'SIGTERM') {
@@ -277,6 +279,7 @@ export class Events {
 class Raw {
   #onHead;
 
+  /** ADDRESS may have a localAddress to come from. */
   constructor(address) {
     this.got = '';
     this.socket = net.connect(address);

@@ -34,6 +34,7 @@ static void on_resume(void *data)
 }
 
 static const struct hub_ops ops = {.suspend = on_suspend, .resume = on_resume};
+static struct budget budget;
 static struct hub *hub;
 static struct connection connection;
 static char got[4096];
@@ -187,6 +188,42 @@ static void who_takes_too_long_over_one_event_is_ended(void **state)
     hub_leave(reader);
 }
 
+/* Each stands still in another old event; the budget holds two of them beside the newest. */
+static void the_slowest_readers_are_ended_for_room(void **state)
+{
+    static char json[300001];
+    struct hub_reader *readers[6];
+    char byte;
+    (void)state;
+    memset(json, '1', sizeof(json) - 1);
+    for (size_t i = 0; i < 6; i++) {
+        now_ms++;
+        assert_true(hub_has_room(hub));
+        readers[i] = join(json);
+        assert_int_equal(hub_read(readers[i], now_ms, &byte, 1), 1);
+        publish(HUB_AGENTS, i + 2, "{}");
+        assert_in_range(atomic_load(&budget.used), 0, budget.max);
+    }
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(hub_read(readers[i], now_ms, &byte, 1), i < 3 ? HUB_END : 1);
+    for (size_t i = 0; i < 6; i++)
+        hub_leave(readers[i]);
+}
+
+static void no_first_event_is_made_without_room(void **state)
+{
+    (void)state;
+    publish(HUB_AGENTS, 1, "{}");
+    assert_true(hub_has_room(hub));
+    size_t taken = budget.max - atomic_load(&budget.used);
+    assert_true(budget_take(&budget, taken));
+    assert_false(budget_take(&budget, 1));
+    assert_false(hub_has_room(hub));
+    budget_give(&budget, 100);
+    assert_true(hub_has_room(hub));
+    budget_give(&budget, taken - 100);
+}
+
 static void closing_ends_readers_after_their_event(void **state)
 {
     (void)state;
@@ -225,7 +262,8 @@ static int make(void **state)
 {
     (void)state;
     fault_alloc_install();
-    return hub_new(&ops, &hub);
+    budget_init(&budget, 1 << 20);
+    return hub_new(&ops, &budget, &hub);
 }
 
 static int end(void **state)
@@ -233,6 +271,7 @@ static int end(void **state)
     (void)state;
     hub_free(hub);
     assert_int_equal(fault_alloc_live(), 0);
+    assert_int_equal(atomic_load(&budget.used), 0);
     return 0;
 }
 
@@ -249,6 +288,8 @@ int main(void)
         TEST(who_hears_nothing_gets_a_comment),
         TEST(who_joins_together_shares_the_first_event),
         TEST(who_takes_too_long_over_one_event_is_ended),
+        TEST(the_slowest_readers_are_ended_for_room),
+        TEST(no_first_event_is_made_without_room),
         TEST(closing_ends_readers_after_their_event),
         TEST(without_memory),
     };

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "backend-client/service/outage_hint.h"
 #include "backend-client/service/state_log.h"
 
 static struct state_log state_log;
@@ -87,6 +88,31 @@ static void a_reason_stays_on_its_line(void **state)
     assert_null(strpbrk(line, "\r\n\x1b"));
 }
 
+/* A stopped container has no name: the first hint is not the spelling of one that worked. */
+static void a_name_that_is_lost_is_a_stopped_container(void **state)
+{
+    static const char *const lost[] = {"EAI_NONAME", "EAI_AGAIN", "EHOSTUNREACH"};
+    char hint[OUTAGE_HINT_SIZE];
+    (void)state;
+    health.state = AR_DEGRADED;
+    fails_with("cannot find the host of relay:9500", "check its spelling");
+    for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+        (void)snprintf(health.last_error_name, sizeof(health.last_error_name), "%s", lost[i]);
+        health.links = 0;
+        outage_hint(&health, hint);
+        assert_string_equal(hint, "check its spelling");
+        health.links = 1;
+        outage_hint(&health, hint);
+        assert_ptr_equal(strstr(hint, "The relay answered under this name before: its container is stopped"),
+                         hint);
+        assert_non_null(strstr(hint, "check its spelling"));
+    }
+    (void)snprintf(health.last_error_name, sizeof(health.last_error_name), "ECONNREFUSED");
+    outage_hint(&health, hint);
+    assert_string_equal(hint, "check its spelling");
+    assert_true(changes_to(AR_DEGRADED, AR_SOURCE_STALE, 1));
+}
+
 static void a_reader_that_stands_still_holds_nobody(void **state)
 {
     int fds[2];
@@ -117,6 +143,7 @@ int main(void)
         cmocka_unit_test_setup(each_change_is_one_line, reset),
         cmocka_unit_test_setup(never_live_is_no_absence, reset),
         cmocka_unit_test_setup(a_reason_stays_on_its_line, reset),
+        cmocka_unit_test_setup(a_name_that_is_lost_is_a_stopped_container, reset),
         cmocka_unit_test_setup(a_reader_that_stands_still_holds_nobody, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
