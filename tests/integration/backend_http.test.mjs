@@ -181,16 +181,24 @@ test('what nobody waits for any more is cancelled, and never runs', async (t) =>
 });
 
 const MIB = 1 << 20;
+const cpuMs = (pid) => {
+  const [user, system] = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ').slice(11, 13);
+  return (Number(user) + Number(system)) * 10; // a tick is 10 ms
+};
 const sanitized = /address|thread/.test(binDir);
 
-/** Readers of WHERE that take the head and stop, until one is refused: at most MAX. */
+/** A reader of WHERE that takes the first bytes, the head among them, and stops. */
+async function slowReader(backend, where) {
+  const raw = backend.raw().send(`GET ${where} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await raw.stopAtHead();
+  assert.match(raw.got, /^HTTP\/1\.1 [^]*\r\n\r\n/);
+  return raw;
+}
+
+/** Such readers until one is refused: at most MAX. */
 async function stopReading(backend, where, max) {
   const stopped = [];
-  while (!stopped.at(-1)?.got.startsWith('HTTP/1.1 503') && stopped.length < max) {
-    const raw = backend.raw().send(`GET ${where} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    await raw.stopAtHead();
-    stopped.push(raw);
-  }
+  while (!stopped.at(-1)?.got.startsWith('HTTP/1.1 503') && stopped.length < max) stopped.push(await slowReader(backend, where));
   return stopped;
 }
 
@@ -198,7 +206,14 @@ async function stopReading(backend, where, max) {
 async function crowdedBackend(t, agents, time, more = []) {
   const relay = await t.relay({ servers: { agents: crowdedServer(agents) } });
   const times = { ...quick, 'poll-ms': time, 'poll-timeout-ms': 20_000, 'dead-after-ms': 20_000 };
+  t.atEnd(() => relay.signal('SIGCONT'));
   const backend = await startBackend(t, { relay: addressOf(relay), args: [...flags(times), ...more] });
+  // A list of megabytes that it works on would hold its end up: without new ones it comes to rest.
+  t.atEnd(async () => {
+    relay.signal('SIGSTOP');
+    let last;
+    await until(() => last === (last = cpuMs(backend.process.pid)), 'it rests');
+  });
   await until(async () => (await backend.health()).source === 'live', 'live');
   return backend;
 }
@@ -219,22 +234,14 @@ test('large answers that are read slowly are bounded together, and small ones go
 test('one rendered text is for all that ask for it, and the health waits for none', { timeoutMs: 300_000 }, async (t) => {
   const backend = await crowdedBackend(t, 9900, 600_000);
   const before = residentKb(backend.process.pid);
-  const open = (count) =>
-    Promise.all(
-      Array.from({ length: count }, async () => {
-        const raw = backend.raw().send('GET /api/bots/agents HTTP/1.1\r\nHost: x\r\n\r\n');
-        await until(() => raw.got.includes('\r\n\r\n'), 'a head');
-        raw.socket.pause();
-        return raw;
-      }),
-    );
+  const open = (count) => Promise.all(Array.from({ length: count }, () => slowReader(backend, '/api/bots/agents')));
   const stopped = await open(100);
   assert.ok(stopped.every(({ got }) => got.startsWith('HTTP/1.1 200')), 'none is refused');
   const grown = residentKb(backend.process.pid) - before;
   if (!sanitized) assert.ok(grown < 100 << 10, `100 readers of 6 MiB: ${grown} KiB`);
   for (const raw of stopped) raw.socket.destroy();
   const from = performance.now();
-  const cpu = () => fs.readFileSync(`/proc/${backend.process.pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13).map(Number).reduce((a, b) => a + b) * 10;
+  const cpu = () => cpuMs(backend.process.pid);
   const cpuBefore = cpu();
   const heads = open(300);
   const asked = performance.now();
@@ -258,10 +265,7 @@ test('slow readers of events hold no more than the budget, and others go on', { 
   const before = residentKb(backend.process.pid);
   const stopped = [];
   for (let i = 0; i < 30; i++) {
-    const raw = backend.raw().send('GET /api/bots/events HTTP/1.1\r\nHost: x\r\n\r\n');
-    await until(() => raw.got.includes('\r\n\r\n'), 'its head');
-    raw.socket.pause();
-    stopped.push(raw);
+    stopped.push(await slowReader(backend, '/api/bots/events'));
   }
   const grown = residentKb(backend.process.pid) - before;
   t.figure(`backend: 30 slow readers of events of 6 MiB cost ${grown >> 10} MiB of a budget of 30`);
