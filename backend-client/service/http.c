@@ -18,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -27,6 +28,7 @@
 #define CONNECTION_MEMORY ((size_t)16 << 10) /* the head's limit; libmicrohttpd refuses longer ones (431) */
 #define BODY_SWALLOW_MAX  ((size_t)1 << 20)
 #define SMALL_ANSWER      ((size_t)64 << 10)
+#define SEND_BUFFER_BYTES (128 << 10) /* the kernel doubles it: 2.5 MB/s at a round trip of 100 ms */
 #define OWN_DESCRIPTORS   64 /* about 20 are in use; the rest for the relay, the health probe, look-ups */
 
 /* ---- answers ---- */
@@ -279,6 +281,14 @@ static void on_request_end(void *data, struct MHD_Connection *connection, void *
     count_request(s, false);
 }
 
+/* The kernel would let one reader's grow to megabytes: a thread that fills many of them keeps the health check
+ * waiting, and what is in them is in no budget. */
+static void limit_send_buffer(int fd)
+{
+    int bytes = SEND_BUFFER_BYTES;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 static void on_connection(void *data, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -290,6 +300,8 @@ static void on_connection(void *data, struct MHD_Connection *connection, void **
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info)
+        limit_send_buffer(info->connect_fd);
     *context = info ? watch_add(&s->watch, info->connect_fd, service_now_ms()) : NULL;
 }
 

@@ -195,10 +195,15 @@ async function slowReader(backend, where) {
   return raw;
 }
 
-/** Such readers until one is refused: at most MAX. */
+/** Such readers, each of another list, until one is refused: at most MAX. */
 async function stopReading(backend, where, max) {
   const stopped = [];
-  while (!stopped.at(-1)?.got.startsWith('HTTP/1.1 503') && stopped.length < max) stopped.push(await slowReader(backend, where));
+  let version;
+  while (!stopped.at(-1)?.got.startsWith('HTTP/1.1 503') && stopped.length < max) {
+    const newer = async () => version !== (version = (await backend.health()).snapshotVersion);
+    await until(newer, 'the agents have changed');
+    stopped.push(await slowReader(backend, where));
+  }
   return stopped;
 }
 
@@ -221,7 +226,7 @@ async function crowdedBackend(t, agents, time, more = []) {
 test('large answers that are read slowly are bounded together, and small ones go on', { timeoutMs: 300_000 }, async (t) => {
   const backend = await crowdedBackend(t, 9900, 1000, ['--held-max-bytes', String(30 * MIB)]);
   const before = residentKb(backend.process.pid);
-  const stopped = await stopReading(backend, '/api/bots/agents', 400);
+  const stopped = await stopReading(backend, '/api/bots/agents', 50);
   assert.match(stopped.at(-1).got, /^HTTP\/1\.1 503 [^]*Retry-After: \d+\r\n[^]*"code":"OVERLOADED"/);
   const grown = residentKb(backend.process.pid) - before;
   t.figure(`backend: ${stopped.length} readers of 6 MiB that stand still cost ${grown >> 10} MiB of a budget of 30`);
