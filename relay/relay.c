@@ -29,6 +29,8 @@
 #define FILES_PER_SERVER 8
 #define FILES_PER_CHILD  4 /* of a session: its pipes and the lifeline */
 #define PER_ADDRESS_MIN  8
+/* A standstill of so much more is worth a line in the log. */
+#define STANDSTILL_SAID_MS 1000
 
 const char *relay_default_server(const struct config *c)
 {
@@ -100,6 +102,17 @@ struct front_limits relay_front_limits(const struct relay *r, const struct confi
 
 /* ---- the loop iteration ---- */
 
+/* Once for each second of it that is new. */
+static void say_standstill(struct relay *r)
+{
+    uint64_t unsaid_ms = r->loop.served.standstill_ms - r->standstill_said_ms;
+    if (unsaid_ms < STANDSTILL_SAID_MS)
+        return;
+    r->standstill_said_ms += unsaid_ms;
+    LOG(LOG_WARN, "the relay did not run: stopped, paused or short of processor time",
+        F_UINT("ms", unsaid_ms), F_UINT("standstills", r->loop.served.standstills));
+}
+
 static void on_iteration_end(struct loop *loop)
 {
     struct relay *r = CONTAINER_OF(loop, struct relay, loop);
@@ -108,6 +121,7 @@ static void on_iteration_end(struct loop *loop)
         timer_clear(&r->clock);
     else
         timer_set(&r->clock, next_ms);
+    say_standstill(r);
     relay_check_phase(r);
 }
 
@@ -222,12 +236,13 @@ static int start_servers(struct relay *r, struct relay_error *ret_error)
 static void fill_ops(struct relay *r)
 {
     ops_init(&r->ops);
+    r->ops.loop = &r->loop;
     r->ops.router = r->router;
     r->ops.sessions = &r->sessions;
     r->ops.memory = &r->memory;
     r->ops.config = r->config;
     r->ops.default_server = relay_default_server(r->config);
-    r->ops.started_at_ms = loop_now_ms(&r->loop);
+    r->ops.started_at_ms = loop_real_ms(&r->loop);
     r->ops.started_wall_ms = ops_wall_ms();
 }
 

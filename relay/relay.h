@@ -66,6 +66,7 @@ struct relay {
     struct timer clock;    /* router_tick; set at the end of each iteration */
     struct timer deadline; /* of the drain, then of the whole end */
     uint64_t end_by_ms;
+    uint64_t standstill_said_ms; /* of the loop's standstill, how much the log has */
 };
 
 /* The loop and the parts, and nothing that is visible outside yet. On failure nothing is left, and

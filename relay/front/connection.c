@@ -106,7 +106,7 @@ static void log_end(const struct connection *c, int code, const char *reason)
     enum log_level level = code == RPC_E_OVERLOADED || code == RPC_E_TIMEOUT ? LOG_WARN : LOG_INFO;
     LOG(level, "client closed", F_STR("peer", c->origin.peer),
         F_UINT("session", c->protocol ? c->protocol->session_id : 0), F_STR("reason", reason),
-        F_INT("code", code), F_UINT("age_ms", now_of(c) - c->opened_at_ms),
+        F_INT("code", code), F_UINT("age_ms", loop_real_ms(c->front->options.loop) - c->origin.since_ms),
         F_UINT("bytes_in", c->stream.bytes_in), F_UINT("bytes_out", c->stream.bytes_out),
         F_UINT("queued_bytes", stream_queued(&c->stream)));
 }

@@ -135,6 +135,7 @@ static void take(struct listener *l, int fd, const struct sockaddr *address)
     struct host *host = NULL;
     char refusal[REFUSAL_BYTES];
     peer_of(fd, address, &origin);
+    origin.since_ms = loop_real_ms(f->options.loop);
     if (!l->bound.is_unix)
         set_options(fd);
     int rc = find_place(f, &origin, &host, refusal);

@@ -6,6 +6,13 @@
  * - deferred frees: nothing is freed inside a callback of its own
  * - one hook at the end of each iteration, for the owner of the whole
  * - idle storage: an owner that kept memory for its next use is asked to release it after a second or two without use
+ * - time: one clock, which stands still while the loop does not run (io/served_time.h)
+ *
+ * Standstill. A process that is stopped, paused with its container or starved wakes up with deadlines long past, while
+ * what was due lies in its descriptors; libuv runs timers before it polls. Two rules keep that from being judged late:
+ * deadlines are in served time, which the loop measures against its own wake-ups; and a timer (io/timer.h) fires only
+ * behind a poll that began when it was due, after a standstill behind one that brought nothing more to read. While a
+ * timer is set the loop wakes up every LOOP_TICK_MS, so that a standstill costs a deadline no more than that.
  *
  * The end of an iteration is libuv's check phase, and its prepare phase for what timers and close callbacks marked
  * before the poll: nothing that is marked ever waits through a blocking poll. One thread.
@@ -20,23 +27,46 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "io/served_time.h"
 
 /* Larger chunks mean fewer reads and fewer iterations for long frames; it is one buffer, so it costs nobody
  * anything. */
 #define LOOP_READ_BYTES ((size_t)256 << 10)
 /* How often warm storage is looked at: unused storage is given back after one to two of these. */
 #define LOOP_SWEEP_MS UINT64_C(1000)
+/* The most that a standstill costs a deadline; 20 wake-ups a second, of some 10 us each, only while a timer is set. */
+#define LOOP_TICK_MS UINT64_C(50)
+/* A wake-up may come so late and be served time: a scheduler's tick (CONFIG_HZ=100). */
+#define LOOP_LATE_MS UINT64_C(10)
+/* What an iteration's callbacks may take and be served time. They are bounded to less: LOOP_TICK_MS and this are
+ * what a deadline loses, at most, when the standstill falls into an iteration. */
+#define LOOP_WORK_MS UINT64_C(100)
+/* For so long after a standstill, of served time, timers wait for a poll that brings nothing. */
+#define LOOP_CATCH_UP_MS UINT64_C(100)
 
 struct loop {
     uv_loop_t uv;
     uv_check_t check;
     uv_prepare_t prepare;
-    uv_idle_t spin;       /* active while tasks are left over: the poll must not block then */
-    uv_timer_t sweep;     /* active while `warm` is not empty; does not keep the loop alive */
+    uv_idle_t spin;   /* active while tasks are left over: the poll must not block then */
+    uv_timer_t sweep; /* active while `warm` is not empty; does not keep the loop alive */
+    uv_timer_t
+        tick; /* active while `timers` is not 0, and up to a tick longer; does not keep the loop alive */
     struct list tasks;    /* struct loop_task.node */
+    struct list polled;   /* struct loop_task.node: they run behind the next poll */
     struct list deferred; /* struct loop_deferred.node */
     struct list warm;     /* struct loop_warm.node */
     char *read_bytes;     /* owned, LOOP_READ_BYTES; shared by every stream of the loop */
+    struct served_time served;
+    size_t timers;              /* that are set */
+    uint64_t reads;             /* counted by loop_note_read */
+    uint64_t reads_seen;        /* `reads` at the end of the last poll */
+    uint64_t catch_up_until_ms; /* valid while catching_up */
+    uint64_t woke_ms;           /* real: when the last poll returned, or loop_run began */
+    uint64_t longest_ms;        /* real: the longest time between two polls */
+    bool polling;               /* the poll is running or its return has not been noticed yet */
+    bool catching_up;           /* since a standstill, until a poll has brought nothing */
+    bool catch_up_polled;       /* the poll began while catching_up */
     /* Runs once per iteration, behind its tasks and before the poll; NULL: none. It may mark tasks. */
     void (*on_iteration_end)(struct loop *loop);
 };
@@ -68,13 +98,27 @@ void loop_stop(struct loop *loop);
  * or UV_EBUSY when somebody left a handle open. Frees the read buffer in both cases. */
 MUSTCHECK int loop_done(struct loop *loop);
 
-/* Monotonic milliseconds of this iteration (uv_now). The one clock of the relay. */
-uint64_t loop_now_ms(const struct loop *loop);
+/* Monotonic milliseconds of this iteration, without those in which the loop did not run. The one clock of the relay:
+ * whatever is due is due in it. */
+uint64_t loop_now_ms(struct loop *loop);
+/* The same with them (uv_now): for the durations that people read. */
+uint64_t loop_real_ms(const struct loop *loop);
+/* Every set timer counts here, from its setting until it fires or is cleared. */
+void loop_timer_set(struct loop *loop);
+void loop_timer_unset(struct loop *loop);
+/* Somebody read bytes from a descriptor, or worked off some of those that were read before: there may be more. */
+static inline void loop_note_read(struct loop *loop)
+{
+    loop->reads++;
+}
 
 void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task));
 /* Runs the task at the end of this iteration; marking twice runs it once. */
 void loop_mark(struct loop *loop, struct loop_task *task);
 void loop_unmark(struct loop_task *task);
+/* Runs the task behind the next poll, which does not block; after a standstill behind the first one that brings
+ * nothing to read. For what must not be decided before everything that has arrived was seen. loop_unmark holds. */
+void loop_mark_polled(struct loop *loop, struct loop_task *task);
 /* Calls d->free at the end of this iteration, after the tasks. */
 void loop_defer(struct loop *loop, struct loop_deferred *d, void (*free)(struct loop_deferred *d));
 

@@ -96,6 +96,7 @@ static void on_uv_read(uv_stream_t *handle, ssize_t got, const uv_buf_t *buf)
     if (got == 0 || s->closing)
         return;
     if (got > 0) {
+        loop_note_read(s->loop);
         s->bytes_in += (size_t)got;
         s->ops->on_bytes(s, buf->base, (size_t)got);
         return;

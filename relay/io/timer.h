@@ -1,4 +1,5 @@
-/* A one-shot timer on the loop, set to a point in time. Embedded; closes asynchronously like every handle. */
+/* A one-shot timer on the loop, set to a point in served time (loop_now_ms). Embedded; closes asynchronously like every
+ * handle. It fires behind a poll that began when it was due: what had arrived by then has been seen. */
 #ifndef IO_TIMER_H
 #define IO_TIMER_H
 
@@ -10,10 +11,11 @@
 
 struct timer {
     uv_timer_t uv;
-    struct loop *loop; /* borrowed */
+    struct loop *loop;    /* borrowed */
+    struct loop_task due; /* marked from the time that it is due until it fires */
     void (*on_time)(struct timer *t);
     void (*on_closed)(struct timer *t);
-    uint64_t at_ms; /* 0: not set */
+    uint64_t at_ms; /* served; 0: not set */
 };
 
 /* 0, or a libuv code (the timer is then not there, and must not be closed). */

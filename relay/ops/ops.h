@@ -28,7 +28,8 @@ struct ops_listener {
 };
 
 struct ops {
-    struct router *router; /* borrowed, like all that follows */
+    const struct loop *loop; /* borrowed, like all that follows */
+    struct router *router;
     struct server_set *servers;
     struct session_set *sessions;
     const struct memory *memory;
@@ -36,7 +37,7 @@ struct ops {
     const char *default_server;     /* NULL: none */
     struct ops_listener *listeners; /* owned */
     size_t listener_count;
-    uint64_t started_at_ms;  /* loop_now_ms's clock */
+    uint64_t started_at_ms;  /* loop_real_ms's clock */
     int64_t started_wall_ms; /* since 1970 */
     uint64_t reloads;        /* taken */
     bool draining;

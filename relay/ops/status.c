@@ -137,7 +137,7 @@ static void write_server_list(struct writer *w, const struct ops *o, uint64_t no
     struct server_walk walk = {.w = w, .o = o, .now_ms = now_ms};
     write_key(w, "servers");
     write_array(w);
-    server_set_each(o->servers, now_ms, write_server, &walk);
+    server_set_each(o->servers, write_server, &walk);
     write_array_end(w);
 }
 
@@ -171,12 +171,12 @@ static void look_at_health(void *data, const struct server_info *info)
         walk->bad++;
 }
 
-const char *status_health(const struct ops *o, uint64_t now_ms)
+const char *status_health(const struct ops *o)
 {
     struct health_walk walk = {.config = o->config};
     if (o->draining)
         return "draining";
-    server_set_each(o->servers, now_ms, look_at_health, &walk);
+    server_set_each(o->servers, look_at_health, &walk);
     if (walk.bad == 0)
         return "ok";
     return walk.bad == walk.servers ? "down" : "degraded";
@@ -210,7 +210,7 @@ static uint64_t resident_bytes(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void write_self(struct writer *w, const struct ops *o, uint64_t now_ms)
+static void write_self(struct writer *w, const struct ops *o)
 {
     write_key(w, "relay");
     write_object(w);
@@ -218,9 +218,9 @@ static void write_self(struct writer *w, const struct ops *o, uint64_t now_ms)
     write_member_string(w, "version", AGENT_RELAY_VERSION);
     write_member_int(w, "pid", getpid());
     write_object_end(w);
-    write_member_string(w, "health", status_health(o, now_ms));
+    write_member_string(w, "health", status_health(o));
     write_time(w, "startedAt", o->started_wall_ms);
-    write_member_uint(w, "uptimeMs", now_ms - o->started_at_ms);
+    write_member_uint(w, "uptimeMs", loop_real_ms(o->loop) - o->started_at_ms);
     write_member_string(w, "configFile", o->config->file);
     write_member_uint(w, "reloads", o->reloads);
     write_member_string(w, "defaultServer", o->default_server);
@@ -248,6 +248,16 @@ static void write_clients(struct writer *w, const struct session_set *s)
     write_member_uint(w, "sessions", s->count);
     write_member_uint(w, "accepted", s->accepted);
     write_member_uint(w, "refused", s->refused);
+    write_object_end(w);
+}
+
+static void write_loop(struct writer *w, const struct loop *loop)
+{
+    write_key(w, "loop");
+    write_object(w);
+    write_member_uint(w, "longestMs", loop->longest_ms);
+    write_member_uint(w, "standstillMs", loop->served.standstill_ms);
+    write_member_uint(w, "standstills", loop->served.standstills);
     write_object_end(w);
 }
 
@@ -298,11 +308,12 @@ void status_write(struct writer *w, const struct ops *o, const struct control_pa
 {
     (void)page;
     write_object(w);
-    write_self(w, o, now_ms);
+    write_self(w, o);
     write_listeners(w, o);
     write_clients(w, o->sessions);
     write_requests(w, o);
     write_resources(w, o);
+    write_loop(w, o->loop);
     write_server_list(w, o, now_ms);
     write_object_end(w);
 }

@@ -15,6 +15,8 @@
  *  "traffic":{"bytesIn","bytesOut"},
  *  "memory":{"residentBytes","heldBytes","limitBytes","pauses"},
  *  "log":{"level","dropped"},
+ *  "loop":{"longestMs","standstillMs","standstills"}: the longest iteration; how long, in all, and how often the loop
+ *    did not run,
  *  "servers":[as relay/servers has them]} */
 void status_write(struct writer *w, const struct ops *o, const struct control_page *page, uint64_t now_ms);
 
@@ -23,12 +25,13 @@ void status_write(struct writer *w, const struct ops *o, const struct control_pa
  *   "sessions","inFlight","waiting","waitingBytes","abandoned","requests","answers","lateAnswers","badReplies",
  *   "invalidLines","droppedNotifications","refusedRequests","idleMs"?,"maxInFlight","maxWaiting"}...]}
  * "state": "starting", "ready", "stopping", "idle" (no request needs it), "down" (see note or lastExit), "backing-off",
- * "crash-loop". `generation` counts the children started; `idleMs` is the time since the last request or answer. */
+ * "crash-loop". `generation` counts the children started; `idleMs` is the time since the last request or answer.
+ * `uptimeMs` includes the time in which the relay did not run; `idleMs` and `retryInMs` do not. */
 void status_write_servers(struct writer *w, const struct ops *o, const struct control_page *page,
                           uint64_t now_ms);
 
 /* "degraded": a server backs off, is in a crash loop, or cannot run as it is configured; "down": all of them.
  * A lazy server that no request has needed yet is fine, and so is one that is disabled or remote. */
-const char *status_health(const struct ops *o, uint64_t now_ms);
+const char *status_health(const struct ops *o);
 
 #endif

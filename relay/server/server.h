@@ -87,6 +87,6 @@ struct server_info {
 
 typedef void server_info_cb(void *data, const struct server_info *info);
 /* Every server, in the configuration's order as far as reloads leave it. */
-void server_set_each(struct server_set *set, uint64_t now_ms, server_info_cb *on_server, void *data);
+void server_set_each(struct server_set *set, server_info_cb *on_server, void *data);
 
 #endif

@@ -22,7 +22,7 @@ static int weight(const struct supervisor *s)
     return 0;
 }
 
-static void describe_children(const struct server *server, uint64_t now_ms, struct server_info *info)
+static void describe_children(const struct server *server, struct server_info *info)
 {
     const struct supervisor *first = NULL;
     LIST_EACH(it, safe, &server->supervisors)
@@ -45,10 +45,10 @@ static void describe_children(const struct server *server, uint64_t now_ms, stru
     info->pid = pids.pid;
     info->keeper_pid = pids.keeper_pid;
     if (first->was_ready)
-        info->uptime_ms = now_ms - first->ready_at_ms;
+        info->uptime_ms = loop_real_ms(server->set->options.loop) - first->ready_real_ms;
 }
 
-static struct server_info make_info(const struct server *server, uint64_t now_ms)
+static struct server_info make_info(const struct server *server)
 {
     struct server_info info = {.name = server->name,
                                .state = supervisor_state_name(SUPERVISOR_DOWN),
@@ -62,7 +62,7 @@ static struct server_info make_info(const struct server *server, uint64_t now_ms
                                .exit_status = server->exit_status,
                                .term_signal = server->term_signal,
                                .route = server->route};
-    describe_children(server, now_ms, &info);
+    describe_children(server, &info);
     if (server->sharing == SHARING_PER_SESSION && info.children == 0 && server->backoff.open) {
         info.state = supervisor_state_name(SUPERVISOR_CRASH_LOOP);
         info.retry_at_ms = server->backoff.next_at_ms;
@@ -70,11 +70,11 @@ static struct server_info make_info(const struct server *server, uint64_t now_ms
     return info;
 }
 
-void server_set_each(struct server_set *set, uint64_t now_ms, server_info_cb *on_server, void *data)
+void server_set_each(struct server_set *set, server_info_cb *on_server, void *data)
 {
     LIST_EACH(it, safe, &set->servers)
     {
-        struct server_info info = make_info(CONTAINER_OF(it, struct server, node), now_ms);
+        struct server_info info = make_info(CONTAINER_OF(it, struct server, node));
         on_server(data, &info);
     }
 }

@@ -81,8 +81,9 @@ struct supervisor {
     bool handshake_failed;
     bool closing;
     uint64_t ready_at_ms;
-    uint64_t began_at_ms; /* of the state */
-    bool exited;          /* exit_status and term_signal are those of the last unexpected exit */
+    uint64_t ready_real_ms; /* the same moment by loop_real_ms's clock, for people */
+    uint64_t began_at_ms;   /* of the state */
+    bool exited;            /* exit_status and term_signal are those of the last unexpected exit */
     int exit_status;
     int term_signal;
     char *detail; /* owned; the last failure in words, or NULL */

@@ -130,7 +130,6 @@ int session_open(struct session_set *set, const struct session_origin *origin, s
     s->origin = *origin;
     s->permission = origin->local ? SESSION_ADMIN : SESSION_READ;
     s->id = set->next_id++;
-    s->since_ms = now_ms;
     list_push_back(&set->sessions, &s->node);
     set->count++;
     *ret_session = s;

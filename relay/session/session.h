@@ -56,6 +56,7 @@ struct session_origin {
     enum session_family family;
     bool local;          /* a Unix socket, or a loopback peer address */
     struct peer_key key; /* the same for all connections of a host, or of a user over Unix sockets */
+    uint64_t since_ms;   /* loop_real_ms's clock */
     char peer[SESSION_PEER_BYTES]; /* "127.0.0.1:51412", "[::1]:51412", "unix:pid=12,uid=1000" */
 };
 
@@ -70,8 +71,7 @@ struct session {
     struct route_session *route; /* owned */
     struct session_origin origin;
     enum session_permission permission;
-    uint64_t id; /* from 1, never reused */
-    uint64_t since_ms;
+    uint64_t id;            /* from 1, never reused */
     uint64_t frames_in;     /* handed to the router, good or refused */
     uint64_t bytes_in_gone; /* carried by the connections that it was detached from */
     uint64_t bytes_out_gone;

@@ -43,14 +43,23 @@ void settle(void)
         (void)uv_run(&fx.loop.uv, UV_RUN_NOWAIT);
 }
 
+/* From one timer to the next, the loop's own included: a jump across them would be a standstill. */
 void advance_ms(uint64_t ms)
 {
+    settle(); /* a handle that is new has no time-out yet */
     for (uint64_t end_ms = now_ms + ms; now_ms < end_ms;) {
         int next_ms = uv_backend_timeout(&fx.loop.uv);
         uint64_t step_ms = next_ms > 0 ? (uint64_t)next_ms : end_ms - now_ms;
         now_ms += step_ms < end_ms - now_ms ? step_ms : end_ms - now_ms;
         settle();
     }
+}
+
+/* Nobody runs for so long. */
+void stand_still_ms(uint64_t ms)
+{
+    now_ms += ms;
+    settle();
 }
 
 /* ---- the driver ---- */
@@ -196,11 +205,24 @@ void report_exit(struct fake_instance *i, int exit_status, int term_signal)
 
 /* ---- set-up and tear-down ---- */
 
+/* What a listener is to a relay's loop: without an active handle libuv runs no phase. */
+static uv_prepare_t listener;
+
+static void on_listener(uv_prepare_t *handle)
+{
+    (void)handle;
+}
+
 int fake_driver_up(void **state)
 {
     (void)state;
     fake_driver = (struct fake_driver){.driver = {&driver}};
-    return fixture_up_with(&fake_driver.driver);
+    int rc = fixture_up_with(&fake_driver.driver);
+    if (rc == 0)
+        rc = uv_prepare_init(&fx.loop.uv, &listener);
+    if (rc == 0)
+        rc = uv_prepare_start(&listener, on_listener);
+    return rc;
 }
 
 int fake_driver_down(void **state)
@@ -215,5 +237,6 @@ int fake_driver_down(void **state)
     settle();
     assert_true(fx.stopped);
     assert_true(fake_driver.closed);
+    uv_close((uv_handle_t *)&listener, NULL);
     return fixture_down(state);
 }

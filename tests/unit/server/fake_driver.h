@@ -58,6 +58,8 @@ int fake_driver_down(void **state);
 void settle(void);
 /* The same, `ms` later; every deadline on the way comes at its own time. */
 void advance_ms(uint64_t ms);
+/* Real time passes, and the loop does not run. */
+void stand_still_ms(uint64_t ms);
 uint64_t clock_ms(void);
 
 /* The instance that was started last. */

@@ -192,7 +192,7 @@ static void on_server(void *data, const struct server_info *info)
 bool fixture_find(const char *name, struct server_info *ret_info)
 {
     struct search search = {.name = name, .info = ret_info};
-    server_set_each(fx.set, loop_now_ms(&fx.loop), on_server, &search);
+    server_set_each(fx.set, on_server, &search);
     return search.found;
 }
 
