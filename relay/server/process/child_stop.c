@@ -46,10 +46,11 @@ void child_move(struct child *c, enum child_phase to, uint64_t deadline_ms)
         timer_clear(&c->timer);
 }
 
-/* The keeper is not reaped, so its pid is its own. */
+/* The keeper is not reaped, so its pid is its own. It may be stopped: its command runs as the same user. */
 static void signal_keeper(const struct child *c, int sig)
 {
     (void)kill(c->keeper_pid, sig);
+    (void)kill(c->keeper_pid, SIGCONT);
 }
 
 static void term(struct child *c, uint64_t grace_ms)

@@ -12,7 +12,9 @@
  *  - SIGTERM (or INT, HUP, QUIT): passed on to the command's group as SIGTERM; SIGUSR1: everything is killed
  *    at once
  *  - the relay dies (the lifeline ends): the command's stdin has ended with it; SIGTERM after 1 s, SIGKILL
- *    after 2 s
+ *    1 s after that, however long the keeper itself was stopped meanwhile
+ *  - the keeper is stopped, which its command may do: every signal of the relay's is followed by SIGCONT, and the
+ *    kernel sends one when the relay dies
  *  - the relay is dead before the command was started: nothing is started
  *  - the keeper is killed: its children fall to the relay, which kills them. Relay and keeper killed in the
  *    same instant: the command gets SIGKILL from the kernel, its descendants live on
@@ -54,8 +56,8 @@ struct keeper {
     int status;    /* its wait status, once it is reaped */
     int signal_fd;
     bool relay_gone;
-    uint64_t gone_at_ms;
-    bool term_sent; /* for relay_gone */
+    bool term_sent;         /* for relay_gone */
+    uint64_t step_began_ms; /* relay_gone: when the lifeline ended; term_sent: when SIGTERM was sent */
 };
 
 static uint64_t now_ms(void)
@@ -235,7 +237,7 @@ static bool read_signals(struct keeper *k)
     }
     if (!k->relay_gone && lifeline_ended()) {
         k->relay_gone = true;
-        k->gone_at_ms = now_ms();
+        k->step_began_ms = now_ms();
     }
     return false;
 }
@@ -246,15 +248,15 @@ static int orphan_step(struct keeper *k)
 {
     if (!k->relay_gone)
         return -1;
-    uint64_t passed = now_ms() - k->gone_at_ms;
-    if (passed >= 2 * (uint64_t)KEEPER_ORPHAN_MS)
-        return 0;
+    uint64_t passed = now_ms() - k->step_began_ms;
     if (passed < KEEPER_ORPHAN_MS)
         return (int)(KEEPER_ORPHAN_MS - passed);
-    if (!k->term_sent)
-        signal_command(k, SIGTERM);
+    if (k->term_sent)
+        return 0;
+    signal_command(k, SIGTERM);
     k->term_sent = true;
-    return (int)(2 * (uint64_t)KEEPER_ORPHAN_MS - passed);
+    k->step_began_ms = now_ms();
+    return KEEPER_ORPHAN_MS;
 }
 
 /* Until the command has exited, or must be killed. Signals are read before the command is checked: a
@@ -304,25 +306,30 @@ static bool kill_children(void)
     return some;
 }
 
-static void wait_for_child(const struct keeper *k)
+/* False when the round passed without a signal. */
+static bool wait_for_child(const struct keeper *k)
 {
     struct pollfd p = {.fd = k->signal_fd, .events = POLLIN};
     (void)poll(&p, 1, ROUND_MS);
     struct signalfd_siginfo info;
+    bool some = false;
     while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        continue;
+        some = true;
+    return some;
 }
 
+/* Rounds are counted and not time: a keeper that was stopped has not waited. */
 static void end_everything(struct keeper *k)
 {
     signal_command(k, SIGKILL);
-    uint64_t stuck_since_ms = now_ms();
+    int stuck_rounds = 0;
     while (reap_all(k)) {
         if (kill_children())
-            stuck_since_ms = now_ms();
-        else if (now_ms() - stuck_since_ms > GIVE_UP_MS)
+            stuck_rounds = 0;
+        else if (stuck_rounds >= GIVE_UP_MS / ROUND_MS)
             return;
-        wait_for_child(k);
+        if (!wait_for_child(k))
+            stuck_rounds++;
     }
 }
 
@@ -343,6 +350,7 @@ int main(int argc, char **argv)
     struct keeper k = {0};
     parse_args(&k, argc, argv);
     (void)prctl(PR_SET_NAME, KEEPER_TITLE);
+    (void)prctl(PR_SET_PDEATHSIG, SIGCONT); /* a keeper that stands still sees the relay's death, too */
     closefrom(KEEPER_LIFELINE_FD + 1);
     (void)setsid(); /* fails when the relay has done it for us */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +291,47 @@ static void test_lifeline_ends(void **state)
     assert_int_equal(count_marked(mark), 0);
 }
 
+/* How often the process has gone to sleep. */
+static unsigned long sleeps_of(pid_t pid)
+{
+    char path[64];
+    char line[128];
+    unsigned long sleeps = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        if (strncmp(line, "voluntary_ctxt_switches:", 24) == 0)
+            sleeps = strtoul(line + 24, NULL, 10);
+    }
+    (void)fclose(f);
+    return sleeps;
+}
+
+/* Stopped for longer than both waits, the keeper still gives the command the time after SIGTERM. */
+static void test_stopped_keeper(void **state)
+{
+    (void)state;
+    const char *mark = new_mark();
+    struct run r = start_forker(mark, "stay", NULL);
+    unsigned long sleeps = sleeps_of(r.keeper);
+    (void)close(r.lifeline_fd);
+    r.lifeline_fd = -1;
+    while (sleeps_of(r.keeper) == sleeps) /* until it has taken notice, and waits */
+        (void)poll(NULL, 0, 1);
+    assert_int_equal(kill(r.keeper, SIGSTOP), 0);
+    int status;
+    assert_int_equal(waitpid(r.keeper, &status, WUNTRACED), r.keeper);
+    assert_true(WIFSTOPPED(status));
+    uint64_t since_ms = wall_ms();
+    while (wall_ms() - since_ms < 3 * KEEPER_ORPHAN_MS)
+        (void)poll(NULL, 0, KEEPER_ORPHAN_MS / 10);
+    assert_int_equal(kill(r.keeper, SIGCONT), 0);
+    status = finish(&r);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM); /* and not SIGKILL */
+    assert_int_equal(count_marked(mark), 0);
+}
+
 /* The relay died before the keeper could check: the command must not even start. */
 static void test_dead_before_the_start(void **state)
 {
@@ -377,12 +419,19 @@ static void test_both_ways_to_find_children(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exits_as_the_command),  cmocka_unit_test(test_says_why_it_cannot_run),
-        cmocka_unit_test(test_surroundings),          cmocka_unit_test(test_keeps_no_pipe),
-        cmocka_unit_test(test_command_exit_ends_all), cmocka_unit_test(test_command_killed_ends_all),
-        cmocka_unit_test(test_term_is_passed_on),     cmocka_unit_test(test_kill_order_ends_all),
-        cmocka_unit_test(test_lifeline_ends),         cmocka_unit_test(test_dead_before_the_start),
-        cmocka_unit_test(test_keeper_killed),         cmocka_unit_test(test_both_ways_to_find_children),
+        cmocka_unit_test(test_exits_as_the_command),
+        cmocka_unit_test(test_says_why_it_cannot_run),
+        cmocka_unit_test(test_surroundings),
+        cmocka_unit_test(test_keeps_no_pipe),
+        cmocka_unit_test(test_command_exit_ends_all),
+        cmocka_unit_test(test_command_killed_ends_all),
+        cmocka_unit_test(test_term_is_passed_on),
+        cmocka_unit_test(test_kill_order_ends_all),
+        cmocka_unit_test(test_lifeline_ends),
+        cmocka_unit_test(test_dead_before_the_start),
+        cmocka_unit_test(test_stopped_keeper),
+        cmocka_unit_test(test_keeper_killed),
+        cmocka_unit_test(test_both_ways_to_find_children),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
