@@ -1,4 +1,4 @@
-NODE_TESTS += tests/faults/links.test.mjs tests/faults/standstill.test.mjs
+NODE_TESTS += tests/faults/links.test.mjs tests/faults/standstill.test.mjs tests/faults/crowd_returns.test.mjs
 
 # The client library under eight threads while its relay comes and goes; the long run is by hand.
 TEST_PROGRAMS += client_storm
