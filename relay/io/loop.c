@@ -99,6 +99,8 @@ static void begin_poll(struct loop *loop)
     if (loop->served.seen_ms - loop->woke_ms > loop->longest_ms)
         loop->longest_ms = loop->served.seen_ms - loop->woke_ms;
     allow_time(loop, uv_timer_get_due_in(&loop->tick) + LOOP_LATE_MS);
+    loop->iterations++;
+    loop->iteration_bytes = 0;
     loop->catch_up_polled = loop->catching_up;
     loop->polling = true;
 }

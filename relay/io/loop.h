@@ -32,14 +32,18 @@
 /* Larger chunks mean fewer reads and fewer iterations for long frames; it is one buffer, so it costs nobody
  * anything. */
 #define LOOP_READ_BYTES ((size_t)256 << 10)
+/* When an iteration has read so much, some 10 ms of work, each further stream gets one read of LOOP_LATE_READ_BYTES in
+ * it: a thousand streams that are full do not make it a long one, and each moves on. */
+#define LOOP_ITERATION_BYTES ((size_t)8 << 20)
+#define LOOP_LATE_READ_BYTES ((size_t)16 << 10)
 /* How often warm storage is looked at: unused storage is given back after one to two of these. */
 #define LOOP_SWEEP_MS UINT64_C(1000)
 /* The most that a standstill costs a deadline; 20 wake-ups a second, of some 10 us each, only while a timer is set. */
 #define LOOP_TICK_MS UINT64_C(50)
 /* A wake-up may come so late and be served time: a scheduler's tick (CONFIG_HZ=100). */
 #define LOOP_LATE_MS UINT64_C(10)
-/* What an iteration's callbacks may take and be served time. They are bounded to less: LOOP_TICK_MS and this are
- * what a deadline loses, at most, when the standstill falls into an iteration. */
+/* An iteration's callbacks may take so long and be served time; they are bounded to less. So it is also what a deadline
+ * loses, at most, when a standstill falls into an iteration. */
 #define LOOP_WORK_MS UINT64_C(100)
 /* For so long after a standstill, of served time, timers wait for a poll that brings nothing. */
 #define LOOP_CATCH_UP_MS UINT64_C(100)
@@ -50,8 +54,7 @@ struct loop {
     uv_prepare_t prepare;
     uv_idle_t spin;   /* active while tasks are left over: the poll must not block then */
     uv_timer_t sweep; /* active while `warm` is not empty; does not keep the loop alive */
-    uv_timer_t
-        tick; /* active while `timers` is not 0, and up to a tick longer; does not keep the loop alive */
+    uv_timer_t tick;  /* active while timers are set, and up to a tick longer; does not keep the loop alive */
     struct list tasks;    /* struct loop_task.node */
     struct list polled;   /* struct loop_task.node: they run behind the next poll */
     struct list deferred; /* struct loop_deferred.node */
@@ -59,6 +62,8 @@ struct loop {
     char *read_bytes;     /* owned, LOOP_READ_BYTES; shared by every stream of the loop */
     struct served_time served;
     size_t timers;              /* that are set */
+    uint64_t iterations;        /* polls begun */
+    size_t iteration_bytes;     /* read since the last poll began */
     uint64_t reads;             /* counted by loop_note_read */
     uint64_t reads_seen;        /* `reads` at the end of the last poll */
     uint64_t catch_up_until_ms; /* valid while catching_up */
@@ -107,9 +112,10 @@ uint64_t loop_real_ms(const struct loop *loop);
 void loop_timer_set(struct loop *loop);
 void loop_timer_unset(struct loop *loop);
 /* Somebody read bytes from a descriptor, or worked off some of those that were read before: there may be more. */
-static inline void loop_note_read(struct loop *loop)
+static inline void loop_note_read(struct loop *loop, size_t bytes)
 {
     loop->reads++;
+    loop->iteration_bytes += bytes;
 }
 
 void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task));

@@ -1,8 +1,9 @@
 /* A stream's life and its reading; stream_write.c has the queue.
  *
  * Reading: libuv asks for a buffer and gets the loop's shared one; the bytes are handed on before the read
- * callback returns. Reads of nothing (EAGAIN) are ignored. The end of the peer's side, or an error, stops
- * reading and is told once.
+ * callback returns. Reads of nothing (EAGAIN) are ignored. In an iteration that has read much, each further stream gets
+ * one small read, where libuv would read it up to 32 times. The end of the peer's side, or an error, stops reading and
+ * is told once.
  *
  * Failure modes: accept fails -> the handle closes and on_closed comes. open_fd fails -> nothing was opened:
  * everything that can be wrong with a descriptor is asked before the handle exists, since an existing handle
@@ -82,21 +83,32 @@ int stream_open_fd(struct stream *s, int fd)
 
 /* ---- reading ---- */
 
+/* 0: not in this iteration. */
+static size_t read_room(const struct stream *s)
+{
+    if (s->loop->iteration_bytes < LOOP_ITERATION_BYTES)
+        return LOOP_READ_BYTES;
+    return s->read_in == s->loop->iterations ? 0 : LOOP_LATE_READ_BYTES;
+}
+
 static void on_uv_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
 {
     const struct stream *s = CONTAINER_OF(handle, struct stream, uv.handle);
     (void)suggested;
-    size_t len = s->read_limit ? *s->read_limit : LOOP_READ_BYTES;
+    size_t len = read_room(s);
+    if (s->read_limit && *s->read_limit < len)
+        len = *s->read_limit;
     *ret_buf = uv_buf_init(s->loop->read_bytes, (unsigned)len);
 }
 
 static void on_uv_read(uv_stream_t *handle, ssize_t got, const uv_buf_t *buf)
 {
     struct stream *s = CONTAINER_OF(handle, struct stream, uv.stream);
-    if (got == 0 || s->closing)
+    if (got == 0 || got == UV_ENOBUFS || s->closing) /* ENOBUFS: no buffer was given */
         return;
     if (got > 0) {
-        loop_note_read(s->loop);
+        loop_note_read(s->loop, (size_t)got);
+        s->read_in = s->loop->iterations;
         s->bytes_in += (size_t)got;
         s->ops->on_bytes(s, buf->base, (size_t)got);
         return;

@@ -71,6 +71,7 @@ struct stream {
     size_t pending_bytes;    /* given to the running uv_write; 0: none is running */
     size_t pending_left;     /* of those, not yet known to have left, and still counted in queued_bytes */
     uint64_t bytes_in;       /* read */
+    uint64_t read_in;        /* the loop's iteration of the last read */
     uint64_t bytes_out;      /* taken by the kernel */
     uint64_t progress_at_ms; /* when a byte last left, or the queue last became non-empty; see
                                 stream_progress_at_ms */

@@ -172,6 +172,54 @@ static void pipe_ends(void **state)
     close_pair();
 }
 
+/* ---- the bound of an iteration ---- */
+
+static int refill_fd[2];
+
+/* A writer that is faster than the loop: what is read is in the pipe again at once. */
+static void refill(struct stream *s, const char *bytes, size_t len)
+{
+    struct party *p = CONTAINER_OF(s, struct party, stream);
+    p->got += len;
+    assert_true(write(refill_fd[p == &b], bytes, len) == (ssize_t)len);
+}
+
+static void open_endless(struct party *p, struct stream_ops *ops, int *ret_fd)
+{
+    static char full[LOOP_READ_BYTES];
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    if (fcntl(fds[1], F_SETPIPE_SZ, (int)LOOP_READ_BYTES) < (int)LOOP_READ_BYTES)
+        skip(); /* the user's quota of pipe buffers is used up */
+    open_party(p, fds[0]);
+    p->stream.ops = ops;
+    assert_int_equal(stream_read_start(&p->stream), 0);
+    assert_int_equal(write(fds[1], full, sizeof(full)), sizeof(full));
+    *ret_fd = fds[1];
+}
+
+static void an_iteration_reads_only_so_much(void **state)
+{
+    (void)state;
+    struct stream_ops ops = party_ops;
+    ops.on_bytes = refill;
+    open_endless(&a, &ops, &refill_fd[0]);
+    open_endless(&b, &ops, &refill_fd[1]);
+    for (size_t i = 1; i <= 3; i++) {
+        size_t before = a.got + b.got;
+        run_iterations(1);
+        size_t least = a.got < b.got ? a.got : b.got;
+        assert_in_range(a.got + b.got - before, LOOP_ITERATION_BYTES,
+                        LOOP_ITERATION_BYTES + LOOP_LATE_READ_BYTES);
+        assert_true(least >= i * LOOP_LATE_READ_BYTES); /* neither is left out */
+    }
+    stream_read_stop(&a.stream);
+    assert_int_equal(a.ends + b.ends, 0);
+    close(refill_fd[0]);
+    close(refill_fd[1]);
+    close_pair();
+}
+
 int main(void)
 {
     stream_tests_begin();
@@ -183,6 +231,7 @@ int main(void)
         STREAM_TEST(open_refuses_what_cannot_be_polled),
         STREAM_TEST(close_before_open),
         STREAM_TEST(pipe_ends),
+        STREAM_TEST(an_iteration_reads_only_so_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
