@@ -289,6 +289,16 @@ static void init_parts(struct relay *r)
     open_handles(r);
 }
 
+/* The first of a session is worth a look; a client that sends them sends many. */
+static void on_ignored(void *data, const struct route_session *s, const char *reason, uint64_t count)
+{
+    const struct session *session = route_session_user(s);
+    (void)data;
+    LOG(count == 1 ? LOG_INFO : LOG_DEBUG, "client's notification ignored",
+        F_STR("peer", session->origin.peer), F_UINT("session", session->id), F_STR("reason", reason),
+        F_UINT("count", count));
+}
+
 static int init(struct relay *r)
 {
     struct router_options options = {.protocol = &mcp_protocol,
@@ -297,6 +307,7 @@ static int init(struct relay *r)
                                      .max_id_bytes = (size_t)r->config->max_id_bytes,
                                      .max_frame_bytes = (size_t)r->config->max_frame_bytes,
                                      .on_control = control_handle,
+                                     .on_ignored = on_ignored,
                                      .data = &r->ops};
     int rc = loop_init(&r->loop);
     if (rc != 0)

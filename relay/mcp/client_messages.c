@@ -1,6 +1,7 @@
 /* Sorts a client's frames by kind, refuses those that are none, and looks up the rule of the others' method.
  *
- * Every request ends in one answer. An answer to a request of the child (perSession) that cannot be read
+ * Every request ends in one answer. A notification ends in none, however malformed: an error with id null would be an
+ * answer that nobody asked for, and some clients drop their link for it. An answer to a request of the child (perSession) that cannot be read
  * becomes an error for the child, which would wait for it.
  */
 #include "mcp/client_messages.h"
@@ -44,10 +45,23 @@ static bool spoils(struct route_session *s, const struct frame *frame, const str
     return !upstream_is_shared(s->upstream) && server_requests_malformed(s, frame, why->code, reason, now_ms);
 }
 
+static void ignore(struct route_session *s, const char *reason)
+{
+    const struct router_options *options = &s->router->options;
+    s->upstream->stats.dropped_notifications++;
+    s->ignored++;
+    if (options->on_ignored)
+        options->on_ignored(options->data, s, reason, s->ignored);
+}
+
 static void refuse_invalid(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     char message[160];
     const char *reason = rpc_fault_text(frame->env.fault);
+    if (frame->env.is_notice) {
+        ignore(s, reason);
+        return;
+    }
     struct refusal why = {.code = rpc_fault_code(frame->env.fault), .message = message};
     bool was_answer = spoils(s, frame, &why, reason, now_ms);
     (void)snprintf(message, sizeof(message), "%s: %s", rpc_error_message(why.code), reason);
@@ -58,6 +72,10 @@ static void refuse_invalid(struct route_session *s, const struct frame *frame, u
 static void refuse_too_large(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     char members[96];
+    if (frame->env.kind == RPC_NOTIFICATION || frame->env.is_notice) {
+        ignore(s, rpc_error_message(RPC_E_TOO_LARGE));
+        return;
+    }
     int n = snprintf(members, sizeof(members), "\"bytes\":%zu,\"limit\":%zu", frame->len,
                      s->router->options.max_frame_bytes);
     struct refusal why = {.code = RPC_E_TOO_LARGE, .members = members, .members_len = (size_t)n};
@@ -99,6 +117,25 @@ static void on_request(struct route_session *s, const struct frame *frame, enum 
     }
 }
 
+static void on_notification(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                            uint64_t now_ms)
+{
+    method_client_notification(s, method)(s, frame, method, now_ms);
+}
+
+static void on_null_notification(struct route_session *s, const struct frame *frame, enum rpc_method method,
+                                 uint64_t now_ms)
+{
+    struct buf text;
+    struct frame notification;
+    buf_init(&text, frame->len);
+    if (frame_drop_null_id(frame, &text, &notification) == 0)
+        on_notification(s, &notification, method, now_ms);
+    else
+        ignore(s, "out of memory");
+    buf_done(&text);
+}
+
 static enum rpc_method method_of(const struct frame *frame)
 {
     return rpc_method(frame->bytes + frame->env.method.off, frame->env.method.len);
@@ -106,10 +143,34 @@ static enum rpc_method method_of(const struct frame *frame)
 
 /* ---- batches ---- */
 
-static void refuse_batch(struct route_session *s, const char *message)
+static bool is_notification(const struct frame *frame)
+{
+    return frame->env.kind == RPC_NOTIFICATION || frame->env.is_notice || frame_is_null_notification(frame);
+}
+
+/* Notifications alone: a batch of them gets no answer, refused or not. */
+static bool asks_nothing(const struct frame *batch)
+{
+    struct span element;
+    size_t pos = 0;
+    bool any = false;
+    while (json_element_next(batch->bytes, batch->len, &pos, &element)) {
+        struct frame one = {.bytes = batch->bytes + element.off, .len = element.len};
+        rpc_scan_line(one.bytes, one.len, &one.env);
+        if (!is_notification(&one))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+static void refuse_batch(struct route_session *s, const struct frame *frame, const char *message)
 {
     const struct refusal why = {.code = RPC_E_INVALID_REQUEST, .message = message};
-    reply_error(s, NULL, 0, &why);
+    if (asks_nothing(frame))
+        ignore(s, message);
+    else
+        reply_error(s, NULL, 0, &why);
 }
 
 static size_t count_elements(const struct frame *frame)
@@ -130,8 +191,9 @@ static void batch(struct route_session *s, const struct frame *frame, uint64_t n
     size_t pos = 0;
     size_t count = count_elements(frame);
     if (count == 0 || count > BATCH_MAX) {
-        refuse_batch(s, count ? "Invalid request: more than 1000 messages in a batch"
-                              : "Invalid request: an empty batch");
+        refuse_batch(s, frame,
+                     count ? "Invalid request: more than 1000 messages in a batch"
+                           : "Invalid request: an empty batch");
         return;
     }
     while (!s->dead && json_element_next(frame->bytes, frame->len, &pos, &element)) {
@@ -147,13 +209,14 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
 {
     switch (frame->env.kind) {
     case RPC_REQUEST:
-        on_request(s, frame, method_of(frame), now_ms);
+        if (frame_is_null_notification(frame))
+            on_null_notification(s, frame, method_of(frame), now_ms);
+        else
+            on_request(s, frame, method_of(frame), now_ms);
         break;
-    case RPC_NOTIFICATION: {
-        enum rpc_method method = method_of(frame);
-        method_client_notification(s, method)(s, frame, method, now_ms);
+    case RPC_NOTIFICATION:
+        on_notification(s, frame, method_of(frame), now_ms);
         break;
-    }
     case RPC_RESULT:
     case RPC_ERROR:
         if (!upstream_is_shared(s->upstream))
@@ -161,7 +224,7 @@ static void one_frame(struct route_session *s, const struct frame *frame, bool i
         break;
     case RPC_BATCH:
         if (in_batch || !initialize_has_batches(s))
-            refuse_batch(s, "Invalid request: batches belong to revision 2025-03-26 alone");
+            refuse_batch(s, frame, "Invalid request: batches belong to revision 2025-03-26 alone");
         else
             batch(s, frame, now_ms);
         break;

@@ -102,6 +102,19 @@ static void on_notification(struct upstream *upstream, const struct frame *frame
         method_upstream_notification(upstream, method)(upstream, frame, method, now_ms);
 }
 
+static void on_null_notification(struct upstream *upstream, const struct frame *frame, enum rpc_method method,
+                                 uint64_t now_ms)
+{
+    struct buf text;
+    struct frame notification;
+    buf_init(&text, frame->len);
+    if (frame_drop_null_id(frame, &text, &notification) == 0)
+        on_notification(upstream, &notification, method, now_ms);
+    else
+        upstream->stats.dropped_notifications++;
+    buf_done(&text);
+}
+
 /* ---- what is no message ---- */
 
 /* The call that a spoilt answer was for; NULL: none is in flight under that id. */
@@ -220,7 +233,10 @@ static void on_message(struct upstream *upstream, const struct frame *frame, uin
         break;
     case RPC_REQUEST:
         report_ready(upstream);
-        on_request(upstream, frame, method, now_ms);
+        if (frame_is_null_notification(frame))
+            on_null_notification(upstream, frame, method, now_ms);
+        else
+            on_request(upstream, frame, method, now_ms);
         break;
     case RPC_NOTIFICATION:
         report_ready(upstream);

@@ -48,6 +48,9 @@ struct router_options {
      * route_reply_error, in this call; one that was not is answered -32601 afterwards, as all are when this
      * is NULL. */
     void (*on_control)(void *data, struct route_session *s, const struct frame *frame, uint64_t now_ms);
+    /* A malformed notification of a client was ignored: nobody waits for an answer to it. `reason` is for people,
+     * `count` how many of this session's there were. May be NULL. Only to be noted: it calls nothing of the router. */
+    void (*on_ignored)(void *data, const struct route_session *s, const char *reason, uint64_t count);
     void *data;
 };
 

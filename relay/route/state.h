@@ -132,6 +132,7 @@ struct route_session {
     uint64_t clock_paused_since_ms; /* valid while server_request_count > 0 */
     uint64_t requests;
     uint64_t dropped;
+    uint64_t ignored; /* malformed notifications */
     struct session_protocol *protocol; /* in the same block, behind this struct */
 };
 

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "wire/json_member.h"
 #include "wire/rpc_error.h"
 #include "wire/rpc_fast.h"
 
@@ -119,6 +120,7 @@ static enum frame_result too_large(struct frame_reader *r, struct frame *ret_fra
     ret_frame->env.fault = env.fault;
     ret_frame->env.fault_at = env.fault_at;
     ret_frame->env.has_method = env.has_method;
+    ret_frame->env.is_notice = env.is_notice;
     if (span_found(env.id) && env.id.len == buf_len(&r->id)) {
         ret_frame->bytes = buf_data(&r->id);
         ret_frame->env.id.len = env.id.len;
@@ -266,6 +268,29 @@ bool frame_id_is_sound(const struct frame *frame)
     if (text_fault && env->fault_at >= env->id.off && env->fault_at <= env->id.off + env->id.len)
         return false;
     return rpc_check_json(frame_id(frame), env->id.len, NULL) == RPC_OK;
+}
+
+bool frame_is_null_notification(const struct frame *frame)
+{
+    const struct span method = frame->env.method;
+    return frame->env.kind == RPC_REQUEST && frame->env.id_null &&
+           rpc_string_begins(frame->bytes + method.off, method.len, "notifications/");
+}
+
+int frame_drop_null_id(const struct frame *frame, struct buf *text, struct frame *ret_frame)
+{
+    buf_clear(text);
+    int rc = buf_append(text, frame->bytes, frame->len);
+    if (rc)
+        return rc;
+    char *bytes = buf_data(text);
+    size_t len = frame->len;
+    const char *begin = memchr(bytes, '{', len);
+    const struct span root = {(size_t)(begin - bytes), len - (size_t)(begin - bytes)};
+    len -= json_member_remove(bytes, len, root, "id");
+    *ret_frame = (struct frame){.bytes = bytes, .len = len};
+    rpc_scan_line(bytes, len, &ret_frame->env);
+    return 0;
 }
 
 /* ---- the reader's state ---- */

@@ -42,7 +42,7 @@ enum frame_result {
     FRAME_READY,     /* ret_frame is filled */
     FRAME_TOO_LARGE, /* ret_frame->len is the frame's length. bytes holds its id alone: env.id (off 0), absent
                         where the frame has none, one longer than max_id_bytes, or is broken before it. Of env
-                        only kind, fault, fault_at, has_method and what concerns the id are set */
+                        only kind, fault, fault_at, has_method, is_notice and what concerns the id are set */
     FRAME_NO_MEMORY, /* the frame could not be gathered: it is skipped to its end; reported once, at once.
                         ret_frame->bytes and len are not touched */
 };
@@ -87,5 +87,10 @@ static inline const char *frame_id(const struct frame *frame)
  * itself, and the frame's fault is neither in the id nor directly behind it (in {"id":01 the id is not 0).
  */
 bool frame_id_is_sound(const struct frame *frame);
+/* A sound request whose id is null and whose method is that of a notification: a serializer of one class for all
+ * messages wrote it. */
+bool frame_is_null_notification(const struct frame *frame);
+/* The notification that is meant by such a frame: a copy of it in `text` without the id. -ENOMEM, ERR_TOO_LARGE. */
+MUSTCHECK int frame_drop_null_id(const struct frame *frame, struct buf *text, struct frame *ret_frame);
 
 #endif

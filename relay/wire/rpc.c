@@ -89,13 +89,19 @@ static enum rpc_key find_key(const struct scan *json, bool *ret_exact)
     return RPC_KEY_NONE;
 }
 
+static uint32_t bit_of(enum rpc_key key)
+{
+    return UINT32_C(1) << key;
+}
+
 static void on_key(struct rpc_scan *s)
 {
     bool exact;
     enum rpc_key key = find_key(&s->json, &exact);
-    uint32_t bit = UINT32_C(1) << key;
+    uint32_t bit = bit_of(key);
     if (key == RPC_KEY_NONE)
         return;
+    s->id_met = s->id_met || key == RPC_KEY_ID;
     if (!exact) {
         note_fault(s, RPC_LOOKALIKE_KEY, s->json.at - 1);
         return;
@@ -117,9 +123,18 @@ static bool is_container(char first)
     return first == '{' || first == '[';
 }
 
-/* Illegal types are noted as such and get no span. */
+static bool is_met(const struct rpc_scan *s, enum rpc_key key)
+{
+    return (s->seen & ~s->nulls & bit_of(key)) != 0;
+}
+
+/* Illegal types are noted as such and get no span, nor does null. */
 static bool value_is_legal(struct rpc_scan *s, enum rpc_key key, const struct scan_member *m)
 {
+    if (m->first == 'n' && key != RPC_KEY_ID) {
+        s->nulls |= bit_of(key);
+        return key == RPC_KEY_RESULT;
+    }
     switch (key) {
     case RPC_KEY_ID:
         s->env.id_null = m->first == 'n';
@@ -207,6 +222,8 @@ static void classify_object(struct rpc_scan *s)
 {
     struct rpc_envelope *env = &s->env;
     size_t len = s->json.at;
+    if ((s->nulls & bit_of(RPC_KEY_RESULT)) && (span_found(env->error) || span_found(env->method)))
+        env->result = (struct span){0};
     env->kind = message_kind(env);
     if (!s->is_2_0)
         note_fault(s, RPC_NOT_2_0, span_found(env->jsonrpc) ? env->jsonrpc.off : len);
@@ -231,11 +248,12 @@ void rpc_scan_end(struct rpc_scan *s, struct rpc_envelope *ret_env)
     } else {
         note_fault(s, RPC_NOT_OBJECT, s->json.members[0].at);
     }
-    env->has_method = (s->seen >> RPC_KEY_METHOD & 1) != 0;
+    env->has_method = is_met(s, RPC_KEY_METHOD);
     env->fault = s->fault;
     env->fault_at = s->fault_at;
     if (env->fault != RPC_OK)
         env->kind = RPC_INVALID;
+    env->is_notice = env->kind == RPC_INVALID && env->has_method && !s->id_met && scan_saw_all(&s->json);
     *ret_env = *env;
 }
 

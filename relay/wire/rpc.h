@@ -67,7 +67,10 @@ struct rpc_envelope {
                         end did */
     bool id_null;    /* id is present and null */
     bool id_is_int;  /* id is an integer lexeme without fraction or exponent, -0 included */
-    bool has_method; /* the root has a method member, of any type: the frame is not a response */
+    bool has_method; /* the root has a method member, not null, of any type: the frame is not a response */
+    bool
+        is_notice; /* RPC_INVALID, scanned to its end, with a method and without an id: a malformed notification,
+                        whose sender expects no answer */
     struct span id;
     struct span method; /* with its quotes */
     struct span params;
@@ -94,7 +97,11 @@ struct rpc_envelope {
     struct span subscription_id;
 };
 
-/* An RPC_INVALID message keeps the spans found, so that a refusal can name the id: every member of a legal
+/* A member that is null counts as absent: it has no span, and no rule looks at it. Serializers of one class for all
+ * messages write every member that they know. Two exceptions: an id (id_null), and a result in a message that has
+ * neither error nor method, which is a result.
+ *
+ * An RPC_INVALID message keeps the spans found, so that a refusal can name the id: every member of a legal
  * type before the fault, and behind it too if the fault leaves the structure unambiguous (all but
  * RPC_BAD_JSON between values; see scan.h). An id that occurs twice is absent.
  *
@@ -107,7 +114,9 @@ struct rpc_scan {
     struct rpc_envelope env; /* so far */
     enum rpc_fault fault;    /* the first of the second group */
     size_t fault_at;
-    uint32_t seen; /* routing keys met, one bit each */
+    uint32_t seen;  /* routing keys met, one bit each */
+    uint32_t nulls; /* those of them whose value is null */
+    bool id_met;    /* an id, or a key that differs from it in case alone */
     bool is_2_0;
     bool bad_params;
 };

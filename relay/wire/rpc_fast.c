@@ -286,6 +286,8 @@ static const char *skip_routed(struct line *l, unsigned key, const char *p, unsi
             return members(l, p, RPC_LEVEL_META);
         break;
     }
+    if (*p == 'n' && key != RPC_KEY_RESULT) /* null counts as absent: the resumable scan decides */
+        return NULL;
     return skip_value(p, l->end, level);
 }
 

@@ -278,6 +278,11 @@ enum scan_fault scan_end(struct scan *s)
     return s->fault;
 }
 
+bool scan_saw_all(const struct scan *s)
+{
+    return s->state == S_DONE;
+}
+
 bool scan_is_blank(const struct scan *s)
 {
     return s->state == S_VALUE && !s->members[0].begun;

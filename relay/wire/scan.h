@@ -91,6 +91,9 @@ void scan_init(struct scan *s, bool watch, bool newlines);
 enum scan_event scan_next(struct scan *s, const char **bytes, size_t *len);
 /* The text is over. */
 enum scan_fault scan_end(struct scan *s);
+/* After scan_end: the root value ended, and nothing stands behind it; every member of a watched object was reported.
+ */
+bool scan_saw_all(const struct scan *s);
 /* Nothing but white space so far. */
 bool scan_is_blank(const struct scan *s);
 

@@ -34,7 +34,8 @@ static bool same_envelope(const struct rpc_envelope *a, const struct rpc_envelop
 {
     size_t spans = offsetof(struct rpc_envelope, id);
     return a->kind == b->kind && a->fault == b->fault && a->fault_at == b->fault_at &&
-           a->id_null == b->id_null && a->has_method == b->has_method && a->id_is_int == b->id_is_int &&
+           a->id_null == b->id_null && a->has_method == b->has_method && a->is_notice == b->is_notice &&
+           a->id_is_int == b->id_is_int &&
            memcmp((const char *)a + spans, (const char *)b + spans, sizeof(*a) - spans) == 0;
 }
 
@@ -108,9 +109,12 @@ static void check_string(struct text t, const json_t *expected)
     free(decoded);
 }
 
-static void check_span(struct text t, struct span span, const json_t *object, const char *key)
+/* What is null counts as absent, unless `null_too`. */
+static void check_span(struct text t, struct span span, const json_t *object, const char *key, bool null_too)
 {
     const json_t *expected = json_object_get(object, key);
+    if (json_is_null(expected) && !null_too)
+        expected = NULL;
     CHECK(span_found(span) == !!expected);
     if (!expected)
         return;
@@ -121,17 +125,23 @@ static void check_span(struct text t, struct span span, const json_t *object, co
         check_string(value, expected);
 }
 
+static bool null_counts(enum rpc_key key, const struct rpc_envelope *env)
+{
+    return key == RPC_KEY_ID || (key == RPC_KEY_RESULT && env->kind == RPC_RESULT);
+}
+
 static void check_spans(struct text t, const struct rpc_envelope *env, const json_t *root)
 {
     const json_t *params = json_object_get(root, "params");
     const json_t *meta = json_object_get(params, "_meta");
-#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, root, name_);
+#define X(id_, name_, member_, how_, case_rule_)                                                             \
+    check_span(t, env->member_, root, name_, null_counts(RPC_KEY_##id_, env));
     RPC_ROOT_KEYS(X)
 #undef X
-#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, params, name_);
+#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, params, name_, false);
     RPC_PARAMS_KEYS(X)
 #undef X
-#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, meta, name_);
+#define X(id_, name_, member_, how_, case_rule_) check_span(t, env->member_, meta, name_, false);
     RPC_META_KEYS(X)
 #undef X
 }

@@ -51,6 +51,17 @@ static const struct {
     {"{" V ",\"id\":null,\"error\":{}}", RPC_ERROR, RPC_OK, "null"},
     {"{" V ",\"error\":{}}", RPC_ERROR, RPC_OK, NULL},
     {"[]", RPC_BATCH, RPC_OK, NULL},
+    /* what is null is absent, but for an id, and for a result with nothing beside it */
+    {"{" V ",\"method\":\"m\",\"params\":null,\"id\":6}", RPC_REQUEST, RPC_OK, "6"},
+    {"{" V ",\"id\":6,\"method\":\"m\",\"params\":null,\"result\":null,\"error\":null}", RPC_REQUEST, RPC_OK,
+     "6"},
+    {"{" V ",\"method\":\"m\",\"params\":null}", RPC_NOTIFICATION, RPC_OK, NULL},
+    {"{" V ",\"id\":1,\"method\":null,\"params\":null,\"result\":{},\"error\":null}", RPC_RESULT, RPC_OK,
+     "1"},
+    {"{" V ",\"error\":null,\"result\":null,\"id\":1}", RPC_RESULT, RPC_OK, "1"},
+    {"{" V ",\"id\":1,\"result\":null,\"error\":{\"code\":1}}", RPC_ERROR, RPC_OK, "1"},
+    {"{" V ",\"id\":null,\"error\":{\"code\":1},\"result\":null}", RPC_ERROR, RPC_OK, "null"},
+    {"{" V ",\"id\":1,\"error\":null}", RPC_INVALID, RPC_BAD_MESSAGE, "1"},
     {" [{" V ",\"id\":1,\"method\":\"m\"}] ", RPC_BATCH, RPC_OK, NULL},
     {"\t{" V " , \"id\" : 9007199254740993 , \"method\" : \"m\" }\r", RPC_REQUEST, RPC_OK,
      "9007199254740993"},
@@ -81,8 +92,7 @@ static const struct {
     {"{" V ",\"id\":{},\"method\":\"m\"}", RPC_INVALID, RPC_BAD_ID, NULL},
     {"{" V ",\"id\":[1],\"method\":\"m\"}", RPC_INVALID, RPC_BAD_ID, NULL},
     {"{" V ",\"method\":1,\"id\":6}", RPC_INVALID, RPC_BAD_METHOD, "6"},
-    {"{" V ",\"method\":null,\"id\":6}", RPC_INVALID, RPC_BAD_METHOD, "6"},
-    {"{" V ",\"method\":\"m\",\"params\":null,\"id\":6}", RPC_INVALID, RPC_BAD_PARAMS, "6"},
+    {"{" V ",\"method\":null,\"id\":6}", RPC_INVALID, RPC_BAD_MESSAGE, "6"},
     {"{" V ",\"method\":\"m\",\"params\":\"{}\",\"id\":6}", RPC_INVALID, RPC_BAD_PARAMS, "6"},
 
     /* the text is at fault: an id is known that stood before it, or behind it where the structure is clear */
@@ -109,7 +119,8 @@ static void tells_kinds_and_faults(void **state)
             fail_msg("%s: kind %d, %s", messages[i].text, (int)env.kind, rpc_fault_text(env.fault));
         assert_span(messages[i].text, env.id, messages[i].id);
         bool method = strstr(messages[i].text, "\"method\"") || strstr(messages[i].text, "\"m\\u0065thod\"");
-        assert_int_equal(env.has_method, method && env.kind != RPC_BATCH);
+        bool null_method = strstr(messages[i].text, "\"method\":null");
+        assert_int_equal(env.has_method, method && !null_method && env.kind != RPC_BATCH);
         assert_int_equal(env.id_null, messages[i].id && strcmp(messages[i].id, "null") == 0);
     }
 }
@@ -218,6 +229,58 @@ static void looks_into_params_only(void **state)
     }
 }
 
+static void null_members_have_no_span(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{" V
+        ",\"id\":1,\"method\":\"m\",\"result\":null,\"error\":null,\"params\":{\"_meta\":{\"progressToken\":null},"
+        "\"taskId\":null,\"task\":null,\"uri\":null,\"level\":null,\"requestId\":null,\"progressToken\":null}}";
+    struct rpc_envelope env;
+    rpc_scan_line(text, strlen(text), &env);
+    assert_int_equal(env.kind, RPC_REQUEST);
+    assert_true(span_found(env.params) && span_found(env.meta));
+    assert_false(span_found(env.result) || span_found(env.error) || span_found(env.meta_token) ||
+                 span_found(env.task_id) || span_found(env.task) || span_found(env.uri) ||
+                 span_found(env.level) || span_found(env.request_id) || span_found(env.param_token));
+}
+
+/* Of what is invalid: has its sender asked for an answer? */
+static void malformed_notifications_are_told_from_requests(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_notice;
+    } lines[] = {
+        {"{" V ",\"method\":\"m\",\"params\":5}", true},
+        {"{\"method\":\"m\"}", true},
+        {"{\"jsonrpc\":\"1.0\",\"method\":\"m\"}", true},
+        {"{" V ",\"method\":5}", true},
+        {"{" V ",\"method\":\"m\",\"result\":1}", true},
+        {"{" V ",\"method\":\"m\",\"method\":\"n\"}", true},
+        {"{" V ",\"method\":\"m\",\"params\":{\"x\":\"\xff\"}}", true},
+        {"{" V ",\"method\":\"m\",\"params\":{\"x\":\"\\q\"}}", true},
+        {"{" V ",\"method\":\"m\"}", false}, /* sound */
+        {"{" V ",\"method\":\"m\",\"params\":5,\"id\":1}", false},
+        {"{" V ",\"method\":\"m\",\"id\":{}}", false},
+        {"{" V ",\"method\":\"m\",\"ID\":1}", false},
+        {"{" V ",\"id\":1,\"method\":\"m\",\"id\":1}", false},
+        {"{" V ",\"method\":null}", false},
+        {"{" V ",\"method\":\"m\"", false}, /* an id may follow */
+        {"{" V ",\"method\":\"m\",\"params\":{x}}", false},
+        {"{" V ",\"method\":\"m\"} x", false},
+        {"{}", false},
+        {"5", false},
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct rpc_envelope env;
+        rpc_scan_line(lines[i].text, strlen(lines[i].text), &env);
+        if (env.is_notice != lines[i].is_notice)
+            fail_msg("%s: %d", lines[i].text, env.is_notice);
+    }
+}
+
 /* ---- cuts ---- */
 
 static void assert_same(const struct rpc_envelope *a, const struct rpc_envelope *b)
@@ -227,6 +290,7 @@ static void assert_same(const struct rpc_envelope *a, const struct rpc_envelope 
     assert_int_equal(a->fault_at, b->fault_at);
     assert_int_equal(a->id_null, b->id_null);
     assert_int_equal(a->has_method, b->has_method);
+    assert_int_equal(a->is_notice, b->is_notice);
     assert_int_equal(a->id_is_int, b->id_is_int);
     assert_memory_equal(&a->id, &b->id, sizeof(*a) - offsetof(struct rpc_envelope, id));
 }
@@ -415,6 +479,8 @@ int main(void)
         cmocka_unit_test(tells_kinds_and_faults),
         cmocka_unit_test(knows_the_id_behind_what_is_too_deep),
         cmocka_unit_test(tells_integers),
+        cmocka_unit_test(null_members_have_no_span),
+        cmocka_unit_test(malformed_notifications_are_told_from_requests),
         cmocka_unit_test(finds_every_routing_key),
         cmocka_unit_test(finds_responses),
         cmocka_unit_test(looks_into_params_only),
