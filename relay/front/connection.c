@@ -30,6 +30,8 @@
 /* A queue that is not full takes one more message, whose id may be longer than what the child wrote, and the reason why
  * the connection ends. */
 #define QUEUE_SLACK_BYTES (2 * ERROR_LINE_MAX_BYTES)
+/* With the sweep, which comes once a second, a message is quiet after a half to one and a half seconds. */
+#define QUIET_MS 500
 /* A queue up to this is accounted when it has been written, a longer one at the end of the iteration in any
  * case: the kernel may not take it. */
 #define ACCOUNT_LATE_BYTES ((size_t)64 << 10)
@@ -426,15 +428,25 @@ static const struct stream_ops stream_ops = {
 
 /* ---- time-outs ---- */
 
+/* A message that has been under way for a while. */
+static void note_quiet(struct connection *c, uint64_t now_ms)
+{
+    if (connection_is_open(c) && c->message_begun_at_ms != 0 && c->protocol->ops->on_quiet &&
+        now_ms - c->message_begun_at_ms >= QUIET_MS)
+        c->protocol->ops->on_quiet(c->protocol, now_ms);
+}
+
 bool connection_sweep(struct connection *c, uint64_t now_ms)
 {
     enum connection_timeout timeout = connection_check_timeouts(c, now_ms);
     switch (timeout) {
     case TIMEOUT_NOT_YET:
+        note_quiet(c, now_ms);
         return true;
     case TIMEOUT_NONE:
     case TIMEOUT_UNUSED:
         if (c->state < CONNECTION_FLUSHING) {
+            note_quiet(c, now_ms);
             connection_trim(c);
             connection_account(c);
         }
@@ -444,7 +456,7 @@ bool connection_sweep(struct connection *c, uint64_t now_ms)
                         (unsigned long long)(now_ms - stream_progress_at_ms(&c->stream)));
         return false;
     case TIMEOUT_MESSAGE:
-        connection_close(c, RPC_E_TIMEOUT, "a frame did not end within %llu ms",
+        connection_close(c, RPC_E_TIMEOUT, "a frame did not end within %llu ms: its newline is missing",
                          (unsigned long long)c->front->options.limits.frame_timeout_ms);
         return true;
     case TIMEOUT_PEER_GONE:

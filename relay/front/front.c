@@ -28,6 +28,8 @@
 static const struct sniff_row spoken[] = {
     {'{', '{', &ndjson_protocol, NULL},
     {'[', '[', &ndjson_protocol, NULL},
+    {0xef, 0xef, &ndjson_protocol, NULL}, /* a byte order mark, which no browser can send first */
+    {0xfe, 0xff, NULL, "this port speaks newline-delimited JSON-RPC 2.0 in UTF-8; this seems to be UTF-16"},
     {0x16, 0x16, NULL,
      "this port speaks newline-delimited JSON-RPC 2.0 in the clear; TLS is not spoken here"},
     {0x00, 0xff, NULL,

@@ -6,6 +6,8 @@
  * Out: the transport's send copies into the connection's queue, which is written at the end of the loop
  * iteration.
  *
+ * A whole value without a newline behind it is taken after about a second.
+ *
  * Failure modes: no such server -> NO_SUCH_SERVER with the known names, and the end. No memory for a session
  * -> OVERLOADED and the end; for a line that spans reads -> OVERLOADED, the line is skipped, the connection
  * goes on.
@@ -16,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "log/log.h"
 #include "front/error_line.h"
 #include "route/router.h"
 #include "wire/frame.h"
@@ -27,6 +30,7 @@ struct ndjson {
     struct frame_reader reader;
     struct connection *connection; /* borrowed */
     struct session *session;       /* owned; NULL: there is no such server, or the connection closes */
+    bool newline_missed;           /* a message without a newline was taken, and logged */
 };
 
 static struct ndjson *ndjson_of(struct protocol *p)
@@ -181,6 +185,22 @@ static size_t on_bytes(struct protocol *p, const char *bytes, size_t len, uint64
     return total - len;
 }
 
+/* A value that is whole, and no newline behind it: some clients never send one, and would wait for ever. It is taken. A
+ * newline that comes later ends a blank line. */
+static void on_quiet(struct protocol *p, uint64_t now_ms)
+{
+    struct ndjson *n = ndjson_of(p);
+    struct frame frame;
+    if (!frame_reader_has_value(&n->reader))
+        return;
+    if (!n->newline_missed)
+        LOG(LOG_INFO, "client's message without a newline taken", F_UINT("session", p->session_id));
+    n->newline_missed = true;
+    if (frame_end_line(&n->reader, &frame) == FRAME_READY)
+        session_frame(n->session, &frame, now_ms);
+    connection_message_ended(n->connection);
+}
+
 static void on_sent(struct protocol *p, size_t queued_bytes)
 {
     struct ndjson *n = ndjson_of(p);
@@ -215,6 +235,7 @@ static void trim(struct protocol *p)
 
 const struct protocol_ops ndjson_protocol = {.open = on_open,
                                              .on_bytes = on_bytes,
+                                             .on_quiet = on_quiet,
                                              .on_sent = on_sent,
                                              .on_writable = on_writable,
                                              .on_closing = on_closing,

@@ -52,6 +52,9 @@ struct protocol_ops {
      * PROTOCOL_MESSAGES_MAX messages, or when connection_takes_more says no; the rest comes again in the next loop
      * iteration. */
     size_t (*on_bytes)(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms);
+    /* A message has been under way for about a second or longer; called once a second, from the top of the loop.
+     * May be NULL. */
+    void (*on_quiet)(struct protocol *p, uint64_t now_ms);
     /* Bytes left the queue; so many still wait. */
     void (*on_sent)(struct protocol *p, size_t queued_bytes);
     /* The queue fell below the low mark after it had been above the high one. */

@@ -22,6 +22,7 @@
 #include "mcp/admission.h"
 #include "mcp/subscriptions.h"
 #include "wire/json_member.h"
+#include "wire/json_same.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
@@ -77,7 +78,7 @@ bool handshake_is(const struct upstream *upstream, const struct frame *frame)
     uint64_t id;
     const struct span at = frame->env.id;
     return upstream->protocol->handshake_id && span_found(at) &&
-           rpc_parse_id(frame->bytes + at.off, at.len, &id) && id == upstream->protocol->handshake_id;
+           rpc_parse_spelled_id(frame->bytes + at.off, at.len, &id) && id == upstream->protocol->handshake_id;
 }
 
 /* ---- the cache ---- */
@@ -139,14 +140,12 @@ static const char *cache_make(const struct frame *frame, struct init_cache *ret_
     return NULL;
 }
 
-static bool same_span(const struct init_cache *a, struct span x, const struct init_cache *b, struct span y)
-{
-    return x.len == y.len && (x.len == 0 || memcmp(a->result + x.off, b->result + y.off, x.len) == 0);
-}
-
+/* As values: another order of keys or another spelling is no other server. */
 static bool is_same(const struct init_cache *a, const struct init_cache *b)
 {
-    return strcmp(a->protocol, b->protocol) == 0 && same_span(a, a->capabilities, b, b->capabilities);
+    return strcmp(a->protocol, b->protocol) == 0 &&
+           json_same(a->result + a->capabilities.off, a->capabilities.len, b->result + b->capabilities.off,
+                     b->capabilities.len);
 }
 
 /* ---- after the answer ---- */

@@ -1,5 +1,5 @@
 MODULES += mcp
-mcp_SRC := $(addprefix relay/mcp/,mcp.c methods.c client_messages.c client_methods.c upstream_messages.c upstream_methods.c \
+mcp_SRC := $(addprefix relay/mcp/,mcp.c methods.c strays.c client_messages.c client_methods.c upstream_messages.c upstream_methods.c \
              admission.c initialize.c handshake.c subscriptions.c tasks.c server_requests.c log_levels.c elicitations.c)
 
 FUZZERS          += fuzz_router

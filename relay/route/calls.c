@@ -17,7 +17,9 @@
 #include "route/deadline.h"
 #include "route/replies.h"
 #include "route/state.h"
+#include "route/stray_lines.h"
 #include "wire/rpc_error.h"
+#include "wire/writer.h"
 
 /* ---- the pool ---- */
 
@@ -101,7 +103,7 @@ static bool is_relay_id(const struct map_node *node, const void *key)
 struct call *calls_find(const struct upstream *upstream, const char *lexeme, size_t len)
 {
     uint64_t id;
-    if (!rpc_parse_id(lexeme, len, &id))
+    if (!rpc_parse_spelled_id(lexeme, len, &id))
         return NULL;
     struct map_node *node = map_find(&upstream->calls, id, is_relay_id, &id);
     return node ? CONTAINER_OF(node, struct call, by_relay_id) : NULL;
@@ -483,18 +485,36 @@ void calls_fail_waiting(struct route_session *s, const struct refusal *why)
 
 /* ---- time ---- */
 
+/* Beside the time: what the child wrote that was no message, which may have been the answer. */
+static void refuse_late(struct call *c, uint64_t after_ms)
+{
+    char message[512];
+    struct buf *text = &c->router->scratch;
+    const char *strays = stray_lines_text(c->upstream);
+    struct refusal why = {.code = RPC_E_TIMEOUT, .sent = c->state == CALL_IN_FLIGHT};
+    struct writer w;
+    buf_clear(text);
+    writer_init(&w, text);
+    write_object(&w);
+    write_member_uint(&w, "afterMs", after_ms);
+    if (why.sent)
+        stray_lines_write(c->upstream, c->session, &w);
+    write_object_end(&w);
+    if (writer_end(&w) == 0) { /* else data says less */
+        why.members = buf_data(text) + 1;
+        why.members_len = buf_len(text) - 2;
+    }
+    if (why.sent && strays) {
+        (void)snprintf(message, sizeof(message), "%s; the server's standard output %s",
+                       rpc_error_message(RPC_E_TIMEOUT), strays);
+        why.message = message;
+    }
+    call_reply_error(c, &why);
+}
+
 static void time_out(struct call *c, uint64_t now_ms)
 {
-    char members[48];
-    int n =
-        snprintf(members, sizeof(members), "\"afterMs\":%llu", (unsigned long long)(now_ms - c->arrived_ms));
-    const struct refusal why = {
-        .code = RPC_E_TIMEOUT,
-        .sent = c->state == CALL_IN_FLIGHT,
-        .members = members,
-        .members_len = (size_t)n,
-    };
-    call_reply_error(c, &why);
+    refuse_late(c, now_ms - c->arrived_ms);
     call_cancel(c, NULL, now_ms);
 }
 

@@ -128,8 +128,8 @@ void calls_done(struct router *r);
 
 /* The next id towards the child. */
 uint64_t calls_next_id(struct upstream *upstream);
-/* By the id in a child's message; NULL when it is no exact integer or unknown. Any state that has a relay id.
- */
+/* By the id in a child's message, however it spells our integer; NULL when it is none or unknown. Any state that has a
+ * relay id. */
 struct call *calls_find(const struct upstream *upstream, const char *lexeme, size_t len);
 /* By the raw id of a client's request: waiting, held or in flight. */
 struct call *calls_find_client(const struct route_session *s, const char *id, size_t len);

@@ -6,10 +6,12 @@
 
 #include "base/alloc.h"
 #include "route/state.h"
+#include "route/stray_lines.h"
 #include "wire/rpc_error.h"
 #include "wire/writer.h"
 
-static void write_outage(struct writer *w, const struct upstream *upstream, const struct outage *why)
+static void write_outage(struct writer *w, const struct upstream *upstream, const struct outage *why,
+                         bool was_ready)
 {
     write_object(w);
     write_member_string(w, "server", upstream->server->name);
@@ -24,6 +26,8 @@ static void write_outage(struct writer *w, const struct upstream *upstream, cons
         write_key(w, "stderrTail");
         write_string(w, why->stderr_tail, why->stderr_len);
     }
+    if (!was_ready)
+        stray_lines_write(upstream, NULL, w);
     write_object_end(w);
 }
 
@@ -32,28 +36,33 @@ static int code_of(const struct outage *why)
     return why->code ? why->code : RPC_E_SERVER_UNAVAILABLE;
 }
 
-static char *message_of(const struct outage *why)
+/* What a failed start's standard output has in it may be the whole reason. */
+static char *message_of(const struct upstream *upstream, const struct outage *why, bool was_ready)
 {
-    char text[512];
-    if (!why->detail)
+    char text[1024];
+    const char *strays = was_ready ? NULL : stray_lines_text(upstream);
+    if (!why->detail && !strays)
         return NULL;
-    (void)snprintf(text, sizeof(text), "%s: %s", rpc_error_message(code_of(why)), why->detail);
+    (void)snprintf(text, sizeof(text), "%s: %s%s%s%s", rpc_error_message(code_of(why)),
+                   why->detail ? why->detail : "", why->detail && strays ? "; " : "",
+                   strays ? "its standard output " : "", strays ? strays : "");
     return mem_strdup(text);
 }
 
 void outage_note(struct upstream *upstream, const struct outage *why)
 {
     struct writer w;
+    bool was_ready = upstream->ready_reported; /* then its lines explain no failed start */
     buf_clear(&upstream->outage);
     upstream->outage_code = code_of(why);
     upstream->retry_at_ms = why->retry_at_ms;
     upstream->retry_after_ms = why->retry_after_ms;
     mem_free(upstream->outage_message);
-    upstream->outage_message = message_of(why);
+    upstream->outage_message = message_of(upstream, why, was_ready);
     if (!upstream->server)
         return;
     writer_init(&w, &upstream->outage);
-    write_outage(&w, upstream, why);
+    write_outage(&w, upstream, why, was_ready);
     if (writer_end(&w))
         buf_clear(&upstream->outage);
 }

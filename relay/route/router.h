@@ -105,6 +105,9 @@ struct server_ops {
     /* perSession: the session is gone; stop the child, then upstream_free (from inside this call, if there
      * was no child). The upstream takes no frames any more. */
     void (*release)(void *server_data, struct upstream *upstream);
+    /* The child wrote a line that is no message: one of the first few, to be logged. `looks_like` is a word, `line`
+     * may be shown as it is. NULL: nobody wants to know. */
+    void (*stray)(void *server_data, struct upstream *upstream, const char *looks_like, const char *line);
 };
 
 /* Why there is no child; becomes the data of SERVER_UNAVAILABLE. Borrowed by the call it is passed to, copied

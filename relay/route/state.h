@@ -93,6 +93,7 @@ struct upstream {
     struct buf outage;          /* inside of the data object of SERVER_UNAVAILABLE */
     char *outage_message;       /* owned; NULL: the code's own */
     int outage_code;
+    struct stray_lines *strays; /* owned; stray_lines.c: lines of the child that were no messages; NULL: none */
     uint64_t retry_at_ms;
     uint64_t retry_after_ms; /* without retry_at_ms; 0: nobody knows */
     struct upstream_stats stats;

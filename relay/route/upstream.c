@@ -12,6 +12,7 @@
 #include "route/outbox.h"
 #include "route/replies.h"
 #include "route/scheduler.h"
+#include "route/stray_lines.h"
 #include "wire/rpc_error.h"
 
 /* An outage's text: state, detail and 2 KiB of stderr, each byte of which may become six. */
@@ -60,6 +61,7 @@ void upstream_free(struct upstream *upstream)
     assert(upstream->peers.count == 0);
     map_done(&upstream->peers);
     outage_done(upstream);
+    stray_lines_forget(upstream);
     mem_free(upstream);
 }
 
@@ -121,6 +123,7 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
     if (upstream->released)
         return;
     assert(!upstream->link);
+    stray_lines_forget(upstream);
     upstream->link = child;
     upstream->link_closing = false;
     upstream->draining = false;
@@ -174,6 +177,9 @@ void upstream_forget_link(struct upstream *upstream, const struct refusal *why, 
 {
     upstream->link = NULL;
     upstream->link_closing = false;
+    if (upstream
+            ->ready_reported) /* else the outage may be told again, with what explains the start's failure */
+        stray_lines_forget(upstream);
     upstream->ready_reported = false;
     scheduler_reset(upstream);
     hold_clear(upstream);

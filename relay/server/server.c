@@ -88,8 +88,17 @@ static void on_route_release(void *server_data, struct upstream *upstream)
         upstream_free(upstream); /* it never needed an instance */
 }
 
+static void on_route_stray(void *server_data, struct upstream *upstream, const char *looks_like,
+                           const char *line)
+{
+    const struct server *server = server_data;
+    (void)upstream;
+    LOG(LOG_WARN, "child's stdout: no message", F_STR("server", server->name),
+        F_STR("looks_like", looks_like), F_STR("line", line));
+}
+
 const struct server_ops server_route_ops = {on_route_start, on_route_ready, on_route_handshake_failed,
-                                            on_route_release};
+                                            on_route_release, on_route_stray};
 
 /* ---- the set ---- */
 

@@ -39,6 +39,7 @@ void frame_reader_init(struct frame_reader *r, size_t max_bytes, size_t max_id_b
     buf_init(&r->partial, max_bytes);
     buf_init(&r->id, max_id_bytes);
     r->max_bytes = max_bytes;
+    r->bom = 0;
     begin_frame(r);
 }
 
@@ -194,10 +195,29 @@ static enum frame_result end_line(struct frame_reader *r, const char *bytes, siz
     return end_frame(r, whole, bytes, len, ret_frame);
 }
 
+/* At the start of the stream. What turns out to be no mark belongs to the first line. */
+static void skip_bom(struct frame_reader *r, const char **bytes, size_t *len)
+{
+    static const char mark[FRAME_BOM_OVER] = {'\xEF', '\xBB', '\xBF'};
+    while (r->bom<FRAME_BOM_OVER && * len> 0) {
+        if (**bytes != mark[r->bom]) {
+            size_t met = r->bom;
+            r->bom = FRAME_BOM_OVER;
+            take_piece(r, mark, met);
+            return;
+        }
+        r->bom++;
+        ++*bytes;
+        --*len;
+    }
+}
+
 enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t *len, struct frame *ret_frame)
 {
     if (r->handed_out)
         begin_frame(r);
+    if (r->bom < FRAME_BOM_OVER)
+        skip_bom(r, bytes, len);
     while (*len > 0) {
         const char *piece = *bytes;
         const char *newline = memchr(piece, '\n', *len);
@@ -216,6 +236,16 @@ enum frame_result frame_next(struct frame_reader *r, const char **bytes, size_t 
             return result;
     }
     return FRAME_MORE;
+}
+
+bool frame_reader_has_value(const struct frame_reader *r)
+{
+    return !r->handed_out && r->mode == M_GATHER && rpc_scan_has_value(&r->scan);
+}
+
+enum frame_result frame_end_line(struct frame_reader *r, struct frame *ret_frame)
+{
+    return end_line(r, "", 0, ret_frame);
 }
 
 /* ---- messages ---- */

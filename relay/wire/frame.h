@@ -9,7 +9,7 @@
  * frame may be max_bytes long. A longer one is skipped to its end and then reported once, with its id,
  * wherever in the frame the id is. The result does not depend on where the chunks are cut.
  *
- * Lines: a line's content is the bytes before its newline, less one trailing CR (which is held back at the
+ * Lines: a byte order mark (of UTF-8) at the very start of the stream is skipped. A line's content is the bytes before its newline, less one trailing CR (which is held back at the
  * end of a chunk until the next byte is known). A line of white space alone is skipped silently.
  *
  * Messages: line ends (LF and CR) between values are white space, and become spaces in the returned frame, so
@@ -47,14 +47,17 @@ enum frame_result {
                         ret_frame->bytes and len are not touched */
 };
 
+#define FRAME_BOM_OVER 3
+
 struct frame_reader {
     struct buf partial;   /* the gathered start of a frame; empty between frames that came whole */
     struct buf id;        /* of an over-long frame, as far as it came */
     struct rpc_scan scan; /* of the frame under way */
     size_t frame_bytes;   /* its content so far, without a CR held back */
     size_t max_bytes;
-    uint8_t mode;    /* frame.c's: gathering, or skipping */
-    bool cr;         /* held back: trailing if the newline comes next, else the line's */
+    uint8_t mode; /* frame.c's: gathering, or skipping */
+    uint8_t bom;  /* bytes met of a byte order mark at the start of the stream; FRAME_BOM_OVER: behind it */
+    bool cr;      /* held back: trailing if the newline comes next, else the line's */
     bool handed_out; /* the frame is over and borrowed: it is dropped at the next call */
 };
 
@@ -74,6 +77,10 @@ enum frame_result frame_feed_chunk(struct frame_reader *r, const char *bytes, si
 size_t frame_reader_partial(const struct frame_reader *r);
 /* A frame is incomplete; it may hold no bytes while it is skipped. */
 bool frame_reader_in_line(const struct frame_reader *r);
+/* The line under way is a whole object or array already: nothing but its newline can follow. */
+bool frame_reader_has_value(const struct frame_reader *r);
+/* Ends such a line as its newline would. */
+enum frame_result frame_end_line(struct frame_reader *r, struct frame *ret_frame);
 /* Releases storage that no frame needs; for a peer that has been idle for a while. Invalidates a borrowed
  * frame. */
 void frame_reader_trim(struct frame_reader *r);

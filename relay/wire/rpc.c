@@ -272,6 +272,11 @@ bool rpc_scan_is_blank(const struct rpc_scan *s)
     return scan_is_blank(&s->json);
 }
 
+bool rpc_scan_has_value(const struct rpc_scan *s)
+{
+    return scan_saw_all(&s->json) && is_container(s->json.members[0].first);
+}
+
 struct span rpc_scan_id(const struct rpc_scan *s)
 {
     const struct scan_member *m = &s->json.members[RPC_LEVEL_ROOT];

@@ -132,6 +132,8 @@ void rpc_scan_end(struct rpc_scan *s, struct rpc_envelope *ret_env);
 void rpc_scan_line(const char *bytes, size_t len, struct rpc_envelope *ret_env);
 /* Only white space was fed so far. */
 bool rpc_scan_is_blank(const struct rpc_scan *s);
+/* What was fed so far is a whole object or array. */
+bool rpc_scan_has_value(const struct rpc_scan *s);
 /* The root's id as far as it was fed: complete, or cut by the end of the last chunk.
  */
 struct span rpc_scan_id(const struct rpc_scan *s);
@@ -148,9 +150,14 @@ size_t rpc_decode_string(const char *quoted, size_t len, char *out, size_t cap);
 /* The decoded string equals, or begins with, `text`. Any length. */
 bool rpc_string_is(const char *quoted, size_t len, const char *text);
 bool rpc_string_begins(const char *quoted, size_t len, const char *text);
+/* Two strings with their quotes are equal, decoded. */
+bool rpc_string_equal(const char *a, size_t a_len, const char *b, size_t b_len);
 /* An integer lexeme between 0 and 2^53-1, as a relay id comes back from a child. A string, fraction,
  * exponent, sign or leading zero is not one: false. */
 bool rpc_parse_id(const char *lexeme, size_t len, uint64_t *ret_id);
+
+/* The same for an id as a peer may spell the integer that it was sent: also 1.0, 1e0 and "1". */
+bool rpc_parse_spelled_id(const char *lexeme, size_t len, uint64_t *ret_id);
 
 /* The methods that a relay has to look at; everything else is RPC_M_OTHER and passes through. */
 enum rpc_method {

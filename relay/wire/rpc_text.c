@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "wire/number.h"
 #include "wire/text.h"
 
 /* ---- strings ---- */
@@ -158,6 +159,45 @@ bool rpc_string_begins(const char *quoted, size_t len, const char *text)
     return match(quoted, len, text, strlen(text)) != MATCH_NONE;
 }
 
+/* Reads one decoded string piece by piece. */
+struct reader {
+    const char *p;
+    const char *end;
+    const char *piece;
+    size_t left; /* of the piece */
+    char escape[4];
+};
+
+/* false: the end, or malformed text. */
+static bool refill(struct reader *r)
+{
+    if (r->left == 0)
+        r->left = next_piece(&r->p, r->end, r->escape, &r->piece);
+    return r->left > 0;
+}
+
+bool rpc_string_equal(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    if (!is_quoted(a, a_len) || !is_quoted(b, b_len))
+        return false;
+    struct reader x = {.p = a + 1, .end = a + a_len - 1};
+    struct reader y = {.p = b + 1, .end = b + b_len - 1};
+    for (;;) {
+        bool more = refill(&x);
+        if (more != refill(&y))
+            return false;
+        if (!more)
+            return x.p == x.end && y.p == y.end;
+        size_t common = x.left < y.left ? x.left : y.left;
+        if (memcmp(x.piece, y.piece, common) != 0)
+            return false;
+        x.piece += common;
+        y.piece += common;
+        x.left -= common;
+        y.left -= common;
+    }
+}
+
 /* ---- ids ---- */
 
 bool rpc_parse_id(const char *lexeme, size_t len, uint64_t *ret_id)
@@ -175,4 +215,15 @@ bool rpc_parse_id(const char *lexeme, size_t len, uint64_t *ret_id)
         return false;
     *ret_id = id;
     return true;
+}
+
+bool rpc_parse_spelled_id(const char *lexeme, size_t len, uint64_t *ret_id)
+{
+    char text[32]; /* a longer string is none of ours */
+    if (rpc_parse_id(lexeme, len, ret_id))
+        return true;
+    if (!is_quoted(lexeme, len))
+        return number_whole(lexeme, len, ret_id);
+    size_t decoded = rpc_decode_string(lexeme, len, text, sizeof(text));
+    return decoded != SIZE_MAX && number_whole(text, decoded, ret_id);
 }

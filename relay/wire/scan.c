@@ -283,6 +283,11 @@ bool scan_saw_all(const struct scan *s)
     return s->state == S_DONE;
 }
 
+bool scan_is_broken(const struct scan *s)
+{
+    return s->state == S_BROKEN;
+}
+
 bool scan_is_blank(const struct scan *s)
 {
     return s->state == S_VALUE && !s->members[0].begun;

@@ -91,9 +91,11 @@ void scan_init(struct scan *s, bool watch, bool newlines);
 enum scan_event scan_next(struct scan *s, const char **bytes, size_t *len);
 /* The text is over. */
 enum scan_fault scan_end(struct scan *s);
-/* After scan_end: the root value ended, and nothing stands behind it; every member of a watched object was reported.
- */
+/* The root value ended, and nothing stands behind it: every member of a watched object was reported. Of a number at
+ * the root this is known after scan_end alone. */
 bool scan_saw_all(const struct scan *s);
+/* A fault broke the structure: no event comes any more. */
+bool scan_is_broken(const struct scan *s);
 /* Nothing but white space so far. */
 bool scan_is_blank(const struct scan *s);
 

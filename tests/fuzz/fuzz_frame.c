@@ -167,6 +167,9 @@ static void check_stream(struct stream *s, unsigned seed)
 {
     struct frame_reader r;
     size_t max_chunk = 1 + seed % 100;
+    size_t mark = s->len < 3 ? s->len : 3;
+    if (memcmp(s->bytes, "\xEF\xBB\xBF", mark) == 0)
+        s->at = mark;
     frame_reader_init(&r, s->max_bytes, s->max_id_bytes);
     for (size_t at = 0; at < s->len;) {
         seed = seed * 1103515245U + 12345U;

@@ -153,7 +153,7 @@ static void on_release(void *data, struct upstream *upstream)
         upstream_free(upstream);
 }
 
-static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release};
+static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release, NULL};
 
 /* ---- reading the input ---- */
 

@@ -14,7 +14,10 @@
 #include "tests/unit/common/strict_json.h"
 #include "wire/rpc.h"
 #include "wire/json_member.h"
+#include "wire/json_same.h"
+#include "wire/line_split.h"
 #include "wire/rpc_keys.h"
+#include "wire/stray.h"
 
 /* Not assert: these must fail with NDEBUG too. */
 #define CHECK(condition)                                                                                     \
@@ -191,6 +194,20 @@ static void try_pieces_on_anything(struct text t)
     size_t decoded = rpc_decode_string(t.bytes, t.len, out, sizeof(out));
     CHECK(decoded <= sizeof(out) || decoded == SIZE_MAX);
     (void)rpc_method(t.bytes, t.len);
+    uint64_t spelled;
+    bool found = rpc_parse_spelled_id(t.bytes, t.len, &spelled);
+    if (rpc_parse_id(t.bytes, t.len, &id))
+        CHECK(found && spelled == id);
+    struct line_split split;
+    struct frame part;
+    bool whole;
+    line_split_init(&split, t.bytes, t.len);
+    while (line_split_next(&split, &part, &whole)) {
+        CHECK(part.bytes >= t.bytes && part.len > 0 && part.bytes + part.len <= t.bytes + t.len);
+        CHECK(!whole || rpc_check_json(part.bytes, part.len, NULL) == RPC_OK);
+    }
+    CHECK(strlen(stray_text(stray_look(t.bytes, t.len))) > 0);
+    CHECK(json_same(t.bytes, t.len, t.bytes, t.len));
     if (rpc_parse_id(t.bytes, t.len, &id))
         CHECK(is_strict_json(t.bytes, t.len) && id < UINT64_C(1) << 53);
 }

@@ -2,6 +2,7 @@ NODE_TESTS += tests/integration/harness.test.mjs \
               tests/integration/sharing.test.mjs \
               tests/integration/crowd.test.mjs \
               tests/integration/hostile.test.mjs \
+              tests/integration/lines.test.mjs \
               tests/integration/framing.test.mjs \
               tests/integration/refusals.test.mjs \
               tests/integration/children.test.mjs \

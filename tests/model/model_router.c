@@ -66,7 +66,7 @@ static void on_release(void *data, struct upstream *upstream)
     ch->client = -1;
 }
 
-static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release};
+static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release, NULL};
 
 /* ---- a run ---- */
 

@@ -490,7 +490,7 @@ static void test_a_message_must_end_in_time(void **state)
     say(a, "$b");
     say(b, "$be");
     wait_for(a, has_ended(a));
-    assert_says(a, "<-31002 a frame did not end within 50 ms>");
+    assert_says(a, "<-31002 a frame did not end within 50 ms: its newline is missing>");
     say(b, "w");
     wait_for(b, has_text(b, "w.|"));
 }

@@ -279,14 +279,41 @@ static void a_start_may_fail_at_once(void **state)
     route_session_close(a, route.now_ms);
 }
 
+/* The same abilities in another spelling: nobody is closed. */
+static void another_spelling_is_no_other_server(void **state)
+{
+    (void)state;
+    static const char *const spellings[] = {
+        "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{\"listChanged\":true},\"x\":{\"n\":1,\"s\":\"\xc3\xa9\"}}}",
+        "{\"capabilities\":{ \"x\":{\"s\":\"\\u00e9\",\"n\":1.0},\"tools\":{\"listChanged\":true}},\"protocolVersion\":\"2025-11-25\"}",
+        "{\"capabilities\":{\"t\\u006fols\":{\"listChanged\":true },\"x\":{\"n\":10e-1,\"s\":\"\\u00E9\"}},\"protocolVersion\":\"2025\\u002d11-25\"}",
+        "{\"capabilities\":{\"x\":{\"n\":2,\"s\":\"\\u00e9\"},\"tools\":{\"listChanged\":true}},\"protocolVersion\":\"2025-11-25\"}",
+    };
+    route_child_ready(&route, spellings[0]);
+    struct route_session *a = route_connect_initialized(&route, &link_a);
+    for (size_t i = 1; i < 4; i++) {
+        route_child_down(&route, 100);
+        route_child_ready(&route, spellings[i]);
+        assert_int_equal(link_a.closed, i == 3);
+        if (i < 3)
+            route_expect_with(&link_a, "tools/list_changed", NULL);
+    }
+    route_session_close(a, route.now_ms);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(once_for_everybody),         T(answered_here),     T(a_crowd_waits_for_the_handshake),
-        T(failures_are_reported_once), T(a_restart_is_told), T(an_idle_child_is_started_again),
+        T(once_for_everybody),
+        T(answered_here),
+        T(a_crowd_waits_for_the_handshake),
+        T(failures_are_reported_once),
+        T(a_restart_is_told),
+        T(an_idle_child_is_started_again),
         T(a_start_may_fail_at_once),
+        T(another_spelling_is_no_other_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,7 +195,16 @@ static void on_release(void *data, struct upstream *upstream)
         upstream_free(upstream);
 }
 
-static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release};
+static void on_stray(void *data, struct upstream *upstream, const char *looks_like, const char *line)
+{
+    struct route_fixture *route = data;
+    route->log.strays++;
+    route->log.last = upstream;
+    (void)snprintf(route->log.looks_like, sizeof(route->log.looks_like), "%s", looks_like);
+    (void)snprintf(route->log.stray, sizeof(route->log.stray), "%s", line);
+}
+
+static const struct server_ops server_ops = {on_start, on_ready, on_failed, on_release, on_stray};
 
 const struct server_ops *route_fixture_ops(void)
 {

@@ -41,7 +41,10 @@ struct upstream_log {
     unsigned ready;
     unsigned failed;
     unsigned released;
+    unsigned strays;
     char reason[256];
+    char looks_like[32]; /* of the last stray line */
+    char stray[256];
     struct upstream *last;
 };
 

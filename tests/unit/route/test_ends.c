@@ -147,11 +147,11 @@ static void noise_is_dropped_and_spoilt_answers_are_told(void **state)
     upstream_frame(route_upstream(&f.route), &frame, f.route.now_ms);
     route_expect_with(&f.a_link, "\"id\":\"q\"", "\"code\":-31007", "\"from\":\"server\"",
                       "\"bytes\":9000000", NULL);
-    /* Ids that are no exact integers are nobody's. */
     route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"m\"}");
     id = next_id();
-    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":\"%llu\",\"result\":1}", (unsigned long long)id);
-    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu.0,\"result\":1}", (unsigned long long)id);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu.5,\"result\":1}", (unsigned long long)id);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":\"x%llu\",\"result\":1}",
+                      (unsigned long long)id);
     route_expect_nothing(&f.a_link);
     route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":5,\"message\":\"no\"}}",
                       (unsigned long long)id);
@@ -287,7 +287,7 @@ static void control_methods(void **state)
                                      .data = &mode};
     struct router *r = NULL;
     struct route_server *server = NULL;
-    static const struct server_ops none = {NULL, NULL, NULL, NULL};
+    static const struct server_ops none = {0};
     struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     struct fake_link link;
     struct route_session *s = NULL;
