@@ -116,6 +116,9 @@ static const char *read_result(struct init_cache *c)
     if (n == SIZE_MAX)
         return "its protocolVersion is too long";
     c->protocol[n] = '\0';
+    c->logging = json_member(c->result, c->capabilities, "logging");
+    if (span_found(c->logging))
+        c->logging_cut = json_member_cut(c->result, c->capabilities, c->logging);
     c->resources_changed = advertises_changes(c, "resources");
     c->tools_changed = advertises_changes(c, "tools");
     c->prompts_changed = advertises_changes(c, "prompts");

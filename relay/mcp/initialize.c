@@ -1,6 +1,7 @@
-/* The answer is the child's own result, byte for byte, but for the id and the protocolVersion: the revision
- * that the client asked for when it is a known one and not newer than the child's, else the child's (which a
- * client that cannot speak it will refuse by itself).
+/* The answer is the child's own result, byte for byte, but for the id, the protocolVersion and the capability logging.
+ * The revision is the one that the client asked for when it is a known one and not newer than the child's, else the
+ * child's (which a client that cannot speak it will refuse by itself). Logging is left out where the relay drops the
+ * messages.
  */
 #include "mcp/initialize.h"
 
@@ -9,6 +10,7 @@
 #include "base/alloc.h"
 #include "route/replies.h"
 #include "mcp/admission.h"
+#include "mcp/log_levels.h"
 #include "wire/json_member.h"
 
 /* Names longer than this are cut: they are shown, not used. */
@@ -66,7 +68,6 @@ static void answer(struct route_session *s, struct call *c, const char *id, size
 {
     const struct init_cache *cache = &s->upstream->protocol->cache;
     const char *chosen = negotiate(cache, s->protocol->requested_version);
-    size_t after = cache->version.off + cache->version.len;
     struct part version = {cache->result + cache->version.off, cache->version.len};
     char quoted[PROTOCOL_MAX + 2];
 
@@ -77,20 +78,22 @@ static void answer(struct route_session *s, struct call *c, const char *id, size
         quoted[n + 1] = '"';
         version = (struct part){quoted, n + 2};
     }
-    const struct part parts[] = {
+    struct splice splices[] = {
+        {cache->version, version.bytes, version.len},
+        {log_levels_are_offered(s->upstream) ? (struct span){0} : cache->logging_cut, "", 0},
+    };
+    struct part parts[SPLICE_PARTS_MAX + 4] = {
         PART("{\"jsonrpc\":\"2.0\",\"id\":"),
         {id, id_len},
         PART(",\"result\":"),
-        {cache->result, cache->version.off},
-        version,
-        {cache->result + after, cache->len - after},
-        PART("}"),
     };
+    size_t count = 3 + splice_parts(cache->result, cache->len, splices, 2, parts + 3);
+    parts[count++] = PART("}");
     memcpy(s->revision, chosen ? chosen : cache->protocol, strlen(chosen ? chosen : cache->protocol) + 1);
     s->protocol->initialize_answered = true;
     const struct message message = {
         .parts = parts,
-        .part_count = sizeof(parts) / sizeof(parts[0]),
+        .part_count = count,
         .kind = MESSAGE_RESULT,
         .about = id,
         .about_len = id_len,
@@ -137,7 +140,10 @@ void initialize_answer_held(struct upstream *upstream)
     struct list *node;
     while ((node = list_pop_front(&upstream->protocol->init_held))) {
         struct call *c = CONTAINER_OF(node, struct call, upstream_node);
-        answer(c->session, c, c->id, c->id_len);
+        if (c->method == RPC_M_SET_LEVEL)
+            log_levels_answer_held(c);
+        else
+            answer(c->session, c, c->id, c->id_len);
         call_close(c);
     }
 }

@@ -13,6 +13,8 @@ struct init_cache {
     size_t len;
     struct span version;      /* the protocolVersion string, quotes included */
     struct span capabilities; /* len 0: none given */
+    struct span logging;      /* the value of that capability; len 0: the child has none */
+    struct span logging_cut;  /* what to leave out so that it is not advertised */
     char protocol[PROTOCOL_MAX];
     bool resources_changed; /* listChanged was advertised */
     bool tools_changed;

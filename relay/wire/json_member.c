@@ -123,9 +123,8 @@ static size_t key_before(const char *text, size_t value_at)
     return at;
 }
 
-/* The bytes to cut so that the object stays well-formed: with the comma after the member, or else the one
- * before. */
-static struct span cut_of(const char *text, struct span object, struct span value)
+/* With the comma after the member, or else the one before. */
+struct span json_member_cut(const char *text, struct span object, struct span value)
 {
     size_t from = key_before(text, value.off);
     size_t to = value.off + value.len;
@@ -150,7 +149,7 @@ size_t json_member_remove(char *text, size_t len, struct span object, const char
     size_t lost = 0;
     struct span value;
     while (span_found(value = json_member(text, object, key))) {
-        struct span cut = cut_of(text, object, value);
+        struct span cut = json_member_cut(text, object, value);
         memmove(text + cut.off, text + cut.off + cut.len, len - cut.off - cut.len);
         len -= cut.len;
         lost += cut.len;

@@ -20,6 +20,9 @@ bool json_member_find(const char *object, size_t len, const char *key, struct sp
 struct span json_member(const char *text, struct span object, const char *key);
 /* The value under a path of two keys. */
 struct span json_submember(const char *text, struct span object, const char *key, const char *inner);
+/* What to leave out of the object so that it is without this member of it, whose value json_member found: the member
+ * and one comma. */
+struct span json_member_cut(const char *text, struct span object, struct span value);
 /* Takes every member named `key` out of the object, in place; returns how many bytes the text lost. */
 size_t json_member_remove(char *text, size_t len, struct span object, const char *key);
 

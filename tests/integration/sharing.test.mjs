@@ -303,10 +303,12 @@ test('resources: subscriptions are counted per URI, updates go to their subscrib
   assert.deepEqual(uris.sort(), ['x://1', 'x://2']);
 });
 
-test('logging: setLevel is answered by the relay, messages are dropped unless configured otherwise', async (t) => {
+test('logging: not offered, and messages are dropped, unless configured otherwise', async (t) => {
   const relay = await t.relay({});
-  const client = await t.ready(relay);
-  assert.deepEqual((await client.request('logging/setLevel', { level: 'debug' })).result, {});
+  const client = await t.client(relay);
+  const { result } = await client.initialize();
+  assert.equal(result.capabilities.logging, undefined);
+  assert.equal((await client.request('logging/setLevel', { level: 'debug' })).error.code, -32601);
   const message = {
     jsonrpc: '2.0',
     method: 'notifications/message',
@@ -337,6 +339,7 @@ test('logging: with logMessages broadcast, each client gets from its own level u
   };
   assert.deepEqual(await got(verbose), ['debug', 'error', 'emergency']);
   assert.deepEqual(await got(terse), ['error', 'emergency']);
+  assert.deepEqual(await got(silent), ['debug', 'error', 'emergency'], 'no level is no filter');
 });
 
 test('a request from a shared child is refused at once; its ping is answered', async (t) => {

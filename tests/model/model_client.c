@@ -53,7 +53,8 @@ static void hear_relay_error(struct client *c, const struct req *r, const char *
     case RPC_E_TOO_LARGE:
         break;
     case RPC_E_METHOD_NOT_FOUND:
-        CHECK(r->kind == K_LIST || r->kind == K_DISCOVER || r->kind == K_RELAY, "%s", line);
+        CHECK(r->kind == K_LIST || r->kind == K_DISCOVER || r->kind == K_RELAY || r->kind == K_LEVEL, "%s",
+              line);
         break;
     case RPC_E_INVALID_PARAMS:
         CHECK(w.sharing == SHARING_SHARED && !sent, "%s",

@@ -75,11 +75,11 @@ static void once_for_everybody(void **state)
     route_expect(
         &link_a,
         "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{ \"capabilities\":{\"tasks\":{ "
-        "\"cancel\":{}},\"logging\":{}},\"big\":9007199254740993,\"protocolVersion\" : \"2025-06-18\" }}");
+        "\"cancel\":{}}},\"big\":9007199254740993,\"protocolVersion\" : \"2025-06-18\" }}");
     route_expect(
         &link_b,
         "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{ \"capabilities\":{\"tasks\":{ "
-        "\"cancel\":{}},\"logging\":{}},\"big\":9007199254740993,\"protocolVersion\" : \"2024-11-05\" }}");
+        "\"cancel\":{}}},\"big\":9007199254740993,\"protocolVersion\" : \"2024-11-05\" }}");
     /* Case 13: a second one, also while there is no child. */
     ask(a, "\"x\"", "1999-01-01");
     route_expect_with(&link_a, "\"id\":\"x\"", "\"protocolVersion\" : \"2025-06-18\"", NULL);

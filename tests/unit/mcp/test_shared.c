@@ -17,12 +17,30 @@ static int setup(void **state)
     return route_pair_open(&f);
 }
 
+static const char with_logging[] =
+    "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"logging\":{},\"tools\":{}}}";
+
 static int setup_broadcast(void **state)
 {
     (void)state;
     struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     limits.log_messages = LOG_MESSAGES_BROADCAST;
+    return route_pair_open_with(&f, &limits, with_logging);
+}
+
+static int setup_broadcast_without_logging(void **state)
+{
+    (void)state;
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
+    limits.log_messages = LOG_MESSAGES_BROADCAST;
     return route_pair_open_with(&f, &limits, NULL);
+}
+
+static int setup_logging_dropped(void **state)
+{
+    (void)state;
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
+    return route_pair_open_with(&f, &limits, with_logging);
 }
 
 static int teardown(void **state)
@@ -370,19 +388,77 @@ static void log_messages_are_dropped(void **state)
 {
     (void)state;
     level(f.a, "debug");
-    route_expect(&f.a_link, "{\"jsonrpc\":\"2.0\",\"id\":\"l\",\"result\":{}}");
+    route_expect_with(&f.a_link, "\"id\":\"l\",\"error\":{\"code\":-32601", NULL);
     level(f.a, "loud");
-    route_expect_with(&f.a_link, "\"code\":-32602", NULL);
+    route_expect_with(&f.a_link, "\"code\":-32601", NULL);
     message("emergency");
     route_expect_nothing(&f.a_link);
     route_expect_nothing(&f.route.child);
     assert_int_equal(route_stats(&f.route).dropped_notifications, 1);
 }
 
+static void ask_to_initialize(struct route_session *s)
+{
+    route_client_send(&f.route, s,
+                      "{\"jsonrpc\":\"2.0\",\"id\":\"i\",\"method\":\"initialize\",\"params\":{"
+                      "\"protocolVersion\":\"2025-06-18\"}}");
+}
+
+/* What nobody gets is not advertised; a reload that changes that takes effect for the next answer. */
+static void dropped_logging_is_not_advertised(void **state)
+{
+    (void)state;
+    ask_to_initialize(f.a);
+    route_expect(&f.a_link,
+                 "{\"jsonrpc\":\"2.0\",\"id\":\"i\",\"result\":{\"protocolVersion\":\"2025-06-18\","
+                 "\"capabilities\":{\"tools\":{}}}}");
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
+    limits.log_messages = LOG_MESSAGES_BROADCAST;
+    route_server_set_limits(f.route.server, &limits);
+    ask_to_initialize(f.a);
+    route_expect_with(&f.a_link, "\"capabilities\":{\"logging\":{},\"tools\":{}}}}", NULL);
+}
+
+static void a_child_without_logging_has_no_levels(void **state)
+{
+    (void)state;
+    level(f.a, "debug");
+    route_expect_with(&f.a_link, "\"id\":\"l\",\"error\":{\"code\":-32601", NULL);
+    route_expect_nothing(&f.route.child);
+    message("debug"); /* it may send them all the same */
+    route_expect_with(&f.a_link, "\"level\":\"debug\"", NULL);
+}
+
+/* Before the first handshake nobody knows: the request waits for it. */
+static void a_level_asked_early_waits_for_the_handshake(void **state)
+{
+    (void)state;
+    static const char *const results[] = {with_logging, NULL};
+    for (int i = 0; i < 2; i++) {
+        struct server_limits limits = route_fixture_limits(SHARING_SHARED);
+        limits.log_messages = LOG_MESSAGES_BROADCAST;
+        route_fixture_open(&f.route, &limits);
+        f.a = route_connect(&f.route, &f.a_link);
+        level(f.a, "error");
+        route_expect_nothing(&f.a_link);
+        route_child_ready(&f.route, results[i]);
+        if (results[i])
+            (void)next_id("\"level\":\"error\"");
+        route_expect_with(&f.a_link, results[i] ? "\"result\":{}" : "\"code\":-32601", NULL);
+        route_expect_nothing(&f.route.child);
+        f.b = NULL;
+        route_pair_close(&f);
+    }
+}
+
 static void log_messages_are_broadcast(void **state)
 {
     (void)state;
-    message("emergency");
+    message("debug"); /* who asked for no level gets all */
+    route_expect_with(&f.a_link, "\"level\":\"debug\"", NULL);
+    route_expect_with(&f.b_link, "\"level\":\"debug\"", NULL);
+    level(f.a, "loud");
+    route_expect_with(&f.a_link, "\"code\":-32602", NULL);
     level(f.a, "warning");
     route_expect_with(&f.route.child, "\"method\":\"logging/setLevel\",\"params\":{\"level\":\"warning\"}",
                       NULL);
@@ -409,7 +485,7 @@ static void log_messages_are_broadcast(void **state)
     assert_int_equal(stats.dropped, 1);
     route_child_down(&f.route, 250);
     upstream_starting(route_upstream(&f.route));
-    route_child_ready(&f.route, NULL);
+    route_child_ready(&f.route, with_logging);
     (void)next_id("\"level\":\"info\"");
     assert_int_equal(route_stats(&f.route).late, 0);
 }
@@ -447,6 +523,10 @@ int main(void)
         T(uris_and_counts_have_limits),
         T(all_subscriptions_are_told_again),
         T(log_messages_are_dropped),
+        cmocka_unit_test_setup_teardown(dropped_logging_is_not_advertised, setup_logging_dropped, teardown),
+        cmocka_unit_test_setup_teardown(a_child_without_logging_has_no_levels,
+                                        setup_broadcast_without_logging, teardown),
+        cmocka_unit_test(a_level_asked_early_waits_for_the_handshake),
         cmocka_unit_test_setup_teardown(log_messages_are_broadcast, setup_broadcast, teardown),
         T(who_is_told_what),
     };

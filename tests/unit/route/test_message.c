@@ -104,7 +104,8 @@ static void on_a_shared_child(void **state)
     struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     (void)state;
     limits.log_messages = LOG_MESSAGES_BROADCAST;
-    route_pair_open_with(&f, &limits, NULL);
+    route_pair_open_with(&f, &limits,
+                         "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"logging\":{}}}");
     play(rows, sizeof(rows) / sizeof(rows[0]), route_upstream(&f.route), &f.route.child);
     route_pair_close(&f);
 }
