@@ -25,6 +25,8 @@
 
 /* What an outage shows of the instance's standard error. */
 #define INSTANCE_TAIL_BYTES ((size_t)2 << 10)
+/* All that a driver keeps of it: what the cause of a failure is looked for in. */
+#define INSTANCE_STDERR_BYTES ((size_t)64 << 10)
 
 struct driver;
 struct instance;

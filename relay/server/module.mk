@@ -1,5 +1,5 @@
 MODULES    += server
-server_SRC := $(addprefix relay/server/,server.c server_apply.c server_info.c supervisor.c supervisor_requests.c supervisor_events.c backoff.c server_peers.c drivers.c) \
+server_SRC := $(addprefix relay/server/,server.c server_apply.c server_info.c supervisor.c supervisor_requests.c supervisor_events.c cause.c backoff.c server_peers.c drivers.c) \
               $(addprefix relay/server/process/,process_driver.c child.c child_spawn.c child_io.c child_stop.c child_env.c stderr_ring.c \
                 keeper_path.c reaper.c proc.c)
 

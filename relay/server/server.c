@@ -17,6 +17,20 @@
 #include "log/log.h"
 #include "server/server_internal.h"
 
+void server_free(struct server *server)
+{
+    server_peers_done(&server->peers);
+    mem_free(server->name);
+    mem_free(server->last_failure);
+    mem_free(server);
+}
+
+void server_note_failure(struct server *server, const char *text)
+{
+    mem_free(server->last_failure);
+    server->last_failure = text ? mem_strdup(text) : NULL; /* without memory: a later outage has no detail */
+}
+
 const char *server_unavailable(const struct server *server)
 {
     const struct server_config *config = server->config;
@@ -126,9 +140,7 @@ static void free_server(struct server *server)
 {
     assert(list_empty(&server->supervisors));
     list_remove(&server->node);
-    server_peers_done(&server->peers);
-    mem_free(server->name);
-    mem_free(server);
+    server_free(server);
 }
 
 /* No instance runs and every handle is closed: supervisors that remain have an upstream that is still to

@@ -69,9 +69,7 @@ static void remove_server(struct server *server, const char *reason)
     route_server_remove(route, reason, loop_now_ms(set->options.loop));
     if (list_empty(&server->supervisors)) {
         list_remove(&server->node);
-        server_peers_done(&server->peers);
-        mem_free(server->name);
-        mem_free(server);
+        server_free(server);
     }
 }
 
@@ -123,8 +121,7 @@ static int add_server(struct server_set *set, const struct config *config, const
 out_route:
     route_server_remove(server->route, "out of memory", loop_now_ms(set->options.loop));
 out_server:
-    mem_free(server->name);
-    mem_free(server);
+    server_free(server);
     return rc;
 }
 

@@ -41,10 +41,15 @@ struct server {
     bool exited; /* the last unexpected exit */
     int exit_status;
     int term_signal;
+    char *last_failure; /* owned; of the last instance that counts for the back-off, in words; NULL: none */
 };
 
 /* Why the entry cannot run at all, for people; NULL: it can. */
 const char *server_unavailable(const struct server *server);
+/* Its texts and itself; it is in no list. */
+void server_free(struct server *server);
+/* An instance that counts for the back-off failed so; `text` is copied. */
+void server_note_failure(struct server *server, const char *text);
 /* A supervisor's handles are closed, and it is to be freed (its session is closed, or the set closes). */
 void server_supervisor_closed(struct supervisor *s);
 /* An instance's handles are closed: it may have been the last one that a stopping set waits for. */

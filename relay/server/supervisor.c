@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "log/log.h"
+#include "server/cause.h"
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
 #include "wire/rpc_error.h"
@@ -94,12 +95,30 @@ void supervisor_set_detail(struct supervisor *s, const char *text)
 
 /* ---- reports to the router ---- */
 
+/* When the next start is planned; 0: none is. One that failed and is being stopped starts again when it has ended: at the
+ * latest so much later, but for what resists SIGTERM. */
+static uint64_t retry_at_ms(const struct supervisor *s)
+{
+    if (s->state == SUPERVISOR_BACKING_OFF || s->state == SUPERVISOR_CRASH_LOOP)
+        return s->timer.at_ms;
+    if (s->state == SUPERVISOR_STOPPING && s->stop == STOP_FAILED && s->server->sharing == SHARING_SHARED)
+        return supervisor_now_ms(s) + s->server->set->config->stop_grace_ms +
+               s->server->backoff.options.min_ms;
+    return 0;
+}
+
+/* The back-off is of instances of other sessions: it has had none of its own, and theirs are the reason. */
+static bool waits_for_others(const struct supervisor *s)
+{
+    return (s->state == SUPERVISOR_BACKING_OFF || s->state == SUPERVISOR_CRASH_LOOP) && !s->detail &&
+           !s->exited;
+}
+
 void supervisor_report_down(struct supervisor *s)
 {
     if (!s->upstream)
         return;
     const char *unavailable = server_unavailable(s->server);
-    bool planned = s->state == SUPERVISOR_BACKING_OFF || s->state == SUPERVISOR_CRASH_LOOP;
     struct outage outage = {.state = supervisor_state_name(s->state),
                             .detail = unavailable ? unavailable : s->detail,
                             .exited = s->exited && !unavailable,
@@ -107,9 +126,10 @@ void supervisor_report_down(struct supervisor *s)
                             .term_signal = s->term_signal,
                             .stderr_tail = s->tail,
                             .stderr_len = s->tail_len,
-                            .retry_at_ms = planned ? s->timer.at_ms : 0};
-    if (planned && !outage.exited && s->server->exited) { /* of another session's */
-        outage.exited = true;
+                            .retry_at_ms = unavailable ? 0 : retry_at_ms(s)};
+    if (!unavailable && waits_for_others(s)) {
+        outage.detail = s->server->last_failure;
+        outage.exited = s->server->exited;
         outage.exit_status = s->server->exit_status;
         outage.term_signal = s->server->term_signal;
     }
@@ -330,6 +350,28 @@ void supervisor_keep_tail(struct supervisor *s)
     s->tail_len = s->instance->driver->tail(s->instance, s->tail, INSTANCE_TAIL_BYTES);
 }
 
+static bool find_cause(const struct supervisor *s, char ret_cause[CAUSE_BYTES])
+{
+    bool found = false;
+    char *text = mem_alloc(INSTANCE_STDERR_BYTES + 1);
+    ret_cause[0] = '\0';
+    if (text)
+        found = cause_find(text, s->instance->driver->tail(s->instance, text, INSTANCE_STDERR_BYTES + 1),
+                           ret_cause);
+    mem_free(text);
+    return found;
+}
+
+void supervisor_explain(struct supervisor *s, bool always)
+{
+    char cause[CAUSE_BYTES];
+    char text[CAUSE_BYTES + 200];
+    if (s->was_ready || !s->instance || !s->detail || (!find_cause(s, cause) && !always) || !cause[0])
+        return;
+    (void)snprintf(text, sizeof(text), "%s: %s", s->detail, cause);
+    supervisor_set_detail(s, text);
+}
+
 void supervisor_stop(struct supervisor *s, enum supervisor_stop why)
 {
     supervisor_move(s, SUPERVISOR_STOPPING, 0);
@@ -345,6 +387,7 @@ void supervisor_give_up(struct supervisor *s, const char *detail)
 {
     if (detail)
         supervisor_set_detail(s, detail);
+    supervisor_explain(s, false);
     LOG(LOG_WARN, "child failed", F_STR("server", s->server->name), F_STR("reason", s->detail));
     supervisor_keep_tail(s);
     supervisor_stop(s, STOP_FAILED);

@@ -9,6 +9,9 @@
  *  - it can serve no more, but lives on: the upstream goes down and the instance is stopped; its exit, when
  *    it comes, only decides when the next start is
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "log/log.h"
 #include "server/server_internal.h"
 #include "server/supervisor_internal.h"
@@ -58,8 +61,10 @@ void supervisor_unexpected_exit(struct supervisor *s)
     uint64_t now_ms = supervisor_now_ms(s);
     s->failed = true;
     struct backoff *backoff = blamed(s);
-    if (backoff)
+    if (backoff) {
+        server_note_failure(server, s->detail);
         backoff_note_exit(backoff, s->was_ready ? now_ms - s->ready_at_ms : 0, now_ms);
+    }
     if (server->sharing == SHARING_PER_SESSION) {
         supervisor_move(s, SUPERVISOR_DOWN, 0);
     } else if (server->backoff.open) {
@@ -136,7 +141,8 @@ static void log_exit(const struct supervisor *s, bool requested, int exit_status
 {
     LOG(requested ? LOG_INFO : LOG_WARN, requested ? "child stopped" : "child exited",
         F_STR("server", s->server->name), F_INT("pid", supervisor_pids(s).pid), F_INT("status", exit_status),
-        F_INT("signal", term_signal), F_BOOL("was_ready", s->was_ready));
+        F_INT("signal", term_signal), F_BOOL("was_ready", s->was_ready),
+        F_STR("reason", requested ? NULL : s->detail));
 }
 
 static void note_exit(struct supervisor *s, int exit_status, int term_signal)
@@ -147,6 +153,21 @@ static void note_exit(struct supervisor *s, int exit_status, int term_signal)
     s->term_signal = server->term_signal = term_signal;
 }
 
+/* One that had failed before it ended has its reason already. */
+static void explain_exit(struct supervisor *s)
+{
+    char text[80];
+    if (s->detail)
+        return;
+    if (s->term_signal)
+        (void)snprintf(text, sizeof(text), "it was ended by signal %d (%s)", s->term_signal,
+                       strsignal(s->term_signal));
+    else
+        (void)snprintf(text, sizeof(text), "it exited with status %d", s->exit_status);
+    supervisor_set_detail(s, text);
+    supervisor_explain(s, true);
+}
+
 static void on_exit(struct instance *i, int exit_status, int term_signal)
 {
     struct supervisor *s = supervisor_of(i);
@@ -155,6 +176,7 @@ static void on_exit(struct instance *i, int exit_status, int term_signal)
     bool requested = s->state == SUPERVISOR_STOPPING && s->stop != STOP_FAILED;
     if (!requested) {
         note_exit(s, exit_status, term_signal);
+        explain_exit(s);
         supervisor_keep_tail(s);
     }
     log_exit(s, requested, exit_status, term_signal);

@@ -27,6 +27,9 @@ void supervisor_report_down(struct supervisor *s);
 void supervisor_report_idle(struct supervisor *s);
 /* What the next outage says. `text` is copied; NULL forgets. */
 void supervisor_set_detail(struct supervisor *s, const char *text);
+/* Adds to the detail what standard error says of the cause, unless the instance was ready once. `always`: its last line
+ * too, where nothing in it looks like an error. */
+void supervisor_explain(struct supervisor *s, bool always);
 /* Keeps the end of standard error for the outage, unless the instance was ready once. */
 void supervisor_keep_tail(struct supervisor *s);
 /* No instance runs, and none will: the upstream goes, and the supervisor closes. */

@@ -110,6 +110,7 @@ static void test_failed_start_says_why(void **state)
     assert_int_equal(upstream->outage.exit_status, 3);
     assert_int_equal(upstream->outage.term_signal, 0);
     assert_string_equal(upstream->tail, "first\nno such database\n");
+    assert_string_equal(upstream->detail, "it exited with status 3: no such database");
 }
 
 static void test_unknown_command(void **state)
@@ -123,6 +124,8 @@ static void test_unknown_command(void **state)
     await_log(upstream, "down:backing-off");
     assert_int_equal(upstream->outage.exit_status, 127);
     assert_non_null(strstr(upstream->tail, "cannot run 'no-such-command-here': not found in PATH="));
+    assert_non_null(
+        strstr(upstream->detail, "it exited with status 127: cannot run 'no-such-command-here': not found"));
 }
 
 /* It does not read its stdin either, so that it still runs when the request comes that must be refused. */

@@ -287,9 +287,62 @@ static void test_lost_instance(void **state)
     assert_string_equal(upstream->log, "starting attach ready down:stopping");
     assert_string_equal(upstream->detail, "closed its stdout");
     assert_true(newest()->stopped);
+    assert_true(upstream->outage.retry_at_ms > clock_ms()); /* it will be started again */
     report_exit(newest(), 0, SIGTERM);
     assert_string_equal(upstream->log, "starting attach ready down:stopping down:backing-off");
     assert_string_equal(upstream->detail, "closed its stdout");
+}
+
+/* What says why stands before the end of standard error. */
+static void test_failures_name_their_cause(void **state)
+{
+    (void)state;
+    fake_driver.tail = "Error: Cannot find module 'x'\n    at y\n\nNode.js v20.1.0\n";
+    fixture_add(one, NULL)->start_timeout_ms = 3000;
+    fixture_apply();
+    struct upstream *upstream = fake_upstream_of(one);
+    fake_want(upstream);
+    report_exit(newest(), 1, 0);
+    assert_string_equal(upstream->detail, "it exited with status 1: Error: Cannot find module 'x'");
+    fake_want(upstream);
+    upstream->stats.waiting = 1;
+    advance_ms(1000);
+    advance_ms(3000);
+    assert_string_equal(upstream->detail,
+                        "it was started and did not answer within 3000 ms: Error: Cannot find module 'x'");
+}
+
+/* What a ready instance writes is its clients' business. */
+static void test_a_ready_instance_is_not_quoted(void **state)
+{
+    (void)state;
+    struct upstream *upstream = add_ready_server();
+    fake_driver.tail = "Error: secret";
+    report_exit(newest(), 0, SIGKILL);
+    assert_string_equal(upstream->detail, "it was ended by signal 9 (Killed)");
+}
+
+/* A session that comes while the others' failures hold back all starts is told what they were. */
+static void test_a_session_in_back_off_knows_why(void **state)
+{
+    (void)state;
+    fake_driver.tail = "KeyError: 'token'";
+    fixture_add(one, NULL)->sharing = CONFIG_PER_SESSION;
+    fixture_apply();
+    struct upstream *upstream = NULL;
+    for (size_t i = 0; i < 20 && (!upstream || !strstr(upstream->log, "crash-loop")); i++) {
+        size_t before = fake_driver.count;
+        upstream = fake_session_upstream(one);
+        fake_want(upstream);
+        advance_ms(1000);
+        if (fake_driver.count > before)
+            report_exit(newest(), 1, 0);
+    }
+    assert_non_null(strstr(upstream->log, "down:crash-loop"));
+    assert_string_equal(upstream->detail, "it exited with status 1: KeyError: 'token'");
+    assert_true(upstream->outage.exited);
+    assert_int_equal(upstream->outage.exit_status, 1);
+    assert_string_equal(upstream->tail, ""); /* another session's */
 }
 
 static void test_backoff_doubles_and_is_reset(void **state)
@@ -491,6 +544,9 @@ int main(void)
         FAKE_DRIVER_TEST(test_unexpected_exit),
         FAKE_DRIVER_TEST(test_down_when_not_needed),
         FAKE_DRIVER_TEST(test_lost_instance),
+        FAKE_DRIVER_TEST(test_failures_name_their_cause),
+        FAKE_DRIVER_TEST(test_a_ready_instance_is_not_quoted),
+        FAKE_DRIVER_TEST(test_a_session_in_back_off_knows_why),
         FAKE_DRIVER_TEST(test_backoff_doubles_and_is_reset),
         FAKE_DRIVER_TEST(test_crash_loop_and_probe),
         FAKE_DRIVER_TEST(test_session_backoff),
