@@ -201,7 +201,7 @@ static void become_ready(struct upstream *upstream, struct init_cache *cache, ui
     init_cache_done(&upstream->protocol->cache);
     upstream->protocol->cache = *cache;
     upstream_move(upstream, UPSTREAM_READY);
-    upstream_report_ready(upstream);
+    upstream_report_ready(upstream, now_ms);
     log_levels_restore(upstream, now_ms);
     subscriptions_restore(upstream);
     if (again && !same)

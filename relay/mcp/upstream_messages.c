@@ -263,10 +263,10 @@ static void on_too_large(struct upstream *upstream, const struct frame *frame, u
 /* ---- the entry ---- */
 
 /* An own child has proved itself with its first valid message. */
-static void report_ready(struct upstream *upstream)
+static void report_ready(struct upstream *upstream, uint64_t now_ms)
 {
     if (!upstream->ready_reported && !upstream_is_shared(upstream))
-        upstream_report_ready(upstream);
+        upstream_report_ready(upstream, now_ms);
 }
 
 /* The answers to a batch, where the client and its own child agreed on the one revision that has them. */
@@ -302,18 +302,18 @@ static void on_message(struct upstream *upstream, const struct frame *frame, uin
     switch (env->kind) {
     case RPC_RESULT:
     case RPC_ERROR:
-        report_ready(upstream);
+        report_ready(upstream, now_ms);
         on_answer(upstream, frame, now_ms);
         break;
     case RPC_REQUEST:
-        report_ready(upstream);
+        report_ready(upstream, now_ms);
         if (frame_is_null_notification(frame))
             on_null_notification(upstream, frame, method, now_ms);
         else
             on_request(upstream, frame, method, now_ms);
         break;
     case RPC_NOTIFICATION:
-        report_ready(upstream);
+        report_ready(upstream, now_ms);
         on_notification(upstream, frame, method, now_ms);
         break;
     case RPC_INVALID:

@@ -87,6 +87,9 @@ struct server_limits {
     size_t session_waiting_bytes; /* then the session's reading pauses (1 MiB) */
     uint64_t timeout_ms;          /* of a request, from its arrival (60 s); 0: none */
     uint64_t timeout_max_ms;      /* hard cap, progress or not (600 s); 0: none */
+    /* Of a start, which the server ends with upstream_down: a request that waits for one does not expire before, and
+     * its time-outs begin when the child is ready. 0: a start may last for ever, and requests expire as always. */
+    uint64_t start_timeout_ms;
 };
 
 /* Implemented by server/. `upstream_data` is what upstream_set_data stored (NULL at first). */

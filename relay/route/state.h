@@ -96,6 +96,7 @@ struct upstream {
     struct stray_lines *strays; /* owned; stray_lines.c: lines of the child that were no messages; NULL: none */
     uint64_t retry_at_ms;
     uint64_t retry_after_ms; /* without retry_at_ms; 0: nobody knows */
+    uint64_t ready_at_ms; /* the child proved itself; requests that waited for that count their time from here */
     struct upstream_stats stats;
     struct upstream_protocol *protocol; /* in the same block, behind this struct */
 };

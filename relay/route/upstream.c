@@ -137,9 +137,10 @@ void upstream_attach(struct upstream *upstream, struct link *child, uint64_t now
     }
 }
 
-void upstream_report_ready(struct upstream *upstream)
+void upstream_report_ready(struct upstream *upstream, uint64_t now_ms)
 {
     upstream->ready_reported = true;
+    upstream->ready_at_ms = now_ms;
     upstream->server->ops->ready(upstream->server->data, upstream);
 }
 

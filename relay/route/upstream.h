@@ -12,7 +12,7 @@ struct upstream *upstream_new(struct route_server *server);
 /* The one mover; asserts that the move is allowed. */
 void upstream_move(struct upstream *upstream, enum upstream_state to);
 /* ops->ready, once per child. */
-void upstream_report_ready(struct upstream *upstream);
+void upstream_report_ready(struct upstream *upstream, uint64_t now_ms);
 /* perSession: the one session; NULL when it is gone. */
 static inline struct route_session *upstream_own_session(const struct upstream *upstream)
 {

@@ -36,7 +36,8 @@ static struct server_limits make_limits(const struct server_set *set, const stru
                                   .max_waiting = clamp(entry->max_waiting),
                                   .session_waiting_bytes = (size_t)set->config->session_waiting_bytes,
                                   .timeout_ms = entry->timeout_ms,
-                                  .timeout_max_ms = entry->timeout_max_ms};
+                                  .timeout_max_ms = entry->timeout_max_ms,
+                                  .start_timeout_ms = entry->start_timeout_ms};
 }
 
 static struct server *find_server(struct server_set *set, const char *name)
