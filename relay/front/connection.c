@@ -105,7 +105,9 @@ static void flush(struct connection *c)
 
 static void log_end(const struct connection *c, int code, const char *reason)
 {
-    enum log_level level = code == RPC_E_OVERLOADED || code == RPC_E_TIMEOUT ? LOG_WARN : LOG_INFO;
+    enum log_level level = code == RPC_E_OVERLOADED || code == RPC_E_TIMEOUT ? LOG_WARN
+                           : c->left_in_order                                ? LOG_DEBUG
+                                                                             : LOG_INFO;
     LOG(level, "client closed", F_STR("peer", c->origin.peer),
         F_UINT("session", c->protocol ? c->protocol->session_id : 0), F_STR("reason", reason),
         F_INT("code", code), F_UINT("age_ms", loop_real_ms(c->front->options.loop) - c->origin.since_ms),
@@ -393,6 +395,7 @@ static void on_drain(struct stream *s)
 static void on_end(struct stream *s, int status)
 {
     struct connection *c = CONTAINER_OF(s, struct connection, stream);
+    c->left_in_order = status == 0;
     if (status == 0 && stream_queued(s) > 0)
         connection_close(c, 0, "the client closed the connection");
     else if (status == 0)
@@ -460,6 +463,7 @@ bool connection_sweep(struct connection *c, uint64_t now_ms)
                          (unsigned long long)c->front->options.limits.frame_timeout_ms);
         return true;
     case TIMEOUT_PEER_GONE:
+        c->left_in_order = true;
         connection_drop(c, 0, "the client closed the connection");
         return false;
     case TIMEOUT_FIRST:

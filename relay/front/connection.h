@@ -69,7 +69,9 @@ struct connection {
     bool paused_by_queue; /* back-pressure: the peer does not read what it is sent */
     bool read_deferred;   /* until the end of the iteration: libuv would read on, up to 32 chunks */
     bool protocol_left;   /* on_closing has run */
-    bool refused;         /* over the limit: counted in front.refusing */
+    bool
+        left_in_order; /* the peer ended its side: a health check does each time, so that the log has it at debug */
+    bool refused; /* over the limit: counted in front.refusing */
 };
 
 /* Takes an accepted descriptor. `refusal` not NULL: sends OVERLOADED with this reason and closes. On failure (-ENOMEM,

@@ -51,6 +51,7 @@ struct instance {
     const struct upstream_driver *driver;
     const struct instance_events *events; /* static */
     void *data;                           /* the supervisor's */
+    bool ready;                           /* kept by the supervisor: it serves */
 };
 
 /* Everything is borrowed for the call of start. */

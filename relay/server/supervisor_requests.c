@@ -47,6 +47,7 @@ void supervisor_ready(struct supervisor *s)
     if (s->state != SUPERVISOR_STARTING)
         return;
     s->was_ready = true;
+    s->instance->ready = true;
     s->ready_at_ms = supervisor_now_ms(s);
     s->ready_real_ms = loop_real_ms(s->server->set->options.loop);
     backoff_note_ready(&s->server->backoff);

@@ -117,3 +117,14 @@ test('malformed notifications are not answered, and the first one is logged', as
   assert.deepEqual(msg, { jsonrpc: '2.0', id: 9, result: {} });
   await relay.event("client's notification ignored", { count: 1 });
 });
+
+test('at info the log has few lines of a ready child, and none of clients that leave', async (t) => {
+  const relay = await t.relay({});
+  const client = await t.ready(relay);
+  await client.script(Array.from({ length: 50 }, (_, i) => ({ err: `line ${i}` })));
+  await client.close();
+  await (await t.ready(relay)).script([{ exit: 3 }]); // the last line is the child's end
+  await relay.event('child exited');
+  assert.equal(relay.log.filter(({ event }) => event === "child's stderr").length, 20);
+  assert.equal(relay.log.filter(({ event }) => event === 'client closed').length, 0);
+});

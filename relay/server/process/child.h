@@ -82,6 +82,10 @@ struct child {
     uint64_t lines_second; /* the second that lines_logged counts in */
     unsigned lines_logged;
     uint64_t lines_hidden; /* not logged, since the last one that was */
+    uint64_t
+        minute_at_ms; /* when the minute began that the next two count in; they are of a child that is ready */
+    unsigned minute_lines;  /* logged at info */
+    uint64_t minute_hidden; /* and at debug */
 };
 
 static inline struct child *child_of(struct instance *i)

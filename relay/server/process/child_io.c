@@ -9,7 +9,8 @@
  *  - stdin breaks (EPIPE), stdout ends: the child is about to exit, or can serve no more: child_note_lost
  *  - stderr ends: nothing follows from it
  *  - a line that cannot be gathered for want of memory is lost, and logged
- *  - a child that floods its stderr: so many lines per second are logged, the others counted
+ *  - a child that floods its stderr: so many lines per second are logged, the others counted; of a child that is
+ *    ready, a few per minute at info, the others at debug
  */
 #include "server/process/child_internal.h"
 
@@ -31,6 +32,9 @@
 #define QUEUE_SLACK_BYTES (5 * CHILD_HIGH_BYTES / 2 + ((size_t)64 << 10))
 /* Lines of standard error that are logged per second and child. */
 #define STDERR_LINES_PER_SECOND 200
+/* Of a child that is ready, at info; the others at debug. */
+#define READY_STDERR_LINES_PER_MINUTE 20
+#define MINUTE_MS                     60000
 /* Written before the end of the iteration when so much is queued: the child begins, on another processor, while the
  * relay still reads. Measured with one client that has 64 requests in flight, on two idle processors: 16384, or the
  * end of the iteration alone, costs 15 %; less, or early writes towards clients, costs system calls and 10 to 25 %. */
@@ -243,6 +247,28 @@ static const struct stream_ops out_ops = {on_out_bytes, NULL, on_out_end, on_out
 
 /* ---- stderr ---- */
 
+/* A child that serves may say at each request what it does. What it says before is why it does not start. */
+static enum log_level stderr_level(struct child *c)
+{
+    uint64_t now_ms = loop_now_ms(c->loop);
+    if (!c->instance.ready)
+        return LOG_INFO;
+    if (now_ms - c->minute_at_ms >= MINUTE_MS) {
+        if (c->minute_hidden > 0)
+            LOG(LOG_INFO, "child's stderr: lines logged at debug level only", F_STR("server", c->name),
+                F_UINT("count", c->minute_hidden));
+        c->minute_at_ms = now_ms;
+        c->minute_lines = 0;
+        c->minute_hidden = 0;
+    }
+    if (c->minute_lines < READY_STDERR_LINES_PER_MINUTE) {
+        c->minute_lines++;
+        return LOG_INFO;
+    }
+    c->minute_hidden++;
+    return LOG_DEBUG;
+}
+
 static void on_stderr_line(void *data, const char *line, size_t len)
 {
     struct child *c = data;
@@ -260,7 +286,8 @@ static void on_stderr_line(void *data, const char *line, size_t len)
         return;
     }
     c->lines_logged++;
-    LOG(LOG_INFO, "child's stderr", F_STR("server", c->name), F_BYTES("line", line, len));
+    enum log_level level = stderr_level(c); /* once: LOG looks at it twice */
+    LOG(level, "child's stderr", F_STR("server", c->name), F_BYTES("line", line, len));
 }
 
 static void on_err_bytes(struct stream *s, const char *bytes, size_t len)
