@@ -28,6 +28,7 @@ struct sub {
     struct call *active;          /* the request under way; NULL: none */
     struct list queue;            /* HELD calls, by upstream_node */
     struct deferred_send pending; /* linked while `unsent` is a request */
+    uint64_t own_id;        /* of the relay's own subscribe that a new child has not answered yet; 0: none */
     enum rpc_method unsent; /* SUBSCRIBE or UNSUBSCRIBE, which the child has still to get; OTHER: none */
     size_t uri_len;
     char uri[]; /* decoded */
@@ -86,10 +87,23 @@ static struct sub *add(struct upstream *upstream, struct uri uri)
     return sub;
 }
 
+/* The answer to its own subscribe, if one is to come, concerns nobody any more. */
+static void forget_own(struct sub *sub)
+{
+    char id[ID_TEXT_MAX];
+    struct call *c = sub->own_id ? calls_find(sub->upstream, id, id_print(sub->own_id, id)) : NULL;
+    sub->own_id = 0;
+    if (!c || c->sub != sub)
+        return;
+    c->on_settled = NULL;
+    c->sub = NULL;
+}
+
 static void drop_if_empty(struct sub *sub)
 {
     if (sub->member_count > 0 || sub->active || !list_empty(&sub->queue) || sub->unsent != RPC_M_OTHER)
         return;
+    forget_own(sub);
     map_remove(&sub->upstream->protocol->subs, &sub->node);
     sub->upstream->stats.subscriptions--;
     mem_free(sub);
@@ -169,14 +183,44 @@ static int compose(struct sub *sub, uint64_t id, struct buf *text)
     return writer_end(&w);
 }
 
+/* A new child's answer to a subscription that its clients had. They cannot be told that it is lost but by the end of
+ * their connection: then they ask again, and get the refusal. */
+static void on_own_settled(struct call *c, enum call_outcome outcome, const struct frame *answer)
+{
+    struct sub *sub = c->sub;
+    (void)answer;
+    c->sub = NULL;
+    sub->own_id = 0;
+    if (outcome != CALL_REFUSED)
+        return;
+    LIST_EACH(node, next, &sub->members)
+    {
+        session_hang_up(CONTAINER_OF(node, struct subscriber, sub_node)->session, RPC_E_SERVER_UNAVAILABLE,
+                        "the server was started again and refused a subscription that this client has");
+    }
+}
+
+/* `c` NULL: there was no memory for it, and the answer will not be known. */
+static void watch_own(struct sub *sub, struct call *c)
+{
+    if (!c || c->method != RPC_M_SUBSCRIBE)
+        return;
+    forget_own(sub);
+    c->on_settled = on_own_settled;
+    c->sub = sub;
+    sub->own_id = c->relay_id;
+}
+
 static bool send_own(struct sub *sub, uint64_t now_ms)
 {
     struct upstream *upstream = sub->upstream;
     struct buf *text = &upstream->router->scratch;
     struct call *c = call_open_own(upstream, sub->unsent, now_ms);
     if (compose(sub, c ? c->relay_id : calls_next_id(upstream), text) == 0 &&
-        upstream_send_text(upstream, MESSAGE_REQUEST, buf_data(text), buf_len(text)) == 0)
+        upstream_send_text(upstream, MESSAGE_REQUEST, buf_data(text), buf_len(text)) == 0) {
+        watch_own(sub, c);
         return true;
+    }
     if (c)
         call_close(c);
     return false;

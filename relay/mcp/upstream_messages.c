@@ -33,6 +33,8 @@ static void answer_late(struct upstream *upstream, struct call *c, const struct 
         upstream->stats.late++;
     if (c && c->state == CALL_ABANDONED && c->is_task && frame->env.kind == RPC_RESULT)
         tasks_disown(upstream, frame, now_ms);
+    if (c && c->state == CALL_OWN)
+        call_settle(c, frame->env.kind == RPC_RESULT ? CALL_ANSWERED : CALL_REFUSED, frame);
     if (c && (c->state == CALL_OWN || c->state == CALL_ABANDONED))
         call_close(c);
 }

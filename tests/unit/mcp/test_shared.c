@@ -368,6 +368,58 @@ static void all_subscriptions_are_told_again(void **state)
     assert_int_equal(route_stats(&f.route).subscriptions, 0);
 }
 
+static void restart(void)
+{
+    route_child_down(&f.route, 250);
+    upstream_starting(route_upstream(&f.route));
+    route_child_ready(&f.route, NULL);
+}
+
+/* A client that believes in a subscription which is gone would wait for ever: it is closed, and asks again. */
+static void a_subscription_that_a_new_child_refuses_closes_its_clients(void **state)
+{
+    (void)state;
+    subscribe(f.a, 1, "x:1");
+    accept(next_id("x:1"));
+    subscribe(f.b, 1, "x:2");
+    accept(next_id("x:2"));
+    restart();
+    const char *first = route_expect_with(&f.route.child, "resources/subscribe", NULL);
+    const char *second = route_expect_with(&f.route.child, "resources/subscribe", NULL);
+    const char *refused = strstr(first, "x:1") ? first : second;
+    accept((int)route_line_id(refused == first ? second : first));
+    assert_false(f.a_link.closed);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-1,\"message\":\"no\"}}",
+                      (int)route_line_id(refused));
+    assert_true(f.a_link.closed);
+    assert_int_equal(f.a_link.close_code, -31001);
+    assert_false(f.b_link.closed);
+}
+
+/* Nobody is left to be closed, or the child dies first. */
+static void a_refusal_that_concerns_nobody_any_more(void **state)
+{
+    (void)state;
+    subscribe(f.a, 1, "x:1");
+    accept(next_id("x:1"));
+    restart();
+    int id = next_id("x:1");
+    route_session_close(f.a, f.route.now_ms);
+    f.a = NULL;
+    int gone = next_id("resources/unsubscribe");
+    accept(gone);
+    route_child_sendf(&f.route, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-1,\"message\":\"no\"}}",
+                      id);
+    assert_int_equal(route_stats(&f.route).subscriptions, 0);
+    subscribe(f.b, 2, "x:2");
+    accept(next_id("x:2"));
+    restart();
+    (void)next_id("x:2");
+    restart();
+    accept(next_id("x:2"));
+    assert_false(f.b_link.closed);
+}
+
 static void level(struct route_session *s, const char *name)
 {
     route_client_sendf(
@@ -522,6 +574,8 @@ int main(void)
         T(the_number_of_subscriptions_costs_an_update_nothing),
         T(uris_and_counts_have_limits),
         T(all_subscriptions_are_told_again),
+        T(a_subscription_that_a_new_child_refuses_closes_its_clients),
+        T(a_refusal_that_concerns_nobody_any_more),
         T(log_messages_are_dropped),
         cmocka_unit_test_setup_teardown(dropped_logging_is_not_advertised, setup_logging_dropped, teardown),
         cmocka_unit_test_setup_teardown(a_child_without_logging_has_no_levels,
