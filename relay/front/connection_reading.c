@@ -117,7 +117,7 @@ void connection_feed_rest(struct connection *c, uint64_t now_ms)
     size_t len = buf_len(&c->rest);
     size_t taken = c->protocol->ops->on_bytes(c->protocol, buf_data(&c->rest), len, now_ms);
     buf_consume(&c->rest, taken);
-    loop_note_read(c->front->loop, taken); /* bytes that had arrived, for timers that wait for such */
+    loop_note_read(c->stream.loop, taken); /* bytes that had arrived, for timers that wait for such */
     if (taken < len)
         connection_mark(c);
     else
