@@ -22,7 +22,7 @@ mock_mcp_SRC := mock/mcp_methods.c mock/mcp_tools.c mock/mcp_control.c mock/mcp_
 
 PROGRAMS        += agent-mock
 agent-mock_SRC  := mock/main.c
-agent-mock_LIBS := mock_serve mock_mcp mock wire base
+agent-mock_LIBS := mock_serve mock_mcp mock wire program base
 
 TEST_FOLDERS     += mock
 mock_TEST_LIBS   := fixture/common mock_serve mock_mcp mock wire base

@@ -15,7 +15,7 @@ agent-relayctl_SRC    := backend-client/cli/main.c backend-client/cli/ctl.c back
                          backend-client/cli/cmd_tools.c backend-client/cli/cmd_agents.c \
                          backend-client/cli/agents_view.c \
                          backend-client/cli/cmd_servers.c backend-client/cli/cmd_watch.c
-agent-relayctl_LIBS   := relayctl agentrelay mock_mcp mock wire base
+agent-relayctl_LIBS   := relayctl agentrelay mock_mcp mock wire program base
 agent-relayctl_LDLIBS := $(uv_libs) -lm -lpthread
 
 TEST_FOLDERS                 += backend-client/cli

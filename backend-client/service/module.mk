@@ -35,7 +35,7 @@ $(OBJ)/backend-client/service/assets.c: $(service_assets:%=backend-client/servic
 
 PROGRAMS             += agent-backend
 agent-backend_SRC    := backend-client/service/main.c
-agent-backend_LIBS   := seed service agentrelay mock_mcp mock wire base
+agent-backend_LIBS   := seed service agentrelay mock_mcp mock wire program base
 agent-backend_LDLIBS := $(uv_libs) $(mhd_libs) -lm -lpthread
 
 # The views are tested over snapshots of the tests' own making, which the fixture supplies in the library's place.
