@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "wire/json_member.h"
 #include "wire/rpc.h"
 #include "wire/rpc_error.h"
 #include "wire/text.h"
@@ -96,15 +97,19 @@ static bool next_is(const char *text, size_t len, size_t at, char wanted)
 /* Where a progress token can stand in params: spans of `env` count from the envelope's start. */
 static int place_token(struct call *c, const struct rpc_envelope *env, size_t head)
 {
-    if (env->kind != RPC_REQUEST || c->params[0] != '{' || span_found(env->meta_token))
+    if (env->kind != RPC_REQUEST || c->params[0] != '{')
         return AR_E_INVALID;
     if (!span_found(env->meta)) {
+        struct span null_meta;
+        if (json_member_find(c->params, c->params_len, "_meta", &null_meta))
+            return AR_E_INVALID;
         c->token_at = 1;
         c->token = next_is(c->params, c->params_len, 1, '}') ? CALL_TOKEN_META : CALL_TOKEN_META_COMMA;
         return AR_OK;
     }
     size_t meta = env->meta.off - head;
-    if (c->params[meta] != '{')
+    struct span token;
+    if (c->params[meta] != '{' || json_member_find(c->params + meta, env->meta.len, "progressToken", &token))
         return AR_E_INVALID;
     c->token_at = meta + 1;
     c->token = next_is(c->params, c->params_len, meta + 1, '}') ? CALL_TOKEN_IN : CALL_TOKEN_IN_COMMA;

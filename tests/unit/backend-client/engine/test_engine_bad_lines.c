@@ -76,7 +76,7 @@ static void any_bad_line_before_the_first_good_line_is_no_relay(void **state)
     static const char *const banners[] = {
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400 Bad Request",
         "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
-        "\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"method\":\"m\"}\n",
+        "\xff\xfe{\"jsonrpc\":\"2.0\",\"method\":\"m\"}\n", /* a byte order mark of UTF-16 */
         "{\"error\":\"Service unavailable - connection limit reached\"}\n",
         "-ERR unknown command\r\n",
         "220 mail.example ESMTP\r\n",
