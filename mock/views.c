@@ -46,6 +46,7 @@ static void write_client_fields(const struct mock *m, const struct mock_agent *a
     write_member_string(w, "activity", a->activity);
     write_member_uint(w, "tasks_active", a->tasks_active);
     write_member_uint(w, "tasks_completed", a->tasks_completed);
+    write_member_uint(w, "tasks_failed", a->tasks_failed);
     write_member_double(w, "success_rate", percent(a->success_rate));
     write_member_uint(w, "tokens", a->tokens);
     write_member_uint(w, "token_rate", a->tokens_per_minute);

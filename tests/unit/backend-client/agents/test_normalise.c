@@ -272,6 +272,7 @@ static struct ar_agent reported_by(size_t index)
     expected.mock = true;
     expected.activity = m.activity;
     expected.workload = m.workload;
+    expected.tasks_failed = (int64_t)m.tasks_failed;
     expected.tokens = (int64_t)m.tokens;
     return expected;
 }
