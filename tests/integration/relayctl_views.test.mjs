@@ -118,7 +118,7 @@ test('servers: a table, a document, names, one by name', async (t) => {
   const run = await ctl(relay, ['servers']);
   assertCode(run, 0);
   assert.match(run.stdout, /^NAME +STATE +SHARING/);
-  assert.match(run.stdout, /\ntwo +down +shared/);
+  assert.match(run.stdout, /\ntwo +idle +shared/);
   assert.equal(document(await ctl(relay, ['servers', '--json'])).servers.length, 2);
   assert.deepEqual(
     document(await ctl(relay, ['servers', 'two', '--json'])).servers.map(({ name }) => name),
