@@ -1,5 +1,6 @@
 MODULES  += base
-base_SRC := $(addprefix relay/base/,err.c alloc.c map.c heap.c buf.c file.c names.c options.c options_text.c log_level.c)
+base_SRC := $(addprefix relay/base/,err.c alloc.c map.c heap.c buf.c file.c names.c options.c options_text.c log_level.c \
+              sha1.c base64.c)
 
 # How a program begins and ends, apart: a library neither prints nor touches signals.
 MODULES     += program
