@@ -1,6 +1,6 @@
 MODULES  += wire
 wire_SRC := $(addprefix relay/wire/,frame.c rpc.c rpc_fast.c scan.c rpc_text.c rpc_method.c rpc_error.c json.c number.c json_same.c \
-              json_member.c json_relaxed.c line_split.c stray.c writer.c sanitize.c text_builder.c)
+              json_member.c json_relaxed.c line_split.c stray.c writer.c sanitize.c text_builder.c utf8.c)
 
 TEST_FOLDERS   += wire
 wire_TEST_LIBS := fixture/common wire base
