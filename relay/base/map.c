@@ -10,6 +10,7 @@
 #include "base/map.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -156,16 +157,21 @@ uint64_t hash_bytes(const void *bytes, size_t len)
     const unsigned char *p = bytes;
     uint64_t v[4] = {hash_key[0] ^ 0x736f6d6570736575ULL, hash_key[1] ^ 0x646f72616e646f6dULL,
                      hash_key[0] ^ 0x6c7967656e657261ULL, hash_key[1] ^ 0x7465646279746573ULL};
-    for (size_t words = len / 8 + 1; words > 0; words--) {
-        size_t count = words > 1 ? 8 : len % 8;
-        uint64_t word = words > 1 ? 0 : (uint64_t)(len & 0xff) << 56;
-        for (size_t i = 0; i < count; i++)
-            word |= (uint64_t)p[i] << (8 * i);
-        p += count;
+    const unsigned char *tail = p + (len - len % 8);
+    uint64_t word;
+    for (; p < tail; p += sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        word = le64toh(word);
         v[3] ^= word;
         SIP_ROUND(v);
         v[0] ^= word;
     }
+    word = (uint64_t)len << 56;
+    for (size_t i = 0; i < len % 8; i++)
+        word |= (uint64_t)tail[i] << (8 * i);
+    v[3] ^= word;
+    SIP_ROUND(v);
+    v[0] ^= word;
     v[2] ^= 0xff;
     SIP_ROUND(v);
     SIP_ROUND(v);

@@ -199,7 +199,7 @@ static enum frame_result end_line(struct frame_reader *r, const char *bytes, siz
 static void skip_bom(struct frame_reader *r, const char **bytes, size_t *len)
 {
     static const char mark[FRAME_BOM_OVER] = {'\xEF', '\xBB', '\xBF'};
-    while (r->bom<FRAME_BOM_OVER && * len> 0) {
+    while ((r->bom < FRAME_BOM_OVER) && (*len > 0)) {
         if (**bytes != mark[r->bom]) {
             size_t met = r->bom;
             r->bom = FRAME_BOM_OVER;
