@@ -49,11 +49,19 @@ static size_t peer_load(const struct route_peer *p)
     return p->in_flight + p->abandoned;
 }
 
+/* Where an eighth of the slots is less than one, a slot is left free only while there is somebody to leave it to: one of
+ * two would be half of the server. */
+static bool leaves_nothing(const struct route_peer *p)
+{
+    const struct upstream *upstream = p->upstream;
+    return upstream->peers.count == 1 && upstream->server->limits.max_in_flight <= PEER_SHARE;
+}
+
 /* The peer may take a slot exactly while its rank is less than the free slots: its part by peer_may_take, or the load of
  * its least busy session that waits. In the rings of several loads it may be more. */
 static size_t rank_of(const struct route_peer *p)
 {
-    size_t part = (peer_load(p) + PEER_SHARE - 1) / PEER_SHARE;
+    size_t part = leaves_nothing(p) ? 0 : (peer_load(p) + PEER_SHARE - 1) / PEER_SHARE;
     size_t least = load_rings_least(load_rings_lowest(p->queued.sessions.busy));
     return part > least ? part : least;
 }
@@ -69,7 +77,7 @@ bool fair_queue_may_take(const struct route_session *s, size_t slots)
 {
     if (!upstream_is_shared(s->upstream))
         return slots > 0;
-    return load_of(s) < slots && peer_may_take(peer_load(s->peer), slots);
+    return load_of(s) < slots && (leaves_nothing(s->peer) || peer_may_take(peer_load(s->peer), slots));
 }
 
 /* ---- places ---- */
@@ -99,6 +107,13 @@ void fair_queue_refresh_peer(struct route_peer *p)
         list_push_back(&q->notifiers, &own->notifier_node);
     if (own->sessions.busy == 0 && list_empty(&own->notifiers))
         own->deficit_bytes = 0;
+}
+
+void fair_queue_refresh_peers(struct upstream *upstream)
+{
+    for (struct map_node *node = map_next(&upstream->peers, NULL); node;
+         node = map_next(&upstream->peers, node))
+        fair_queue_refresh_peer(CONTAINER_OF(node, struct route_peer, node));
 }
 
 static void leave(struct route_session *s)

@@ -3,7 +3,7 @@
  *
  * A session whose next message is a request waits for a slot, in the rings of its peer by its load (requests in flight,
  * plus those abandoned less than five seconds ago). A session may take a slot only while its load is less than the free
- * slots, and only while its peer may take one (peer_may_take). A peer stands in the rings of the upstream by its rank:
+ * slots, and only while its peer may take one (peer_may_take; a peer that is alone, any of fewer than eight slots). A peer stands in the rings of the upstream by its rank:
  * the number of free slots that it needs more of. So only the rings below the free slots are looked at. Among the
  * eligible peers, the one that has waited longest is next, and of its eligible sessions the one that has.
  *
@@ -56,6 +56,8 @@ void fair_queue_session_init(struct fair_queue_session *s);
 void fair_queue_refresh(struct route_session *s);
 /* The peer's load changed. */
 void fair_queue_refresh_peer(struct route_peer *p);
+/* A peer has come or gone, or the number of slots changed. */
+void fair_queue_refresh_peers(struct upstream *upstream);
 /* It was served, or cannot pay yet: behind all others of its ring or list. */
 void fair_queue_rotate(struct route_session *s);
 void fair_queue_rotate_peer(struct route_peer *p);

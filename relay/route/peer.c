@@ -31,6 +31,8 @@ static struct route_peer *peer_new(struct upstream *upstream, const struct peer_
         mem_free(p);
         return NULL;
     }
+    if (upstream->peers.count == 2)
+        fair_queue_refresh_peers(upstream);
     return p;
 }
 
@@ -48,8 +50,11 @@ static void free_if_unused(struct route_peer *p)
     if (p->sessions > 0 || p->abandoned > 0)
         return;
     assert(p->in_flight == 0 && p->waiting == 0);
-    map_remove(&p->upstream->peers, &p->node);
+    struct upstream *upstream = p->upstream;
+    map_remove(&upstream->peers, &p->node);
     mem_free(p);
+    if (upstream->peers.count == 1)
+        fair_queue_refresh_peers(upstream);
 }
 
 void peer_leave(struct route_peer *p)

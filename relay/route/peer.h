@@ -44,7 +44,8 @@ static inline uint64_t peer_key_hash(const struct peer_key *key)
 struct peer_key peer_key_unknown(uint64_t serial);
 
 /* A peer may hold this many times as much as is left free: one that is alone takes seven eighths (many honest clients
- * may share the address of a NAT), and others find the last eighth, but at least one, free. */
+ * may share the address of a NAT), and others find the last eighth, but at least one, free. The
+ * slots of a child that has fewer than eight are an exception (fair_queue.c). */
 #define PEER_SHARE 7
 
 /* May a peer that holds `held` take one more of what `free` are left of? */

@@ -135,8 +135,9 @@ MUSTCHECK int route_server_add(struct router *r, const char *name, const struct 
 /* Closes its sessions with the reason and answers what they had; frees the server (shared: its upstream too, so
  * the child must be detached; session upstreams get release first and live until upstream_free). */
 void route_server_remove(struct route_server *s, const char *reason, uint64_t now_ms);
-/* Takes effect for what comes next; sharing must not change (remove and add instead). */
-void route_server_set_limits(struct route_server *s, const struct server_limits *limits);
+/* Takes effect for what comes next, and what waits takes the slots that there are more of; sharing must not change
+ * (remove and add instead). */
+void route_server_set_limits(struct route_server *s, const struct server_limits *limits, uint64_t now_ms);
 struct route_server *route_server_find(struct router *r, const char *name);
 const char *route_server_name(const struct route_server *s);
 /* The shared upstream; NULL for perSession. */

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "route/outage.h"
 #include "route/replies.h"
+#include "route/scheduler.h"
 #include "route/session.h"
 #include "route/upstream.h"
 #include "wire/rpc_error.h"
@@ -86,11 +87,17 @@ void route_server_remove(struct route_server *s, const char *reason, uint64_t no
     mem_free(s);
 }
 
-void route_server_set_limits(struct route_server *s, const struct server_limits *limits)
+void route_server_set_limits(struct route_server *s, const struct server_limits *limits, uint64_t now_ms)
 {
     enum sharing sharing = s->limits.sharing;
     s->limits = *limits;
     s->limits.sharing = sharing;
+    LIST_EACH(node, next, &s->upstreams)
+    {
+        struct upstream *upstream = CONTAINER_OF(node, struct upstream, server_node);
+        fair_queue_refresh_peers(upstream);
+        scheduler_run(upstream, now_ms);
+    }
 }
 
 struct route_server *route_server_find(struct router *r, const char *name)

@@ -134,7 +134,7 @@ static void update_server(struct server *server, const struct config *config,
     const struct server_config *before = server->config;
     bool restart = server_config_change(before, entry) == SERVER_RESTARTS_CHILD;
     struct server_limits limits = make_limits(server->set, entry);
-    route_server_set_limits(server->route, &limits);
+    route_server_set_limits(server->route, &limits, loop_now_ms(server->set->options.loop));
     server->config = entry;
     server->backoff.options = server_backoff_options(config);
     if (restart) {

@@ -101,7 +101,7 @@ static void a_crowd_waits_for_the_handshake(void **state)
     struct route_session *s[32];
     struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     limits.max_waiting = 4;
-    route_server_set_limits(route.server, &limits);
+    route_server_set_limits(route.server, &limits, route.now_ms);
     for (int i = 0; i < 32; i++) {
         s[i] = route_connect(&route, &crowd[i]);
         ask(s[i], "0", "2025-11-25");

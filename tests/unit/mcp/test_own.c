@@ -286,7 +286,7 @@ static void who_was_asked_is_read_on(void **state)
     struct server_limits limits = route_fixture_limits(SHARING_PER_SESSION);
     limits.max_in_flight = 1;
     limits.max_waiting = 400;
-    route_server_set_limits(route.server, &limits);
+    route_server_set_limits(route.server, &limits, route.now_ms);
     initialize(0);
     int i = 1;
     for (; i < 300 && !links[0].paused; i++)

@@ -466,7 +466,7 @@ static void dropped_logging_is_not_advertised(void **state)
                  "\"capabilities\":{\"tools\":{}}}}");
     struct server_limits limits = route_fixture_limits(SHARING_SHARED);
     limits.log_messages = LOG_MESSAGES_BROADCAST;
-    route_server_set_limits(f.route.server, &limits);
+    route_server_set_limits(f.route.server, &limits, f.route.now_ms);
     ask_to_initialize(f.a);
     route_expect_with(&f.a_link, "\"capabilities\":{\"logging\":{},\"tools\":{}}}}", NULL);
 }

@@ -48,7 +48,9 @@ static int teardown(void **state)
     (void)state;
     close_crowd();
     for (int i = 0; i < OTHERS; i++) {
-        route_session_close(others[i], route.now_ms);
+        if (others[i])
+            route_session_close(others[i], route.now_ms);
+        others[i] = NULL;
         fake_link_done(&other_links[i]);
     }
     for (int i = 0; i < CROWD; i++)
@@ -107,6 +109,17 @@ static void skip_lines(void)
         continue;
 }
 
+/* The next line to the child that is no cancel. */
+static const char *next_request(void)
+{
+    const char *line;
+    do {
+        line = fake_link_next(&route.child);
+        assert_non_null(line);
+    } while (strstr(line, "notifications/cancelled"));
+    return line;
+}
+
 /* Behind a NAT all are one peer: they get the slots that nobody else asks for, but for an eighth. */
 static void a_host_alone_leaves_an_eighth(void **state)
 {
@@ -128,6 +141,56 @@ static void the_last_slot_is_for_others(void **state)
     skip_lines();
     call(others[0], 0, 0);
     assert_int_equal(who(fake_link_next(&route.child)), 0);
+}
+
+/* Half of the server for nobody would be a high price. With others there, the slot is theirs; when they have gone, it is
+ * the host's again. */
+static void a_host_alone_takes_the_last_of_few_slots(void **state)
+{
+    (void)state;
+    open_with(2, 4096);
+    assert_int_equal(crowd_calls(1), 1);
+    for (int i = 0; i < OTHERS; i++) {
+        route_session_close(others[i], route.now_ms);
+        others[i] = NULL;
+        assert_int_equal(route_stats(&route).in_flight, i + 1 < OTHERS ? 1 : 2);
+    }
+    skip_lines();
+    others[0] = route_connect_from(&route, &other_links[0], 1);
+    call(others[0], 0, 1);
+    route_session_close(crowd[0], route.now_ms);
+    crowd[0] = NULL;
+    assert_int_equal(who(next_request()), 0);
+}
+
+/* The last call that somebody who has gone abandoned is forgotten: then the host that waits is alone. */
+static void a_host_is_alone_when_the_last_abandoned_call_is_forgotten(void **state)
+{
+    (void)state;
+    open_with(2, 4096);
+    for (int i = 1; i < OTHERS; i++) {
+        route_session_close(others[i], route.now_ms);
+        others[i] = NULL;
+    }
+    call(others[0], 0, 1);
+    route_session_close(others[0], route.now_ms);
+    others[0] = NULL;
+    assert_int_equal(crowd_calls(1), 1);
+    route_tick(&route, CALL_ABANDONED_MS - 1);
+    assert_int_equal(route_stats(&route).in_flight, 1);
+    route_tick(&route, 1);
+    assert_int_equal(route_stats(&route).in_flight, 2);
+}
+
+static void more_slots_are_used_at_once(void **state)
+{
+    (void)state;
+    open_with(1, 4096);
+    (void)crowd_calls(1);
+    struct server_limits limits = route_fixture_limits(SHARING_SHARED);
+    limits.max_in_flight = 16;
+    route_server_set_limits(route.server, &limits, route.now_ms);
+    assert_int_equal(route_stats(&route).in_flight, 14);
 }
 
 /* The sessions of one peer share its part as all sessions once did. */
@@ -354,6 +417,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_host_alone_leaves_an_eighth),
         T(the_last_slot_is_for_others),
+        T(a_host_alone_takes_the_last_of_few_slots),
+        T(a_host_is_alone_when_the_last_abandoned_call_is_forgotten),
+        T(more_slots_are_used_at_once),
         T(a_hog_leaves_room_for_its_neighbour),
         T(hosts_are_served_in_rotation),
         T(bytes_count_for_the_host),

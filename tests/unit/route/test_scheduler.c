@@ -277,7 +277,7 @@ static void reading_pauses_and_goes_on(void **state)
     (void)state;
     open_with(1, 4096);
     limits.session_waiting_bytes = 10000;
-    route_server_set_limits(route.server, &limits);
+    route_server_set_limits(route.server, &limits, route.now_ms);
     call(7, 0);
     uint64_t id = route_line_id(fake_link_next(&route.child));
     int i = 0;
@@ -298,7 +298,7 @@ static void reading_pauses_and_goes_on(void **state)
     /* Many small ones pause too, before they take every place. */
     limits.session_waiting_bytes = (size_t)1 << 20;
     limits.max_waiting = 400;
-    route_server_set_limits(route.server, &limits);
+    route_server_set_limits(route.server, &limits, route.now_ms);
     for (i = 0; !links[1].paused; i++)
         call(1, i);
     assert_int_equal(i, 101);
