@@ -69,7 +69,8 @@ void pass_notification(struct route_session *s, const struct frame *frame, enum 
     struct call *c;
     struct upstream *upstream = s->upstream;
     (void)method;
-    if (list_empty(&s->queue) && upstream_takes(upstream)) {
+    bool is_next = upstream->draining ? scheduler_takes_notification(s) : list_empty(&s->queue);
+    if (is_next && upstream_takes(upstream)) {
         upstream->stats.dropped_notifications +=
             upstream_send_text(upstream, MESSAGE_NOTIFICATION, frame->bytes, frame->len) != 0;
         return;
@@ -100,7 +101,8 @@ void pass_shared_notification(struct route_session *s, const struct frame *frame
 {
     struct upstream *upstream = s->upstream;
     if (method != RPC_M_OTHER || span_found(frame->env.meta_token) || tasks_name_anothers(s, frame) ||
-        !is_expected(upstream) || request_is_full(s) || scheduler_submit_notification(s, frame, now_ms))
+        !is_expected(upstream) || (!scheduler_takes_notification(s) && request_is_full(s)) ||
+        scheduler_submit_notification(s, frame, now_ms))
         upstream->stats.dropped_notifications++;
 }
 

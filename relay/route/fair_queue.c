@@ -1,7 +1,7 @@
 /* Places in the fair queue, and the choice. Nothing here fails.
  *
- * Invariant after every entry into the router: a session that has something in its queue, is not slow and not dead
- * stands with its peer, one with an empty queue nowhere; a peer stands in the upstream's rings, or among its notifiers,
+ * Invariant after every entry into the router: a session that has something in its queue (a notification, or a request
+ * that neither its slow link nor its credit forbids), and is not dead, stands with its peer, one with an empty queue nowhere; a peer stands in the upstream's rings, or among its notifiers,
  * exactly while one of its sessions stands in its own. A session whose link was given up is only marked dead: the next
  * choice that meets it takes it out.
  */
@@ -14,6 +14,7 @@
 #include "route/state.h"
 
 #define NOTIFIER_RING LOAD_RINGS
+#define NO_RING       (LOAD_RINGS + 1)
 
 void fair_queue_init(struct fair_queue *q)
 {
@@ -128,7 +129,7 @@ static void leave(struct route_session *s)
 static unsigned place_of(const struct route_session *s)
 {
     const struct call *next = CONTAINER_OF(s->queue.next, struct call, session_node);
-    if (next->notification && upstream_is_shared(s->upstream))
+    if (next->notification && (upstream_is_shared(s->upstream) || s->upstream->draining))
         return NOTIFIER_RING;
     return load_rings_of(load_of(s));
 }
@@ -151,12 +152,12 @@ void fair_queue_refresh(struct route_session *s)
 {
     if (!s->upstream)
         return;
-    if (list_empty(&s->queue) || s->dead || s->queued.slow || s->queued.out_of_credit) {
+    unsigned ring = list_empty(&s->queue) || s->dead ? NO_RING : place_of(s);
+    if (ring == NO_RING || (ring != NOTIFIER_RING && (s->queued.slow || s->queued.out_of_credit))) {
         leave(s);
         if (list_empty(&s->queue))
             s->queued.deficit_bytes = 0;
     } else {
-        unsigned ring = place_of(s);
         if (!fair_queue_is_linked(&s->queued) || s->queued.entry.ring != ring)
             enter(s, ring);
     }

@@ -7,11 +7,11 @@
  * the number of free slots that it needs more of. So only the rings below the free slots are looked at. Among the
  * eligible peers, the one that has waited longest is next, and of its eligible sessions the one that has.
  *
- * A session of a shared child whose next message is a notification needs no slot; it and its peer stand in plain lists,
- * served in rotation.
+ * A session of a shared child, or of one that drains, whose next message is a notification needs no slot; it and its
+ * peer stand in plain lists, served in rotation.
  *
- * A session leaves its place when nothing waits, when its link reads too slowly (until scheduler_link_writable), or
- * when its link was given up.
+ * A session leaves its place when nothing waits, when a request is next and its link reads too slowly (until
+ * scheduler_link_writable), or when its link was given up.
  */
 #ifndef ROUTE_FAIR_QUEUE_H
 #define ROUTE_FAIR_QUEUE_H

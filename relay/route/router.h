@@ -168,9 +168,9 @@ void upstream_down(struct upstream *upstream, const struct outage *why, uint64_t
  * flight. Requests that came while it stopped start one from inside this call, unless the upstream drains (then
  * the server does). */
 void upstream_idle(struct upstream *upstream);
-/* New requests wait, what is in flight goes on, until upstream_undrain (or the next upstream_attach). For a reload
+/* New requests wait, what is in flight goes on (notifications are passed), until upstream_undrain (or the next upstream_attach). For a reload
  * that changes the server: drain, stats.in_flight == 0, stop, upstream_down or upstream_idle, start. */
-void upstream_drain(struct upstream *upstream);
+void upstream_drain(struct upstream *upstream, uint64_t now_ms);
 void upstream_undrain(struct upstream *upstream, uint64_t now_ms);
 /* perSession: the last word, after release. */
 void upstream_free(struct upstream *upstream);

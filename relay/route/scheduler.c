@@ -45,10 +45,20 @@ void scheduler_link_writable(struct route_session *s)
     fair_queue_refresh(s);
 }
 
+static struct call *next_call(const struct route_session *s)
+{
+    return CONTAINER_OF(s->queue.next, struct call, session_node);
+}
+
+/* One that drains gets notifications, and no requests. */
+static bool is_up(const struct upstream *upstream)
+{
+    return upstream->state == UPSTREAM_READY && !upstream->link_closing && upstream->link;
+}
+
 static bool is_open(const struct upstream *upstream)
 {
-    return upstream->state == UPSTREAM_READY && !upstream->draining && !upstream->link_closing &&
-           upstream->link;
+    return is_up(upstream) && !upstream->draining;
 }
 
 /* Its client reads what it gets, and the answers that are due leave room for another one. */
@@ -118,11 +128,6 @@ static void pay(size_t *deficit_bytes, size_t bytes)
     *deficit_bytes = *deficit_bytes > bytes ? *deficit_bytes - bytes : 0;
 }
 
-static struct call *next_call(const struct route_session *s)
-{
-    return CONTAINER_OF(s->queue.next, struct call, session_node);
-}
-
 enum sent {
     SENT,
     PASSED_OVER, /* another one is next */
@@ -161,8 +166,9 @@ static enum sent send_next(struct route_session *s, uint64_t now_ms)
 /* What is left of both quanta pays for the next message, too. */
 static bool may_go_on(const struct route_session *s, bool notifier)
 {
-    if (s->dead || !fair_queue_is_linked(&s->queued) || fair_queue_is_notifier(&s->queued) != notifier ||
-        !is_open(s->upstream))
+    if (s->dead || !fair_queue_is_linked(&s->queued) || fair_queue_is_notifier(&s->queued) != notifier)
+        return false;
+    if (notifier ? !is_up(s->upstream) : !is_open(s->upstream))
         return false;
     size_t len = next_call(s)->frame_len;
     return s->queued.deficit_bytes >= len && s->peer->queued.deficit_bytes >= len;
@@ -272,8 +278,8 @@ void scheduler_run(struct upstream *upstream, uint64_t now_ms)
     if (!outbox_is_empty(upstream) && !outbox_flush(upstream, now_ms))
         return;
     const struct fair_queue *q = &upstream->scheduler.queue;
-    while ((q->peers.busy || !list_empty(&q->notifiers)) && is_open(upstream)) {
-        bool request = serve_request(upstream, now_ms);
+    while ((q->peers.busy || !list_empty(&q->notifiers)) && is_up(upstream)) {
+        bool request = !upstream->draining && serve_request(upstream, now_ms);
         bool notification = serve_notification(upstream, now_ms);
         if (!request && !notification)
             break;
@@ -304,9 +310,35 @@ int scheduler_keep(struct call *c, const struct frame *frame)
     return 0;
 }
 
+/* The requests go to the next child; what runs at this one may wait for the notifications. */
+static void put_notifications_first(struct route_session *s)
+{
+    struct list *last = &s->queue;
+    LIST_EACH(node, next, &s->queue)
+    {
+        if (!CONTAINER_OF(node, struct call, session_node)->notification)
+            continue;
+        list_remove(node);
+        list_push_front(last, node);
+        last = node;
+    }
+    fair_queue_refresh(s);
+}
+
 void scheduler_enqueue(struct call *c)
 {
     call_move(c, CALL_WAITING);
+    if (c->notification && c->upstream->draining)
+        put_notifications_first(c->session);
+}
+
+void scheduler_drain(struct upstream *upstream, uint64_t now_ms)
+{
+    LIST_EACH(node, next, &upstream->sessions)
+    {
+        put_notifications_first(CONTAINER_OF(node, struct route_session, upstream_node));
+    }
+    scheduler_run(upstream, now_ms);
 }
 
 int scheduler_submit(struct call *c, const struct frame *frame, uint64_t now_ms)
@@ -322,12 +354,19 @@ int scheduler_submit(struct call *c, const struct frame *frame, uint64_t now_ms)
     return rc;
 }
 
+bool scheduler_takes_notification(const struct route_session *s)
+{
+    const struct upstream *upstream = s->upstream;
+    bool is_next = list_empty(&s->queue) || (upstream->draining && !next_call(s)->notification);
+    return is_next && list_empty(&upstream->scheduler.queue.notifiers) && is_up(upstream) &&
+           upstream_has_room(upstream) && outbox_is_empty(upstream) && window_is_open(upstream);
+}
+
 int scheduler_submit_notification(struct route_session *s, const struct frame *frame, uint64_t now_ms)
 {
     struct call *c;
     struct upstream *upstream = s->upstream;
-    if (list_empty(&s->queue) && list_empty(&upstream->scheduler.queue.notifiers) && is_open(upstream) &&
-        upstream_has_room(upstream) && outbox_is_empty(upstream) && window_is_open(upstream)) {
+    if (scheduler_takes_notification(s)) {
         int rc = upstream_send_text(upstream, MESSAGE_NOTIFICATION, frame->bytes, frame->len);
         if (rc == 0)
             fill_window(upstream, frame->len, now_ms);

@@ -5,6 +5,9 @@
  *
  * Notifications have no answer that would show when the child has taken them. So at most a window of them is sent at a
  * time, and the next when the child has read the last one: a flood of them never stands ahead of requests.
+ *
+ * An upstream that drains gets no request, but the notifications, ahead of the requests that wait: what it has in flight
+ * may need them to end.
  */
 #ifndef ROUTE_SCHEDULER_H
 #define ROUTE_SCHEDULER_H
@@ -61,15 +64,20 @@ void scheduler_run(struct upstream *upstream, uint64_t now_ms);
 /* Sends a new call's request now, or gives it a copy of its frame and queues it. -ENOMEM, ERR_FULL (the router
  * holds all it may): neither. */
 MUSTCHECK int scheduler_submit(struct call *c, const struct frame *frame, uint64_t now_ms);
-/* shared: the same for a notification; it waits behind the session's requests. Also ERR_CLOSING: the child takes
+/* Would a notification of the session go to the child now? */
+bool scheduler_takes_notification(const struct route_session *s);
+/* shared: the same for a notification; it waits behind the session's requests, unless the upstream drains. Also ERR_CLOSING: the child takes
  * nothing. */
 MUSTCHECK int scheduler_submit_notification(struct route_session *s, const struct frame *frame,
                                             uint64_t now_ms);
 /* Gives the call its own copy of its frame. -ENOMEM, ERR_FULL (the router holds all it may, or all
  * that it may for this peer): nothing changed. */
 MUSTCHECK int scheduler_keep(struct call *c, const struct frame *frame);
-/* Puts a new or held call, which has its copy, at the end of its session's queue. */
+/* Puts a new or held call, which has its copy, at the end of its session's queue; a notification ahead of its requests
+ * while the upstream drains. */
 void scheduler_enqueue(struct call *c);
+/* The upstream has begun to drain: its child gets the notifications that wait behind requests. */
+void scheduler_drain(struct upstream *upstream, uint64_t now_ms);
 /* A call of the session has moved: its place and its reading may change. */
 void scheduler_update(struct route_session *s);
 /* Pauses or resumes the session's reading by what it has waiting. */

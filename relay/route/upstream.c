@@ -155,9 +155,10 @@ void upstream_writable(struct upstream *upstream, uint64_t now_ms)
     scheduler_run(upstream, now_ms);
 }
 
-void upstream_drain(struct upstream *upstream)
+void upstream_drain(struct upstream *upstream, uint64_t now_ms)
 {
     upstream->draining = true;
+    scheduler_drain(upstream, now_ms);
 }
 
 void upstream_undrain(struct upstream *upstream, uint64_t now_ms)

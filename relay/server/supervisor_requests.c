@@ -107,7 +107,7 @@ void supervisor_restart(struct supervisor *s)
 {
     switch (s->state) {
     case SUPERVISOR_READY:
-        upstream_drain(s->upstream);
+        upstream_drain(s->upstream, supervisor_now_ms(s));
         supervisor_move(s, SUPERVISOR_DRAINING, supervisor_now_ms(s));
         break;
     case SUPERVISOR_STARTING:

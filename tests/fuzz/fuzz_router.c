@@ -331,7 +331,7 @@ static void child_other(struct input *in, struct child *c)
         upstream_writable(c->upstream, now_ms);
         break;
     case 5:
-        upstream_drain(c->upstream);
+        upstream_drain(c->upstream, now_ms);
         break;
     case 6:
         upstream_undrain(c->upstream, now_ms);

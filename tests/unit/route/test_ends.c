@@ -353,7 +353,7 @@ static void views_show_every_call(void **state)
     route_client_send(
         &f.route, f.a,
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
-    upstream_drain(route_upstream(&f.route));
+    upstream_drain(route_upstream(&f.route), f.route.now_ms);
     route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"third\"}");
     f.route.now_ms += 1000;
     router_each_call(f.route.router, f.route.now_ms, see_call, &seen);
@@ -377,7 +377,7 @@ static void a_removed_server_answers_and_closes(void **state)
 {
     (void)state;
     route_client_send(&f.route, f.a, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
-    upstream_drain(route_upstream(&f.route));
+    upstream_drain(route_upstream(&f.route), f.route.now_ms);
     route_client_send(&f.route, f.b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
     route_server_remove(f.route.server, "it is gone", f.route.now_ms);
     f.route.server = NULL;

@@ -222,7 +222,7 @@ static void scenario(void)
     }
     say_everything(&seen);
     route_tick(&route, 5000);
-    upstream_drain(route_upstream(&route));
+    upstream_drain(route_upstream(&route), route.now_ms);
     for (int c = 0; c < 2; c++) {
         if (sessions[c])
             route_client_send(&route, sessions[c], "{\"jsonrpc\":\"2.0\",\"id\":60,\"method\":\"waits\"}");

@@ -399,15 +399,96 @@ static void notifications_wait_for_a_restart(void **state)
 {
     (void)state;
     open_with(8, 4096);
-    upstream_drain(route_upstream(&route));
+    route_child_down(&route, 100);
+    upstream_starting(route_upstream(&route));
     notify(others[0], 1);
     route_expect_nothing(&route.child);
-    upstream_undrain(route_upstream(&route), route.now_ms);
-    assert_int_equal(who(fake_link_next(&route.child)), 1);
+    assert_int_equal(route_stats(&route).waiting, 1);
+    route_child_ready(&route, NULL);
+    assert_int_equal(route_stats(&route).waiting, 0);
+    assert_int_equal(route_stats(&route).dropped_notifications, 0);
     route_child_down(&route, 0);
     notify(others[0], 2);
     assert_int_equal(route_stats(&route).dropped_notifications, 1);
     assert_int_equal(route_stats(&route).waiting, 0);
+}
+
+/* What runs at a child that drains may wait for them: they pass the requests, which go to the next child. */
+static void a_child_that_drains_gets_notifications(void **state)
+{
+    (void)state;
+    open_with(1, 4096);
+    call(others[0], 0, 1);
+    uint64_t id = route_line_id(fake_link_next(&route.child));
+    call(others[0], 0, 2);
+    notify(others[0], 10); /* behind the request, so far */
+    route_expect_nothing(&route.child);
+    upstream_drain(route_upstream(&route), route.now_ms);
+    assert_int_equal(who(fake_link_next(&route.child)), 10);
+    notify(others[0], 11);
+    notify(others[1], 12);
+    assert_int_equal(who(fake_link_next(&route.child)), 11);
+    assert_int_equal(who(fake_link_next(&route.child)), 12);
+    answer(id);
+    route_expect_nothing(&route.child);
+    upstream_undrain(route_upstream(&route), route.now_ms);
+    route_expect_with(&route.child, "\"who\":0", NULL);
+}
+
+/* In the order in which they came, though the window closes between them. */
+static void notifications_of_a_drain_keep_their_order(void **state)
+{
+    (void)state;
+    open_with(1, 4096);
+    route.child.is_read_slowly = true;
+    call(others[0], 0, 1);
+    call(others[0], 0, 2);
+    notify(others[0], 10);
+    call(others[0], 0, 3);
+    padded(others[1], "", 9, SCHEDULER_WINDOW_BYTES);
+    upstream_drain(route_upstream(&route), route.now_ms);
+    notify(others[0], 11);
+    notify(others[0], 12);
+    skip_lines();
+    for (int i = 0; i < 4; i++) {
+        route.child.read_bytes = route.child.sent_bytes;
+        route_tick(&route, SCHEDULER_RETRY_MAX_MS);
+    }
+    for (int next = 10; next <= 12; next++)
+        assert_int_equal(who(fake_link_next(&route.child)), next);
+    route_expect_nothing(&route.child);
+}
+
+/* Neither a client that reads slowly nor all waiting places taken keep a notification from a child that has room. */
+static void notifications_need_no_place(void **state)
+{
+    (void)state;
+    open_with(1, 8);
+    (void)crowd_calls(1);
+    skip_lines();
+    assert_int_equal(route_stats(&route).waiting, 7);
+    notify(crowd[CROWD - 1], 100);
+    assert_int_equal(who(fake_link_next(&route.child)), 100);
+    assert_int_equal(route_stats(&route).dropped_notifications, 0);
+}
+
+static void a_slow_reader_may_notify_a_child_that_drains(void **state)
+{
+    (void)state;
+    open_with(4, 4096);
+    call(others[0], 0, 1);
+    other_links[0].link.queued_bytes = FAKE_LINK_HIGH_BYTES + 1;
+    call(others[0], 0, 2);
+    skip_lines();
+    notify(others[0], 10);
+    route_expect_nothing(&route.child);
+    upstream_drain(route_upstream(&route), route.now_ms);
+    assert_int_equal(who(fake_link_next(&route.child)), 10);
+    other_links[0].link.queued_bytes = 0;
+    route_session_writable(others[0], route.now_ms);
+    route_expect_nothing(&route.child);
+    upstream_undrain(route_upstream(&route), route.now_ms);
+    assert_int_equal(who(fake_link_next(&route.child)), 0);
 }
 
 #define T(name) cmocka_unit_test_teardown(name, teardown)
@@ -431,6 +512,10 @@ int main(void)
         T(a_flood_of_notifications_waits_for_the_child),
         T(large_notifications_pay_by_bytes),
         T(notifications_wait_for_a_restart),
+        T(a_child_that_drains_gets_notifications),
+        T(notifications_of_a_drain_keep_their_order),
+        T(notifications_need_no_place),
+        T(a_slow_reader_may_notify_a_child_that_drains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,7 +153,7 @@ static void a_large_request_alone_goes_at_once(void **state)
 {
     (void)state;
     open_with(4, 4096);
-    upstream_drain(route_upstream(&route));
+    upstream_drain(route_upstream(&route), route.now_ms);
     call_of(0, 1, 900 * 1024);
     assert_int_equal(route_stats(&route).waiting, 1);
     upstream_undrain(route_upstream(&route), route.now_ms);

@@ -204,8 +204,9 @@ void upstream_idle(struct upstream *upstream)
     note(upstream, "idle", "");
 }
 
-void upstream_drain(struct upstream *upstream)
+void upstream_drain(struct upstream *upstream, uint64_t now_ms)
 {
+    (void)now_ms;
     upstream->draining = true;
     note(upstream, "drain", "");
 }
