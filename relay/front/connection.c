@@ -1,5 +1,5 @@
 /* A connection's life, one section per step, each before those that use it: states, the end, what a protocol
- * calls, what the stream reports, time-outs, the beginning. connection_reading.c has the pauses.
+ * calls, what the stream reports, the beginning. connection_reading.c has the pauses, connection_sweep.c the time-outs.
  *
  * The router may close a session's link from deep inside a frame of another session. So connection_close only
  * changes the state and marks the connection; the protocol leaves its session at the end of the loop
@@ -30,8 +30,6 @@
 /* A queue that is not full takes one more message, whose id may be longer than what the child wrote, and the reason why
  * the connection ends. */
 #define QUEUE_SLACK_BYTES (2 * ERROR_LINE_MAX_BYTES)
-/* With the sweep, which comes once a second, a message is quiet after a half to one and a half seconds. */
-#define QUIET_MS 500
 /* A queue up to this is accounted when it has been written, a longer one at the end of the iteration in any
  * case: the kernel may not take it. */
 #define ACCOUNT_LATE_BYTES ((size_t)64 << 10)
@@ -174,13 +172,10 @@ static void send_last(struct connection *c, const char *reason)
     buf_done(&text);
 }
 
-void connection_evict(struct connection *c, const char *format, ...)
+/* For a client whose memory others need: what is queued is dropped at once, and the peer is sent why if its socket has
+ * room. From the top of the loop. */
+static void evict(struct connection *c, const char *reason)
 {
-    char reason[REASON_BYTES];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(reason, sizeof(reason), format, args);
-    va_end(args);
     if (c->state < CONNECTION_FLUSHING && stream_queued(&c->stream) == 0) {
         connection_close(c, RPC_E_OVERLOADED, "%s", reason);
         memory_leave(c->front->options.memory, &c->memory);
@@ -191,6 +186,18 @@ void connection_evict(struct connection *c, const char *format, ...)
         send_last(c, reason);
     }
     finish(c);
+}
+
+static void on_memory_evict(struct memory_user *u)
+{
+    struct connection *c = CONTAINER_OF(u, struct connection, memory);
+    char reason[REASON_BYTES];
+    size_t unread = stream_queued(&c->stream);
+    if (unread > 0)
+        (void)snprintf(reason, sizeof(reason),
+                       "memory is short, and %zu bytes wait for this client to read them", unread);
+    evict(c,
+          unread > 0 ? reason : "memory is short, and a message of this client was begun and does not go on");
 }
 
 void connection_close_within(struct connection *c, uint64_t flush_ms, const char *reason)
@@ -233,7 +240,7 @@ static void on_iteration_end(struct loop_task *task)
 
 bool connection_is_open(const struct connection *c)
 {
-    return c->state == CONNECTION_OPEN && c->send_error == 0;
+    return connection_serves(c);
 }
 
 int connection_write(struct connection *c, const struct part *parts, size_t count, bool newline)
@@ -429,56 +436,10 @@ static void on_closed(struct stream *s)
 static const struct stream_ops stream_ops = {
     .on_bytes = on_bytes, .on_drain = on_drain, .on_end = on_end, .on_closed = on_closed, .on_sent = on_sent};
 
-/* ---- time-outs ---- */
-
-/* A message that has been under way for a while. */
-static void note_quiet(struct connection *c, uint64_t now_ms)
-{
-    if (connection_is_open(c) && c->message_begun_at_ms != 0 && c->protocol->ops->on_quiet &&
-        now_ms - c->message_begun_at_ms >= QUIET_MS)
-        c->protocol->ops->on_quiet(c->protocol, now_ms);
-}
-
-bool connection_sweep(struct connection *c, uint64_t now_ms)
-{
-    enum connection_timeout timeout = connection_check_timeouts(c, now_ms);
-    switch (timeout) {
-    case TIMEOUT_NOT_YET:
-        note_quiet(c, now_ms);
-        return true;
-    case TIMEOUT_NONE:
-    case TIMEOUT_UNUSED:
-        if (c->state < CONNECTION_FLUSHING) {
-            note_quiet(c, now_ms);
-            connection_trim(c);
-            connection_account(c);
-        }
-        return timeout == TIMEOUT_UNUSED;
-    case TIMEOUT_STALLED:
-        connection_drop(c, RPC_E_OVERLOADED, "it took no byte for %llu ms",
-                        (unsigned long long)(now_ms - stream_progress_at_ms(&c->stream)));
-        return false;
-    case TIMEOUT_MESSAGE:
-        connection_close(c, RPC_E_TIMEOUT, "a frame did not end within %llu ms: its newline is missing",
-                         (unsigned long long)c->front->options.limits.frame_timeout_ms);
-        return true;
-    case TIMEOUT_PEER_GONE:
-        c->left_in_order = true;
-        connection_drop(c, 0, "the client closed the connection");
-        return false;
-    case TIMEOUT_FIRST:
-        connection_close(c, RPC_E_TIMEOUT, "nothing was said within %llu ms",
-                         (unsigned long long)c->front->options.limits.frame_timeout_ms);
-        return true;
-    case TIMEOUT_DEADLINE:
-        if (c->state == CONNECTION_FLUSHING)
-            LOG(LOG_INFO, "client did not take its last answers", F_STR("peer", c->origin.peer),
-                F_UINT("queued_bytes", stream_queued(&c->stream)));
-        finish(c);
-        return false;
-    }
-    return false;
-}
+static const struct memory_ops memory_ops = {.pause = connection_on_memory_pause,
+                                             .resume = connection_on_memory_resume,
+                                             .evict = on_memory_evict,
+                                             .is_stalled = connection_is_stalled};
 
 /* ---- the beginning ---- */
 
@@ -486,7 +447,8 @@ static void join(struct connection *c, bool refused)
 {
     struct front *f = c->front;
     list_push_back(&f->connections, &c->node);
-    connection_join_memory(c);
+    memory_join(f->options.memory, &c->memory, &memory_ops);
+    stream_limit_reads(&c->stream, &f->options.memory->read_bytes);
     c->refused = refused;
     if (refused) {
         f->refusing++;

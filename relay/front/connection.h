@@ -74,6 +74,12 @@ struct connection {
     bool refused; /* over the limit: counted in front.refusing */
 };
 
+/* It may still be read, and written to. */
+static inline bool connection_serves(const struct connection *c)
+{
+    return c->state == CONNECTION_OPEN && c->send_error == 0;
+}
+
 /* Takes an accepted descriptor. `refusal` not NULL: sends OVERLOADED with this reason and closes. On failure (-ENOMEM,
  * libuv's codes) the descriptor, and `host`, are left to the caller. `server` is borrowed, NULL for the default one. */
 MUSTCHECK int connection_open(struct front *front, int fd, const struct session_origin *origin,
@@ -84,9 +90,6 @@ MUSTCHECK int connection_open(struct front *front, int fd, const struct session_
  * is flushed. Never from inside the router. */
 __attribute__((format(printf, 3, 4))) void connection_drop(struct connection *c, int code, const char *format,
                                                            ...);
-/* For a client whose memory others need: what is queued is dropped at once, and the peer is sent why if its socket has
- * room. From the top of the loop. */
-__attribute__((format(printf, 2, 3))) void connection_evict(struct connection *c, const char *format, ...);
 /* connection_close, where every connection closes, those too that were closing before: none has more than
  * `flush_ms` from now. */
 void connection_close_within(struct connection *c, uint64_t flush_ms, const char *reason);

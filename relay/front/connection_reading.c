@@ -34,7 +34,7 @@ void connection_update_reading(struct connection *c)
 
 /* ---- memory ---- */
 
-static void on_memory_pause(struct memory_user *u)
+void connection_on_memory_pause(struct memory_user *u)
 {
     struct connection *c = CONTAINER_OF(u, struct connection, memory);
     c->paused_by_memory = true;
@@ -42,7 +42,7 @@ static void on_memory_pause(struct memory_user *u)
     connection_watch(c);
 }
 
-static void on_memory_resume(struct memory_user *u)
+void connection_on_memory_resume(struct memory_user *u)
 {
     struct connection *c = CONTAINER_OF(u, struct connection, memory);
     c->paused_by_memory = false;
@@ -60,34 +60,13 @@ static bool sends_too_slowly(struct connection *c, uint64_t now_ms)
     return slow;
 }
 
-static bool on_memory_is_stalled(struct memory_user *u)
+bool connection_is_stalled(struct memory_user *u)
 {
     struct connection *c = CONTAINER_OF(u, struct connection, memory);
     uint64_t now_ms = loop_now_ms(c->front->options.loop);
     if (stream_queued(&c->stream) > 0)
         return now_ms - stream_progress_at_ms(&c->stream) >= STALL_MS;
     return sends_too_slowly(c, now_ms);
-}
-
-static void on_memory_evict(struct memory_user *u)
-{
-    struct connection *c = CONTAINER_OF(u, struct connection, memory);
-    size_t unread = stream_queued(&c->stream);
-    if (unread > 0)
-        connection_evict(c, "memory is short, and %zu bytes wait for this client to read them", unread);
-    else
-        connection_evict(c, "memory is short, and a message of this client was begun and does not go on");
-}
-
-static const struct memory_ops memory_ops = {.pause = on_memory_pause,
-                                             .resume = on_memory_resume,
-                                             .evict = on_memory_evict,
-                                             .is_stalled = on_memory_is_stalled};
-
-void connection_join_memory(struct connection *c)
-{
-    memory_join(c->front->options.memory, &c->memory, &memory_ops);
-    stream_limit_reads(&c->stream, &c->front->options.memory->read_bytes);
 }
 
 void connection_account(struct connection *c)
@@ -112,7 +91,7 @@ void connection_account(struct connection *c)
 void connection_feed_rest(struct connection *c, uint64_t now_ms)
 {
     bool paused = c->paused_by_protocol || c->paused_by_memory || c->paused_by_queue;
-    if (buf_len(&c->rest) == 0 || paused || !connection_is_open(c))
+    if (buf_len(&c->rest) == 0 || paused || !connection_serves(c))
         return;
     size_t len = buf_len(&c->rest);
     size_t taken = c->protocol->ops->on_bytes(c->protocol, buf_data(&c->rest), len, now_ms);

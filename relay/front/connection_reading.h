@@ -11,8 +11,10 @@ void connection_mark(struct connection *c);
 
 /* Hands what was read earlier to the protocol, as far as it takes more now. */
 void connection_feed_rest(struct connection *c, uint64_t now_ms);
-/* Joins the memory budget; the account begins at 0. */
-void connection_join_memory(struct connection *c);
+/* What the budget calls (struct memory_ops), with connection.memory. */
+void connection_on_memory_pause(struct memory_user *u);
+void connection_on_memory_resume(struct memory_user *u);
+bool connection_is_stalled(struct memory_user *u);
 /* Reports to the budget what the connection and its protocol hold. */
 void connection_account(struct connection *c);
 /* Gives back buffers that nothing needs now. */
