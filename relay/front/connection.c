@@ -265,6 +265,7 @@ int connection_write(struct connection *c, const struct part *parts, size_t coun
         connection_update_reading(c);
     }
     connection_watch(c);
+    connection_note_work(c);
     if (c->queued_bytes > ACCOUNT_LATE_BYTES || c->stream.pending_bytes > 0)
         connection_mark(c);
     return 0;
@@ -278,6 +279,11 @@ size_t connection_queued(const struct connection *c)
 bool connection_takes_more(const struct connection *c)
 {
     return connection_is_open(c) && !c->paused_by_queue;
+}
+
+bool connection_has_time(const struct connection *c)
+{
+    return !work_is_done(c->work, c->front->options.loop->iterations);
 }
 
 void connection_pause(struct connection *c)
@@ -360,7 +366,7 @@ static void on_bytes(struct stream *s, const char *bytes, size_t len)
     if (!connection_is_open(c))
         return; /* lingering, or about to be dropped */
     bool was_under_way = c->message_begun_at_ms != 0;
-    size_t taken = c->protocol->ops->on_bytes(c->protocol, bytes, len, now_ms);
+    size_t taken = connection_take(c, bytes, len, now_ms);
     if (!connection_is_open(c))
         return;
     if (taken < len)
@@ -482,6 +488,7 @@ int connection_open(struct front *front, int fd, const struct session_origin *or
         return rc;
     }
     c->host = host;
+    c->work = host ? &host->work : &front->local_work;
     join(c, refusal);
     LOG(LOG_DEBUG, "client connected", F_STR("peer", c->origin.peer));
     if (refusal)

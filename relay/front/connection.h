@@ -47,10 +47,12 @@ struct connection {
     struct front *front;       /* borrowed */
     const char *server;        /* borrowed from the listener; NULL: the default one */
     struct session_origin origin;
-    struct host *host; /* in front.hosts; NULL: a Unix peer, or one that is being refused */
-    struct list node;  /* in front.connections */
-    struct list watch; /* in front.watched, while a time-out may come */
-    struct buf rest;   /* of what was read: messages for the iterations to come; nothing is read meanwhile */
+    struct host *host;        /* in front.hosts; NULL: a Unix peer, or one that is being refused */
+    struct work *work;        /* borrowed: the host's, or the front's for local users */
+    uint64_t worked_until_ns; /* while its messages are taken: work up to then is noted; else 0 */
+    struct list node;         /* in front.connections */
+    struct list watch;        /* in front.watched, while a time-out may come */
+    struct buf rest; /* of what was read: messages for the iterations to come; nothing is read meanwhile */
     struct loop_task iteration_end;
     struct loop_deferred deferred;
     size_t queued_bytes; /* of the stream; exact after each on_sent */

@@ -88,13 +88,30 @@ void connection_account(struct connection *c)
     memory_set(c->front->options.memory, &c->memory, &sum);
 }
 
+size_t connection_take(struct connection *c, const char *bytes, size_t len, uint64_t now_ms)
+{
+    c->worked_until_ns = uv_hrtime();
+    size_t taken = c->protocol->ops->on_bytes(c->protocol, bytes, len, now_ms);
+    c->worked_until_ns = 0;
+    return taken;
+}
+
+void connection_note_work(struct connection *c)
+{
+    if (c->worked_until_ns == 0)
+        return;
+    uint64_t now_ns = uv_hrtime();
+    work_note(c->work, c->front->options.loop->iterations, now_ns - c->worked_until_ns);
+    c->worked_until_ns = now_ns;
+}
+
 void connection_feed_rest(struct connection *c, uint64_t now_ms)
 {
     bool paused = c->paused_by_protocol || c->paused_by_memory || c->paused_by_queue;
     if (buf_len(&c->rest) == 0 || paused || !connection_serves(c))
         return;
     size_t len = buf_len(&c->rest);
-    size_t taken = c->protocol->ops->on_bytes(c->protocol, buf_data(&c->rest), len, now_ms);
+    size_t taken = connection_take(c, buf_data(&c->rest), len, now_ms);
     buf_consume(&c->rest, taken);
     loop_note_read(c->stream.loop, taken); /* bytes that had arrived, for timers that wait for such */
     if (taken < len)

@@ -9,6 +9,10 @@ void connection_update_reading(struct connection *c);
 /* The connection's iteration_end task runs at the end of the loop iteration; it accounts, among others. */
 void connection_mark(struct connection *c);
 
+/* Hands bytes to the protocol; gives how many it took. */
+size_t connection_take(struct connection *c, const char *bytes, size_t len, uint64_t now_ms);
+/* Something was written to it. What its own messages made the relay write counts as work for its host. */
+void connection_note_work(struct connection *c);
 /* Hands what was read earlier to the protocol, as far as it takes more now. */
 void connection_feed_rest(struct connection *c, uint64_t now_ms);
 /* What the budget calls (struct memory_ops), with connection.memory. */

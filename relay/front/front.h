@@ -18,6 +18,7 @@
 #include "front/bind.h"
 #include "front/hosts.h"
 #include "front/sniff.h"
+#include "front/work.h"
 #include "session/session.h"
 
 struct listener;
@@ -46,6 +47,7 @@ struct front {
     struct list connections;        /* struct connection.node, oldest first */
     size_t client_count;            /* of those, not being refused */
     struct hosts hosts;             /* of those connections that came over TCP and are not being refused */
+    struct work local_work;         /* for all connections that came over Unix sockets */
     size_t refusing;                /* of those, over the limit: closed with OVERLOADED */
     struct list watched;            /* struct connection.watch: those that the sweep looks at */
     struct timer sweep;

@@ -8,12 +8,14 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "front/work.h"
 #include "route/peer.h"
 
 struct host {
     struct map_node node; /* in the table */
     struct peer_key key;
     size_t connections; /* never 0: it is freed with its last one */
+    struct work work;
 };
 
 struct hosts {

@@ -1,7 +1,7 @@
 /* Lines in, through the frame reader to the session; messages out, each with a newline, to the connection.
  *
  * In: the frames of a chunk are handed in, also when the router asks for a pause in the middle of it, up to
- * PROTOCOL_MESSAGES_MAX of them; the connection keeps the rest for the next loop iteration. A chunk is dropped from the
+ * PROTOCOL_MESSAGES_MAX of them, or as its host has time; the connection keeps the rest for the next loop iteration. A chunk is dropped from the
  * frame that closed the connection on.
  * Out: the transport's send copies into the connection's queue, which is written at the end of the loop
  * iteration.
@@ -155,7 +155,9 @@ static bool may_go_on(const struct connection *c, unsigned frames, size_t len)
 {
     if (!connection_is_open(c))
         return false;
-    return len == 0 || (frames < PROTOCOL_MESSAGES_MAX && connection_takes_more(c));
+    if (len == 0 || frames == 0)
+        return len == 0 || connection_takes_more(c);
+    return frames < PROTOCOL_MESSAGES_MAX && connection_takes_more(c) && connection_has_time(c);
 }
 
 static size_t on_bytes(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms)

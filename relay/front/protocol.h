@@ -49,7 +49,7 @@ struct protocol_ops {
     /* It may write and close the connection already. Not 0: nothing was taken, nothing more is called. */
     int (*open)(const struct protocol_setup *setup, uint64_t now_ms, struct protocol **ret_protocol);
     /* Borrowed for the call. Takes what it can and returns how many bytes that were: a protocol stops behind
-     * PROTOCOL_MESSAGES_MAX messages, or when connection_takes_more says no; the rest comes again in the next loop
+     * PROTOCOL_MESSAGES_MAX messages, when connection_takes_more says no, or behind one when connection_has_time does; the rest comes again in the next loop
      * iteration. */
     size_t (*on_bytes)(struct protocol *p, const char *bytes, size_t len, uint64_t now_ms);
     /* A message has been under way for about a second or longer; called once a second, from the top of the loop.
@@ -88,6 +88,9 @@ size_t connection_queued(const struct connection *c);
 bool connection_is_open(const struct connection *c);
 /* It is open, and the answers to its messages are read: another one may be taken. */
 bool connection_takes_more(const struct connection *c);
+/* Its host has not had its part of this loop iteration yet (front/work.h). Each connection may bring one message all the
+ * same: else the first of a host's would take the time of the others in each iteration. */
+bool connection_has_time(const struct connection *c);
 /* Stops, or goes on, reading. Idempotent; bytes that were read already still come. */
 void connection_pause(struct connection *c);
 void connection_resume(struct connection *c);

@@ -16,6 +16,7 @@
 #include "front/peer.h"
 #include "front/protocol.h"
 #include "front/sniff.h"
+#include "front/work.h"
 #include "wire/json.h"
 #include "wire/rpc_error.h"
 
@@ -208,6 +209,20 @@ static void users_of_a_unix_socket_are_peers(void **state)
     close(fds[1]);
 }
 
+static void work_is_bounded_in_each_iteration(void **state)
+{
+    (void)state;
+    struct work w = {0};
+    assert_false(work_is_done(&w, 7));
+    work_note(&w, 7, WORK_NS / 2);
+    assert_false(work_is_done(&w, 7));
+    work_note(&w, 7, WORK_NS / 2);
+    assert_true(work_is_done(&w, 7));
+    assert_false(work_is_done(&w, 8));
+    work_note(&w, 8, WORK_NS - 1);
+    assert_false(work_is_done(&w, 8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +235,7 @@ int main(void)
         cmocka_unit_test(test_only_this_machine_is_loopback),
         cmocka_unit_test(one_host_has_one_key),
         cmocka_unit_test(users_of_a_unix_socket_are_peers),
+        cmocka_unit_test(work_is_bounded_in_each_iteration),
     };
     return cmocka_run_group_tests_name("front_pure", tests, NULL, NULL);
 }

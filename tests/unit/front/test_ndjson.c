@@ -28,6 +28,7 @@ struct connection {
     int write_result;
     bool closed;
     bool full; /* its peer does not read the answers */
+    bool late; /* its host has had its time */
     int close_code;
     char close_reason[256];
     size_t pauses;
@@ -74,6 +75,11 @@ bool connection_is_open(const struct connection *c)
 bool connection_takes_more(const struct connection *c)
 {
     return !c->closed && !c->full;
+}
+
+bool connection_has_time(const struct connection *c)
+{
+    return !c->late;
 }
 
 void connection_pause(struct connection *c)
@@ -313,6 +319,20 @@ static void test_a_chunk_of_many_messages_is_taken_in_parts(void **state)
     assert_false(connection.message_under_way);
 }
 
+/* Each connection moves on, whatever the others of its host do. */
+static void test_one_message_is_taken_when_the_time_is_over(void **state)
+{
+    (void)state;
+    static const char text[] = "{x\n{x\n";
+    assert_int_equal(open_for("mock"), 0);
+    fake_route.mute = true;
+    connection.late = true;
+    assert_int_equal(protocol->ops->on_bytes(protocol, text, 6, NOW_MS), 3);
+    connection.late = false;
+    assert_int_equal(protocol->ops->on_bytes(protocol, text, 6, NOW_MS), 6);
+    assert_int_equal(fake_route.frames, 3);
+}
+
 static void test_no_message_is_taken_while_answers_are_unread(void **state)
 {
     (void)state;
@@ -374,6 +394,7 @@ int main(void)
         TEST(test_the_last_error_is_a_line),
         TEST(test_a_chunk_of_many_messages_is_taken_in_parts),
         TEST(test_no_message_is_taken_while_answers_are_unread),
+        TEST(test_one_message_is_taken_when_the_time_is_over),
         TEST(test_every_allocation_of_open_may_fail),
         TEST(test_no_memory_for_a_line_costs_only_that_line),
     };
