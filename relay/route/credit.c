@@ -19,18 +19,30 @@ static bool fits(size_t due, size_t more, size_t limit)
     return limit == 0 || (size_add(due, more, &total) && total <= limit);
 }
 
-bool credit_allows(const struct route_session *s)
+static bool fits_among_others(const struct route_session *s)
 {
     const struct router *r = s->router;
     size_t expected = expected_answer(s);
-    if (s->in_flight == 0)
-        return true;
-    if (expected > CREDIT_SMALL_BYTES && !fits(r->expected_bytes, expected, r->max_expected_bytes))
-        return false;
+    return s->in_flight == 0 || expected <= CREDIT_SMALL_BYTES ||
+           fits(r->expected_bytes, expected, r->max_expected_bytes);
+}
+
+static bool fits_its_queue(const struct route_session *s)
+{
     /* Up to the high mark may be queued already. */
     size_t limit = s->link->max_bytes > s->link->high_bytes ? s->link->max_bytes - s->link->high_bytes
                                                             : s->link->max_bytes;
-    return fits(s->expected_bytes, expected, limit);
+    return s->in_flight == 0 || fits(s->expected_bytes, expected_answer(s), limit);
+}
+
+bool credit_allows(const struct route_session *s)
+{
+    return fits_its_queue(s) && fits_among_others(s);
+}
+
+bool credit_waits_for_others(const struct route_session *s)
+{
+    return fits_its_queue(s) && !fits_among_others(s);
 }
 
 void credit_take(struct call *c)

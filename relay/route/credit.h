@@ -13,10 +13,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* With the defaults: 31 requests of one session before its first answer, and 128 of such sessions together. */
-#define CREDIT_UNKNOWN_BYTES ((size_t)2 << 20)
 /* A guess up to this does not depend on what others have on their way. */
 #define CREDIT_SMALL_BYTES ((size_t)64 << 10)
+/* Before its first answer a session of an upstream that never gave a long one may have all slots: with the defaults some
+ * 1,000 requests. Calls may wait for each other, so that a low number of them would never end. */
+#define CREDIT_UNKNOWN_BYTES CREDIT_SMALL_BYTES
 
 struct call;
 struct route_session;
@@ -24,6 +25,8 @@ struct route_session;
 /* May a request of the session be dispatched, as far as the answers' bytes go? Asked again whenever one of its own calls
  * moves. */
 bool credit_allows(const struct route_session *s);
+/* Not allowed for the sake of what others have on their way: asked again when the scheduler runs, too. */
+bool credit_waits_for_others(const struct route_session *s);
 /* The call goes in flight, and leaves it. */
 void credit_take(struct call *c);
 void credit_give_back(struct call *c);

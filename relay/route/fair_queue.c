@@ -36,6 +36,7 @@ void fair_queue_session_init(struct fair_queue_session *s)
 {
     memset(s, 0, sizeof(*s));
     ring_entry_init(&s->entry);
+    list_init(&s->credit_node);
 }
 
 /* ---- loads ---- */
@@ -155,6 +156,8 @@ void fair_queue_refresh(struct route_session *s)
     unsigned ring = list_empty(&s->queue) || s->dead ? NO_RING : place_of(s);
     if (ring == NO_RING || (ring != NOTIFIER_RING && (s->queued.slow || s->queued.out_of_credit))) {
         leave(s);
+        if (ring == NO_RING)
+            list_remove(&s->queued.credit_node);
         if (list_empty(&s->queue))
             s->queued.deficit_bytes = 0;
     } else {

@@ -44,8 +44,9 @@ struct fair_queue_peer {
 struct fair_queue_session {
     struct ring_entry entry; /* its ring is LOAD_RINGS among the notifiers */
     size_t deficit_bytes;
-    bool slow;          /* left its place because its link is above the high mark */
-    bool out_of_credit; /* left it because of the answers that are due, until one of its calls moves */
+    bool slow;               /* left its place because its link is above the high mark */
+    bool out_of_credit;      /* left it because of the answers that are due, until one of its calls moves */
+    struct list credit_node; /* router.credit_waiters, while it is so for the sake of others' answers */
 };
 
 void fair_queue_init(struct fair_queue *q);

@@ -18,6 +18,7 @@ int router_new(const struct router_options *options, struct router **ret_router)
     list_init(&r->servers);
     list_init(&r->sessions);
     list_init(&r->free_calls);
+    list_init(&r->credit_waiters);
     map_init(&r->client_ids);
     heap_init(&r->deadlines);
     block_pool_init(&r->blocks);

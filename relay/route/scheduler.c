@@ -188,6 +188,8 @@ static bool serve_request(struct upstream *upstream, uint64_t now_ms)
         if (!may_dispatch_to(s)) {
             s->queued.slow = link_is_slow(s->link);
             s->queued.out_of_credit = !s->queued.slow;
+            if (s->queued.out_of_credit && credit_waits_for_others(s))
+                list_push_back(&s->router->credit_waiters, &s->queued.credit_node);
             fair_queue_refresh(s);
             break;
         }
@@ -273,7 +275,7 @@ static bool serve_notification(struct upstream *upstream, uint64_t now_ms)
     return true;
 }
 
-void scheduler_run(struct upstream *upstream, uint64_t now_ms)
+static void run(struct upstream *upstream, uint64_t now_ms)
 {
     if (!outbox_is_empty(upstream) && !outbox_flush(upstream, now_ms))
         return;
@@ -284,6 +286,28 @@ void scheduler_run(struct upstream *upstream, uint64_t now_ms)
         if (!request && !notification)
             break;
     }
+}
+
+/* What others had on their way has come: the first that waited for that goes on, at whatever upstream it is. */
+static void serve_credit_waiters(struct router *r, uint64_t now_ms)
+{
+    while (!list_empty(&r->credit_waiters)) {
+        struct route_session *s =
+            CONTAINER_OF(r->credit_waiters.next, struct route_session, queued.credit_node);
+        if (credit_waits_for_others(s))
+            return;
+        list_remove(&s->queued.credit_node);
+        scheduler_update(s);
+        run(s->upstream, now_ms);
+    }
+}
+
+void scheduler_run(struct upstream *upstream, uint64_t now_ms)
+{
+    struct router *r = upstream->router;
+    run(upstream, now_ms);
+    if (!list_empty(&r->credit_waiters))
+        serve_credit_waiters(r, now_ms);
 }
 
 /* ---- waiting ---- */
@@ -418,8 +442,10 @@ void scheduler_update(struct route_session *s)
             fair_queue_refresh_peer(s->peer);
         return;
     }
-    if (s->queued.out_of_credit && credit_allows(s))
+    if (s->queued.out_of_credit && credit_allows(s)) {
         s->queued.out_of_credit = false;
+        list_remove(&s->queued.credit_node);
+    }
     fair_queue_refresh(s);
     scheduler_flow_control(s);
 }

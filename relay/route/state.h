@@ -26,9 +26,10 @@ struct router {
     struct router_options options;
     struct list servers;
     struct list sessions;
-    struct map client_ids;  /* call.by_client_id, of all sessions */
-    struct heap deadlines;  /* struct deadline.node */
-    struct list free_calls; /* call.upstream_node */
+    struct map client_ids;      /* call.by_client_id, of all sessions */
+    struct heap deadlines;      /* struct deadline.node */
+    struct list free_calls;     /* call.upstream_node */
+    struct list credit_waiters; /* route_session.queued.credit_node, first come first served */
     size_t free_call_count;
     struct block_pool blocks;
     size_t expected_bytes; /* of the answers to what is in flight, as far as they can be guessed (credit.h) */
@@ -93,10 +94,12 @@ struct upstream {
     struct buf outage;          /* inside of the data object of SERVER_UNAVAILABLE */
     char *outage_message;       /* owned; NULL: the code's own */
     int outage_code;
-    struct stray_lines *strays; /* owned; stray_lines.c: lines of the child that were no messages; NULL: none */
+    struct stray_lines
+        *strays; /* owned; stray_lines.c: lines of the child that were no messages; NULL: none */
     uint64_t retry_at_ms;
     uint64_t retry_after_ms; /* without retry_at_ms; 0: nobody knows */
-    uint64_t ready_at_ms; /* the child proved itself; requests that waited for that count their time from here */
+    uint64_t
+        ready_at_ms; /* the child proved itself; requests that waited for that count their time from here */
     struct upstream_stats stats;
     struct upstream_protocol *protocol; /* in the same block, behind this struct */
 };
@@ -134,7 +137,7 @@ struct route_session {
     uint64_t clock_paused_since_ms; /* valid while server_request_count > 0 */
     uint64_t requests;
     uint64_t dropped;
-    uint64_t ignored; /* malformed notifications */
+    uint64_t ignored;                  /* malformed notifications */
     struct session_protocol *protocol; /* in the same block, behind this struct */
 };
 

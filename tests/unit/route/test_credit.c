@@ -83,12 +83,41 @@ static void pipeline(int client, int count)
 
 /* ---- credit ---- */
 
+/* What a session expects that had no answer yet, of an upstream that has given one like it. */
+#define GUESS (2 * MIB)
+
+/* Calls may wait for each other: a few dozen of them are no reason to wait. */
+static void small_unknown_answers_take_all_slots(void **state)
+{
+    (void)state;
+    pipeline(0, 100);
+    assert_int_equal(sessions[0]->in_flight, 100);
+}
+
+/* Its own calls do not move: the others' have to wake it. */
+static void others_answers_wake_who_waits_for_them(void **state)
+{
+    (void)state;
+    call(2);
+    answer(2, GUESS - 100);
+    router_set_max_expected(route.router, 3 * GUESS);
+    pipeline(0, 2);
+    pipeline(1, 2);
+    assert_int_equal(sessions[1]->in_flight, 1);
+    answer(0, 100);
+    answer(0, 100);
+    assert_int_equal(sessions[1]->in_flight, 2);
+}
+
 static void before_the_first_answer_a_guess_bounds_what_is_in_flight(void **state)
 {
     (void)state;
+    assert_true(route_upstream(&route)->largest_answer_bytes < CREDIT_UNKNOWN_BYTES);
+    call(1);
+    answer(1, GUESS);
     pipeline(0, 10);
-    assert_int_equal(sessions[0]->in_flight, 8 * MIB / CREDIT_UNKNOWN_BYTES);
-    assert_int_equal(sessions[0]->waiting, 6);
+    assert_int_equal(sessions[0]->in_flight, 8 * MIB / GUESS - 1);
+    assert_int_equal(sessions[0]->waiting, 7);
     pipeline(1, 1);
     assert_int_equal(sessions[1]->in_flight, 1);
 }
@@ -158,7 +187,9 @@ static void a_call_that_is_cancelled_gives_its_credit_back(void **state)
 static void all_clients_answers_are_bounded_together(void **state)
 {
     (void)state;
-    router_set_max_expected(route.router, 3 * CREDIT_UNKNOWN_BYTES);
+    call(2);
+    answer(2, GUESS - 100);
+    router_set_max_expected(route.router, 3 * GUESS);
     pipeline(0, 4);
     assert_int_equal(sessions[0]->in_flight, 3);
     pipeline(1, 2);
@@ -175,6 +206,8 @@ static void small_answers_do_not_depend_on_others(void **state)
         call(1);
         answer(1, 100);
     }
+    call(0);
+    answer(0, MIB);
     router_set_max_expected(route.router, MIB);
     pipeline(0, 2);
     pipeline(1, 50);
@@ -245,6 +278,7 @@ static void the_last_one_lets_go(void **state)
     assert_true(route.child.paused);
     route_session_close(sessions[1], route.now_ms);
     assert_false(route.child.paused);
+    fake_link_done(&links[1]);
     sessions[1] = route_connect_initialized(&route, &links[1]);
 }
 
@@ -299,6 +333,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        T(small_unknown_answers_take_all_slots),
+        T(others_answers_wake_who_waits_for_them),
         T(before_the_first_answer_a_guess_bounds_what_is_in_flight),
         T(large_answers_leave_room_for_few),
         T(small_answers_make_room_again),
