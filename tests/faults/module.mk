@@ -13,3 +13,8 @@ client_return_SRC    := tests/faults/client_return.c
 client_return_LIBS   := agentrelay mock_mcp mock wire base
 client_return_LDLIBS := $(uv_libs) -lm -lpthread
 NODE_TESTS += tests/faults/return.test.mjs
+
+# Clients, processes and configurations that misbehave all at once, with an oracle; CHAOS_SECONDS=600 for the long form.
+TEST_PROGRAMS += chaos_child
+chaos_child_SRC := tests/faults/chaos_child.c
+NODE_TESTS += tests/faults/chaos.test.mjs
