@@ -134,9 +134,8 @@ int front_listen(struct front *f, const struct listen_entry *entries, size_t cou
     }
     for (size_t i = 0; i < f->listener_count; i++) {
         const struct listener *l = f->listeners[i];
-        char event[BIND_ADDRESS_BYTES + 16];
-        (void)snprintf(event, sizeof(event), "listening on %s", l->bound.address);
-        LOG(LOG_INFO, event, F_STR("server", l->server ? l->server : f->default_server));
+        LOG(LOG_INFO, "listening", F_STR("address", l->bound.address),
+            F_STR("server", l->server ? l->server : f->default_server));
     }
     return 0;
 }

@@ -62,7 +62,7 @@ class Clients {
 const start = (t, listen, exit) => t.relay({ servers, relay: { listen: [listen] }, ...(exit && { exit }) });
 
 /** Unix ms of when it listened, by its own log: the test may look later. */
-const listenedAt = (relay) => Date.parse(relay.log.find(({ event }) => event.startsWith('listening on ')).ts);
+const listenedAt = (relay) => Date.parse(relay.log.find(({ event }) => event === 'listening').ts);
 
 /** The relay is killed and, `ms` later, started again. */
 async function restart(t, relay, ms) {

@@ -318,7 +318,7 @@ test('a pid file that cannot be had: one sentence, and nothing was bound or star
     });
     assert.equal(status, code, `${pidFile}: ${stderr}`);
     assert.ok(stderr.includes(words), stderr);
-    if (wrap.length === 0) assert.doesNotMatch(stderr, /listening on|child started/, pidFile);
+    if (wrap.length === 0) assert.doesNotMatch(stderr, /listening|child started/, pidFile);
     assert.ok(!fs.existsSync(socket));
   }
   assert.equal(fs.readFileSync(t.file('letter'), 'utf8'), 'a letter');
@@ -339,7 +339,7 @@ test('a pid file on a full disk: exit 1 before anything is bound or started', (t
     const { status, stderr } = spawnSync(relayBinary, ['serve', ...options], { encoding: 'utf8', timeout: scaled(20_000) });
     assert.equal(status, 1, stderr);
     assert.match(stderr, /No space left on device/);
-    assert.doesNotMatch(stderr, /listening on|child started/);
+    assert.doesNotMatch(stderr, /listening|child started/);
     assert.deepEqual(fs.readdirSync(disk), ['fill']);
   } finally {
     spawnSync('umount', [disk]);
@@ -405,3 +405,32 @@ test('faults: kill -9 of a relay, and a new one on the same address serves at on
   await (await t.ready(second)).flush();
   await first.noDescendants();
 });
+
+for (const format of ['logfmt', 'json']) {
+  test(`scripts/start and scripts/status name each address, from a log in ${format}`, (t) => {
+    const socket = t.file('a "b" c.sock');
+    const environment = { RELAY_BIN: relayBinary, RELAY_RUN_DIR: t.dir, PATH: process.env.PATH };
+    const run = (script, ...args) =>
+      spawnSync(path.join(import.meta.dirname, '../../scripts', script), args, {
+        encoding: 'utf8',
+        env: cleanEnvironment(environment),
+        timeout: scaled(20_000),
+      });
+    const listen = ['--listen', `unix:${socket}`, '--listen', '127.0.0.1:0'];
+    const started = run('start', ...listen, '--log-format', format);
+    try {
+      assert.equal(started.status, 0, started.stderr);
+      const addresses = started.stdout.split('\n').slice(1, -1);
+      assert.equal(addresses[0], `  listening on unix:${socket}`);
+      assert.match(addresses[1], /^  listening on 127\.0\.0\.1:[1-9][0-9]*$/);
+      assert.equal(addresses.length, 2);
+      assert.deepEqual(run('status').stdout.split('\n').slice(1, -1), addresses);
+      const log = fs.readFileSync(path.join(t.dir, 'agent-relay.log'), 'utf8');
+      const named = format === 'json' ? /"event":"listening",/g : / event=listening /g;
+      assert.equal(log.match(named).length, 2, 'the event has one name, whatever the address');
+    } finally {
+      run('stop');
+    }
+    assert.equal(run('status').status, 3);
+  });
+}

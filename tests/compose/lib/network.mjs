@@ -106,7 +106,7 @@ export class Network {
   /** When the relay last said that it listens (ms since the epoch), not before `sinceMs`. */
   async listeningAt(sinceMs) {
     return until(async () => {
-      const lines = (await this.logs('relay')).split('\n').filter((line) => line.includes('"listening on '));
+      const lines = (await this.logs('relay')).split('\n').filter((line) => /\bevent="?listening"? /.test(line));
       const at = lines.map((line) => Date.parse(/\bts=(\S+)/.exec(line)[1])).at(-1);
       return at >= sinceMs && at;
     }, 'the relay listens');

@@ -127,8 +127,8 @@ export class Relay {
   async ready() {
     this.addresses = [];
     for (let i = 0; i < this.listeners; i++) {
-      const entry = await this.event(/^listening on /);
-      this.addresses.push(parseAddress(entry.event.replace(/^listening on /, '')));
+      const entry = await this.event('listening');
+      this.addresses.push(parseAddress(entry.address));
     }
     return this;
   }
