@@ -30,13 +30,14 @@ static size_t describe(const struct ar_snapshot *s, char *out, size_t size)
     char age[UNITS_SIZE];
     size_t count = ar_snapshot_count(s);
     enum ar_source source = ar_snapshot_source(s);
+    const char *first = ar_snapshot_is_cut(s) ? "only the first " : "";
     (void)units_span(ar_snapshot_age_ms(s), age);
     if (source == AR_SOURCE_MOCK)
         (void)snprintf(out, size, ": %zu agents, made up, not from any server", count);
     else if (source == AR_SOURCE_STALE)
-        (void)snprintf(out, size, ": %zu agents, the last live ones, %s old", count, age);
+        (void)snprintf(out, size, ": %s%zu agents, the last live ones, %s old", first, count, age);
     else
-        (void)snprintf(out, size, ": %zu agents, from the server %s ago", count, age);
+        (void)snprintf(out, size, ": %s%zu agents, from the server %s ago", first, count, age);
     return strlen(out);
 }
 
@@ -243,6 +244,7 @@ int agents_write_json(struct buf *out, const struct ar_snapshot *s)
     write_member_uint(&w, "ageMs", ar_snapshot_age_ms(s));
     write_member_int(&w, "takenAtMs", ar_snapshot_taken_at_ms(s));
     write_member_uint(&w, "version", ar_snapshot_version(s));
+    write_member_bool(&w, "agentsCut", ar_snapshot_is_cut(s));
     write_key(&w, "agents");
     write_array(&w);
     for (size_t i = 0; i < ar_snapshot_count(s); i++)

@@ -111,7 +111,8 @@ static void write_agents(struct ctl *ctl, const struct ar_snapshot *s)
 {
     enum ar_source source = ar_snapshot_source(s);
     size_t count = ar_snapshot_count(s);
-    size_t mark = 1 + (size_t)source + 4 * count; /* of what was said last; 0: nothing yet */
+    bool cut = ar_snapshot_is_cut(s);
+    size_t mark = 1 + (size_t)source + 4 * (2 * count + cut); /* of what was said last; 0: nothing yet */
     if (mark == ctl->watched)
         return;
     ctl->watched = mark;
@@ -120,12 +121,14 @@ static void write_agents(struct ctl *ctl, const struct ar_snapshot *s)
         start_document(ctl, &w, "agents");
         write_member_string(&w, "source", ar_source_name(source));
         write_member_uint(&w, "count", count);
+        write_member_bool(&w, "agentsCut", cut);
         write_object_end(&w);
         finish(ctl, writer_end(&w));
         return;
     }
     char text[64];
-    int len = snprintf(text, sizeof(text), "%zu, %s", count, ar_source_name(source));
+    int len = snprintf(text, sizeof(text), "%s%zu, %s", cut ? "only the first " : "", count,
+                       ar_source_name(source));
     int rc = write_head(ctl, "agents");
     finish(ctl, rc != 0 ? rc : buf_append(&ctl->out, text, (size_t)len));
 }

@@ -77,6 +77,7 @@ void view_write_markers(const struct view *v, struct writer *w)
     view_write_time(w, "takenAt", ar_snapshot_taken_at_ms(v->snapshot));
     write_member_uint(w, "version", ar_snapshot_version(v->snapshot));
     write_member_bool(w, "agentsAreMock", any_mock(v->snapshot));
+    write_member_bool(w, "agentsCut", ar_snapshot_is_cut(v->snapshot));
 }
 
 const char *view_status_kind(const struct ar_agent *agent)

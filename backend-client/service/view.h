@@ -33,7 +33,7 @@ MUSTCHECK int view_status(const struct view *v, struct writer *w);
 
 /* ---- shared by the views ---- */
 
-/* "source", "state", "ageMs", "takenAt", "version", "agentsAreMock": members of every answer. */
+/* "source", "state", "ageMs", "takenAt", "version", "agentsAreMock", "agentsCut": members of every answer. */
 void view_write_markers(const struct view *v, struct writer *w);
 /* "active", "idle", "error", or "other": the class of the server's status of an agent, for the counts and
  * the page alike. Static. */

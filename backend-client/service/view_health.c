@@ -76,6 +76,7 @@ void view_health(const struct view *v, struct writer *w)
     write_member_uint(w, "stateForMs", h->state_for_ms);
     write_member_bool(w, "agentsAreMock", h->agents_are_mock);
     write_member_bool(w, "agentsUnsupported", h->agents_unsupported);
+    write_member_bool(w, "agentsCut", h->agents_cut);
     write_member_uint(w, "agents", h->agents);
     write_member_uint(w, "snapshotVersion", h->snapshot_version);
     write_relay(h, w);

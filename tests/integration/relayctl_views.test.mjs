@@ -17,6 +17,23 @@ test('agents: a table, a document; mock ones are marked', async (t) => {
   assert.ok(list.agents.every((agent) => agent.id && agent.mock === true));
 });
 
+test('agents and watch: a list longer than a snapshot holds is said to be cut', async (t) => {
+  const listOf = (count) => ({ agents: Array.from({ length: count }, (_, i) => ({ id: `a${i}` })) });
+  const [whole, long] = [await fakeRelay(t, { 'agents/list': listOf(10_000) }), await fakeRelay(t, { 'agents/list': listOf(10_001) })];
+  for (const [relay, cut, caption] of [
+    [whole, false, /^live: 10000 agents, /],
+    [long, true, /^live: only the first 10000 agents, /],
+  ]) {
+    const list = document(await ctl(relay, ['agents', '--json']));
+    assert.deepEqual([list.agents.length, list.agentsCut], [10_000, cut]);
+    assert.match((await ctl(relay, ['agents'])).stdout, caption);
+    const run = new Ctl(relay, ['watch', '--json']);
+    assert.equal((await run.document({ source: 'live', count: 10_000 })).agentsCut, cut);
+    run.kill('SIGINT');
+    assertCode(await run.end(), 130);
+  }
+});
+
 test('agents: no relay is 4, with --policy mock the mock and 3; a server without agents is 1', async (t) => {
   const nobody = await deadAddress();
   const refused = await ctl(nobody, ['agents', '--json']);

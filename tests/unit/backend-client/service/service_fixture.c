@@ -42,6 +42,11 @@ uint64_t ar_snapshot_version(const struct ar_snapshot *snapshot)
     return snapshot->version;
 }
 
+bool ar_snapshot_is_cut(const struct ar_snapshot *snapshot)
+{
+    return snapshot->cut;
+}
+
 int64_t ar_snapshot_taken_at_ms(const struct ar_snapshot *snapshot)
 {
     return snapshot->taken_at_ms;

@@ -29,6 +29,7 @@ struct ar_snapshot {
     uint64_t age_ms;
     uint64_t version;
     int64_t taken_at_ms;
+    bool cut; /* the server listed more agents */
 };
 
 /* An agent with an id, a type and a swarm, and no other field. */

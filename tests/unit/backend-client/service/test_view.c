@@ -65,6 +65,14 @@ static void assert_null_at(const char *path)
         fail_msg("%s is not null", path);
 }
 
+static bool bool_at(const char *path)
+{
+    bool value = false;
+    if (!json_bool(doc, at_path(path), &value))
+        fail_msg("%s is not a boolean", path);
+    return value;
+}
+
 /* ---- agents ---- */
 
 static void what_was_not_told_is_null(void **state)
@@ -354,11 +362,36 @@ static void healthy_means_live_with_agents(void **state)
     assert_string_equal(text_at("status"), "healthy");
     assert_null_at("lastError");
     assert_null_at("nextAttemptInMs");
+    assert_false(bool_at("agentsCut"));
+    health.agents_cut = true;
     health.agents_unsupported = true;
     begin_json(&w);
     view_health(&view, &w);
     open_written(&w);
     assert_string_equal(text_at("status"), "degraded");
+    assert_true(bool_at("agentsCut"));
+}
+
+static int agents_with_health(const struct view *v, struct writer *out)
+{
+    return view_agents(v, true, out);
+}
+
+static void each_answer_says_whether_agents_are_missing(void **state)
+{
+    (void)state;
+    int (*const views[])(const struct view *v, struct writer *out) = {agents_with_health, view_graph,
+                                                                      view_status};
+    show(AR_SOURCE_LIVE);
+    snapshot.agents[0] = agent_of_type("a", "coder", NULL);
+    snapshot.count = 1;
+    for (size_t i = 0; i < 2 * sizeof(views) / sizeof(views[0]); i++) {
+        snapshot.cut = i % 2 == 1;
+        begin_json(&w);
+        assert_int_equal(views[i / 2](&view, &w), 0);
+        open_written(&w);
+        assert_int_equal(bool_at("agentsCut"), snapshot.cut);
+    }
 }
 
 /* ---- memory ---- */
@@ -386,11 +419,6 @@ static void without_memory(int (*write)(const struct view *v, struct writer *out
             break;
         }
     }
-}
-
-static int agents_with_health(const struct view *v, struct writer *out)
-{
-    return view_agents(v, true, out);
 }
 
 static void each_view_without_memory(void **state)
@@ -428,6 +456,7 @@ int main(void)
         cmocka_unit_test(health_says_what_is_served),
         cmocka_unit_test(a_round_trip_has_three_decimals),
         cmocka_unit_test(healthy_means_live_with_agents),
+        cmocka_unit_test(each_answer_says_whether_agents_are_missing),
         cmocka_unit_test(each_view_without_memory),
     };
     return cmocka_run_group_tests(tests, seed, json_tear_down);
