@@ -97,6 +97,7 @@ async function onTerminal(t, line, { typed } = {}) {
   const words = line.replaceAll('RELAY', command);
   const terminal = spawn('script', ['-qfc', typed ? 'exec bash --norc -i' : words, '/dev/null'], {
     env: cleanEnvironment({ TMPDIR: t.dir, SHELL: '/bin/sh' }),
+    cwd: t.dir, // nohup writes there
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   t.atEnd(() => terminal.kill('SIGKILL'));

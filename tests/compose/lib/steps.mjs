@@ -35,7 +35,7 @@ async function checkPage(url) {
   assert.match(page.headers.get('content-type'), /^text\/html/);
   const html = await page.text();
   assert.match(html, /<body/);
-  const own = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path);
+  const own = [...html.matchAll(/(?:src|href)="([^":#]+)"/g)].map(([, path]) => new URL(path, `${url}/`).pathname);
   assert.ok(own.length > 0, 'the page has a script of its own');
   for (const path of own) await (await get(url, path)).arrayBuffer();
 }

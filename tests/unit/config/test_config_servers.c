@@ -172,7 +172,7 @@ static void check_expanded_in(struct expansion where, const char *text, const ch
     char *copy[6] = {NULL};
     memcpy(copy, variables, sizeof(variables));
     where.environ = copy;
-    where.workspace = "/work/notes";
+    where.workspace = "/projects/notes";
     where.cwd = "/run";
     struct buf missing;
     buf_init(&missing, 100);
@@ -223,8 +223,8 @@ static void folders_of_other_tools(void **state)
     check_expanded("%USERPROFILE%/x", "/home/me/x", "");
     check_expanded("~", "/home/me", "");
     check_expanded("~/x:~/y", "/home/me/x:/home/me/y", "");
-    check_expanded("${workspaceFolder}/x${/}${workspaceFolderBasename}", "/work/notes/x/notes", "");
-    check_expanded("${CLAUDE_PROJECT_DIR:-/else}", "/work/notes", "");
+    check_expanded("${workspaceFolder}/x${/}${workspaceFolderBasename}", "/projects/notes/x/notes", "");
+    check_expanded("${CLAUDE_PROJECT_DIR:-/else}", "/projects/notes", "");
     check_expanded("${cwd}${pathSeparator}x", "/run/x", "");
     check_expanded("%APPDATA%/x", "/x", "APPDATA");
     check_expanded("~me/x ~/y 100% %A", "~me/x ~/y 100% %A", "");
